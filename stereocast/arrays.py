@@ -1,0 +1,84 @@
+"""The border between host and device: the only place that moves arrays across it."""
+
+import os
+from dataclasses import dataclass
+from importlib.util import find_spec
+from typing import Any
+
+from stereocast.errors import ExtraMissing, UsageError
+from stereocast.types import Array
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """A device and why it was chosen."""
+
+    name: str  # "cpu", "cuda:0", "mps"
+    reason: str
+
+    @property
+    def on_gpu(self) -> bool:
+        return self.name != "cpu"
+
+
+def choose_device(wanted: str = "auto") -> Device:
+    """The device named by `wanted` ('auto', 'cpu', 'cuda', 'cuda:N', 'mps').
+
+    Raises UsageError for a device that isn't there, ExtraMissing where torch is needed and absent.
+    """
+    if wanted == "cpu":
+        return Device("cpu", "asked for")
+    if find_spec("torch") is None:
+        if wanted == "auto":
+            return Device("cpu", "torch isn't installed")
+        raise ExtraMissing(f"device '{wanted}'", "depth")
+    import torch
+
+    if wanted == "auto":
+        if torch.cuda.is_available():
+            return Device("cuda:0", torch.cuda.get_device_name(0))
+        if torch.backends.mps.is_available():
+            return Device("mps", "Apple GPU")
+        return Device("cpu", "no GPU found")
+    kind, _, index = wanted.partition(":")
+    if kind == "cuda":
+        if not torch.cuda.is_available():
+            raise UsageError(f"--device {wanted}: no CUDA device found; use --device cpu")
+        number = int(index) if index.isdigit() else 0
+        if number >= torch.cuda.device_count():
+            raise UsageError(f"--device {wanted}: this machine has {torch.cuda.device_count()} CUDA device(s)")
+        return Device(f"cuda:{number}", torch.cuda.get_device_name(number))
+    if kind == "mps" and torch.backends.mps.is_available():
+        return Device("mps", "Apple GPU")
+    raise UsageError(f"--device {wanted}: not found here; use auto, cpu, cuda or cuda:N")
+
+
+def to_host(array: Array) -> Any:
+    """A NumPy view or copy of `array`."""
+    return array.detach().cpu().numpy() if hasattr(array, "detach") else array
+
+
+def to_device(array: Array, device: str) -> Any:
+    """A torch tensor of `array` on `device`."""
+    import torch
+
+    return torch.as_tensor(array).to(device, non_blocking=True)
+
+
+def free_bytes(device: str = "cpu") -> int:
+    """Free memory of a device in bytes, an estimate."""
+    if device.startswith("cuda"):
+        import torch
+
+        return int(torch.cuda.mem_get_info(device)[0])
+    try:
+        return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (ValueError, OSError, AttributeError):
+        return 4 << 30
+
+
+def frames_that_fit(
+    bytes_per_frame: int, device: str = "cpu", *, at_least: int = 1, at_most: int = 1 << 30, share: float = 0.6
+) -> int:
+    """How many frames of that cost fit into `share` of the device's free memory, within bounds."""
+    return max(at_least, min(at_most, int(free_bytes(device) * share) // max(1, bytes_per_frame)))

@@ -1,0 +1,72 @@
+"""Every error a user can meet.
+
+    StereocastError            exit code 1: the job failed
+    ├── UsageError             exit code 2: the call can't be carried out as written
+    │   ├── UnknownName        a name that is on no shelf; says the nearest one
+    │   └── LimitExceeded      the preset's headset can't play what was asked for
+    ├── SourceError            the input is missing, damaged, or holds no video
+    ├── SinkError              the output can't be written (exists, disk full, encoder failed)
+    ├── ExtraMissing           an optional part isn't installed; says the pip line
+    ├── WeightsError           weights are absent, damaged or of another model
+    │   └── LicenceNotAccepted the weights' licence has to be accepted first
+    └── OutOfMemory            the device is too small even for the smallest window
+
+A message is one line: what, which file or value, what to do.
+"""
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+class StereocastError(Exception):
+    """Base of all errors that are shown to a user as one line."""
+
+    exit_code = 1
+
+
+class UsageError(StereocastError):
+    """The call can't be carried out as written."""
+
+    exit_code = 2
+
+
+class UnknownName(UsageError):
+    """`name` is not among the `known` names of a `kind` of thing."""
+
+    def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
+        names = sorted(known)
+        near = get_close_matches(name, names, n=1, cutoff=0.5)
+        hint = f"did you mean '{near[0]}'?" if near else f"known: {', '.join(names)}"
+        super().__init__(f"no {kind} named '{name}'; {hint}")
+
+
+class LimitExceeded(UsageError):
+    """The picture is larger or faster than the preset's headset can decode."""
+
+
+class SourceError(StereocastError):
+    """The input is missing, damaged, or holds no video."""
+
+
+class SinkError(StereocastError):
+    """The output can't be written."""
+
+
+class ExtraMissing(StereocastError):
+    """`what` needs the optional packages of `extra`."""
+
+    def __init__(self, what: str, extra: str) -> None:
+        super().__init__(f"{what} needs packages that aren't installed; run: pip install 'stereocast[{extra}]'")
+        self.extra = extra
+
+
+class WeightsError(StereocastError):
+    """Weights are absent, damaged or of another model."""
+
+
+class LicenceNotAccepted(WeightsError):
+    """The licence of the weights has to be accepted before the first download."""
+
+
+class OutOfMemory(StereocastError):
+    """The device is too small even for the smallest window."""

@@ -1,0 +1,51 @@
+"""Names to back ends. Nothing here is imported before it is asked for.
+
+To add a back end: its module, and one line here.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from importlib.util import find_spec
+from typing import Any
+
+from stereocast.errors import ExtraMissing, UnknownName
+
+
+@dataclass(frozen=True, slots=True)
+class Backend:
+    """Where a back end lives, what it needs, and what to tell people about it."""
+
+    target: str  # "module:attribute"
+    extra: str | None = None
+    requires: tuple[str, ...] = ()  # packages that the extra brings
+    about: str = ""
+
+    @property
+    def installed(self) -> bool:
+        return all(find_spec(package) for package in self.requires)
+
+
+_TORCH = ("torch", "safetensors", "transformers")
+
+DEPTH: Mapping[str, Backend] = {
+    "embedded": Backend("stereocast.depth.embedded:EmbeddedDepth", about="small network in the wheel, CPU"),
+    "file": Backend("stereocast.depth.file:FileDepth", about="a depth video or folder of your own"),
+}
+
+SYNTH: Mapping[str, Backend] = {
+    "warp": Backend("stereocast.stereo.synthesizer:WarpSynthesizer", about="sub-pixel warp and fill, CPU"),
+}
+
+ENGINES: Mapping[str, Backend] = {}
+
+
+def load(shelf: Mapping[str, Backend], kind: str, name: str) -> Any:
+    """The attribute behind `name`. Raises UnknownName, ExtraMissing."""
+    if name not in shelf:
+        raise UnknownName(kind, name, shelf)
+    backend = shelf[name]
+    if not backend.installed:
+        raise ExtraMissing(f"{kind} '{name}'", backend.extra or "all")
+    module, attribute = backend.target.split(":")
+    return getattr(import_module(module), attribute)

@@ -1,0 +1,143 @@
+"""Every option, once: its range, its default and its help. The command line and the docs read them from here.
+
+Precedence: default < preset or profile < flags. Models are frozen and refuse unknown keys.
+"""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from stereocast.types import Anaglyph, Layout
+
+Eyes = Literal["both", "left", "right"]
+OutFormat = Literal["mp4", "mkv", "hls", "fmp4"]
+_UNIT = Field(ge=0, le=1)
+
+
+class Settings(BaseModel):
+    """Base: frozen, no unknown keys, attribute docstrings become the help text."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+
+class StereoSettings(Settings):
+    """How deep the picture is and how the second view is made."""
+
+    strength: Annotated[float, Field(ge=0, le=20)] | Literal["auto"] | None = None
+    """Largest disparity in % of the width, or auto, which stays inside the 1-degree rule
+    (default: 2.0 for warp, 4.0 for stereocrafter-zero)."""
+    convergence: Annotated[float, _UNIT] | Literal["auto"] = "auto"
+    """Which depth lies on the screen: 0 (farthest) to 1 (nearest), or auto (per shot)."""
+    pop_out: float = Field(0.25, ge=0, le=1)
+    """Largest share of the disparity that may lie in front of the screen when convergence is auto."""
+    eyes: Eyes | None = None
+    """Which views are synthesised: both (default for warp), left or right; the other one is the source itself."""
+    edge_dilation: int = Field(1, ge=0, le=8)
+    """Grow near surfaces by so many pixels before the warp, so that soft outlines travel with them."""
+    fill: Literal["fast", "best"] = "fast"
+    """Filling of disocclusions: fast, or best (slower, finer structure)."""
+    border: Literal["fill", "paper", "crop", "scale"] = "fill"
+    """Columns that no source pixel reaches at the frame's side: fill, paper (take the other view's), crop, or scale."""
+    window_guard: bool = False
+    """Floating window: mask the frame's side where something in front of the screen is cut by it."""
+    synth: Literal["warp", "stereocrafter-zero"] = "warp"
+    """How the second view is made: warp (CPU, streaming) or stereocrafter-zero (GPU, diffusion)."""
+    disparity: Path | None = None
+    """Exact disparities of your own, applied unscaled: .npz with key 'disparity', or .npy; float32 [H,W] or [T,H,W],
+    pixels of the source, x_left - x_right, nan = unknown."""
+    full_view: bool = False
+    """stereocrafter-zero: take the whole generated view, not its disocclusions alone."""
+
+    @property
+    def strength_percent(self) -> float | Literal["auto"]:
+        """`strength`, or the default of the chosen synthesis."""
+        return (4.0 if self.synth == "stereocrafter-zero" else 2.0) if self.strength is None else self.strength
+
+    @property
+    def synthesised(self) -> Eyes:
+        """`eyes`, or the default of the chosen synthesis."""
+        return self.eyes or ("right" if self.synth == "stereocrafter-zero" else "both")
+
+
+class DepthSettings(Settings):
+    """Where depth comes from."""
+
+    depth: str = "auto"
+    """auto (the best that is installed), an estimator's name, or a depth video or folder of your own."""
+    dissolve: int = Field(0, ge=0, le=50)
+    """DepthCrafter: dissolve the depth at this step of a 50-step schedule (paper: 45 for 1024, 40 for 512; 0 = off)."""
+    depth_downsample: Literal[1, 2, 4] = 1
+    """Use the depth map at 1/2 or 1/4 of its size."""
+    propagate: bool = False
+    """Average depth along optical flow (disparity propagation): calmer depth on small, fast objects."""
+    depth_out: Path | None = None
+    """Also write the depth: ffv1 mkv, gray16le, 65535 = nearest. It can be given to --depth again."""
+    smooth: float = Field(0.8, ge=0, lt=1)
+    """Temporal smoothing of depth along motion: 0 = none."""
+    weights: tuple[str, ...] = ()
+    """Weights on disk instead of a download: NAME=PATH, repeatable; a bare path means the main model."""
+    accept_licence: bool = False
+    """Accept the licence of the weights that have to be downloaded."""
+
+
+class OutputSettings(Settings):
+    """What is written."""
+
+    format: Layout = Layout.SBS
+    """Layout of the stereo picture."""
+    anaglyph: Anaglyph = Anaglyph.DUBOIS
+    """Colours of --format anaglyph."""
+    preset: str = "quest3"
+    """Headset or site: sets codec order, size limits and the screen for comfort figures."""
+    encoder: str = "auto"
+    """Encoder profile by name or .toml path; auto takes the first of the preset's list that opens here."""
+    quality: int | None = Field(None, ge=0, le=63)
+    """Constant quality (CRF/CQ) instead of the profile's; lower is better."""
+    out_format: OutFormat | None = None
+    """Container: mp4, mkv, hls (a folder) or fmp4 (fragmented, also to '-'); default: by the output's name."""
+    scale: float = Field(1.0, gt=0, le=4)
+    """Resize the source by this factor first."""
+    fps: float | None = Field(None, gt=0, le=240)
+    """Constant frame rate; default: the source's own timestamps, frame for frame."""
+    crop: Literal["none", "auto"] = "none"
+    """auto: cut away black bars."""
+    start: str | None = None
+    """Begin here: seconds or [HH:]MM:SS[.mmm]."""
+    end: str | None = None
+    """Stop here: seconds or [HH:]MM:SS[.mmm]."""
+    duration: str | None = None
+    """Convert only this much: seconds or [HH:]MM:SS[.mmm]."""
+    audio: str = "all"
+    """Audio tracks to keep: all, none, or numbers such as 0,2."""
+    subs: str = "all"
+    """Subtitle tracks to keep: all, none, or numbers such as 0,2."""
+    tonemap: bool = False
+    """Turn HDR into SDR BT.709."""
+    fov: float | None = Field(None, ge=20, le=180)
+    """vr180: horizontal field of view of the source in degrees (default: a comfortable screen)."""
+    sei: bool = False
+    """Also write the H.264/HEVC frame-packing message (a desktop player that obeys it shows one eye)."""
+
+
+class RunSettings(Settings):
+    """How the work is done."""
+
+    overwrite: bool = False
+    """Replace an existing output."""
+    resume: bool = False
+    """Go on where an interrupted conversion of the same film stopped."""
+    device: str = "auto"
+    """auto, cpu, cuda, cuda:1 or mps."""
+    precision: Literal["auto", "fp32", "fp16", "bf16"] = "auto"
+    """Number format of neural networks."""
+    engine: Literal["local", "ray"] = "local"
+    """Where segments run."""
+    workers: int = Field(0, ge=0, le=1024)
+    """Parallel workers (0 = by the machine)."""
+    seed: int = Field(0, ge=0)
+    """Seed of everything random."""
+
+
+class ConvertSettings(OutputSettings, StereoSettings, DepthSettings, RunSettings):
+    """All options of `stereocast convert`."""
