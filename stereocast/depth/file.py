@@ -1,0 +1,84 @@
+"""Depth that the user brings: a depth video (ours or any other), or a folder of images or .npy / .npz maps.
+
+It knows media only through the frames it is given: the recipe opens the file and hands frames in.
+"""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from stereocast.errors import SourceError
+from stereocast.stages import DepthClip
+from stereocast.types import Array, Clip, DepthMap
+
+_MAPS = {".png", ".tif", ".tiff", ".exr", ".jpg", ".jpeg", ".npy", ".npz"}
+
+
+class FileDepth:
+    """Pairs each frame with the next map of `maps` (float32 [h, w], 0..1 with 1 = nearest, or 1/m if `metric`).
+
+    Raises SourceError when the maps end before the film does.
+    """
+
+    held = 0
+
+    def __init__(self, maps: Iterator[Array], *, metric: bool = False, name: str = "the depth") -> None:
+        self._maps = maps
+        self._metric = metric
+        self._name = name
+
+    def __call__(self, clips: Iterator[Clip]) -> Iterator[DepthClip]:
+        taken = 0
+        for clip in clips:
+            values = []
+            for _ in range(len(clip)):
+                depth = next(self._maps, None)
+                if depth is None:
+                    raise SourceError(
+                        f"{self._name} ends after {taken} frames but the film goes on; give one map per frame"
+                    )
+                values.append(depth)
+                taken += 1
+            yield clip, DepthMap(np.stack(values).astype(np.float32), self._metric)
+
+
+def _natural(path: Path) -> list[object]:
+    return [int(part) if part.isdigit() else part for part in re.split(r"(\d+)", path.name)]
+
+
+def folder_maps(folder: Path) -> Iterator[Array]:
+    """The maps of a folder in natural order. 8 and 16-bit images are scaled to 0..1; floats are taken as they are.
+
+    Raises SourceError for an empty folder or a file that isn't a map.
+    """
+    files = sorted((p for p in folder.iterdir() if p.suffix.lower() in _MAPS), key=_natural)
+    if not files:
+        raise SourceError(f"{folder} holds no depth maps; expected {', '.join(sorted(_MAPS))}")
+    for path in files:
+        yield read_map(path)
+
+
+def read_map(path: Path) -> Array:
+    """One map as float32 [h, w]. Raises SourceError."""
+    try:
+        if path.suffix == ".npy":
+            values = np.load(path, allow_pickle=False)
+        elif path.suffix == ".npz":
+            with np.load(path, allow_pickle=False) as archive:
+                values = archive["depth" if "depth" in archive else archive.files[0]]
+        else:
+            values = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_UNCHANGED)
+    except (OSError, ValueError, KeyError, IndexError) as error:
+        raise SourceError(f"{path} is not a depth map: {error}") from error
+    if values is None:
+        raise SourceError(f"{path} is not a depth map that can be read")
+    if values.ndim == 3:
+        values = values[..., 0]
+    if values.ndim != 2:
+        raise SourceError(f"{path} must be [height, width], got shape {values.shape}")
+    if values.dtype.kind == "u":
+        return values.astype(np.float32) / np.iinfo(values.dtype).max
+    return np.asarray(values, np.float32)

@@ -1,0 +1,115 @@
+"""Colour tags and HDR10 static metadata between FFmpeg's frames and `Colour`, and the tone curve from HDR to SDR."""
+
+import struct
+from fractions import Fraction
+from typing import Any
+
+import cv2
+import numpy as np
+
+from stereocast import planes
+from stereocast.types import Array, Colour, HdrStatic, PixelFormat
+
+PQ, HLG, BT2020, BT709 = 16, 18, 9, 1
+_NAMES = {  # x265 and SVT-AV1 want names or numbers in their own options; FFmpeg passes numbers on
+    "sdr_white": 203.0,  # cd/m², ITU-R BT.2408
+}
+
+
+def of_frame(frame: Any) -> Colour:
+    """The tags of a decoded frame. 2 = unspecified; `yuvj` formats are full range whatever the tag says."""
+    full = int(frame.color_range) == 2 or frame.format.name.startswith("yuvj")
+    return Colour(int(frame.color_primaries), int(frame.color_trc), int(frame.colorspace), full)
+
+
+def apply(context: Any, colour: Colour) -> None:
+    """Writes the tags into an encoder's context or a frame."""
+    context.color_primaries = colour.primaries
+    context.color_trc = colour.transfer
+    context.colorspace = colour.matrix
+    if colour.full_range:
+        context.color_range = 2
+    elif colour.matrix != 2 or colour.transfer != 2:
+        context.color_range = 1
+
+
+def is_hdr(colour: Colour) -> bool:
+    """PQ or HLG."""
+    return colour.transfer in (PQ, HLG)
+
+
+def hdr_of_frame(frame: Any) -> HdrStatic | None:
+    """HDR10 static metadata of a frame's side data (AVMasteringDisplayMetadata, AVContentLightMetadata), or None."""
+    primaries: tuple[tuple[Fraction, Fraction], ...] = ()
+    luminance = None
+    content = average = 0
+    for item in frame.side_data:
+        name = getattr(item.type, "name", "")
+        data = bytes(item)
+        if name == "MASTERING_DISPLAY_METADATA" and len(data) >= 88:
+            numbers = struct.unpack_from("=22i", data)
+            ratios = [Fraction(a, b or 1) for a, b in zip(numbers[0:20:2], numbers[1:20:2], strict=True)]
+            if numbers[20]:
+                primaries = tuple((ratios[i], ratios[i + 1]) for i in (0, 2, 4, 6))
+            if numbers[21]:
+                luminance = (ratios[8], ratios[9])
+        elif name == "CONTENT_LIGHT_LEVEL" and len(data) >= 8:
+            content, average = struct.unpack_from("=2I", data)
+    if primaries or luminance or content:
+        return HdrStatic(primaries, luminance, int(content), int(average))
+    return None
+
+
+def x265_params(hdr: HdrStatic | None, colour: Colour) -> str:
+    """HDR10 metadata in x265's own syntax (units of 0.00002 and 0.0001 cd/m²), '' where there is none."""
+    parts = []
+    if is_hdr(colour):
+        parts.append("hdr10=1" if colour.transfer == PQ else "hdr10=0")
+        parts.append("repeat-headers=1")
+    if hdr and hdr.primaries and hdr.luminance:
+        red, green, blue, white = [(round(x * 50000), round(y * 50000)) for x, y in hdr.primaries]
+        low, high = (round(value * 10000) for value in hdr.luminance)
+        points = f"G({green[0]},{green[1]})B({blue[0]},{blue[1]})R({red[0]},{red[1]})WP({white[0]},{white[1]})"
+        parts.append(f"master-display={points}L({high},{low})")
+    if hdr and (hdr.max_content or hdr.max_average):
+        parts.append(f"max-cll={hdr.max_content},{hdr.max_average}")
+    return ":".join(parts)
+
+
+def svtav1_params(hdr: HdrStatic | None) -> str:
+    """HDR10 metadata in SVT-AV1's syntax, '' where there is none."""
+    parts = []
+    if hdr and hdr.primaries and hdr.luminance:
+        red, green, blue, white = [(float(x), float(y)) for x, y in hdr.primaries]
+        low, high = (float(value) for value in hdr.luminance)
+        points = "".join(
+            f"{n}({x:.5f},{y:.5f})" for n, (x, y) in zip(("G", "B", "R", "WP"), (green, blue, red, white), strict=True)
+        )
+        parts.append(f"mastering-display={points}L({high:.4f},{low:.4f})")
+    if hdr and (hdr.max_content or hdr.max_average):
+        parts.append(f"content-light={hdr.max_content},{hdr.max_average}")
+    return ":".join(parts)
+
+
+def _to_light(signal: Array, transfer: int) -> Array:
+    """Signal 0..1 to display light in multiples of SDR white (203 cd/m²). SMPTE ST 2084; ITU-R BT.2100 HLG at 1000 cd/m²."""
+    if transfer == PQ:
+        m1, m2, c1, c2, c3 = 0.1593017578125, 78.84375, 0.8359375, 18.8515625, 18.6875
+        power = np.power(signal, 1 / m2)
+        return np.power(np.maximum(power - c1, 0) / (c2 - c3 * power), 1 / m1) * (10000 / _NAMES["sdr_white"])
+    a, b, c = 0.17883277, 0.28466892, 0.55991073
+    scene = np.where(signal <= 0.5, signal**2 / 3, (np.exp((signal - c) / a) + b) / 12)
+    luma = scene @ np.array([0.2627, 0.6780, 0.0593], np.float32)
+    return scene * np.power(np.maximum(luma, 1e-6), 0.2)[..., None] * (1000 / _NAMES["sdr_white"])
+
+
+def tone_map(image: Array, pixel_format: PixelFormat, colour: Colour, hdr: HdrStatic | None) -> Array:
+    """An HDR picture as 8-bit BT.709 yuv420p: extended Reinhard on luminance, white point from the metadata's peak."""
+    light = _to_light(planes.rgb(image, pixel_format, colour), colour.transfer).astype(np.float32)
+    peak = float(hdr.luminance[1]) if hdr and hdr.luminance else 1000.0
+    white = max(peak / _NAMES["sdr_white"], 1.5)
+    luma = np.maximum(light @ np.array([0.2627, 0.6780, 0.0593], np.float32), 1e-6)
+    mapped = luma * (1 + luma / white**2) / (1 + luma)
+    to_709 = np.array([[1.6605, -0.5876, -0.0728], [-0.1246, 1.1329, -0.0083], [-0.0182, -0.1006, 1.1187]], np.float32)
+    linear = np.clip(cv2.transform(light * (mapped / luma)[..., None] * 1.18, to_709), 0, 1)
+    return planes.from_rgb(np.power(linear, 1 / 2.4), PixelFormat.YUV420P, Colour(BT709, BT709, BT709))

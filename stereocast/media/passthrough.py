@@ -1,0 +1,241 @@
+"""Everything of the source that isn't its picture: sound, subtitles, chapters, tags, attachments.
+
+Packets are copied byte for byte. Only what the container can't hold is changed, and each change is logged as a warning.
+"""
+
+import logging
+from collections import deque
+from collections.abc import Callable, Iterator
+from fractions import Fraction
+from typing import Any
+
+import av
+
+from stereocast.errors import UsageError
+
+log = logging.getLogger(__name__)
+
+_TEXT = {"subrip", "srt", "mov_text", "ass", "ssa", "webvtt", "text"}
+_SKIP_TAGS = {"major_brand", "minor_version", "compatible_brands", "encoder", "stereo_mode", "alpha_mode", "vendor_id"}
+_ASS_HEADER = (
+    b"[Script Info]\nScriptType: v4.00+\nPlayResX: 384\nPlayResY: 288\n\n[V4+ Styles]\nFormat: Name, Fontname, Fontsize, "
+    b"PrimaryColour, SecondaryColour, OutlineColour, BackColour, Bold, Italic, Underline, StrikeOut, ScaleX, ScaleY, Spacing, "
+    b"Angle, BorderStyle, Outline, Shadow, Alignment, MarginL, MarginR, MarginV, Encoding\nStyle: Default,Arial,16,&Hffffff,"
+    b"&Hffffff,&H0,&H0,0,0,0,0,100,100,0,0,1,1,0,2,10,10,10,1\n\n[Events]\nFormat: Layer, Start, End, Style, Name, MarginL, "
+    b"MarginR, MarginV, Effect, Text\n"
+)
+
+
+def select(streams: list[Any], wanted: str, option: str) -> list[Any]:
+    """The streams that `wanted` names: all, none, or numbers counted within their kind. Raises UsageError."""
+    if wanted == "all":
+        return streams
+    if wanted == "none":
+        return []
+    chosen = []
+    for part in wanted.split(","):
+        if not part.strip().isdigit() or int(part) >= len(streams):
+            have = f"0..{len(streams) - 1}" if streams else "none in this file"
+            raise UsageError(f"--{option} {wanted}: give all, none, or track numbers ({have})")
+        chosen.append(streams[int(part)])
+    return chosen
+
+
+class Passthrough:
+    """Carries the other streams of `source` (an open input container) into `output`.
+
+    `packets` is filled by the reader while it demuxes; `drain` muxes what has arrived. `shift` is the time in seconds
+    that becomes 0, `stop` the time at which to end.
+    """
+
+    def __init__(
+        self, source: Any, packets: deque[Any], *, audio: str = "all", subs: str = "all",
+        shift: Fraction = Fraction(0), stop: Fraction | None = None,
+    ) -> None:  # fmt: skip
+        self._source = source
+        self._packets = packets
+        self._audio = select(list(source.streams.audio), audio, "audio")
+        self._subs = select(list(source.streams.subtitles), subs, "subs")
+        self._shift = shift
+        self._stop = stop
+        self._routes: dict[int, Callable[[Any], Iterator[Any]]] = {}
+        self._finishers: list[Callable[[], Iterator[Any]]] = []
+
+    def attach(self, output: Any, container: str) -> None:
+        """Adds the streams to `output` ('mp4', 'mkv', 'fmp4' or 'hls'); call before the first packet is muxed."""
+        output.metadata.update({k: v for k, v in self._source.metadata.items() if k.lower() not in _SKIP_TAGS})
+        for stream in self._audio:
+            self._attach_audio(output, stream, container)
+        for stream in self._subs:
+            self._attach_subtitle(output, stream, container)
+        if container == "mkv":
+            for stream in self._source.streams:
+                if stream.type == "attachment":
+                    _copy_tags(stream, output.add_stream_from_template(stream))
+        chapters = self._chapters()
+        if chapters:
+            output.set_chapters(chapters)
+
+    def _chapters(self) -> list[Any]:
+        result = []
+        for chapter in self._source.chapters():
+            base = Fraction(chapter["time_base"])
+            begin, end = chapter["start"] - self._shift / base, chapter["end"] - self._shift / base
+            if end <= 0 or (self._stop is not None and chapter["start"] * base >= self._stop):
+                continue
+            result.append({**chapter, "start": max(0, round(begin)), "end": round(end)})
+        return result
+
+    def _attach_audio(self, output: Any, stream: Any, container: str) -> None:
+        name = stream.codec_context.name if stream.codec_context else "unknown"
+        if stream.codec_context is not None and _holds(output, stream):
+            target = output.add_stream_from_template(stream)
+            self._routes[stream.index] = lambda packet: iter([_retarget(packet, target)])
+        elif stream.codec_context is None:
+            log.warning("audio track %d has no decoder here and is left out", stream.index)
+            return
+        else:
+            log.warning(
+                "audio track %d (%s) can't be held by %s and is transcoded to AAC", stream.index, name, container
+            )
+            target = output.add_stream("aac", rate=stream.codec_context.sample_rate or 48000)
+            target.codec_context.layout = stream.codec_context.layout
+            target.codec_context.bit_rate = 96_000 * max(1, stream.codec_context.layout.nb_channels)
+            transcoder = _Transcoder(stream, target)
+            self._routes[stream.index] = transcoder
+            self._finishers.append(transcoder.finish)
+        _copy_tags(stream, target)
+
+    def _attach_subtitle(self, output: Any, stream: Any, container: str) -> None:
+        name = stream.codec_context.name if stream.codec_context else "unknown"
+        if container in ("fmp4", "hls"):
+            log.warning("subtitle track %d (%s) is left out: %s has no place for it", stream.index, name, container)
+            return
+        text = "mov_text" if container == "mp4" else "subrip"
+        foreign = name in _TEXT if container == "mp4" else name in ("mov_text", "text")
+        if foreign and name not in (text, "srt" if text == "subrip" else text):
+            target = output.add_stream(text)
+            target.codec_context.subtitle_header = _ASS_HEADER
+            self._routes[stream.index] = _SubtitleChange(stream, target)
+        elif stream.codec_context is not None and (
+            container == "mkv" or name in ("mov_text", "dvdsub", "dvd_subtitle")
+        ):
+            target = output.add_stream_from_template(stream)
+            self._routes[stream.index] = lambda packet: iter([_retarget(packet, target)])
+        else:
+            log.warning(
+                "subtitle track %d (%s) can't be held by mp4 and is left out; --out-format mkv keeps it",
+                stream.index,
+                name,
+            )
+            return
+        _copy_tags(stream, target)
+
+    def drain(self, output: Any) -> None:
+        """Muxes all packets that have arrived."""
+        while self._packets:
+            packet = self._packets.popleft()
+            route = self._routes.get(packet.stream_index)
+            if route is None or not self._within(packet):
+                continue
+            for muxed in route(packet):
+                output.mux(muxed)
+
+    def finish(self, output: Any) -> None:
+        """Muxes the rest, after the last picture."""
+        self.drain(output)
+        for finisher in self._finishers:
+            for packet in finisher():
+                output.mux(packet)
+
+    def _within(self, packet: Any) -> bool:
+        ticks = packet.pts if packet.pts is not None else packet.dts
+        if ticks is None:
+            return False
+        base = Fraction(packet.time_base)
+        if self._stop is not None and ticks * base >= self._stop:
+            return False
+        if self._shift:
+            moved = round(self._shift / base)
+            if ticks - moved < 0:
+                return False
+            packet.pts = None if packet.pts is None else packet.pts - moved
+            packet.dts = None if packet.dts is None else packet.dts - moved
+        return True
+
+
+def _holds(output: Any, stream: Any) -> bool:
+    names = {stream.codec_context.name, stream.codec_context.codec.canonical_name}
+    if output.format.name == "mp4" and any(name.startswith("pcm_") for name in names):
+        return False  # FFmpeg can write it, but headset players don't read it
+    return bool(names & set(output.supported_codecs))
+
+
+def _retarget(packet: Any, target: Any) -> Any:
+    packet.stream = target
+    return packet
+
+
+def _copy_tags(stream: Any, target: Any) -> None:
+    target.metadata.update({k: v for k, v in stream.metadata.items() if k.lower() not in _SKIP_TAGS})
+    target.disposition = stream.disposition
+
+
+class _SubtitleChange:
+    """Subtitle packets of one text codec as those of another, by FFmpeg's own decoders and encoders."""
+
+    def __init__(self, stream: Any, target: Any) -> None:
+        self._decoder = av.CodecContext.create(stream.codec_context.name, "r")
+        if stream.codec_context.extradata:
+            self._decoder.extradata = stream.codec_context.extradata
+        self._target = target
+
+    def __call__(self, packet: Any) -> Iterator[Any]:
+        if packet.size <= 2:  # mov_text's way to say: nothing here
+            return
+        try:
+            text = self._decoder.decode2(packet)
+            made = self._target.codec_context.encode_subtitle(text) if text is not None else None
+        except av.error.FFmpegError as error:
+            log.warning("a subtitle at %s s is left out: %s", float(packet.pts * packet.time_base), error)
+            return
+        if made is None:
+            return
+        made.pts, made.dts, made.duration = packet.pts, packet.pts, packet.duration
+        made.time_base = packet.time_base
+        made.stream = self._target
+        yield made
+
+
+class _Transcoder:
+    """Audio packets decoded and encoded again as AAC, timestamps kept."""
+
+    def __init__(self, stream: Any, target: Any) -> None:
+        self._target = target
+        self._fifo = av.AudioFifo()
+        context = target.codec_context
+        self._resampler = av.AudioResampler(format="fltp", layout=context.layout, rate=context.sample_rate)
+
+    def __call__(self, packet: Any) -> Iterator[Any]:
+        try:
+            frames = packet.decode()
+        except av.error.FFmpegError as error:
+            log.debug("a sound packet can't be decoded: %s", error)
+            return
+        for frame in frames:
+            yield from self._push(self._resampler.resample(frame))
+
+    def _push(self, frames: list[Any]) -> Iterator[Any]:
+        for frame in frames:
+            frame.pts = None if self._fifo.samples else frame.pts
+            self._fifo.write(frame)
+        size = self._target.codec_context.frame_size or 1024
+        while self._fifo.samples >= size:
+            yield from self._target.encode(self._fifo.read(size))
+
+    def finish(self) -> Iterator[Any]:
+        yield from self._push(self._resampler.resample(None))
+        rest = self._fifo.read() if self._fifo.samples else None
+        if rest is not None:
+            yield from self._target.encode(rest)
+        yield from self._target.encode(None)

@@ -1,0 +1,148 @@
+"""Opens sources and says, in one line each, what is wrong with those that can't be converted."""
+
+import io
+import logging
+import re
+import sys
+from dataclasses import dataclass, field
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+
+from stereocast.errors import SourceError, UsageError
+
+log = logging.getLogger(__name__)
+
+IMAGES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".exr"}
+VIDEOS = {
+    ".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".ts", ".m2ts", ".mts", ".mpg", ".mpeg", ".wmv", ".flv", ".ogv",
+    ".3gp", ".vob", ".mxf", ".gif", ".h264", ".hevc", ".y4m",
+}  # fmt: skip
+_URL = re.compile(r"^[A-Za-z][A-Za-z0-9+.-]+://")
+
+
+@dataclass(frozen=True, slots=True)
+class Track:
+    """One stream of a file, for people."""
+
+    index: int
+    kind: str
+    codec: str
+    language: str = ""
+    title: str = ""
+    default: bool = False
+    details: dict[str, Any] = field(default_factory=dict)
+
+
+def is_url(name: str) -> bool:
+    return bool(_URL.match(name))
+
+
+def is_image(name: str) -> bool:
+    return not is_url(name) and Path(name).suffix.lower() in IMAGES and "%" not in name
+
+
+def open_input(name: str) -> Any:
+    """An open PyAV container for a file, an http(s) or file URL, or '-'. Raises SourceError, UsageError."""
+    target: Any = name
+    if name == "-":
+        target = sys.stdin.buffer if hasattr(sys.stdin, "buffer") else io.BytesIO()
+    elif is_url(name):
+        scheme = name.split("://", 1)[0].lower()
+        if scheme not in ("http", "https", "file"):
+            raise UsageError(f"{name}: only http, https and file URLs are read, not {scheme}://")
+    else:
+        path = Path(name)
+        if path.is_dir():
+            raise UsageError(f"{name} is a folder; its files are converted by: stereocast convert {name}")
+        if "%" not in name:
+            if not path.exists():
+                raise SourceError(f"no such file: {name}")
+            if path.stat().st_size == 0 and path.is_file():
+                raise SourceError(f"{name} is empty (0 bytes)")
+    try:
+        return av.open(target, metadata_errors="replace")
+    except av.error.FileNotFoundError as error:
+        raise SourceError(f"no such file: {name}") from error
+    except av.error.PermissionError as error:
+        raise SourceError(f"{name} can't be read: permission denied") from error
+    except (av.error.InvalidDataError, av.error.EOFError) as error:
+        raise SourceError(f"{name} is not a video, or its header is damaged") from error
+    except (av.error.FFmpegError, OSError, ValueError) as error:
+        raise SourceError(f"{name} can't be opened: {_reason(error)}") from error
+
+
+def _reason(error: BaseException) -> str:
+    return str(getattr(error, "strerror", None) or error).strip() or type(error).__name__
+
+
+def video_stream(container: Any, name: str) -> Any:
+    """The video stream that is converted: the default one, else the first that isn't a cover picture.
+
+    Other video streams are named in a warning. Raises SourceError when there is none, or it is encrypted.
+    """
+    streams = [s for s in container.streams.video if not s.disposition & av.stream.Disposition.attached_pic]
+    if not streams:
+        kinds = ", ".join(sorted({s.type for s in container.streams})) or "nothing"
+        raise SourceError(f"{name} holds no video stream (only {kinds}); there is nothing to convert")
+    chosen = next((s for s in streams if s.disposition & av.stream.Disposition.default), streams[0])
+    for other in streams:
+        if other is not chosen:
+            log.warning("%s: video stream %d is left out (stream %d is converted)", name, other.index, chosen.index)
+    if chosen.codec_context is None:
+        raise SourceError(f"{name}: no decoder for video stream {chosen.index}")
+    if str(getattr(chosen.codec_context, "codec_tag", "")).lower().startswith(("encv", "drmi")):
+        raise SourceError(f"{name} is encrypted (DRM); it can't be decoded")
+    return chosen
+
+
+def tracks(container: Any) -> list[Track]:
+    """All streams of an open container."""
+    result = []
+    for stream in container.streams:
+        context = stream.codec_context
+        details: dict[str, Any] = {}
+        if stream.type == "video" and context is not None:
+            rate = stream.average_rate or stream.guessed_rate
+            details = {
+                "width": context.width,
+                "height": context.height,
+                "rate": str(Fraction(rate)) if rate else None,
+                "pixel_format": context.pix_fmt,
+                "profile": context.profile,
+                "level": getattr(context, "level", None),
+                "tag": str(context.codec_tag),
+                "frames": stream.frames or None,
+            }
+        elif stream.type == "audio" and context is not None:
+            details = {"rate": context.sample_rate, "layout": context.layout.name}
+        result.append(
+            Track(
+                stream.index,
+                stream.type,
+                context.name if context is not None else "unknown",
+                stream.metadata.get("language", ""),
+                stream.metadata.get("title", ""),
+                bool(stream.disposition & av.stream.Disposition.default),
+                details,
+            )
+        )
+    return result
+
+
+def parse_time(text: str, option: str) -> Fraction:
+    """'90', '1:30', '0:01:30.5' as exact seconds. Raises UsageError naming the option."""
+    parts = text.strip().split(":")
+    try:
+        if not 1 <= len(parts) <= 3 or any(not part for part in parts):
+            raise ValueError
+        seconds = Fraction(0)
+        for part in parts:
+            seconds = seconds * 60 + Fraction(part)
+    except (ValueError, ZeroDivisionError):
+        raise UsageError(f"--{option} {text}: give seconds or [HH:]MM:SS[.mmm], such as 90 or 1:30.5") from None
+    if seconds < 0:
+        raise UsageError(f"--{option} {text}: must not be negative")
+    return seconds

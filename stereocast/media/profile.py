@@ -1,0 +1,83 @@
+"""Encoder profiles: which of them really open here, and the first that does.
+
+Being compiled in doesn't mean that a card is there: a profile is probed by encoding two small pictures.
+"""
+
+import logging
+import shutil
+from collections.abc import Iterable
+from fractions import Fraction
+from functools import cache
+from importlib.util import find_spec
+
+import av
+import numpy as np
+
+from stereocast import catalog, planes
+from stereocast.catalog import EncoderProfile
+from stereocast.errors import SinkError
+from stereocast.types import Colour
+
+log = logging.getLogger(__name__)
+
+
+@cache
+def why_not(name: str) -> str:
+    """The reason why the profile `name` can't be used here, '' if it can."""
+    profile = catalog.encoder(name)
+    if profile.via == "ffmpeg":
+        if shutil.which("ffmpeg") is None:
+            return "no ffmpeg on the PATH"
+        if find_spec("ffmpeg") is None:
+            return "needs: pip install 'stereocast[ffmpeg]'"
+        from stereocast.media.external import probe
+
+        return probe(profile)
+    if profile.codec not in av.codecs_available:
+        return "not in this build of FFmpeg"
+    return _open(profile)
+
+
+def _open(profile: EncoderProfile) -> str:
+    try:
+        context = av.CodecContext.create(profile.codec, "w")
+        context.width, context.height = 256, 144
+        context.pix_fmt = profile.pixel_format.value
+        context.time_base, context.framerate = Fraction(1, 25), Fraction(25)
+        context.options = options(profile, None)
+        picture = planes.blank(144, 256, profile.pixel_format, Colour())
+        for pts in range(2):
+            frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format=profile.pixel_format.value)
+            frame.pts, frame.time_base = pts, Fraction(1, 25)
+            context.encode(frame)
+        context.encode(None)
+    except (av.error.FFmpegError, OSError, ValueError) as error:
+        return str(getattr(error, "strerror", None) or error) or type(error).__name__
+    return ""
+
+
+def options(profile: EncoderProfile, quality: int | None) -> dict[str, str]:
+    """The encoder's private options, with the wanted constant quality."""
+    value = profile.quality if quality is None else quality
+    extra = {} if value is None else {profile.quality_option: str(value)}
+    return {**profile.options, **extra}
+
+
+def choose(wanted: str, candidates: Iterable[str]) -> EncoderProfile:
+    """The profile `wanted`, or for 'auto' the first of `candidates` that opens. Raises SinkError with all reasons."""
+    if wanted != "auto":
+        profile = catalog.encoder(wanted)
+        reason = why_not(wanted)
+        if reason:
+            raise SinkError(
+                f"encoder '{wanted}' doesn't open here ({reason}); use --encoder auto, or see stereocast doctor"
+            )
+        return profile
+    reasons = []
+    for name in candidates:
+        reason = why_not(name)
+        if not reason:
+            log.info("encoder %s%s", name, f" ({'; '.join(reasons)})" if reasons else "")
+            return catalog.encoder(name)
+        reasons.append(f"{name}: {reason}")
+    raise SinkError(f"none of the preset's encoders opens here ({'; '.join(reasons)})")

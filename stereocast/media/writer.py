@@ -1,0 +1,296 @@
+"""Packed pictures to files: hybrid-fragmented mp4 while writing (readable whenever it stops), ordinary when finished.
+
+The file grows as NAME.part.SUFFIX, in fragments of at most 2 s that are flushed as they close, and gets its name when
+it is complete.
+"""
+
+import errno
+import logging
+import os
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+
+from stereocast.catalog import EncoderProfile
+from stereocast.errors import SinkError
+from stereocast.media import colour as colours
+from stereocast.media import profile as profiles
+from stereocast.media.passthrough import Passthrough
+from stereocast.media.reader import write_image
+from stereocast.planes import rgb
+from stereocast.types import PackedClip, StreamInfo
+
+log = logging.getLogger(__name__)
+
+FRAGMENT_S = 2  # a fragment is never longer, so a crash costs little
+SUFFIXES = {"mp4": ".mp4", "mkv": ".mkv", "fmp4": ".mp4", "hls": ""}
+_MUXER = {"mp4": "mp4", "mkv": "matroska", "fmp4": "mp4", "hls": "hls"}
+
+
+@dataclass(frozen=True, slots=True)
+class SinkOptions:
+    """How a picture stream is written. `info` is that of the packed picture (its size, time base, colour)."""
+
+    info: StreamInfo
+    profile: EncoderProfile
+    container: str = "mp4"  # mp4, mkv, fmp4 or hls
+    quality: int | None = None
+    tags: dict[str, str] = field(default_factory=dict)  # of the video stream
+    finish: Callable[[Path], None] | None = None  # runs on the complete file before it gets its name
+    threads: int = 0
+
+
+def part_path(path: Path) -> Path:
+    """Where the file grows until it is complete."""
+    return path.with_name(f"{path.stem}.part{path.suffix}")
+
+
+class VideoSink:
+    """Encodes clips into one file, a folder (hls) or standard output ('-').
+
+    Raises SinkError where the output can't be opened or written; what was written stays in the part file.
+    """
+
+    def __init__(self, path: Path | str, options: SinkOptions, passthrough: Passthrough | None = None) -> None:
+        self.options = options
+        self.path = None if str(path) == "-" else Path(path)
+        self.frames = 0
+        self._passthrough = passthrough
+        self._last: tuple[int, int] | None = None
+        self._closed = False
+        self.target = self._target()
+        try:
+            self._output = av.open(self._file(), "w", format=_MUXER[options.container], options=self._muxer_options())
+            self._encoder = _encoder(self._output, options)
+            self._encoder.stream.metadata.update(options.tags)
+            if passthrough is not None:
+                passthrough.attach(self._output, options.container)
+        except (av.error.FFmpegError, OSError) as error:
+            raise self._failure(error) from error
+
+    def _target(self) -> Path | None:
+        if self.path is None:
+            return None
+        if self.options.container == "hls":
+            try:
+                self.path.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                raise self._failure(error) from error
+            return self.path / "index.m3u8"
+        return part_path(self.path)
+
+    def _file(self) -> Any:
+        return _Pipe(sys.stdout.buffer) if self.target is None else str(self.target)
+
+    def _muxer_options(self) -> dict[str, str]:
+        info, container = self.options.info, self.options.container
+        options = {"max_interleave_delta": "1000000", "flush_packets": "1"}
+        if container in ("mp4", "fmp4") and info.time_base.numerator == 1:
+            options["video_track_timescale"] = str(info.time_base.denominator)
+        if container == "mp4" and self.target is not None:
+            options |= {"movflags": "+hybrid_fragmented", "frag_duration": str(FRAGMENT_S * 900_000)}
+        elif container in ("fmp4", "mp4"):
+            options |= {
+                "movflags": "+frag_keyframe+empty_moov+default_base_moof",
+                "frag_duration": str(FRAGMENT_S * 900_000),
+            }
+        elif container == "hls":
+            options |= {
+                "hls_time": str(FRAGMENT_S),
+                "hls_segment_type": "fmp4",
+                "hls_playlist_type": "event",
+                "hls_flags": "independent_segments+temp_file",
+                "hls_segment_filename": str(Path(str(self.path)) / "segment_%05d.m4s"),
+                "hls_fmp4_init_filename": "init.mp4",
+            }
+        return options
+
+    def write(self, clip: PackedClip) -> None:
+        """Encodes the clip and muxes what has come out, sound included. Raises SinkError."""
+        try:
+            if self._passthrough is not None:
+                self._passthrough.drain(self._output)
+            for image, pts in zip(clip.frames, clip.pts, strict=True):
+                self._write_frame(image, int(pts))
+        except (av.error.FFmpegError, OSError) as error:
+            raise self._failure(error) from error
+
+    def _write_frame(self, image: Any, pts: int) -> None:
+        # a frame's duration is known when the next one is here; the last one repeats the one before
+        if self._last is not None:
+            self._last = (pts, pts - self._last[0])
+        else:
+            rate = self.options.info.rate
+            self._last = (pts, max(1, round(1 / (rate * self.options.info.time_base))) if rate else 0)
+        for packet in self._encoder.encode(image, pts, self._last[1]):
+            self._output.mux(packet)
+        self.frames += 1
+
+    def finish(self) -> None:
+        """Flushes, completes the file, and gives it its name. Raises SinkError."""
+        try:
+            for packet in self._encoder.flush():
+                self._output.mux(packet)
+            if self._passthrough is not None:
+                self._passthrough.finish(self._output)
+            self._output.close()
+            self._closed = True
+            self._encoder.close()
+            if self.target is None or self.options.container == "hls":
+                return
+            if self.options.finish is not None:
+                self.options.finish(self.target)
+            os.replace(self.target, self.path or self.target)
+        except (av.error.FFmpegError, OSError) as error:
+            raise self._failure(error) from error
+
+    def close(self) -> None:
+        """Ends the open fragment, so that the part file is readable, and keeps it. May be called twice."""
+        if self._closed:
+            return
+        self._closed = True
+        for step in (self._flush_quietly, self._output.close, self._encoder.close):
+            try:
+                step()
+            except (av.error.FFmpegError, OSError, ValueError) as error:
+                log.debug("while closing %s: %s", self.target, error)
+
+    def _flush_quietly(self) -> None:
+        if self.frames:
+            for packet in self._encoder.flush():
+                self._output.mux(packet)
+
+    def _failure(self, error: Exception) -> SinkError:
+        where = self.path or "standard output"
+        code = getattr(error, "errno", None)
+        if code == errno.ENOSPC:
+            return SinkError(
+                f"disk full while writing {where}; what is done is kept in {getattr(self, 'target', None)}; free space and use --resume"
+            )
+        if code == errno.EPIPE:
+            return SinkError("the reader of standard output went away")
+        if code in (errno.EACCES, errno.EPERM, errno.EROFS):
+            return SinkError(f"{where} can't be written: permission denied")
+        if code == errno.ENOENT:
+            return SinkError(f"{where} can't be written: no such folder")
+        return SinkError(f"writing {where} failed: {getattr(error, 'strerror', None) or error}")
+
+
+class _Pipe:
+    """Standard output for FFmpeg: written, never sought."""
+
+    def __init__(self, stream: Any) -> None:
+        self._stream = stream
+
+    def write(self, data: bytes) -> int:
+        self._stream.write(data)
+        self._stream.flush()
+        return len(data)
+
+
+class _PyavEncoder:
+    """The bundled FFmpeg's encoders."""
+
+    def __init__(self, output: Any, options: SinkOptions) -> None:
+        info, profile = options.info, options.profile
+        extra = profiles.options(profile, options.quality)
+        if profile.codec == "libx265":
+            own = ":".join(filter(None, (extra.get("x265-params", ""), colours.x265_params(info.hdr, info.colour))))
+            extra = {**extra, "x265-params": own}
+        elif profile.codec == "libsvtav1":
+            own = ":".join(filter(None, (extra.get("svtav1-params", ""), colours.svtav1_params(info.hdr))))
+            extra = {**extra, **({"svtav1-params": own} if own else {})}
+        self.stream = output.add_stream(profile.codec, options=extra)
+        context = self.stream.codec_context
+        context.width, context.height = info.width, info.height
+        context.pix_fmt = profile.pixel_format.value
+        context.time_base = self.stream.time_base = info.time_base
+        rate = info.rate or Fraction(30)
+        context.framerate = rate
+        context.gop_size = max(1, round(FRAGMENT_S * rate))
+        context.sample_aspect_ratio = info.sample_aspect
+        context.thread_count = options.threads
+        colours.apply(context, info.colour)
+        if profile.tag and options.container in ("mp4", "fmp4", "hls"):
+            context.codec_tag = profile.tag
+        self._format = profile.pixel_format.value
+        self._time_base = info.time_base
+        self._colour = info.colour
+
+    def encode(self, image: Any, pts: int, duration: int) -> list[Any]:
+        frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(image), format=self._format)
+        frame.pts, frame.time_base, frame.duration = pts, self._time_base, duration
+        colours.apply(frame, self._colour)
+        return list(self.stream.encode(frame))
+
+    def flush(self) -> list[Any]:
+        return list(self.stream.encode(None))
+
+    def close(self) -> None:
+        """Nothing beyond the container."""
+
+
+def _encoder(output: Any, options: SinkOptions) -> Any:
+    if options.profile.via == "ffmpeg":
+        from stereocast.media.external import ExternalEncoder
+
+        return ExternalEncoder(output, options.info, options.profile, options.quality)
+    return _PyavEncoder(output, options)
+
+
+class ImageSink:
+    """One picture file."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.frames = 0
+
+    def write(self, clip: PackedClip) -> None:
+        """Writes the clip's picture (the last one wins). Raises SinkError."""
+        part = part_path(self.path)
+        scale = (
+            65535 if clip.frames.dtype == np.uint16 and self.path.suffix.lower() in (".png", ".tif", ".tiff") else 255
+        )
+        try:
+            for image in clip.frames:
+                picture = np.rint(rgb(image, clip.pixel_format, clip.colour) * scale)
+                write_image(part, picture.astype(np.uint16 if scale > 255 else np.uint8))
+                os.replace(part, self.path)
+                self.frames += 1
+        except OSError as error:
+            raise SinkError(f"{self.path} can't be written: {error.strerror or error}") from error
+
+    def finish(self) -> None:
+        """The file is complete with its picture."""
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+class PairSink:
+    """Two sinks, one per eye: the packed clip's `frames` and `second`."""
+
+    def __init__(self, left: Any, right: Any) -> None:
+        self.left, self.right = left, right
+
+    @property
+    def frames(self) -> int:
+        return int(self.left.frames)
+
+    def write(self, clip: PackedClip) -> None:
+        self.left.write(replace(clip, second=None))
+        self.right.write(replace(clip, frames=clip.second, second=None))
+
+    def finish(self) -> None:
+        self.left.finish()
+        self.right.finish()
+
+    def close(self) -> None:
+        self.left.close()
+        self.right.close()

@@ -1,0 +1,43 @@
+"""The stage that packs: StereoClip to PackedClip."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from stereocast.pack import layouts
+from stereocast.types import Layout, PackedClip, StereoClip, StereoFormat
+
+
+class FlatPacker:
+    """Packs flat layouts frame by frame; nothing is held back."""
+
+    held = 0
+
+    def __init__(self, form: StereoFormat) -> None:
+        self.format = form
+
+    def shape(self, height: int, width: int) -> tuple[int, int]:
+        """(height, width) of the packed picture for views of that size."""
+        return layouts.shape(self.format.layout, height, width)
+
+    def __call__(self, clips: Iterator[StereoClip]) -> Iterator[PackedClip]:
+        for clip in clips:
+            yield self.pack(clip)
+
+    def pack(self, clip: StereoClip) -> PackedClip:
+        """One clip, packed."""
+        layout = self.format.layout
+        if layout in (Layout.LEFT, Layout.MONO, Layout.PAIR):
+            frames = clip.left
+        elif layout is Layout.RIGHT:
+            frames = clip.right
+        else:
+            depths = clip.depth.values if clip.depth is not None else [None] * len(clip)
+            frames = np.stack(
+                [
+                    layouts.pack_frame(left, right, self.format, clip.pixel_format, clip.colour, depth)
+                    for left, right, depth in zip(clip.left, clip.right, depths, strict=True)
+                ]
+            )
+        second = clip.right if layout is Layout.PAIR else None
+        return PackedClip(frames, clip.pts, self.format, clip.pixel_format, clip.colour, second)
