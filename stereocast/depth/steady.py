@@ -1,7 +1,5 @@
 """Depth over time: one scale per shot from robust percentiles, smoothing along motion, reset at cuts."""
 
-from collections.abc import Iterator
-
 import cv2
 import numpy as np
 

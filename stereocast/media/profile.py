@@ -73,7 +73,7 @@ def choose(wanted: str, candidates: Iterable[str]) -> EncoderProfile:
                 f"encoder '{wanted}' doesn't open here ({reason}); use --encoder auto, or see stereocast doctor"
             )
         return profile
-    reasons = []
+    reasons: list[str] = []
     for name in candidates:
         reason = why_not(name)
         if not reason:

@@ -1,7 +1,7 @@
 """Video and images to upright, progressive, even-sized frames with exact timestamps.
 
-One demuxer serves everything: packets of the other streams are handed on through `packets`, so a pipe or a URL is read
-once and sound needs no second open. Damaged packets are skipped and counted; what can be decoded comes out.
+One demuxer serves everything: packets of the other streams are handed on through `share_packets`, so a pipe or a URL
+is read once and sound needs no second open. Damaged packets are skipped and counted; what can be decoded comes out.
 """
 
 import logging
@@ -50,7 +50,7 @@ class VideoSource:
     def __init__(self, name: str, options: ReadOptions | None = None) -> None:
         self.name = name
         self.options = options or ReadOptions()
-        self.packets: deque[Any] = deque()  # of streams that aren't video, in file order
+        self._queues: list[deque[Any]] = []  # packets of the other streams, in file order
         self.damaged = 0
         self.container = probe.open_input(name)
         self._closed = False
@@ -87,6 +87,11 @@ class VideoSource:
         if not self.options.start:
             return 0
         return self.first_pts + round(self.options.start / self.time_base)
+
+    @property
+    def stop_s(self) -> Fraction | None:
+        """Where reading ends, in seconds of the file's own clock; None: at its end."""
+        return None if self.options.end is None else self.options.end + self.first_pts * self.time_base
 
     def _first_frame(self) -> Any:
         try:
@@ -159,7 +164,8 @@ class VideoSource:
             if packet.stream is self.stream:
                 yield packet
             elif packet.dts is not None or packet.pts is not None:
-                self.packets.append(packet)
+                for queue in self._queues:
+                    queue.append(packet if queue is self._queues[0] else _copied(packet))
 
     def _decode(self) -> Iterator[Any]:
         """Frames as FFmpeg gives them, deinterlaced where they are flagged; damaged packets are skipped."""
@@ -247,11 +253,29 @@ class VideoSource:
             image = colours.tone_map(image, self._source_format, self._source_colour, self._hdr)
         return planes.resize_picture(image, self.info.height, self.info.width, self.info.pixel_format)
 
+    def retarget(self, pixel_format: PixelFormat) -> None:
+        """Gives frames of another format; before the first one is read (a pipe can't be opened twice)."""
+        self.options = replace(self.options, pixel_format=pixel_format)
+        self.info = self._describe(self._head)
+
+    def share_packets(self) -> deque[Any]:
+        """A queue that will hold the packets of the other streams, in file order; ask before reading begins."""
+        queue: deque[Any] = deque()
+        self._queues.append(queue)
+        return queue
+
     def close(self) -> None:
         """Closes the file. May be called twice."""
         if not self._closed:
             self._closed = True
             self.container.close()
+
+
+def _copied(packet: Any) -> Any:
+    copy = av.Packet(bytes(packet))
+    copy.pts, copy.dts, copy.duration, copy.time_base = packet.pts, packet.dts, packet.duration, packet.time_base
+    copy.stream, copy.is_keyframe = packet.stream, packet.is_keyframe
+    return copy
 
 
 def _plane_views(frame: Any, pixel_format: PixelFormat) -> Iterator[Array]:
@@ -311,7 +335,6 @@ class ImageSource:
         if scale != 1:
             image = planes.resize(image, *(max(2, round(side * scale / 2) * 2) for side in image.shape[:2]))
         self._image = image
-        self.packets: deque[Any] = deque()
         self.damaged = 0
         self.start_pts = 0
         self.tone_mapped = False

@@ -67,11 +67,6 @@ def shape(layout: Layout, height: int, width: int) -> tuple[int, int]:
     return height, width
 
 
-def pixel_aspect_factor(layout: Layout) -> tuple[int, int]:
-    """By how much a pixel of one eye is wider than a source pixel, as a ratio."""
-    return {Layout.HALF_SBS: (2, 1), Layout.HALF_OU: (1, 2)}.get(layout, (1, 1))
-
-
 def _beside(left: Array, right: Array) -> Array:
     return np.concatenate([left, right], 1)
 
@@ -134,7 +129,7 @@ def pack_frame(
         return _on_planes(_rows, left, right, pixel_format)
     if layout is Layout.ANAGLYPH:
         views = (planes.rgb(view, pixel_format, colour) for view in (left, right))
-        return planes.from_rgb(anaglyph(*views, form.anaglyph), pixel_format, colour)
+        return planes.from_rgb(anaglyph(next(views), next(views), form.anaglyph), pixel_format, colour)
     if layout is Layout.RGBD:
         if depth is None:
             raise ValueError("rgbd needs the depth")

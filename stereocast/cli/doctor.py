@@ -1,0 +1,8 @@
+"""`stereocast doctor`."""
+
+from stereocast.cli.options import guarded
+
+
+@guarded
+def doctor() -> None:
+    """TODO."""

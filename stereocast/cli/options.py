@@ -1,0 +1,214 @@
+"""Settings models as command-line options: name, help, range and default come from the model, once."""
+
+import inspect
+import logging
+import sys
+import types
+from collections.abc import Callable, Iterable
+from enum import StrEnum
+from functools import wraps
+from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
+
+import annotated_types
+import typer
+from pydantic import ValidationError
+from pydantic.fields import FieldInfo
+
+from stereocast.errors import StereocastError, UnknownName, UsageError
+from stereocast.settings import Settings
+
+Model = TypeVar("Model", bound=Settings)
+
+
+def _members(annotation: Any) -> list[Any]:
+    """The alternatives of an annotation, flattened."""
+    origin = get_origin(annotation)
+    if origin is Annotated:
+        return _members(get_args(annotation)[0])
+    if origin in (Union, types.UnionType):
+        return [part for argument in get_args(annotation) for part in _members(argument)]
+    return [annotation]
+
+
+def _metavar(annotation: Any) -> str:
+    parts = []
+    for part in _members(annotation):
+        if get_origin(part) is Literal:
+            parts += [str(value) for value in get_args(part)]
+        elif isinstance(part, type) and issubclass(part, StrEnum):
+            parts += [value.value for value in part]
+        elif part in (int, float):
+            parts.append("NUMBER")
+        elif part is not type(None):
+            parts.append(getattr(part, "__name__", "text").upper().replace("STR", "TEXT"))
+    return "|".join(parts)
+
+
+def _bounds(field: FieldInfo) -> str:
+    low = next(
+        (
+            m.ge if isinstance(m, annotated_types.Ge) else m.gt
+            for m in field.metadata
+            if isinstance(m, annotated_types.Ge | annotated_types.Gt)
+        ),
+        None,
+    )
+    high = next(
+        (
+            m.le if isinstance(m, annotated_types.Le) else m.lt
+            for m in field.metadata
+            if isinstance(m, annotated_types.Le | annotated_types.Lt)
+        ),
+        None,
+    )
+    return "" if low is None and high is None else f" \\[{'' if low is None else low}..{'' if high is None else high}]"
+
+
+def _parameter(name: str, field: FieldInfo, panel: str) -> inspect.Parameter:
+    flag = "--" + name.replace("_", "-")
+    text = " ".join((field.description or "").split())
+    members = _members(field.annotation)
+    annotation: Any
+    if members == [bool]:
+        annotation = Annotated[
+            bool | None, typer.Option(f"{flag}/--no-{flag[2:]}", help=text, show_default=False, rich_help_panel=panel)
+        ]
+    elif any(get_origin(part) is tuple for part in members):
+        annotation = Annotated[
+            list[str] | None, typer.Option(flag, help=text, metavar="NAME=PATH", rich_help_panel=panel)
+        ]
+    else:
+        default = field.default
+        shown = "" if default is None or default == "" else f" (default: {getattr(default, 'value', default)})"
+        named = shown if "default" not in text else ""
+        annotation = Annotated[
+            str | None,
+            typer.Option(
+                flag,
+                help=f"{text}{_bounds(field)}{named}",
+                metavar=_metavar(field.annotation),
+                show_default=False,
+                rich_help_panel=panel,
+            ),
+        ]
+    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation)
+
+
+def with_settings(
+    *panels: tuple[str, type[Settings]], leave_out: Iterable[str] = ()
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Adds an option per field of the panels' models; the function gets those that were set as `flags: dict`.
+
+    It also maps errors to exit codes: 0 done, 1 failed, 2 usage, 130 interrupted; no traceback unless -v is given.
+    """
+    hidden = set(leave_out)
+
+    def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
+        own = [p for p in inspect.signature(function).parameters.values() if p.name != "flags"]
+        added = [
+            _parameter(name, field, panel)
+            for panel, model in panels
+            for name, field in model.model_fields.items()
+            if name not in hidden
+        ]
+        verbose = inspect.Parameter(
+            "verbose",
+            inspect.Parameter.KEYWORD_ONLY,
+            default=0,
+            annotation=Annotated[
+                int, typer.Option("-v", "--verbose", count=True, help="Say more (-vv: everything).", show_default=False)
+            ],
+        )
+        names = {p.name for p in added}
+
+        @wraps(function)
+        def run(**arguments: Any) -> None:
+            level = arguments.pop("verbose")
+            flags = {k: arguments.pop(k) for k in names if k in arguments}
+            set_up_logging(level)
+            if panels:
+                arguments["flags"] = {k: v for k, v in flags.items() if v not in (None, [])}
+            try:
+                function(**arguments)
+            except StereocastError as error:
+                fail(str(error), error.exit_code)
+            except KeyboardInterrupt:
+                fail("interrupted", 130)
+            except BrokenPipeError:
+                raise typer.Exit(1) from None
+            except (typer.Exit, typer.Abort):
+                raise
+            except Exception as error:
+                if level:
+                    raise
+                fail(
+                    f"internal error: {type(error).__name__}: {error} (run again with -v for details, and please report it)",
+                    1,
+                )
+
+        run.__signature__ = inspect.Signature([*own, *added, verbose])  # type: ignore[attr-defined]
+        return run
+
+    return decorate
+
+
+def guarded(function: Callable[..., Any]) -> Callable[..., Any]:
+    """`with_settings` for a command without settings: -v, and errors as exit codes."""
+    return with_settings()(function)
+
+
+def fail(message: str, code: int) -> None:
+    """One line on standard error, and out."""
+    print(f"stereocast: {message}", file=sys.stderr)
+    raise typer.Exit(code)
+
+
+class _Lines(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        return f"{record.levelname.lower()}: {record.getMessage()}"
+
+
+def set_up_logging(verbose: int) -> None:
+    """Warnings always, -v info, -vv debug; one line each on standard error."""
+    logger = logging.getLogger("stereocast")
+    logger.setLevel((logging.WARNING, logging.INFO, logging.DEBUG)[min(verbose, 2)])
+    logger.handlers.clear()
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_Lines())
+    logger.addHandler(handler)
+    logger.propagate = False
+
+
+def make(model: type[Model], values: dict[str, Any]) -> Model:
+    """The settings, or a UsageError that names the option, the value, and the nearest valid one."""
+    try:
+        return model.model_validate(values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = str(first["loc"][0])
+        field = model.model_fields.get(name)
+        flag, given = "--" + name.replace("_", "-"), first.get("input")
+        if field is not None:
+            choices = _choices(field.annotation)
+            numbers = any(part in (int, float) for part in _members(field.annotation))
+            if choices and not (numbers and _is_number(given)):
+                raise UnknownName(f"value of {flag}", str(given), choices) from None
+        raise UsageError(f"{flag} {given}: {first['msg'][0].lower()}{first['msg'][1:]}") from None
+
+
+def _is_number(value: Any) -> bool:
+    try:
+        float(value)
+    except (TypeError, ValueError):
+        return False
+    return True
+
+
+def _choices(annotation: Any) -> list[str]:
+    found: list[str] = []
+    for part in _members(annotation):
+        if get_origin(part) is Literal:
+            found += [str(value) for value in get_args(part)]
+        elif isinstance(part, type) and issubclass(part, StrEnum):
+            found += [value.value for value in part]
+    return found

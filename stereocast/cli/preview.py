@@ -1,0 +1,8 @@
+"""`stereocast preview`."""
+
+from stereocast.cli.options import guarded
+
+
+@guarded
+def preview() -> None:
+    """TODO."""

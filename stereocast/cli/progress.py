@@ -1,0 +1,44 @@
+"""Progress on the terminal: frames, fps, ETA, time per stage. Silent where there is no terminal."""
+
+from types import TracebackType
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+
+class Bar:
+    """A progress bar on standard error for `total` frames (None: unknown)."""
+
+    def __init__(self, name: str, total: int | None, *, quiet: bool = False) -> None:
+        console = Console(stderr=True)
+        self._progress = Progress(
+            TextColumn("[bold]{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[rate]}"),
+            TimeElapsedColumn(),
+            TextColumn("ETA"),
+            TimeRemainingColumn(),
+            TextColumn("[dim]{task.fields[stages]}"),
+            console=console,
+            disable=quiet or not console.is_terminal,
+        )
+        self._task = self._progress.add_task(name, total=total, rate="", stages="")
+
+    def __enter__(self) -> "Bar":
+        self._progress.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._progress.stop()
+
+    def __call__(self, frames: int, clock: Any) -> None:
+        """`frames` more are done."""
+        task = self._progress.tasks[0]
+        done = task.completed + frames
+        rate = f"{done / task.elapsed:.1f} fps" if task.elapsed else ""
+        stages = " ".join(f"{name} {seconds / max(done, 1) * 1000:.0f}" for name, seconds in clock.seconds.items())
+        self._progress.update(self._task, advance=frames, rate=rate, stages=f"{stages} ms" if stages else "")

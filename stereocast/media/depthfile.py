@@ -1,0 +1,89 @@
+"""Depth as a video: ffv1 in mkv, gray16le, 65535 = nearest, linear in inverse depth, the source's timestamps.
+
+Metric depth carries the tag `depth_scale`: the inverse depth in 1/m that 65535 stands for.
+"""
+
+import os
+from collections.abc import Iterator
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+
+from stereocast.errors import SinkError, SourceError
+from stereocast.media import probe
+from stereocast.types import Array, StreamInfo
+
+METRIC_TOP = 10.0  # 1/m: 10 cm and nearer saturate
+
+
+class DepthSink:
+    """Writes maps as they come. Raises SinkError."""
+
+    def __init__(self, path: Path, info: StreamInfo, *, metric: bool = False) -> None:
+        self.path = path
+        self._part = path.with_name(f"{path.stem}.part{path.suffix}")
+        self._top = METRIC_TOP if metric else 1.0
+        self._info = info
+        self._stream: Any = None
+        try:
+            self._output = av.open(str(self._part), "w", format="matroska")
+        except (av.error.FFmpegError, OSError) as error:
+            raise SinkError(f"{path} can't be written: {error}") from error
+        if metric:
+            self._output.metadata["depth_scale"] = f"{METRIC_TOP:g}"
+
+    def write(self, maps: Array, pts: Array) -> None:
+        """Float32 maps [T, h, w] and their ticks."""
+        try:
+            for values, tick in zip(maps, pts, strict=True):
+                self._write_one(np.asarray(values), int(tick))
+        except (av.error.FFmpegError, OSError) as error:
+            raise SinkError(f"writing {self.path} failed: {error}") from error
+
+    def _write_one(self, values: Array, tick: int) -> None:
+        codes = np.rint(np.clip(values / self._top, 0, 1) * 65535).astype(np.uint16)
+        if self._stream is None:
+            self._stream = self._output.add_stream("ffv1", options={"level": "3", "slices": "4"})
+            context = self._stream.codec_context
+            context.height, context.width = codes.shape
+            context.pix_fmt = "gray16le"
+            context.time_base = self._stream.time_base = self._info.time_base
+            context.framerate = self._info.rate or Fraction(30)
+        frame = av.VideoFrame.from_ndarray(codes, format="gray16le")
+        frame.pts, frame.time_base = tick, self._info.time_base
+        self._output.mux(self._stream.encode(frame))
+
+    def finish(self) -> None:
+        """Completes the file and gives it its name."""
+        if self._stream is not None:
+            self._output.mux(self._stream.encode(None))
+        self._output.close()
+        os.replace(self._part, self.path)
+
+    def close(self) -> None:
+        """Keeps what was written as a part."""
+        self._output.close()
+
+
+def depth_maps(name: str) -> tuple[Iterator[Array], bool]:
+    """(maps as float32 [h, w], whether they are metric) of a depth video: ours, or any whose grey is nearness."""
+    container = probe.open_input(name)
+    stream = probe.video_stream(container, name)
+    scale = container.metadata.get("depth_scale") or container.metadata.get("DEPTH_SCALE")
+    stream.thread_type = "AUTO"
+    return _read(container, stream, name, float(scale or 1.0)), scale is not None
+
+
+def _read(container: Any, stream: Any, name: str, top: float) -> Iterator[Array]:
+    try:
+        for frame in container.decode(stream):
+            deep = any(component.bits > 8 for component in frame.format.components)
+            grey = frame.to_ndarray(format="gray16le" if deep else "gray")
+            yield grey.astype(np.float32) * (top / (65535 if deep else 255))
+    except av.error.FFmpegError as error:
+        raise SourceError(f"{name}: the depth video is damaged: {error}") from error
+    finally:
+        container.close()

@@ -1,0 +1,191 @@
+"""The three wirings. Each command is one short function: what is connected to what, in which order."""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+from stereocast import catalog, plan, registry
+from stereocast.depth.file import FileDepth, folder_maps
+from stereocast.media import bars, depthfile, probe, reader, writer
+from stereocast.media.passthrough import Passthrough
+from stereocast.media.writer import part_path
+from stereocast.pack.packer import FlatPacker
+from stereocast.pipeline import Clock, chain, prefetch
+from stereocast.plan import CLIP_FRAMES, Plan
+from stereocast.segment.windows import Windows
+from stereocast.settings import ConvertSettings
+from stereocast.stages import DepthClip, DepthEstimator, Packer, StereoSynthesizer
+from stereocast.types import DepthMap, PixelFormat, StereoFormat, StreamInfo
+
+__all__ = ["Converted", "convert", "part_path", "prepare"]
+
+Progress = Callable[[int, Clock], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Converted:
+    """What came out."""
+
+    plan: Plan
+    frames: int
+    damaged: int  # packets of the source that couldn't be decoded
+    seconds: dict[str, float]  # per stage
+
+
+def read_options(settings: ConvertSettings, pixel_format: PixelFormat | None, name: str) -> reader.ReadOptions:
+    """The settings as the reader takes them."""
+    start = probe.parse_time(settings.start, "start") if settings.start else None
+    end = probe.parse_time(settings.end, "end") if settings.end else None
+    if settings.duration:
+        end = (start or Fraction(0)) + probe.parse_time(settings.duration, "duration")
+    crop = bars.detect(name) if settings.crop == "auto" and not probe.is_image(name) and name != "-" else None
+    rate = Fraction(settings.fps).limit_denominator(1001) if settings.fps else None
+    return reader.ReadOptions(
+        pixel_format, start, end, settings.scale, rate, settings.tonemap, crop if crop and any(crop) else None
+    )
+
+
+def estimator(settings: ConvertSettings, info: StreamInfo) -> DepthEstimator:
+    """The depth stage: brought by the user, or made. Raises UnknownName, ExtraMissing, SourceError."""
+    brought = Path(settings.depth)
+    if brought.is_dir():
+        return FileDepth(folder_maps(brought), name=str(brought))
+    if brought.is_file():
+        maps, metric = depthfile.depth_maps(str(brought))
+        return FileDepth(maps, metric=metric, name=str(brought))
+    name = "embedded" if settings.depth == "auto" else settings.depth
+    made: DepthEstimator = registry.load(registry.DEPTH, "depth estimator", name)(settings, info)
+    return made
+
+
+def synthesizer(settings: ConvertSettings, info: StreamInfo) -> StereoSynthesizer:
+    """The stage that makes the second view."""
+    made: StereoSynthesizer = registry.load(registry.SYNTH, "synthesis", settings.synth)(settings, info)
+    return made
+
+
+def packer(form: StereoFormat) -> Packer:
+    """The stage that packs both views into one picture."""
+    return FlatPacker(form)
+
+
+def prepare(name: str, output: Path | str | None, settings: ConvertSettings) -> tuple[Plan, Any]:
+    """Decides everything before work starts. Returns the plan and the open source (the caller closes it).
+
+    Raises UsageError, SourceError, SinkError, LimitExceeded.
+    """
+    preset, form = catalog.preset(settings.preset), plan.stereo_format(settings)
+    source = reader.open_source(name, read_options(settings, None, name))
+    try:
+        if isinstance(source, reader.ImageSource):
+            return _prepare_still(name, output, settings, source), source
+        profile = plan.choose_encoder(settings, preset, source.info)
+        if source.info.pixel_format is not profile.pixel_format:
+            if name == "-":
+                source.retarget(profile.pixel_format)
+            else:
+                source.close()
+                source = reader.open_source(name, read_options(settings, profile.pixel_format, name))
+        container = plan.container_of(settings, output)
+        target = "-" if output == "-" else plan.output_path(
+            name, None if output is None else Path(output), form, plan.default_suffix(container, name, still=False)
+        )  # fmt: skip
+        info, pack = source.info, packer(form)
+        packed = plan.packed_info(info, form, pack.shape(info.height, info.width), profile.pixel_format)
+        stages = {"segmenter": CLIP_FRAMES + 2, "depth": 2 * CLIP_FRAMES, "synthesis": 2 * CLIP_FRAMES}
+        bill = plan.memory_bill(info, packed, stages)
+        notes = ("HDR is tone-mapped to SDR",) if source.tone_mapped else ()
+        made = Plan(name, target, settings, preset, form, info, packed, container, profile, notes, bill)
+        plan.check_output(made.outputs, name, overwrite=settings.overwrite or container == "hls")
+        plan.check_limits(made)
+        plan.check_disk(made)
+        return made, source
+    except BaseException:
+        source.close()
+        raise
+
+
+def _prepare_still(name: str, output: Path | str | None, settings: ConvertSettings, source: reader.ImageSource) -> Plan:
+    form, info = plan.stereo_format(settings), source.info
+    suffix = plan.default_suffix("", name, still=True)
+    target = plan.output_path(name, None if output in (None, "-") else Path(str(output)), form, suffix)
+    packed = plan.packed_info(info, form, packer(form).shape(info.height, info.width), info.pixel_format)
+    made = Plan(name, target, settings, catalog.preset(settings.preset), form, info, packed, "image", None)
+    plan.check_output(made.outputs, name, overwrite=settings.overwrite)
+    return made
+
+
+def sink(made: Plan, source: Any) -> Any:
+    """Where packed clips go: one file, or one per eye."""
+    if made.profile is None:
+        sinks: list[Any] = [writer.ImageSink(path) for path in made.outputs]
+    else:
+        quality, tags = made.settings.quality, plan.tags(made)
+        options = writer.SinkOptions(made.packed, made.profile, made.container, quality, tags, plan.finisher(made))
+        sinks = [
+            writer.VideoSink(path, options, _other_streams(made, source)) for path in made.outputs or (made.output,)
+        ]
+    return writer.PairSink(*sinks) if len(sinks) == 2 else sinks[0]
+
+
+def _other_streams(made: Plan, source: reader.VideoSource) -> Passthrough:
+    return Passthrough(
+        source.container,
+        source.share_packets(),
+        audio=made.settings.audio,
+        subs=made.settings.subs,
+        shift=source.start_pts * source.time_base,
+        stop=source.stop_s,
+    )
+
+
+def convert(made: Plan, source: Any, progress: Progress = lambda frames, clock: None) -> Converted:
+    """Runs a plan: reader, cuts and windows, depth, synthesis, packer, writer, each on its own clips.
+
+    Whatever ends it early, every stage is closed and the part file stays readable.
+    """
+    clock = Clock()
+    with ExitStack() as stack:
+        stack.callback(source.close)
+        target = sink(made, source)
+        stack.callback(target.close)
+        kept = _depth_out(made, stack)
+        stages = (
+            Windows(CLIP_FRAMES),
+            prefetch,
+            clock.stage("depth", estimator(made.settings, made.info)),
+            kept,
+            clock.stage("synthesis", synthesizer(made.settings, made.info)),
+            prefetch,
+            clock.stage("packing", packer(made.form)),
+        )
+        with chain(clock.stage("reading", lambda frames: frames)(iter(source)), *stages) as clips:
+            write = clock.timed("encoding", target.write)
+            for clip in clips:
+                write(clip)
+                progress(len(clip), clock)
+        clock.timed("encoding", target.finish)()
+    return Converted(made, target.frames, source.damaged, clock.seconds)
+
+
+def _depth_out(made: Plan, stack: ExitStack) -> Callable[[Iterator[DepthClip]], Iterator[DepthClip]]:
+    """A stage that also writes the depth that passes, if that was asked for."""
+    path = made.settings.depth_out
+    if path is None:
+        return lambda clips: clips
+
+    def keep(clips: Iterator[DepthClip]) -> Iterator[DepthClip]:
+        depth_sink: depthfile.DepthSink | None = None
+        for clip, depth in clips:
+            if depth_sink is None:
+                depth_sink = depthfile.DepthSink(path, made.info, metric=depth.metric)
+                stack.callback(depth_sink.close)
+            depth_sink.write(depth.values, clip.pts)
+            yield clip, DepthMap(depth.values, depth.metric)
+        if depth_sink is not None:
+            depth_sink.finish()
+
+    return keep
