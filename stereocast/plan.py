@@ -113,11 +113,11 @@ def container_of(settings: ConvertSettings, output: Path | str | None) -> str:
     if isinstance(output, str):
         return "fmp4"
     suffix = output.suffix.lower()
+    if not suffix:
+        return "mp4"  # a folder
     if suffix not in _CONTAINERS:
         known = ", ".join(sorted(_CONTAINERS))
-        raise UsageError(
-            f"-o {output}: '{suffix or 'no suffix'}' is no container we write; use {known}, or --out-format"
-        )
+        raise UsageError(f"-o {output}: '{suffix}' is no container we write; use {known}, or --out-format")
     return _CONTAINERS[suffix]
 
 
@@ -128,20 +128,24 @@ def output_path(source: str, wanted: Path | None, form: StereoFormat, suffix: st
     if wanted is None:
         local = source != "-" and "://" not in source
         return (Path(source).parent if local else Path()) / name
-    if wanted.is_dir() or str(wanted).endswith(("/", "\\")):
+    if suffix and (wanted.is_dir() or not wanted.suffix):
         return wanted / name
-    return wanted
+    return wanted.parent if wanted.suffix == ".m3u8" else wanted
 
 
 def check_output(paths: tuple[Path, ...], source: str, *, overwrite: bool) -> None:
-    """Refuses an output that is the input, exists, or has no folder. Raises UsageError, SinkError."""
+    """Refuses an output that is the input, exists, or can't have its folder. Raises UsageError, SinkError."""
     for path in paths:
         if source not in ("-",) and Path(source).exists() and path.exists() and path.samefile(source):
             raise UsageError(f"the output {path} is the input itself; give another name with -o")
         if path.exists() and not path.is_dir() and not overwrite:
             raise SinkError(f"{path} exists already; use --overwrite to replace it, or -o for another name")
-        if not path.parent.exists():
-            raise SinkError(f"{path.parent} is no folder; make it first, or give another place with -o")
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise SinkError(
+                f"the folder {path.parent} can't be made: {error.strerror}; give another place with -o"
+            ) from error
 
 
 def check_limits(plan: Plan) -> None:
@@ -171,9 +175,12 @@ def check_limits(plan: Plan) -> None:
             if catalog.encoder(n).family in better
         ]
         advice.append(f"--encoder {names[-1]}" if names else f"an encoder for {better[0]}")
-    if plan.form.layout in (Layout.SBS, Layout.OU, Layout.SPATIAL):
-        advice.append("--format half-sbs")
-    advice.append(f"--scale {max(0.05, int(min(limit.max_width / width, limit.max_height / height) * 100) / 100):g}")
+    if rate > limit.max_rate * 1.01:
+        advice.append(f"--fps {limit.max_rate:g}")
+    if width > limit.max_width or height > limit.max_height:
+        if plan.form.layout in (Layout.SBS, Layout.OU, Layout.SPATIAL):
+            advice.append("--format half-sbs")
+        advice.append(f"--scale {int(min(limit.max_width / width, limit.max_height / height) * 100) / 100:g}")
     raise LimitExceeded(f"{title} can't decode {what} (limit {allowed}); use {' or '.join(advice)}")
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from stereocast import catalog, plan, registry
 from stereocast.depth.file import FileDepth, folder_maps
+from stereocast.errors import SourceError
 from stereocast.media import bars, depthfile, probe, reader, writer
 from stereocast.media.passthrough import Passthrough
 from stereocast.media.writer import part_path
@@ -167,6 +168,8 @@ def convert(made: Plan, source: Any, progress: Progress = lambda frames, clock: 
             for clip in clips:
                 write(clip)
                 progress(len(clip), clock)
+        if not target.frames:
+            raise SourceError(f"{made.source}: no frame could be decoded in the part that was asked for")
         clock.timed("encoding", target.finish)()
     return Converted(made, target.frames, source.damaged, clock.seconds)
 

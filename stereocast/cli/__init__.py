@@ -6,11 +6,14 @@ from importlib import import_module
 
 import typer
 
-COMMANDS = {  # name: "module:function"
-    "convert": "stereocast.cli.convert:convert",
-    "preview": "stereocast.cli.preview:preview",
-    "inspect": "stereocast.cli.inspect:inspect",
-    "doctor": "stereocast.cli.doctor:doctor",
+COMMANDS = {  # name: ("module:function", one line for the list)
+    "convert": ("stereocast.cli.convert:convert", "Turn 2D video (or images, folders, URLs) into stereo video."),
+    "preview": ("stereocast.cli.preview:preview", "One picture: source, depth, both views, holes, anaglyph, comfort."),
+    "inspect": (
+        "stereocast.cli.inspect:inspect",
+        "What a player will see: streams, tags, and whether a headset plays it.",
+    ),
+    "doctor": ("stereocast.cli.doctor:doctor", "Devices, encoders that really open, extras, disk."),
 }
 
 
@@ -22,8 +25,12 @@ def _version(asked: bool) -> None:
         raise typer.Exit
 
 
-def build() -> typer.Typer:
-    """The application with all its commands."""
+def _later() -> None:
+    """Stands for a command that wasn't called: its module isn't imported just to list its name."""
+
+
+def build(called: str | None = None) -> typer.Typer:
+    """The application. With `called`, that command's module alone is imported; else all are."""
     app = typer.Typer(
         name="stereocast",
         help="2D video to stereo video for VR headsets: streaming, offline, restartable.",
@@ -39,13 +46,15 @@ def build() -> typer.Typer:
         version: bool = typer.Option(False, "--version", callback=_version, is_eager=True, help="Show the version."),
     ) -> None: ...
 
-    for name, target in COMMANDS.items():
+    for name, (target, about) in COMMANDS.items():
         module, function = target.split(":")
-        app.command(name)(getattr(import_module(module), function))
+        wanted = called is None or called == name
+        app.command(name, short_help=about)(getattr(import_module(module), function) if wanted else _later)
     return app
 
 
 def main() -> None:
     """Entry point of `stereocast`."""
     os.environ.setdefault("SVT_LOG", "1")  # SVT-AV1 prints to the terminal otherwise
-    sys.exit(build()())
+    called = next((word for word in sys.argv[1:] if not word.startswith("-")), "")
+    sys.exit(build(called)(prog_name="stereocast"))

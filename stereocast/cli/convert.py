@@ -52,8 +52,6 @@ def convert(
     several = len(names) > 1
     if several and output is not None and str(output) != "-" and not output.is_dir() and output.suffix:
         raise UsageError(f"-o {output}: several inputs need a folder")
-    if several and output is not None and not output.exists():
-        output.mkdir(parents=True)
     results, failures = [], 0
     for name in names:
         try:

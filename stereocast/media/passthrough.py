@@ -15,6 +15,7 @@ from stereocast.errors import UsageError
 
 log = logging.getLogger(__name__)
 
+_LAYOUTS = {1: "mono", 2: "stereo", 3: "2.1", 4: "4.0", 5: "5.0", 6: "5.1", 7: "6.1", 8: "7.1"}
 _TEXT = {"subrip", "srt", "mov_text", "ass", "ssa", "webvtt", "text"}
 _SKIP_TAGS = {"major_brand", "minor_version", "compatible_brands", "encoder", "stereo_mode", "alpha_mode", "vendor_id"}
 _ASS_HEADER = (
@@ -58,11 +59,13 @@ class Passthrough:
         self._subs = select(list(source.streams.subtitles), subs, "subs")
         self._shift = shift
         self._stop = stop
+        self._clamp = False
         self._routes: dict[int, Callable[[Any], Iterator[Any]]] = {}
         self._finishers: list[Callable[[], Iterator[Any]]] = []
 
     def attach(self, output: Any, container: str) -> None:
         """Adds the streams to `output` ('mp4', 'mkv', 'fmp4' or 'hls'); call before the first packet is muxed."""
+        self._clamp = container == "mkv"
         output.metadata.update({k: v for k, v in self._source.metadata.items() if k.lower() not in _SKIP_TAGS})
         for stream in self._audio:
             self._attach_audio(output, stream, container)
@@ -99,8 +102,10 @@ class Passthrough:
                 "audio track %d (%s) can't be held by %s and is transcoded to AAC", stream.index, name, container
             )
             target = output.add_stream("aac", rate=stream.codec_context.sample_rate or 48000)
-            target.codec_context.layout = stream.codec_context.layout
-            target.codec_context.bit_rate = 96_000 * max(1, stream.codec_context.layout.nb_channels)
+            channels = max(1, stream.codec_context.layout.nb_channels)
+            target.codec_context.layout = _LAYOUTS.get(channels, "stereo")
+            target.codec_context.format = "fltp"
+            target.codec_context.bit_rate = 96_000 * channels
             transcoder = _Transcoder(stream, target)
             self._routes[stream.index] = transcoder
             self._finishers.append(transcoder.finish)
@@ -161,6 +166,9 @@ class Passthrough:
                 return False
             packet.pts = None if packet.pts is None else packet.pts - moved
             packet.dts = None if packet.dts is None else packet.dts - moved
+        if self._clamp and ticks < 0:
+            # Matroska has no time before 0; the muxer would shift the pictures too. It is the encoder's priming alone.
+            packet.pts = packet.dts = 0
         return True
 
 
@@ -213,6 +221,7 @@ class _Transcoder:
     def __init__(self, stream: Any, target: Any) -> None:
         self._target = target
         self._fifo = av.AudioFifo()
+        self._next: int | None = None  # sample number of the next frame
         context = target.codec_context
         self._resampler = av.AudioResampler(format="fltp", layout=context.layout, rate=context.sample_rate)
 
@@ -227,15 +236,22 @@ class _Transcoder:
 
     def _push(self, frames: list[Any]) -> Iterator[Any]:
         for frame in frames:
-            frame.pts = None if self._fifo.samples else frame.pts
+            if self._next is None:
+                self._next = frame.pts or 0
+            frame.pts = None
             self._fifo.write(frame)
         size = self._target.codec_context.frame_size or 1024
         while self._fifo.samples >= size:
-            yield from self._target.encode(self._fifo.read(size))
+            yield from self._encode(self._fifo.read(size))
+
+    def _encode(self, frame: Any) -> Iterator[Any]:
+        frame.pts, frame.time_base = self._next, Fraction(1, frame.sample_rate)
+        self._next = (self._next or 0) + frame.samples
+        yield from self._target.encode(frame)
 
     def finish(self) -> Iterator[Any]:
         yield from self._push(self._resampler.resample(None))
         rest = self._fifo.read() if self._fifo.samples else None
         if rest is not None:
-            yield from self._target.encode(rest)
+            yield from self._encode(rest)
         yield from self._target.encode(None)

@@ -51,6 +51,7 @@ class VideoSource:
         self.name = name
         self.options = options or ReadOptions()
         self._queues: list[deque[Any]] = []  # packets of the other streams, in file order
+        self._early: list[Any] | None = []  # those that came before anybody asked
         self.damaged = 0
         self.container = probe.open_input(name)
         self._closed = False
@@ -134,6 +135,8 @@ class VideoSource:
             duration = Fraction(self.container.duration, av.time_base)
         if duration is not None and (self.options.start or self.options.end):
             begin = self.options.start or Fraction(0)
+            if begin >= duration:
+                raise UsageError(f"--start {float(begin):g}: {self.name} ends before that, at {float(duration):.3f} s")
             duration = max(Fraction(0), min(duration, self.options.end or duration) - begin)
             frames = None
         if self.options.rate:
@@ -164,8 +167,10 @@ class VideoSource:
             if packet.stream is self.stream:
                 yield packet
             elif packet.dts is not None or packet.pts is not None:
-                for queue in self._queues:
-                    queue.append(packet if queue is self._queues[0] else _copied(packet))
+                if self._early is not None:
+                    self._early.append(packet)
+                for number, queue in enumerate(self._queues):
+                    queue.append(_copied(packet) if number else packet)
 
     def _decode(self) -> Iterator[Any]:
         """Frames as FFmpeg gives them, deinterlaced where they are flagged; damaged packets are skipped."""
@@ -223,6 +228,7 @@ class VideoSource:
             frame = next(self._decoded, None)
 
     def __iter__(self) -> Iterator[Frame]:
+        self._early = None
         frames = (
             self._timed() if self.options.rate is None else _resampled(self._timed(), self.options.rate, self.time_base)
         )
@@ -260,7 +266,7 @@ class VideoSource:
 
     def share_packets(self) -> deque[Any]:
         """A queue that will hold the packets of the other streams, in file order; ask before reading begins."""
-        queue: deque[Any] = deque()
+        queue = deque(map(_copied, self._early or ()))
         self._queues.append(queue)
         return queue
 
@@ -321,7 +327,7 @@ def _resampled(frames: Iterator[tuple[Any, int]], rate: Fraction, time_base: Fra
             yield shown, round(origin + count * step)
             count += 1
         shown = frame
-    if shown is not None and origin is not None:
+    if shown is not None and origin is not None and origin + count * step <= pts:
         yield shown, round(origin + count * step)
 
 

@@ -94,10 +94,10 @@ class VideoSink:
         if container in ("mp4", "fmp4") and info.time_base.numerator == 1:
             options["video_track_timescale"] = str(info.time_base.denominator)
         if container == "mp4" and self.target is not None:
-            options |= {"movflags": "+hybrid_fragmented", "frag_duration": str(FRAGMENT_S * 900_000)}
+            options |= {"movflags": "+hybrid_fragmented+delay_moov", "frag_duration": str(FRAGMENT_S * 900_000)}
         elif container in ("fmp4", "mp4"):
             options |= {
-                "movflags": "+frag_keyframe+empty_moov+default_base_moof",
+                "movflags": "+frag_keyframe+delay_moov+default_base_moof",
                 "frag_duration": str(FRAGMENT_S * 900_000),
             }
         elif container == "hls":

@@ -1,0 +1,268 @@
+"""What passes through a conversion: frames, times, sound, subtitles, chapters, tags. Real pipeline, small stages."""
+
+import shutil
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from stereocast import recipes, registry
+from stereocast.cli.convert import settings_for
+from stereocast.errors import SinkError, SourceError, UsageError
+from tests.films import make_film, number_of, read_film
+
+
+@pytest.fixture(autouse=True)
+def small_stages(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(registry, "SYNTH", {"warp": registry.Backend("tests.fakes:ShiftSynthesizer")})
+    monkeypatch.setattr(registry, "DEPTH", {"embedded": registry.Backend("tests.fakes:RampDepth")})
+
+
+def convert(source: Path | str, output: Path | str | None = None, **flags: object) -> recipes.Converted:
+    made, reader = recipes.prepare(str(source), output, settings_for(flags))
+    return recipes.convert(made, reader)
+
+
+def left_numbers(film: dict) -> list[int]:
+    width = film["size"][1] // 2
+    return [number_of(frame.to_ndarray(format="gray")[:, :width]) for frame in film["frames"]]
+
+
+@pytest.mark.parametrize("container", ["mp4", "mkv"])
+def test_everything_of_the_source_arrives(tmp_path: Path, container: str) -> None:
+    source = make_film(
+        tmp_path / "in.mp4",
+        audio=["aac", "aac"],
+        subtitles=["mov_text"],
+        cuts=[10],
+        chapters=True,
+        metadata={"title": "A title", "artist": "Somebody"},
+    )
+    before = read_film(source)
+    output = convert(source, tmp_path / f"out.{container}").plan.outputs[0]
+    after = read_film(output)
+    assert left_numbers(after) == list(range(24))
+    assert after["size"] == (96, 384)
+    if container == "mp4":
+        assert after["times"] == before["times"]
+        assert after["chapters"] == before["chapters"]
+    else:
+        assert np.allclose([float(t) for t in after["times"]], [float(t) for t in before["times"]], atol=0.00051)
+    assert [[body for body, _ in track] for track in after["audio"]] == [
+        [body for body, _ in track] for track in before["audio"]
+    ]
+    assert [text for text, _ in after["subtitles"][0] if text] == ["line 0", "line 1", "line 2"]
+    assert after["languages"] == ["eng", "jpn", "ger"]
+    assert after["metadata"].get("title", after["metadata"].get("TITLE")) == "A title"
+
+
+@pytest.mark.parametrize(("source", "codec"), [("srt", "mov_text"), ("ass", "mov_text")])
+def test_text_subtitles_become_what_mp4_holds(tmp_path: Path, source: str, codec: str) -> None:
+    film = make_film(tmp_path / "in.mkv", subtitles=["srt"])
+    after = read_film(convert(film, tmp_path / "out.mp4").plan.outputs[0])
+    shown = [(text, time) for text, time in after["subtitles"][0] if text]
+    assert [text for text, _ in shown] == ["line 0", "line 1", "line 2"]
+    assert [time for _, time in shown] == [Fraction(1, 10), Fraction(4, 10), Fraction(7, 10)]
+
+
+@pytest.mark.parametrize("base", [Fraction(1, 1000), Fraction(1, 24000), Fraction(1, 90000), Fraction(1001, 30000)])
+def test_variable_frame_rate_stays_to_the_tick(tmp_path: Path, base: Fraction) -> None:
+    ticks = list(
+        np.cumsum([0, 3, 1, 7, 2, 2, 9, 1, 1, 30, 4, 4, 11, 5, 1, 2, 6, 8]) * max(1, 30 * base.denominator // 1000)
+    )
+    source = make_film(tmp_path / "in.mp4", pts=[int(t) for t in ticks], time_base=base)
+    before, after = read_film(source), read_film(convert(source, tmp_path / "out.mp4").plan.outputs[0])
+    assert after["times"] == before["times"]
+    assert left_numbers(after) == list(range(len(ticks)))
+
+
+def test_a_late_first_frame_stays_late(tmp_path: Path) -> None:
+    source = make_film(tmp_path / "in.mkv", pts=[500, 540, 580, 640], time_base=Fraction(1, 1000), audio=["aac"])
+    after = read_film(convert(source, tmp_path / "out.mkv").plan.outputs[0])
+    assert after["times"] == [Fraction(n, 1000) for n in (500, 540, 580, 640)]
+
+
+@pytest.mark.parametrize("turn", [90, 180, -90])
+def test_rotation_is_applied_to_pixels(tmp_path: Path, turn: int) -> None:
+    source = make_film(tmp_path / "in.mp4", rotation=turn, frames=4)
+    film = read_film(source)
+    upright = np.rot90(film["frames"][0].to_ndarray(format="gray"), film["frames"][0].rotation // 90)
+    after = read_film(convert(source, tmp_path / "out.mp4").plan.outputs[0])
+    left = after["frames"][0].to_ndarray(format="gray")[:, : after["size"][1] // 2]
+    assert left.shape == upright.shape
+    assert after["frames"][0].rotation == 0
+    assert np.abs(left.astype(int) - upright).mean() < 4
+
+
+def test_pixel_aspect_is_kept_per_eye(tmp_path: Path) -> None:
+    source = make_film(tmp_path / "in.mp4", aspect=Fraction(4, 3), frames=3)
+    assert read_film(convert(source, tmp_path / "out.mp4").plan.outputs[0])["aspect"] == Fraction(4, 3)
+
+
+def test_ten_bit_and_colour_tags_are_kept(tmp_path: Path) -> None:
+    source = make_film(
+        tmp_path / "in.mkv",
+        frames=4,
+        codec="libx265",
+        pixel_format="yuv420p10le",
+        colour=(9, 16, 9),
+        options={"x265-params": "log-level=error"},
+    )
+    after = read_film(convert(source, tmp_path / "out.mp4").plan.outputs[0])
+    assert after["pixel_format"] == "yuv420p10le"
+    assert after["colour"] == (9, 16, 9)
+    assert after["tag"] == "hvc1"
+    assert left_numbers(after) == [0, 1, 2, 3]
+
+
+def test_hdr_is_tone_mapped_into_eight_bits(tmp_path: Path) -> None:
+    source = make_film(
+        tmp_path / "in.mkv",
+        frames=3,
+        codec="libx265",
+        pixel_format="yuv420p10le",
+        colour=(9, 16, 9),
+        options={"x265-params": "log-level=error"},
+    )
+    result = convert(source, tmp_path / "out.mp4", encoder="x264")
+    after = read_film(result.plan.outputs[0])
+    assert after["colour"] == (1, 1, 1)
+    assert any("tone-mapped" in note for note in result.plan.notes)
+
+
+@pytest.mark.parametrize("size", [(97, 193), (96, 193), (98, 192)])
+def test_odd_sizes_are_padded_never_cropped(tmp_path: Path, size: tuple[int, int]) -> None:
+    source = make_film(tmp_path / "in.mkv", size=size, frames=3, codec="ffv1", pixel_format="yuv444p")
+    after = read_film(convert(source, tmp_path / "out.mp4").plan.outputs[0])
+    assert after["size"] == (size[0] + size[0] % 2, 2 * (size[1] + size[1] % 2))
+
+
+def test_interlaced_is_deinterlaced_frame_for_frame(tmp_path: Path) -> None:
+    source = make_film(tmp_path / "in.mkv", interlaced=True, frames=12)
+    before = read_film(source)
+    assert any(frame.interlaced_frame for frame in before["frames"])
+    after = read_film(convert(source, tmp_path / "out.mkv").plan.outputs[0])
+    assert after["times"] == before["times"]
+    assert not any(frame.interlaced_frame for frame in after["frames"])
+
+
+def test_sound_that_mp4_cannot_hold_is_transcoded_with_a_warning(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    source = make_film(tmp_path / "in.mkv", audio=["pcm_s16le"])
+    after = read_film(convert(source, tmp_path / "out.mp4").plan.outputs[0])
+    assert len(after["audio"]) == 1
+    assert len(after["audio"][0]) > 20
+    assert "transcoded to AAC" in caplog.text
+    assert read_film(convert(source, tmp_path / "out.mkv").plan.outputs[0])["audio"] == read_film(source)["audio"]
+
+
+def test_start_and_end_cut_picture_and_sound_alike(tmp_path: Path) -> None:
+    source = make_film(tmp_path / "in.mp4", frames=72, audio=["aac"], options={"preset": "ultrafast", "g": "12"})
+    after = read_film(convert(source, tmp_path / "out.mp4", start="1", duration="0.5").plan.outputs[0])
+    assert left_numbers(after) == list(range(24, 36))
+    assert after["times"][0] == 0
+    assert 0 <= float(after["audio"][0][0][1]) < 0.05
+    assert float(after["audio"][0][-1][1]) < 0.5
+
+
+def test_fps_resamples(tmp_path: Path) -> None:
+    source = make_film(tmp_path / "in.mp4", frames=24)
+    after = read_film(convert(source, tmp_path / "out.mp4", fps=12).plan.outputs[0])
+    assert left_numbers(after) == list(range(0, 24, 2))
+
+
+def test_pair_writes_one_file_per_eye_with_sound(tmp_path: Path) -> None:
+    source = make_film(tmp_path / "in.mp4", frames=6, audio=["aac"])
+    outputs = convert(source, None, format="pair").plan.outputs
+    assert [path.name for path in outputs] == ["in_L.mp4", "in_R.mp4"]
+    sounds = [read_film(path)["audio"] for path in outputs]
+    assert sounds[0] == sounds[1] == read_film(source)["audio"]
+
+
+def test_depth_out_can_be_given_again(tmp_path: Path) -> None:
+    source = make_film(tmp_path / "in.mp4", frames=9)
+    first = convert(source, tmp_path / "a.mp4", depth_out=tmp_path / "depth.mkv").plan.outputs[0]
+    assert read_film(tmp_path / "depth.mkv")["pixel_format"] == "gray16le"
+    second = convert(source, tmp_path / "b.mp4", depth=str(tmp_path / "depth.mkv")).plan.outputs[0]
+    assert first.read_bytes()[-2000:-1000] == second.read_bytes()[-2000:-1000]
+    with pytest.raises(SourceError, match="ends after 9 frames"):
+        convert(make_film(tmp_path / "long.mp4", frames=12), tmp_path / "c.mp4", depth=str(tmp_path / "depth.mkv"))
+
+
+def test_hls_and_fragments(tmp_path: Path) -> None:
+    source = make_film(tmp_path / "in.mp4", frames=24 * 5, audio=["aac"])
+    convert(source, tmp_path / "live", out_format="hls")
+    playlist = (tmp_path / "live" / "index.m3u8").read_text()
+    assert "#EXT-X-ENDLIST" in playlist
+    assert playlist.count("#EXTINF") >= 2
+    assert len(read_film(tmp_path / "live" / "index.m3u8")["frames"]) == 120
+    output = convert(source, tmp_path / "f.mp4", out_format="fmp4").plan.outputs[0]
+    assert output.read_bytes().count(b"moof") >= 2
+    assert len(read_film(output)["frames"]) == 120
+
+
+def test_part_file_is_readable_when_the_writer_dies(tmp_path: Path) -> None:
+    source = make_film(tmp_path / "in.mp4", frames=24 * 12, size=(64, 128))
+    made, reader = recipes.prepare(str(source), tmp_path / "out.mp4", settings_for({}))
+    copied = tmp_path / "copy.mp4"
+
+    def after_ten_seconds(frames: int, clock: object) -> None:
+        after_ten_seconds.done += frames  # type: ignore[attr-defined]
+        if after_ten_seconds.done >= 240:  # type: ignore[attr-defined]
+            shutil.copy(recipes.part_path(tmp_path / "out.mp4"), copied)  # as kill -9 would leave it
+            raise KeyboardInterrupt
+
+    after_ten_seconds.done = 0  # type: ignore[attr-defined]
+    with pytest.raises(KeyboardInterrupt):
+        recipes.convert(made, reader, after_ten_seconds)
+    assert len(read_film(copied)["frames"]) >= 240 - 3 * 24
+    assert len(read_film(recipes.part_path(tmp_path / "out.mp4"))["frames"]) == 240
+    assert not (tmp_path / "out.mp4").exists()
+
+
+def test_refusals_are_one_line(tmp_path: Path) -> None:
+    film = make_film(tmp_path / "in.mp4", frames=3)
+    (tmp_path / "empty.mp4").touch()
+    (tmp_path / "text.mp4").write_text("no film at all")
+    cases = [
+        (tmp_path / "missing.mp4", {}, SourceError, "no such file"),
+        (tmp_path / "empty.mp4", {}, SourceError, "empty"),
+        (tmp_path / "text.mp4", {}, SourceError, "not a video"),
+        (film, {"start": "99"}, UsageError, "ends before"),
+        (film, {"start": "soon"}, UsageError, "--start"),
+        (film, {"encoder": "x246"}, UsageError, "did you mean 'x26"),
+        (film, {"preset": "quest4"}, UsageError, "did you mean"),
+        (film, {"audio": "7"}, UsageError, "--audio 7"),
+    ]
+    for source, flags, kind, text in cases:
+        with pytest.raises(kind, match=text) as caught:
+            convert(source, tmp_path / "x.mp4", **flags)
+        assert "\n" not in str(caught.value)
+    with pytest.raises(UsageError, match="is the input"):
+        convert(film, film)
+    (tmp_path / "there.mp4").write_bytes(b"x")
+    with pytest.raises(SinkError, match="--overwrite"):
+        convert(film, tmp_path / "there.mp4")
+
+
+def test_real_clips(shared: Path, tmp_path: Path) -> None:
+    """Every clip of the shared folder converts, or is refused in one line where it holds no video."""
+    clips = sorted(p for p in (shared / "data/video").iterdir() if p.suffix != ".md")
+    assert clips
+    for clip in clips:
+        try:
+            result = convert(clip, tmp_path / f"{clip.stem}.mp4", scale=0.25)
+        except SourceError as error:
+            assert "no video" in str(error), clip
+            continue
+        before, after = read_film(clip), read_film(result.plan.outputs[0])
+        assert after["times"] == before["times"], clip
+        assert after["audio"] == before["audio"], clip
+        texts = [[(text, time) for text, time in track if text] for track in before["subtitles"]]
+        assert [[(text, time) for text, time in track if text] for track in after["subtitles"]] == texts, clip
+        assert after["chapters"] == before["chapters"], clip
+        turned = before["frames"][0].rotation % 180 == 90
+        height, width = before["size"][::-1] if turned else before["size"]
+        assert abs(after["size"][0] / (after["size"][1] / 2) - height / width) < 0.05, clip
