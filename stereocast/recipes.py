@@ -4,10 +4,13 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from stereocast import catalog, plan, registry
+import numpy as np
+
+from stereocast import catalog, plan, registry, sheet
 from stereocast.depth.file import FileDepth, folder_maps
 from stereocast.errors import SourceError
 from stereocast.media import bars, depthfile, probe, reader, writer
@@ -19,7 +22,7 @@ from stereocast.plan import CLIP_FRAMES, Plan
 from stereocast.segment.windows import Windows
 from stereocast.settings import ConvertSettings
 from stereocast.stages import DepthClip, DepthEstimator, Packer, StereoSynthesizer
-from stereocast.types import DepthMap, PixelFormat, StereoFormat, StreamInfo
+from stereocast.types import DepthMap, Layout, PixelFormat, StereoClip, StereoFormat, StreamInfo
 
 __all__ = ["Converted", "convert", "part_path", "prepare"]
 
@@ -192,3 +195,53 @@ def _depth_out(made: Plan, stack: ExitStack) -> Callable[[Iterator[DepthClip]], 
             depth_sink.finish()
 
     return keep
+
+
+def preview(
+    name: str, output: Path | None, settings: ConvertSettings, *, moments: int, width: int
+) -> tuple[Path, list[dict[str, Any]]]:
+    """A sheet of `moments` moments of the film and the disparity figures of each. Raises what `prepare` raises."""
+    path = output or plan.output_path(name, None, StereoFormat(Layout.MONO), ".png").with_name(
+        f"{Path(name).stem}_preview.png"
+    )
+    plan.check_output((path,), name, overwrite=settings.overwrite)
+    rows, figures = [], []
+    for start in _moments(name, moments):
+        source = reader.open_source(name, reader.ReadOptions(start=start))
+        try:
+            frames = list(islice(source, 3))
+        finally:
+            source.close()
+        if not frames:
+            continue
+        clip = reader.concatenate(frames)
+        made = estimator(settings, source.info)(iter([clip]))
+        stereo = next(iter(synthesizer(settings, source.info)(made)))
+        rows.append((f"{float(start):.1f} s", sheet.row(clip, stereo, width)))
+        figures.append({"time_s": round(float(start), 3), **_figures(stereo)})
+    if not rows:
+        raise SourceError(f"{name}: no frame could be decoded")
+    reader.write_image(path, sheet.sheet(rows))
+    return path, figures
+
+
+def _moments(name: str, count: int) -> list[Fraction]:
+    source = reader.open_source(name)
+    duration = source.info.duration if source.info.frames != 1 else None
+    source.close()
+    return [duration * (2 * n + 1) / (2 * count) for n in range(count)] if duration else [Fraction(0)]
+
+
+def _figures(stereo: StereoClip) -> dict[str, Any]:
+    if stereo.disparity is None:
+        return {}
+    percent = np.asarray(stereo.disparity.values) / stereo.width * 100
+    low, middle, high = (round(float(v), 2) for v in np.nanpercentile(percent, (2, 50, 98)))
+    return {"disparity_percent": {"p2": low, "p50": middle, "p98": high}}
+
+
+def figure_line(figure: dict[str, Any]) -> str:
+    """One moment's figures as text."""
+    disparity = figure.get("disparity_percent")
+    values = f"disparity {disparity['p2']} .. {disparity['p98']} % of the width" if disparity else ""
+    return f"{figure['time_s']:>8} s  {values}"

@@ -1,8 +1,28 @@
 """`stereocast doctor`."""
 
+import json
+from typing import Annotated
+
+import typer
+
 from stereocast.cli.options import guarded
 
 
 @guarded
-def doctor() -> None:
-    """TODO."""
+def doctor(
+    as_json: Annotated[bool, typer.Option("--json", help="Print the findings as JSON.")] = False,
+) -> None:
+    """Devices, encoders that really open, extras installed, free disk, cache size.
+
+    [bold]stereocast doctor[/]
+    """
+    from stereocast import doctor as findings
+
+    facts = findings.examine()
+    if as_json:
+        print(json.dumps(facts, indent=2))
+        return
+    for title, entries in facts.items():
+        print(title)
+        for name, value in entries.items():
+            print(f"  {name:<20} {value}")

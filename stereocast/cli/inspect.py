@@ -1,8 +1,46 @@
 """`stereocast inspect`."""
 
+import json
+from typing import Annotated, Any
+
+import typer
+
 from stereocast.cli.options import guarded
 
 
 @guarded
-def inspect() -> None:
-    """TODO."""
+def inspect(
+    file: Annotated[str, typer.Argument(metavar="FILE", help="A video.")],
+    preset: Annotated[str, typer.Option("--preset", help="Headset to check against.")] = "quest3",
+    as_json: Annotated[bool, typer.Option("--json", help="Print everything as JSON.")] = False,
+) -> None:
+    """What a player will see: streams, sizes, colour, tags, and whether a headset plays it.
+
+    [bold]stereocast inspect film_LRF_Full_SBS.mp4[/]\n
+    [bold]stereocast inspect film.mkv --preset vision-pro --json[/]
+    """
+    from stereocast.media import inspection
+
+    facts = inspection.describe(file, preset)
+    if as_json:
+        print(json.dumps(facts, indent=2))
+        return
+    for key, value in facts.items():
+        if isinstance(value, list):
+            print(f"{key}:")
+            for entry in value:
+                print(f"    {_line(entry)}")
+        elif value not in (None, "", {}):
+            print(f"{key}: {_line(value)}")
+
+
+def _line(value: Any) -> str:
+    if not isinstance(value, dict):
+        return str(value)
+    parts = []
+    for name, entry in value.items():
+        if isinstance(entry, dict):
+            entry = _line(entry)
+        if entry not in (None, "", False):
+            parts.append(str(entry) if name in ("kind", "codec") else f"{name} {entry}")
+    return ", ".join(parts)

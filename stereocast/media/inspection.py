@@ -1,0 +1,82 @@
+"""What a file holds, as plain values, and whether a headset can decode it."""
+
+from fractions import Fraction
+from typing import Any
+
+import av
+
+from stereocast import catalog
+from stereocast.media import colour as colours
+from stereocast.media import probe
+from stereocast.media.reader import VideoSource
+
+_FAMILY = {"h264": "h264", "hevc": "hevc", "av1": "av1", "libdav1d": "av1", "vp9": "vp9", "ffv1": "ffv1"}
+
+
+def describe(name: str, preset: str) -> dict[str, Any]:
+    """Streams, picture, tags, chapters and the preset's verdict. Raises SourceError, UnknownName."""
+    headset = catalog.preset(preset)
+    source = VideoSource(name)
+    try:
+        info = source.info
+        context = source.stream.codec_context
+        facts: dict[str, Any] = {
+            "file": name,
+            "container": source.container.format.long_name,
+            "duration_s": float(info.duration) if info.duration is not None else None,
+            "streams": [_track(track) for track in probe.tracks(source.container)],
+            "picture": {
+                "size": f"{info.width}x{info.height}",
+                "rotation": info.rotation or None,
+                "pixel_aspect": str(info.sample_aspect) if info.sample_aspect != 1 else None,
+                "rate": _rate(info.rate),
+                "time_base": str(info.time_base),
+                "hdr": "PQ"
+                if info.colour.transfer == colours.PQ
+                else "HLG"
+                if info.colour.transfer == colours.HLG
+                else None,
+            },
+            "chapters": [
+                f"{float(c['start'] * Fraction(c['time_base'])):.3f} s {c['metadata'].get('title', '')}".strip()
+                for c in source.container.chapters()
+            ],
+            "tags": dict(source.container.metadata),
+            "stereo_mode": source.stream.metadata.get("stereo_mode"),
+            "verdict": verdict(headset, context.name, context.width, context.height, info.rate),
+        }
+    finally:
+        source.close()
+    return facts
+
+
+def verdict(headset: catalog.Preset, codec: str, width: int, height: int, rate: Fraction | None) -> str:
+    """Whether the headset's decoder takes the stream, and why not."""
+    family = _FAMILY.get(codec)
+    limit = headset.limits.get(family) if family else None  # type: ignore[call-overload]
+    if limit is None:
+        return f"{headset.title}: has no decoder for {codec}"
+    if width > limit.max_width or height > limit.max_height or (rate or 0) > limit.max_rate * 1.01:
+        return f"{headset.title}: too large for its {family} decoder ({limit.max_width}x{limit.max_height} at {limit.max_rate:g} fps)"
+    return f"{headset.title}: plays it"
+
+
+def _rate(rate: Fraction | None) -> str | None:
+    return f"{float(rate):.3f} fps" if rate else None
+
+
+def _track(track: probe.Track) -> dict[str, Any]:
+    return {
+        "index": track.index,
+        "kind": track.kind,
+        "codec": track.codec,
+        "language": track.language if track.language != "und" else "",
+        "title": track.title,
+        "default": track.default,
+        **{key: value for key, value in track.details.items() if value is not None},
+    }
+
+
+def ffmpeg_version() -> str:
+    """Version of the bundled FFmpeg."""
+    return str(av.ffmpeg_version_info)
