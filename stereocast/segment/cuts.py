@@ -58,25 +58,29 @@ def mark_cuts(frames: Iterator[Frame], options: CutOptions | None = None) -> Ite
     past: deque[float] = deque(maxlen=3)
     before: Array | None = None
     since = options.shortest
-    previous: Array | None = None  # thumbnail of the frame that was given out last
+    recent: deque[Array] = deque(maxlen=3)  # thumbnails of the frames that were given out last
 
     def decide() -> tuple[Frame, bool]:
-        nonlocal since, previous
+        nonlocal since
         frame, small, change = waiting.popleft()
         ahead = [item[2] for item in waiting]
         around = [*past, *ahead]
         usual = (sum(around) / len(around)) if around else 0.0
         stands_out = change >= options.at_least and change > options.contrast * max(usual, 2.0)
         stands_out = stands_out or (change >= options.sure and change > 1.5 * max(usual, 2.0))
-        back_again = previous is not None and any(difference(previous, item[1]) < 0.5 * change for item in waiting)
-        cut = previous is None or (stands_out and not back_again and since >= options.shortest)
+        flash = stands_out and (
+            any(difference(recent[-1], item[1]) < 0.5 * change for item in waiting if recent)  # it begins
+            or any(difference(old, small) < 0.5 * change for old in list(recent)[:-1])  # it has ended
+        )
+        cut = not recent or (stands_out and not flash and since >= options.shortest)
         if cut:
             since = 0
             past.clear()
+            recent.clear()
         else:
             past.append(change)
         since += 1
-        previous = small
+        recent.append(small)
         return frame, cut
 
     for frame in frames:

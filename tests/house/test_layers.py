@@ -1,0 +1,84 @@
+"""Imports go down only, and the optional rooms stay unimported."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+PACKAGE = ROOT / "stereocast"
+LEVELS = [  # lower may not import higher
+    {"errors", "types"},
+    {"planes", "stages", "arrays", "catalog", "settings", "registry"},
+    {"media", "segment", "depth", "stereo", "kernels", "diffusion", "models", "gen", "splat", "pack"},
+    {"pipeline", "recipes", "plan", "sheet", "inputs", "resume"},
+    {"engines", "serve", "report", "doctor", "batch"},
+    {"cli", "__init__", "__main__"},
+]
+SHARED_ROOMS = {"models", "diffusion", "kernels"}
+USERS_OF_SHARED = {"depth", "stereo", "gen", "splat", "diffusion", "models"}
+ONLY_USER = {"av": "media", "typer": "cli", "rich": "cli", "gsplat": "splat", "ray": "engines"}
+
+
+def level(name: str) -> int:
+    for number, names in enumerate(LEVELS):
+        if name in names:
+            return number
+    raise AssertionError(f"stereocast/{name} is in no level: say in docs/architecture.md where it stands, and here")
+
+
+def room(path: Path) -> str:
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+def imports(path: Path) -> list[str]:
+    names = []
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.Import):
+            names += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
+            names += [f"{node.module}.{alias.name}" for alias in node.names]
+    return names
+
+
+MODULES = sorted(PACKAGE.rglob("*.py"))
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_imports_go_down_only(path: Path) -> None:
+    here = room(path)
+    for name in imports(path):
+        top, *rest = name.split(".")
+        if top in ONLY_USER:
+            assert here == ONLY_USER[top], f"only {ONLY_USER[top]}/ may import {top}"
+        if top != "stereocast" or not rest:
+            continue
+        there = rest[0]
+        if there == "__version__" or there == here:
+            continue
+        assert level(there) <= level(here), f"{here} may not import {there}"
+        if level(there) == level(here) == 2:
+            assert there in SHARED_ROOMS and here in USERS_OF_SHARED, f"room {here} may not import room {there}"
+
+
+def loaded_after(code: str) -> set[str]:
+    run = subprocess.run(
+        [sys.executable, "-c", f"import sys; {code}; print(*sys.modules)"], capture_output=True, text=True, check=True, cwd=ROOT
+    )
+    return {name.split(".")[0] for name in run.stdout.split()}
+
+
+def test_import_is_light() -> None:
+    assert not loaded_after("import stereocast") & {"torch", "av", "numpy", "cv2", "numba", "pydantic", "typer"}
+
+
+def test_help_is_light() -> None:
+    code = "from typer.testing import CliRunner; from stereocast.cli import build; assert CliRunner().invoke(build(''), ['--help']).exit_code == 0"
+    assert not loaded_after(code) & {"torch", "av", "numpy", "cv2", "numba", "transformers", "diffusers"}
+
+
+def test_no_module_has_two_names_of_shelves() -> None:
+    assert not (PACKAGE / "encoders").exists()
+    assert not (PACKAGE / "presets").exists()
