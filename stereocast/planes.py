@@ -39,6 +39,12 @@ def size(image: Array, pixel_format: PixelFormat) -> tuple[int, int]:
     return (int(rows) * 2 // 3 if pixel_format.planar else int(rows)), int(width)
 
 
+def empty(height: int, width: int, pixel_format: PixelFormat, count: int) -> Array:
+    """Uninitialised pictures of an even size."""
+    shape = (count, height * 3 // 2, width) if pixel_format.planar else (count, height, width, 3)
+    return np.empty(shape, pixel_format.dtype)
+
+
 def blank(height: int, width: int, pixel_format: PixelFormat, colour: Colour, count: int | None = None) -> Array:
     """Black picture(s) of an even size."""
     lead = () if count is None else (count,)

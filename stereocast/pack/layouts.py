@@ -1,7 +1,5 @@
 """Layouts: how two views become one picture, what it is called, and how big it gets."""
 
-from collections.abc import Callable
-
 import cv2
 import numpy as np
 
@@ -67,27 +65,24 @@ def shape(layout: Layout, height: int, width: int) -> tuple[int, int]:
     return height, width
 
 
-def _beside(left: Array, right: Array) -> Array:
-    return np.concatenate([left, right], 1)
+def _parts(image: Array, pixel_format: PixelFormat) -> tuple[Array, ...]:
+    return planes.planes(image) if pixel_format.planar else (image,)
 
 
-def _above(left: Array, right: Array) -> Array:
-    return np.concatenate([left, right], 0)
+def _halves(plane: Array, *, beside: bool) -> tuple[Array, Array]:
+    if beside:
+        middle = plane.shape[1] // 2
+        return plane[:, :middle], plane[:, middle:]
+    middle = plane.shape[0] // 2
+    return plane[:middle], plane[middle:]
 
 
-def _on_planes(join: Callable[[Array, Array], Array], left: Array, right: Array, pixel_format: PixelFormat) -> Array:
-    """`join` on each plane, or on the whole where colours share one."""
-    if not pixel_format.planar:
-        return join(left, right)
-    joined = [join(a, b) for a, b in zip(planes.planes(left), planes.planes(right), strict=True)]
-    width = joined[0].shape[1]
-    return np.concatenate([plane.reshape(-1) for plane in joined]).reshape(-1, width)
-
-
-def _rows(left: Array, right: Array) -> Array:
-    out = left.copy()
-    out[1::2] = right[1::2]
-    return out
+def _join(first: Array, second: Array, out: Array, pixel_format: PixelFormat, *, beside: bool) -> None:
+    """Both pictures into the halves of `out`; area averaging where a half is smaller than its picture."""
+    pictures = (_parts(first, pixel_format), _parts(second, pixel_format))
+    for number, target in enumerate(_parts(out, pixel_format)):
+        for half, picture in zip(_halves(target, beside=beside), pictures, strict=True):
+            half[...] = planes.resize(picture[number], *half.shape[:2])
 
 
 def anaglyph(left: Array, right: Array, kind: Anaglyph) -> Array:
@@ -100,53 +95,37 @@ def anaglyph(left: Array, right: Array, kind: Anaglyph) -> Array:
 
 
 def pack_frame(
-    left: Array, right: Array, form: StereoFormat, pixel_format: PixelFormat, colour: Colour, depth: Array | None = None
-) -> Array:
-    """One packed picture. `depth` (float32 [h, w], 0..1) is needed for rgbd alone.
-
-    Half layouts shrink by area averaging, so both eyes keep their energy and nothing aliases.
-    """
+    left: Array,
+    right: Array,
+    out: Array,
+    form: StereoFormat,
+    pixel_format: PixelFormat,
+    colour: Colour,
+    depth: Array | None = None,
+) -> None:
+    """Packs one picture into `out`, whose size is `shape`. `depth` (float32 [h, w], 0..1) is for rgbd alone."""
     layout = form.layout
-    height, width = planes.size(left, pixel_format)
-    if form.right_first:
+    if form.right_first != (layout is Layout.CROSS_EYED):
         left, right = right, left
-    if layout in (Layout.LEFT, Layout.MONO, Layout.PAIR):
-        return left
-    if layout is Layout.RIGHT:
-        return right
-    if layout in (Layout.SBS, Layout.SPATIAL):
-        return _on_planes(_beside, left, right, pixel_format)
-    if layout is Layout.CROSS_EYED:
-        return _on_planes(_beside, right, left, pixel_format)
-    if layout is Layout.OU:
-        return _on_planes(_above, left, right, pixel_format)
-    if layout is Layout.HALF_SBS:
-        # each half is even-sized only if the width is a multiple of 4; the planes are resized to what is there
-        return _halves(left, right, pixel_format, height, width, beside=True)
-    if layout is Layout.HALF_OU:
-        return _halves(left, right, pixel_format, height, width, beside=False)
-    if layout is Layout.ROW_INTERLACED:
-        return _on_planes(_rows, left, right, pixel_format)
-    if layout is Layout.ANAGLYPH:
-        views = (planes.rgb(view, pixel_format, colour) for view in (left, right))
-        return planes.from_rgb(anaglyph(next(views), next(views), form.anaglyph), pixel_format, colour)
-    if layout is Layout.RGBD:
-        if depth is None:
-            raise ValueError("rgbd needs the depth")
+    if layout in (Layout.SBS, Layout.SPATIAL, Layout.CROSS_EYED, Layout.HALF_SBS):
+        _join(left, right, out, pixel_format, beside=True)
+    elif layout in (Layout.OU, Layout.HALF_OU):
+        _join(left, right, out, pixel_format, beside=False)
+    elif layout is Layout.ROW_INTERLACED:
+        for target, a, b in zip(*(_parts(image, pixel_format) for image in (out, left, right)), strict=True):
+            target[::2], target[1::2] = a[::2], b[1::2]
+    elif layout is Layout.ANAGLYPH:
+        views = [planes.rgb(view, pixel_format, colour) for view in (left, right)]
+        out[...] = planes.from_rgb(anaglyph(*views, form.anaglyph), pixel_format, colour)
+    elif layout is Layout.RGBD and depth is not None:
+        height, width = planes.size(left, pixel_format)
         grey = np.clip(planes.resize(np.ascontiguousarray(depth), height, width), 0, 1)
-        return _on_planes(
-            _beside, left, planes.from_rgb(np.repeat(grey[..., None], 3, 2), pixel_format, colour), pixel_format
+        _join(
+            left,
+            planes.from_rgb(np.repeat(grey[..., None], 3, 2), pixel_format, colour),
+            out,
+            pixel_format,
+            beside=True,
         )
-    raise ValueError(f"{layout} is not packed frame by frame")
-
-
-def _halves(left: Array, right: Array, pixel_format: PixelFormat, height: int, width: int, *, beside: bool) -> Array:
-    def join(a: Array, b: Array) -> Array:
-        rows, columns = a.shape[:2]
-        if beside:
-            first = columns // 2
-            return _beside(planes.resize(a, rows, first), planes.resize(b, rows, columns - first))
-        first = rows // 2
-        return _above(planes.resize(a, first, columns), planes.resize(b, rows - first, columns))
-
-    return _on_planes(join, left, right, pixel_format)
+    else:
+        raise ValueError(f"{layout} can't be packed frame by frame{' without depth' if layout is Layout.RGBD else ''}")

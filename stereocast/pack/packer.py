@@ -2,10 +2,9 @@
 
 from collections.abc import Iterator
 
-import numpy as np
-
+from stereocast import planes
 from stereocast.pack import layouts
-from stereocast.types import Layout, PackedClip, StereoClip, StereoFormat
+from stereocast.types import Array, Layout, PackedClip, StereoClip, StereoFormat
 
 
 class FlatPacker:
@@ -32,12 +31,14 @@ class FlatPacker:
         elif layout is Layout.RIGHT:
             frames = clip.right
         else:
-            depths = clip.depth.values if clip.depth is not None else [None] * len(clip)
-            frames = np.stack(
-                [
-                    layouts.pack_frame(left, right, self.format, clip.pixel_format, clip.colour, depth)
-                    for left, right, depth in zip(clip.left, clip.right, depths, strict=True)
-                ]
-            )
+            frames = self._joined(clip)
         second = clip.right if layout is Layout.PAIR else None
         return PackedClip(frames, clip.pts, self.format, clip.pixel_format, clip.colour, second)
+
+    def _joined(self, clip: StereoClip) -> Array:
+        height, width = self.shape(clip.height, clip.width)
+        frames = planes.empty(height, width, clip.pixel_format, len(clip))
+        depths = clip.depth.values if clip.depth is not None else [None] * len(clip)
+        for out, left, right, depth in zip(frames, clip.left, clip.right, depths, strict=True):
+            layouts.pack_frame(left, right, out, self.format, clip.pixel_format, clip.colour, depth)
+        return frames

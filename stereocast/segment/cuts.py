@@ -68,9 +68,12 @@ def mark_cuts(frames: Iterator[Frame], options: CutOptions | None = None) -> Ite
         usual = (sum(around) / len(around)) if around else 0.0
         stands_out = change >= options.at_least and change > options.contrast * max(usual, 2.0)
         stands_out = stands_out or (change >= options.sure and change > 1.5 * max(usual, 2.0))
-        flash = stands_out and (
-            any(difference(recent[-1], item[1]) < 0.5 * change for item in waiting if recent)  # it begins
-            or any(difference(old, small) < 0.5 * change for old in list(recent)[:-1])  # it has ended
+        flash = (
+            stands_out
+            and (
+                any(difference(recent[-1], item[1]) < 0.5 * change for item in waiting if recent)  # it begins
+                or any(difference(old, small) < 0.5 * change for old in list(recent)[:-1])  # it has ended
+            )
         )
         cut = not recent or (stands_out and not flash and since >= options.shortest)
         if cut:

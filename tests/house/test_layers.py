@@ -65,7 +65,11 @@ def test_imports_go_down_only(path: Path) -> None:
 
 def loaded_after(code: str) -> set[str]:
     run = subprocess.run(
-        [sys.executable, "-c", f"import sys; {code}; print(*sys.modules)"], capture_output=True, text=True, check=True, cwd=ROOT
+        [sys.executable, "-c", f"import sys; {code}; print(*sys.modules)"],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=ROOT,
     )
     return {name.split(".")[0] for name in run.stdout.split()}
 

@@ -15,7 +15,9 @@ from stereocast.types import Anaglyph, Colour, DepthMap, Layout, PixelFormat, St
 FLAT = [layout for layout in Layout if layout is not Layout.VR180]
 
 
-def clip(height: int = 8, width: int = 12, pixel_format: PixelFormat = PixelFormat.YUV420P, seed: int = 0) -> StereoClip:
+def clip(
+    height: int = 8, width: int = 12, pixel_format: PixelFormat = PixelFormat.YUV420P, seed: int = 0
+) -> StereoClip:
     rng = np.random.default_rng(seed)
     shape = (2, height * 3 // 2, width) if pixel_format.planar else (2, height, width, 3)
     top = 1 << pixel_format.bits

@@ -1,0 +1,1 @@
+"""Benchmarks: speed, memory, quality. Not part of the wheel."""

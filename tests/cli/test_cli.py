@@ -1,0 +1,152 @@
+"""The command line as a user meets it: exit codes, messages, interruption."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.films import make_film, read_film
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def stereocast(*arguments: object, **options: object) -> subprocess.CompletedProcess:
+    command = [sys.executable, "-m", "stereocast", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, cwd=ROOT, timeout=300, check=False, **options)  # type: ignore[call-overload]
+
+
+@pytest.fixture(scope="module")
+def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_film(tmp_path_factory.mktemp("films") / "film.mp4", frames=30, audio=["aac"])
+
+
+def test_convert_beside_the_source(film: Path) -> None:
+    run = stereocast("convert", film)
+    assert run.returncode == 0, run.stderr
+    output = film.with_name("film_LRF_Full_SBS.mp4")
+    assert read_film(output)["audio"] == read_film(film)["audio"]
+    again = stereocast("convert", film)
+    assert again.returncode == 1
+    assert b"--overwrite" in again.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "text"),
+    [
+        (["convert", "nowhere.mp4"], 1, "no such file: nowhere.mp4"),
+        (["convert", "{film}", "--format", "sbss"], 2, "did you mean 'sbs'?"),
+        (["convert", "{film}", "--strength", "99"], 2, "--strength 99"),
+        (["convert", "{film}", "--preset", "qest3"], 2, "did you mean 'quest3'?"),
+        (["convert", "{film}", "--depth", "midas"], 2, "no depth estimator named 'midas'"),
+        (["convert", "ftp://example.org/a.mp4"], 2, "only http, https and file"),
+        (["convert", "{film}", "-o", "{film}"], 2, "is the input itself"),
+        (["convert", "{film}", "-o", "x.docx"], 2, "no container we write"),
+        (["inspect", "{film}", "--preset", "psvr"], 2, "no preset named 'psvr'"),
+    ],
+)
+def test_mistakes_get_one_line_and_no_traceback(film: Path, arguments: list[str], code: int, text: str) -> None:
+    run = stereocast(*[a.format(film=film) for a in arguments])
+    message = run.stderr.decode()
+    assert run.returncode == code, message
+    assert text in message
+    assert "Traceback" not in message
+    assert len(message.strip().splitlines()) == 1
+
+
+def test_json_and_dry_run(film: Path, tmp_path: Path) -> None:
+    run = stereocast("convert", film, "-o", tmp_path / "a.mkv", "--dry-run", "--json")
+    plan = json.loads(run.stdout)
+    assert plan["picture"] == "384x96"
+    assert plan["memory_total_mb"] > 0
+    assert not list(tmp_path.iterdir())
+    done = json.loads(stereocast("convert", film, "-o", tmp_path / "a.mkv", "--json").stdout)
+    assert done["frames"] == 30
+    assert set(done["stage_ms_per_frame"]) >= {"reading", "depth", "synthesis", "packing", "encoding"}
+
+
+def test_a_pipe_in_and_out(film: Path) -> None:
+    run = stereocast("convert", "-", "-o", "-", "-q", stdin=film.open("rb"))
+    assert run.returncode == 0, run.stderr
+    copied = film.with_name("piped.mp4")
+    copied.write_bytes(run.stdout)
+    piped = read_film(copied)
+    assert len(piped["frames"]) == 30
+    assert piped["audio"] == read_film(film)["audio"]
+
+
+def test_a_folder_goes_on_after_a_bad_file(film: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "films"
+    folder.mkdir()
+    (folder / "a.mp4").write_bytes(film.read_bytes())
+    (folder / "b.mp4").write_bytes(b"nothing")
+    (folder / "notes.txt").write_text("not a film")
+    run = stereocast("convert", folder, "-o", tmp_path / "out", "--json")
+    assert run.returncode == 1
+    assert (tmp_path / "out" / "a_LRF_Full_SBS.mp4").exists()
+    assert b"not a video" in run.stderr
+
+
+def test_a_still(tmp_path: Path) -> None:
+    import cv2
+
+    from tests.films import picture
+
+    cv2.imwrite(str(tmp_path / "photo.png"), picture(3, 90, 121))
+    run = stereocast("convert", tmp_path / "photo.png")
+    assert run.returncode == 0, run.stderr
+    assert cv2.imread(str(tmp_path / "photo_LRF_Full_SBS.png")).shape == (90, 244, 3)
+
+
+def start_long(tmp_path: Path) -> tuple[subprocess.Popen, Path]:
+    source = make_film(tmp_path / "long.mp4", frames=24 * 60, size=(270, 480), cuts=[300])
+    part = tmp_path / "long_LRF_Full_SBS.part.mp4"
+    command = [sys.executable, "-m", "stereocast", "convert", str(source)]
+    process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, start_new_session=True)
+    deadline = time.monotonic() + 120
+    while (
+        not (part.exists() and part.stat().st_size > 200_000) and time.monotonic() < deadline and process.poll() is None
+    ):
+        time.sleep(0.02)
+    return process, part
+
+
+def test_ctrl_c_ends_soon_and_says_where_things_are(tmp_path: Path) -> None:
+    process, part = start_long(tmp_path)
+    begun = time.monotonic()
+    process.send_signal(signal.SIGINT)
+    message = process.communicate(timeout=60)[1].decode()
+    assert process.returncode == 130, message
+    assert time.monotonic() - begun < 10  # under 3 s on a machine that is idle
+    assert str(part) in message
+    assert len(read_film(part)["frames"]) > 24
+
+
+def test_kill_leaves_a_readable_part(tmp_path: Path) -> None:
+    process, part = start_long(tmp_path)
+    os.kill(process.pid, signal.SIGKILL)
+    process.communicate()
+    assert len(read_film(part)["frames"]) > 24
+    assert not part.with_name("long_LRF_Full_SBS.mp4").exists()
+
+
+def test_a_full_disk_is_a_clear_error(tmp_path: Path, film: Path) -> None:
+    if not os.path.exists("/dev/full"):
+        pytest.skip("no /dev/full here")
+    os.symlink("/dev/full", tmp_path / "out.part.mp4")
+    run = stereocast("convert", film, "-o", tmp_path / "out.mp4")
+    assert run.returncode == 1
+    assert b"disk full" in run.stderr, run.stderr
+    assert b"Traceback" not in run.stderr
+
+
+def test_doctor_and_inspect(film: Path) -> None:
+    findings = json.loads(stereocast("doctor", "--json").stdout)
+    assert findings["encoders"]["x264"] == "opens"
+    facts = json.loads(stereocast("inspect", film, "--json").stdout)
+    assert facts["picture"]["size"] == "192x96"
+    assert "plays it" in facts["verdict"]
