@@ -116,7 +116,7 @@ def pack_frame(
             target[::2], target[1::2] = a[::2], b[1::2]
     elif layout is Layout.ANAGLYPH:
         views = [planes.rgb(view, pixel_format, colour) for view in (left, right)]
-        out[...] = planes.from_rgb(anaglyph(*views, form.anaglyph), pixel_format, colour)
+        out[...] = planes.from_rgb(anaglyph(views[0], views[1], form.anaglyph), pixel_format, colour)
     elif layout is Layout.RGBD and depth is not None:
         height, width = planes.size(left, pixel_format)
         grey = np.clip(planes.resize(np.ascontiguousarray(depth), height, width), 0, 1)
