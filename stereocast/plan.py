@@ -128,7 +128,9 @@ def output_path(source: str, wanted: Path | None, form: StereoFormat, suffix: st
     if wanted is None:
         local = source != "-" and "://" not in source
         return (Path(source).parent if local else Path()) / name
-    if suffix and (wanted.is_dir() or not wanted.suffix):
+    if wanted.is_dir() and not (wanted / "index.m3u8").exists():
+        return wanted / name
+    if suffix and not wanted.suffix:
         return wanted / name
     return wanted.parent if wanted.suffix == ".m3u8" else wanted
 
