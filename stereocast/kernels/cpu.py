@@ -1,0 +1,256 @@
+"""Kernels for the CPU, compiled by Numba: the row work of the production warp, and its fill.
+
+Every kernel releases the interpreter's lock, so that threads may work on different frames, eyes or rows at once. All of
+them see a view as the right one: it is made by moving pixels to the left by `gain` times their disparity. A left view
+is the mirror image of that: `warp_rows` has a flag, the others are given arrays whose columns are reversed.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from stereocast.kernels.jit import jit
+
+REACH = np.float32(1.01)  # neighbours whose shifts differ by at most so many pixels are one surface
+UNITS = np.float32(8)  # a shift map counts in 1/8 pixel
+_FAR = np.int32(-(1 << 30))
+_HOLE = np.float32(-1)
+
+
+@jit
+def _plan_row(
+    line: Any, gain: Any, columns: Any, landing: Any, fraction: Any, shift: Any, odd: Any, events: Any
+) -> Any:
+    """Where the columns of a row land; for the step from column i to i + 1 how far along it the
+    last whole column it reaches lies, and the shift of that column against i (_FAR for a jump or a fold); and, as a
+    list, the steps that don't just reach the column after the former step's. Returns the list's length."""
+    width = landing.size
+    low, high = np.float32(1) - REACH, np.float32(1) + REACH
+    for i in range(width):
+        landing[i] = columns[i] - gain * line[i]
+    for i in range(width - 1):
+        a = landing[i]
+        step = landing[i + 1] - a
+        reached = np.floor(landing[i + 1])
+        fraction[i] = (reached - a) / step
+        usual = (step >= low) & (step <= high) & (step > 0)
+        shift[i] = np.int32(reached - columns[i]) if usual else _FAR
+    for i in range(1, width - 1):
+        odd[i] = np.uint8((shift[i] != shift[i - 1]) | (shift[i] == _FAR))
+    odd[0] = 0
+    count = np.uint32(1)
+    events[0] = 0
+    packs = odd.view(np.uint64)
+    for k in range(packs.size):
+        if packs[k] != 0:
+            for i in range(8 * k, 8 * k + 8):
+                events[count] = np.uint32(i)
+                count += np.uint32(odd[i])
+    events[count] = np.uint32(width - 1)
+    return count
+
+
+@jit
+def _cubic(before: Any, left: Any, right: Any, after: Any, f: Any) -> Any:
+    """Catmull-Rom between `left` and `right` at 0 <= f <= 1."""
+    half = np.float32(0.5)
+    c1 = right - before
+    c2 = np.float32(2) * before - np.float32(5) * left + np.float32(4) * right - after
+    c3 = np.float32(3) * (left - right) + after - before
+    return left + half * f * (c1 + f * (c2 + f * c3))
+
+
+@jit
+def _put(seen: Any, texts: Any, row: Any, at: Any, column: Any) -> None:
+    """Column `column` lands at `at`: the nearest whole one."""
+    t = np.int64(np.floor(at + np.float32(0.5)))
+    if 0 <= t < row.size:
+        row[t] = np.float32(column)
+        for p in range(seen.shape[0]):
+            seen[p, t] = texts[p, column + 2]
+
+
+@jit
+def _run(seen: Any, text: Any, fraction: Any) -> None:
+    """Samples one plane along steps that each reach the next column: no gather is needed."""
+    for j in range(seen.size):
+        i = np.uint64(j)
+        one = np.uint64(1)
+        seen[i] = _cubic(text[i], text[i + one], text[i + one + one], text[i + one + one + one], fraction[i])
+
+
+@jit
+def _load(line: Any, stored: Any, mirror: Any) -> None:
+    """Copies a row, reversed if `mirror`."""
+    width = line.size
+    if mirror:
+        for x in range(width):
+            line[x] = stored[np.uint64(width - 1) - np.uint64(x)]
+    else:
+        for x in range(width):
+            line[x] = stored[x]
+
+
+@jit
+def _store(stored: Any, line: Any, mirror: Any) -> None:
+    """Copies a row back, reversed if `mirror`."""
+    width = line.size
+    if mirror:
+        for x in range(width):
+            stored[np.uint64(width - 1) - np.uint64(x)] = line[x]
+    else:
+        for x in range(width):
+            stored[x] = line[x]
+
+
+@jit
+def _mark(seen: Any, row: Any, shifts: Any, holes: Any, begin: Any, end: Any, distrust: Any) -> None:
+    """Marks the holes of a row between two columns, with the shift of the background beside them, and `distrust`
+    columns of that background: the first pixel beside a silhouette is mixed with it."""
+    width = row.size
+    t = max(begin, 0)
+    end = min(end, width)
+    while t < end:
+        if row[t] != _HOLE:
+            t += 1
+            continue
+        a = t
+        while a > 0 and row[a - 1] == _HOLE:
+            a -= 1
+        b = t + 1
+        while b < width and row[b] == _HOLE:
+            b += 1
+        t = b
+        left = row[a - 1] - np.float32(a - 1) if a > 0 else np.float32(1e9)
+        right = row[b] - np.float32(b) if b < width else np.float32(1e9)
+        if a > 0 and b < width and row[b] - row[a - 1] <= np.float32(1.5) and b - a <= 1:
+            for p in range(seen.shape[0]):  # a crack in a steep surface
+                seen[p, a] = np.float32(0.5) * (seen[p, a - 1] + seen[p, b])
+            row[a] = np.float32(-2)
+            shifts[a] = shifts[a - 1]
+            continue
+        low = min(left, right)
+        if low > np.float32(1e8):
+            low = np.float32(0)
+        first, last = a, b
+        if a > 0 and b < width and right <= low + np.float32(1):
+            last = min(b + distrust, width)
+        if a > 0 and b < width and left <= low + np.float32(1):
+            first = max(a - distrust, 0)
+        code = np.int16(min(max(np.rint(low * UNITS), np.float32(-32000)), np.float32(32000)))
+        for k in range(first, last):
+            holes[k] = 1
+            shifts[k] = code
+        for k in range(a, b):
+            row[k] = np.float32(-2)
+
+
+@jit
+def warp_rows(
+    planes: Any,
+    disparity: Any,
+    gain: Any,
+    mirror: Any,
+    out: Any,
+    shifts: Any,
+    holes: Any,
+    mask: Any,
+    top: Any,
+    bottom: Any,
+    distrust: Any,
+    peak: Any,
+) -> None:
+    """Warps rows `top` to `bottom` of all planes. Near hides far, surfaces have no cracks, rest are holes.
+
+    planes, out uint8 or uint16 [P, H, W]; disparity float32 [H, W], finite; shifts int16 [H, W] (written: source column
+    minus column in 1/8 px, in holes that of the background); holes uint8 [H, >= W] (written). These two are reversed if
+    `mirror`; mask uint8 [H, W] or [0, 0] takes the holes as they lie in the picture. Walking from left to right,
+    of two pixels that meet the later one is the nearer, so the last assignment wins without a depth test.
+    """
+    count_planes, _, width = planes.shape
+    gain = np.float32(gain)
+    columns = np.arange(width).astype(np.float32)
+    landing = np.empty(width, np.float32)
+    fraction = np.empty(width, np.float32)
+    shift = np.empty(width, np.int32)
+    row = np.empty(width, np.float32)
+    line = np.empty(width, np.float32)
+    codes = np.empty(width, np.int16)
+    hidden = np.empty(width, np.uint8)
+    whole = np.empty(width, np.int32)
+    odd = np.zeros((width + 7) // 8 * 8, np.uint8)
+    events = np.empty(width + 1, np.uint32)
+    texts = np.empty((count_planes, width + 4), np.float32)
+    seen = np.empty((count_planes, width), np.float32)
+    top_value = np.float32(peak)
+    for y in range(top, bottom):
+        _load(line, disparity[y], mirror)
+        for p in range(count_planes):
+            _load(texts[p, 2 : width + 2], planes[p, y], mirror)
+            texts[p, 0] = texts[p, 1] = texts[p, 2]
+            texts[p, width + 2] = texts[p, width + 3] = texts[p, width + 1]
+        count = _plan_row(line, gain, columns, landing, fraction, shift, odd, events)
+        row[:] = _HOLE
+        seen[:] = 0
+        _put(seen, texts, row, landing[0], 0)
+        for n in range(count):
+            i = np.int64(events[n])
+            a = landing[i]
+            b = landing[i + 1]
+            step = b - a
+            if step < np.float32(1) - REACH or step > np.float32(1) + REACH:
+                _put(seen, texts, row, a, i)
+                if step > 1 and distrust:  # the background's first pixel is mixed: it belongs to the outline
+                    _put(seen, texts, row, a + np.float32(1), i + 1)
+                _put(seen, texts, row, b, i + 1)
+            elif step > 0:
+                begin: Any = max(np.int64(np.ceil(a)), 0)
+                for t in range(begin, min(np.int64(np.floor(b)) + 1, width)):
+                    f = (np.float32(t) - a) / step
+                    row[t] = columns[i] + f
+                    for p in range(count_planes):
+                        seen[p, t] = _cubic(texts[p, i + 1], texts[p, i + 2], texts[p, i + 3], texts[p, i + 4], f)
+            if events[n + 1] == i + 1:
+                continue
+            by = np.int64(shift[i + 1])
+            first = max(i + 1, -by)
+            last = min(np.int64(events[n + 1]), width - by)
+            if last > first:
+                here = row[first + by : last + by]
+                there = fraction[first:last]
+                from_ = columns[first:last]
+                for j in range(last - first):
+                    here[j] = from_[j] + there[j]
+                for p in range(count_planes):
+                    _run(seen[p, first + by : last + by], texts[p, first + 1 : last + 5], there)
+        _put(seen, texts, row, landing[width - 1], width - 1)
+        for x in range(width):
+            codes[x] = np.int16((row[x] - columns[x]) * UNITS)
+        hidden[:] = 0
+        for n in range(count):
+            i = np.int64(events[n])
+            if landing[i + 1] - landing[i] > np.float32(1) + REACH:
+                opens, closes = np.int64(np.floor(landing[i])), np.int64(np.ceil(landing[i + 1]))
+                _mark(seen, row, codes, hidden, opens, closes + 1, distrust)
+        _mark(seen, row, codes, hidden, 0, min(np.int64(landing[0]) + 2, width), distrust)
+        _mark(seen, row, codes, hidden, max(np.int64(landing[width - 1]) - 1, 0), width, distrust)
+        shifts[y, :] = codes
+        holes[y, :width] = hidden
+        if mask.size:
+            _store(mask[y], hidden, mirror)
+        for p in range(count_planes):
+            for x in range(width):
+                whole[x] = np.int32(min(max(seen[p, x] + np.float32(0.5), np.float32(0)), top_value))
+            _store(out[p, y], whole, mirror)
+
+
+@jit
+def halve_disparity(disparity: Any, out: Any) -> None:
+    """Disparity [H, W] at the places of 4:2:0 chroma, in chroma pixels [H/2, W/2]: the nearest of two by two."""
+    half = np.float32(0.5)
+    for y in range(out.shape[0]):
+        upper, lower, line = disparity[2 * y], disparity[2 * y + 1], out[y]
+        for x in range(line.size):
+            a = np.uint64(2) * np.uint64(x)
+            b = a + np.uint64(1)
+            line[np.uint64(x)] = half * max(max(upper[a], upper[b]), max(lower[a], lower[b]))

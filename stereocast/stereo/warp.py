@@ -1,0 +1,76 @@
+"""One new view of one picture: warp, then fill. Planar 4:2:0 and RGB, 8 and 16 bit."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from stereocast.kernels import cpu
+from stereocast.planes import planes
+from stereocast.stereo.fill import fill
+from stereocast.types import Array, PixelFormat
+
+_NO_MASK = np.empty((0, 0), np.uint8)
+
+
+@dataclass(slots=True)
+class Workspace:
+    """Buffers of one thread for pictures of one size; nothing in it outlives a call."""
+
+    disparity: Array  # float32 [H, W]
+    chroma_disparity: Array  # float32 [H/2, W/2]
+    shifts: Array  # int16 [H, W]
+    chroma_shifts: Array
+    holes: Array  # uint8 [H, W rounded up to 8]
+    chroma_holes: Array
+
+    @classmethod
+    def of(cls, height: int, width: int) -> "Workspace":
+        half = (height // 2, width // 2)
+        return cls(
+            np.empty((height, width), np.float32),
+            np.empty(half, np.float32),
+            np.empty((height, width), np.int16),
+            np.empty(half, np.int16),
+            np.zeros((height, (width + 7) // 8 * 8), np.uint8),
+            np.zeros((half[0], (half[1] + 7) // 8 * 8), np.uint8),
+        )
+
+
+def layers(image: Array, pixel_format: PixelFormat) -> list[Array]:
+    """The picture's planes by size, each [P, h, w]: luma and both chromas, or R, G and B together."""
+    if not pixel_format.planar:
+        return [image.transpose(2, 0, 1)]
+    luma, first, _ = planes(image)
+    height, width = luma.shape
+    chroma = image.reshape(-1)[height * width :].reshape(2, *first.shape)
+    return [luma[None], chroma]
+
+
+def render_view(
+    image: Array,
+    disparity: Array,
+    gain: float,
+    pixel_format: PixelFormat,
+    out: Array,
+    holes: Array,
+    space: Workspace,
+    mirror: bool = False,
+) -> None:
+    """Writes the view that sees every pixel `gain * disparity` further left (right, if `mirror`) into `out`.
+
+    image, out: one picture; disparity float32 [H, W], finite, contiguous; holes bool [H, W] (written): what was
+    invented. `gain` is 1 for a whole disparity, 0.5 for half of it, and at least 0.
+    """
+    peak = (1 << pixel_format.bits) - 1
+    masks = [space.holes, space.chroma_holes]
+    views = [holes.view(np.uint8), _NO_MASK]
+    maps = [space.shifts, space.chroma_shifts]
+    depths = [disparity, space.chroma_disparity]
+    sources, targets = layers(image, pixel_format), layers(out, pixel_format)
+    if len(sources) == 2:
+        cpu.halve_disparity(disparity, space.chroma_disparity)
+    for source, target, mask, view, shifts, depth in zip(sources, targets, masks, views, maps, depths, strict=False):
+        cpu.warp_rows(source, depth, gain, mirror, target, shifts, mask, view, 0, target.shape[1], 1, peak)
+        fill(target[..., ::-1] if mirror else target, shifts, mask)
+    width = holes.shape[1]
+    np.not_equal(space.holes[:, width - 1 :: -1] if mirror else space.holes[:, :width], 0, out=holes)

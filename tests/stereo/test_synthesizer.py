@@ -1,0 +1,109 @@
+import numpy as np
+import pytest
+
+from stereocast.errors import UsageError
+from stereocast.settings import StereoSettings
+from stereocast.stereo.synthesizer import WarpSynthesizer, read_disparity
+from stereocast.types import Clip, DepthMap, PixelFormat
+
+HEIGHT, WIDTH = 48, 96
+
+
+def film(pixel_format=PixelFormat.YUV420P, count=2, seed=0):
+    rng = np.random.default_rng(seed)
+    shape = (count, HEIGHT * 3 // 2, WIDTH) if pixel_format.planar else (count, HEIGHT, WIDTH, 3)
+    frames = rng.integers(16, 1 << pixel_format.bits, shape).astype(pixel_format.dtype)
+    return Clip(frames, np.arange(count), pixel_format)
+
+
+def block(count=2, near=1.0):
+    """A near block before a far wall."""
+    depth = np.zeros((count, HEIGHT, WIDTH), np.float32)
+    depth[:, 12:36, 36:60] = near
+    return DepthMap(depth)
+
+
+def run(clip, depth, **options):
+    return next(iter(WarpSynthesizer(StereoSettings(**options), threads=2)(iter([(clip, depth)]))))
+
+
+@pytest.mark.parametrize("pixel_format", list(PixelFormat))
+@pytest.mark.parametrize("eyes", ["both", "left", "right"])
+def test_zero_strength_is_the_identity(pixel_format, eyes):
+    clip = film(pixel_format)
+    out = run(clip, block(), strength=0, eyes=eyes)
+    assert np.array_equal(out.left, clip.frames)
+    assert np.array_equal(out.right, clip.frames)
+    assert not any(holes.any() for holes in (out.holes_left, out.holes_right) if holes is not None)
+
+
+def test_near_block_moves_left_in_the_right_eye_and_wall_stays():
+    clip = film(PixelFormat.RGB24)
+    out = run(clip, block(), strength=8 / WIDTH * 100, convergence=0.0, eyes="right")
+    assert np.array_equal(out.left, clip.frames)
+    assert out.holes_left is None
+    assert np.array_equal(out.right[:, 14:34, 30:50], clip.frames[:, 14:34, 38:58])
+    assert np.array_equal(out.right[:, :, :26], clip.frames[:, :, :26])
+    holes = out.holes_right[:, 14:34]
+    assert holes[:, :, 53:60].all()
+    assert not holes[:, :, :52].any()
+    assert not holes[:, :, 62:].any()
+
+
+@pytest.mark.parametrize("pixel_format", [PixelFormat.YUV420P, PixelFormat.RGB48])
+def test_mirror_image_swaps_the_eyes(pixel_format):
+    clip, depth = film(pixel_format), block()
+    axis = -2 if not pixel_format.planar else -1
+
+    def mirrored(frames):
+        if not pixel_format.planar:
+            return np.ascontiguousarray(np.flip(frames, axis))
+        luma, chroma = frames[:, :HEIGHT], frames[:, HEIGHT:].reshape(len(frames), HEIGHT, WIDTH // 2)
+        return np.concatenate([luma[..., ::-1], chroma[..., ::-1].reshape(len(frames), -1, WIDTH)], 1)
+
+    one = run(clip, depth, strength=5)
+    flipped = Clip(mirrored(clip.frames), clip.pts, pixel_format)
+    two = run(flipped, DepthMap(np.ascontiguousarray(depth.values[..., ::-1])), strength=5)
+    assert np.array_equal(mirrored(two.right), one.left)
+    assert np.array_equal(two.holes_right[..., ::-1], one.holes_left)
+
+
+def test_small_depth_is_brought_to_the_picture(tmp_path):
+    small = DepthMap(np.ascontiguousarray(block().values[:, ::4, ::4]))
+    out = run(film(), small, strength=5)
+    assert 0 < out.holes_left.mean() < 0.1
+    assert out.disparity.values.shape == small.values.shape
+
+
+@pytest.mark.parametrize("suffix", [".npz", ".npy"])
+def test_exact_disparity_is_applied_unscaled(tmp_path, suffix):
+    values = np.full((HEIGHT, WIDTH), 6, np.float32)
+    values[5:9, 40:50] = np.nan
+    path = tmp_path / f"d{suffix}"
+    np.savez(path, disparity=values) if suffix == ".npz" else np.save(path, values)
+    clip = film(PixelFormat.RGB24)
+    out = run(clip, block(), disparity=path, eyes="right")
+    assert np.array_equal(out.right[:, :, : WIDTH - 6], clip.frames[:, :, 6:])
+    assert out.holes_right[:, :, WIDTH - 6 :].all()
+
+
+@pytest.mark.parametrize("values", [np.zeros((5, 7), np.float32), np.zeros(3, np.float32), np.array(["a"])])
+def test_wrong_disparity_is_a_usage_error(tmp_path, values):
+    np.save(tmp_path / "d.npy", values)
+    with pytest.raises(UsageError, match=r"--disparity .*d\.npy"):
+        run(film(), block(), disparity=tmp_path / "d.npy")
+
+
+def test_unreadable_disparity_is_a_usage_error(tmp_path):
+    (tmp_path / "d.npz").write_bytes(b"no archive")
+    with pytest.raises(UsageError, match="d.npz"):
+        read_disparity(tmp_path / "d.npz")
+
+
+def test_overlap_is_left_out_and_threads_do_not_matter():
+    clip, depth = film(count=4), block(4)
+    cut = Clip(clip.frames, clip.pts, clip.pixel_format, overlap=1)
+    out = run(cut, depth)
+    assert len(out) == 3
+    one = next(iter(WarpSynthesizer(StereoSettings(), threads=1)(iter([(clip, depth)]))))
+    assert np.array_equal(one.left[1:], out.left)
