@@ -32,6 +32,14 @@ class Clock:
                 total[0] += time.perf_counter() - begun
             yield item
 
+    def source(self, name: str, items: Iterator[Item]) -> Iterator[Item]:
+        """`items`, with the time that each took to arrive added to this clock."""
+        waited = [0.0]
+        for item in self._timed(items, waited):
+            self.add(name, waited[0])
+            waited[0] = 0.0
+            yield item
+
     def stage(self, name: str, stage: Stage) -> Stage:
         """`stage`, with the time of its own work added to this clock."""
 

@@ -166,7 +166,7 @@ def convert(made: Plan, source: Any, progress: Progress = lambda frames, clock: 
             prefetch,
             clock.stage("packing", packer(made.form)),
         )
-        with chain(clock.stage("reading", lambda frames: frames)(iter(source)), *stages) as clips:
+        with chain(clock.source("reading", iter(source)), *stages) as clips:
             write = clock.timed("encoding", target.write)
             for clip in clips:
                 write(clip)

@@ -33,7 +33,13 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize("container", ["mp4", "mkv", "fmp4", "hls"])
 @pytest.mark.parametrize("layout", FLAT)
 def test_every_format_in_every_container(source: Path, tmp_path: Path, layout: Layout, container: str) -> None:
-    result = convert(source, tmp_path, format=layout.value, out_format=container, encoder="x264" if layout is not Layout.SPATIAL else "auto")
+    result = convert(
+        source,
+        tmp_path,
+        format=layout.value,
+        out_format=container,
+        encoder="x264" if layout is not Layout.SPATIAL else "auto",
+    )
     form = StereoFormat(layout)
     for output in result.plan.outputs:
         film = read_film(output / "index.m3u8" if container == "hls" else output)

@@ -1,0 +1,36 @@
+"""The README says what the code does."""
+
+import importlib.util
+import re
+from pathlib import Path
+
+from stereocast.cli import COMMANDS
+
+ROOT = Path(__file__).resolve().parents[2]
+README = (ROOT / "README.md").read_text("utf-8")
+
+
+def test_tables_are_those_of_the_code() -> None:
+    spec = importlib.util.spec_from_file_location("make_tables", ROOT / "docs/make_tables.py")
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    assert module.fill(README) == README, "run: python docs/make_tables.py"
+
+
+def test_every_command_is_named() -> None:
+    for name in COMMANDS:
+        assert f"`stereocast {name}" in README, name
+
+
+def test_links_lead_somewhere() -> None:
+    for page in [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]:
+        for target in re.findall(r"\]\((?!https?://|#)([^)#]+)", page.read_text("utf-8")):
+            assert (page.parent / target).exists(), f"{page.name} links to {target}"
+
+
+def test_the_repository_names_no_machine() -> None:
+    shown = [p for p in ROOT.rglob("*") if p.suffix in (".py", ".md", ".toml", ".yml") and ".git" not in p.parts]
+    for path in shown:
+        text = path.read_text("utf-8", errors="replace")
+        assert not re.search(r"(^|[^a-z.\w])/(work|root)/", text), path
