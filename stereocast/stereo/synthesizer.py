@@ -14,7 +14,7 @@ from stereocast.settings import StereoSettings
 from stereocast.stages import DepthClip
 from stereocast.stereo import comfort, edges
 from stereocast.stereo.warp import Workspace, render_view
-from stereocast.types import Array, Clip, DepthMap, Disparity, StereoClip
+from stereocast.types import Array, Clip, DepthMap, Disparity, StereoClip, StreamInfo
 
 
 def read_disparity(path: Path) -> Array:
@@ -39,8 +39,10 @@ class WarpSynthesizer:
 
     held = 0
 
-    def __init__(self, settings: StereoSettings, *, threads: int = 0, first_frame: int = 0) -> None:
-        """`threads` 0: one per core. `first_frame`: number of the first frame that will come, for --disparity."""
+    def __init__(
+        self, settings: StereoSettings, info: StreamInfo | None = None, *, threads: int = 0, first_frame: int = 0
+    ) -> None:
+        """`info` isn't needed here: sizes come with the clips. `threads` 0: one per core. `first_frame`: number of the first frame that will come, for --disparity."""
         self.settings = settings
         self._threads = threads or min(8, os.cpu_count() or 1)
         self._exact = read_disparity(settings.disparity) if settings.disparity else None
