@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import islice
 from pathlib import Path
@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from stereocast import catalog, plan, registry, sheet
+from stereocast import catalog, plan, registry, resume, sheet
 from stereocast.depth.file import FileDepth, folder_maps
 from stereocast.errors import SourceError
 from stereocast.media import bars, depthfile, probe, reader, writer
@@ -122,51 +122,57 @@ def _prepare_still(name: str, output: Path | str | None, settings: ConvertSettin
     return made
 
 
-def sink(made: Plan, source: Any) -> Any:
+def sink(made: Plan, run: resume.Run) -> Any:
     """Where packed clips go: one file, or one per eye."""
     if made.profile is None:
         sinks: list[Any] = [writer.ImageSink(path) for path in made.outputs]
     else:
-        quality, tags = made.settings.quality, plan.tags(made)
-        options = writer.SinkOptions(made.packed, made.profile, made.container, quality, tags, plan.finisher(made))
+        options = writer.SinkOptions(
+            made.packed, made.profile, made.container, made.settings.quality, plan.tags(made), plan.finisher(made)
+        )
         sinks = [
-            writer.VideoSink(path, options, _other_streams(made, source)) for path in made.outputs or (made.output,)
+            writer.VideoSink(path, replace(options, splitter=splitter), _other_streams(made, run))
+            for path, splitter in zip(made.outputs or (made.output,), run.splitters, strict=True)
         ]
     return writer.PairSink(*sinks) if len(sinks) == 2 else sinks[0]
 
 
-def _other_streams(made: Plan, source: reader.VideoSource) -> Passthrough:
+def _other_streams(made: Plan, run: resume.Run) -> Passthrough:
+    container, packets = run.other_streams()
     return Passthrough(
-        source.container,
-        source.share_packets(),
+        container,
+        packets,
         audio=made.settings.audio,
         subs=made.settings.subs,
-        shift=source.start_pts * source.time_base,
-        stop=source.stop_s,
+        shift=run.source.start_pts * run.source.time_base,
+        stop=run.source.stop_s,
     )
 
 
 def convert(made: Plan, source: Any, progress: Progress = lambda frames, clock: None) -> Converted:
     """Runs a plan: reader, cuts and windows, depth, synthesis, packer, writer, each on its own clips.
 
-    Whatever ends it early, every stage is closed and the part file stays readable.
+    Whatever ends it early, every stage is closed, the part file stays readable, and a run with `resume` goes on.
     """
     clock = Clock()
     with ExitStack() as stack:
-        stack.callback(source.close)
-        target = sink(made, source)
+        run = stack.enter_context(resume.begin(made, source))
+        target = sink(made, run)
         stack.callback(target.close)
+        progress(run.copy_into(target), clock)
         kept = _depth_out(made, stack)
         stages = (
-            Windows(CLIP_FRAMES),
+            Windows(CLIP_FRAMES, number=run.number),
+            run.watch,
             prefetch,
             clock.stage("depth", estimator(made.settings, made.info)),
             kept,
             clock.stage("synthesis", synthesizer(made.settings, made.info)),
             prefetch,
             clock.stage("packing", packer(made.form)),
+            run.rest,
         )
-        with chain(clock.source("reading", iter(source)), *stages) as clips:
+        with chain(clock.source("reading", run.frames()), *stages) as clips:
             write = clock.timed("encoding", target.write)
             for clip in clips:
                 write(clip)
@@ -174,7 +180,8 @@ def convert(made: Plan, source: Any, progress: Progress = lambda frames, clock: 
         if not target.frames:
             raise SourceError(f"{made.source}: no frame could be decoded in the part that was asked for")
         clock.timed("encoding", target.finish)()
-    return Converted(made, target.frames, source.damaged, clock.seconds)
+        run.finish()
+    return Converted(made, target.frames, run.source.damaged, clock.seconds)
 
 
 def _depth_out(made: Plan, stack: ExitStack) -> Callable[[Iterator[DepthClip]], Iterator[DepthClip]]:

@@ -54,6 +54,7 @@ class ExternalEncoder:
 
     def __init__(self, output: Any, info: StreamInfo, profile: EncoderProfile, quality: int | None) -> None:
         rate = info.rate or Fraction(30)
+        self.used = False
         self._process = _start(profile, info.width, info.height, rate, quality)
         self._times: list[tuple[int, int]] = []
         self._time_base = info.time_base
@@ -76,6 +77,7 @@ class ExternalEncoder:
             self._error = error
 
     def encode(self, image: Any, pts: int, duration: int) -> list[Any]:
+        self.used = True
         self._times.append((pts, duration))
         self._process.stdin.write(np.ascontiguousarray(image).tobytes())
         return self._ready()

@@ -39,6 +39,8 @@ class ReadOptions:
     rate: Fraction | None = None  # resample to a constant rate
     tonemap: bool = False
     crop: tuple[int, int, int, int] | None = None  # top, bottom, left, right in pixels, even
+    first: int | None = None  # tick of the first frame to give out; ticks and `info` stay those of the whole
+    seek: bool = True  # False: get there by decoding from the start
 
 
 class VideoSource:
@@ -75,8 +77,11 @@ class VideoSource:
         return int(self.stream.start_time or 0)
 
     def _seek(self) -> None:
-        if self.options.start:
-            ticks = self.first_pts + int(self.options.start / self.time_base)
+        first = self.options.first if self.options.rate is None else None  # a new rate counts from the first frame
+        if self.options.seek and (self.options.start or first):
+            ticks = self.first_pts + int((self.options.start or 0) / self.time_base)
+            if first is not None:
+                ticks = max(ticks, self.start_pts + first)
             try:
                 self.container.seek(ticks, stream=self.stream, backward=True)
             except av.error.FFmpegError as error:
@@ -170,7 +175,7 @@ class VideoSource:
                 if self._early is not None:
                     self._early.append(packet)
                 for number, queue in enumerate(self._queues):
-                    queue.append(_copied(packet) if number else packet)
+                    queue.append(copied(packet) if number else packet)
 
     def _decode(self) -> Iterator[Any]:
         """Frames as FFmpeg gives them, deinterlaced where they are flagged; damaged packets are skipped."""
@@ -233,7 +238,8 @@ class VideoSource:
             self._timed() if self.options.rate is None else _resampled(self._timed(), self.options.rate, self.time_base)
         )
         for frame, pts in frames:
-            yield Frame(self._upright(frame), pts, self.info.pixel_format, self.info.colour)
+            if self.options.first is None or pts >= self.options.first:
+                yield Frame(self._upright(frame), pts, self.info.pixel_format, self.info.colour)
         for _ in self._packets():  # the rest of the sound, after --end or the last picture
             if self.options.end is not None:
                 break

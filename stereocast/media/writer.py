@@ -8,11 +8,11 @@ import errno
 import logging
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import av
 import numpy as np
@@ -44,6 +44,15 @@ class SinkOptions:
     tags: dict[str, str] = field(default_factory=dict)  # of the video stream
     finish: Callable[[Path], None] | None = None  # runs on the complete file before it gets its name
     threads: int = 0
+    splitter: "Splitter | None" = None
+
+
+class Splitter(Protocol):
+    """Says where the encoder starts afresh, so that what follows doesn't depend on what came before."""
+
+    def begins(self, pts: int, /) -> bool: ...
+
+    def end(self) -> None: ...
 
 
 def part_path(path: Path) -> Path:
@@ -63,6 +72,7 @@ class VideoSink:
         self.frames = 0
         self._passthrough = passthrough
         self._last: tuple[int, int] | None = None
+        self._dts: int | None = None
         self._closed = False
         self.target = self._target()
         try:
@@ -128,15 +138,47 @@ class VideoSink:
         else:
             rate = self.options.info.rate
             self._last = (pts, max(1, round(1 / (rate * self.options.info.time_base))) if rate else 0)
-        for packet in self._encoder.encode(image, pts, self._last[1]):
-            self._output.mux(packet)
+        splitter = self.options.splitter
+        if splitter is not None and splitter.begins(pts):
+            self._mux(self._encoder.flush())
+            self._encoder.restart()
+        self._mux(self._encoder.encode(image, pts, self._last[1]))
         self.frames += 1
+
+    def _mux(self, packets: Iterable[Any]) -> None:
+        for packet in packets:
+            # an encoder that starts afresh may repeat the decoding times of the last one's end
+            if self._dts is not None and packet.dts is not None and packet.dts <= self._dts:
+                packet.dts = min(self._dts + 1, packet.pts)
+            self._dts = packet.dts
+            self._output.mux(packet)
+
+    def copy(self, packets: Iterable[Any], before: Callable[[Fraction], None] = lambda seconds: None) -> None:
+        """Takes encoded frames as they are, before the first `write`; `before` is told the time of each in seconds,
+        so that sound can be fetched that far. Raises SinkError."""
+        try:
+            self._output.start_encoding()
+            for packet in packets:
+                before(packet.dts * packet.time_base)
+                if self._passthrough is not None:
+                    self._passthrough.drain(self._output)
+                packet.stream = self._encoder.stream
+                self._mux([packet])
+                self._last = (max(packet.pts, self._last[0] if self._last else packet.pts), packet.duration or 0)
+                self.frames += 1
+        except (av.error.FFmpegError, OSError) as error:
+            raise self._failure(error) from error
+
+    @property
+    def header(self) -> bytes:
+        """The parameter sets of the encoder, known once the header is written."""
+        return bytes(self._encoder.stream.codec_context.extradata or b"")
 
     def finish(self) -> None:
         """Flushes, completes the file, and gives it its name. Raises SinkError."""
         try:
-            for packet in self._encoder.flush():
-                self._output.mux(packet)
+            if self._encoder.used:
+                self._mux(self._encoder.flush())
             if self._passthrough is not None:
                 self._passthrough.finish(self._output)
             self._output.close()
@@ -162,9 +204,8 @@ class VideoSink:
                 log.debug("while closing %s: %s", self.target, error)
 
     def _flush_quietly(self) -> None:
-        if self.frames:
-            for packet in self._encoder.flush():
-                self._output.mux(packet)
+        if self._encoder.used:
+            self._mux(self._encoder.flush())
 
     def _failure(self, error: Exception) -> SinkError:
         where = self.path or "standard output"
@@ -206,31 +247,49 @@ class _PyavEncoder:
         elif profile.codec == "libsvtav1":
             own = ":".join(filter(None, (extra.get("svtav1-params", ""), colours.svtav1_params(info.hdr))))
             extra = {**extra, **({"svtav1-params": own} if own else {})}
+        self._options, self._settings, self.used = options, extra, False
         self.stream = output.add_stream(profile.codec, options=extra)
-        context = self.stream.codec_context
+        self._context = self._configured(self.stream.codec_context)
+        self.stream.time_base = info.time_base
+        self._format = profile.pixel_format.value
+
+    def _configured(self, context: Any) -> Any:
+        info, profile = self._options.info, self._options.profile
         context.width, context.height = info.width, info.height
         context.pix_fmt = profile.pixel_format.value
-        context.time_base = self.stream.time_base = info.time_base
+        context.time_base = info.time_base
         rate = info.rate or Fraction(30)
         context.framerate = rate
         context.gop_size = max(1, round(FRAGMENT_S * rate))
         context.sample_aspect_ratio = info.sample_aspect
-        context.thread_count = options.threads
+        context.thread_count = self._options.threads
         colours.apply(context, info.colour)
-        if profile.tag and options.container in ("mp4", "fmp4", "hls"):
+        if profile.tag and self._options.container in ("mp4", "fmp4", "hls"):
             context.codec_tag = profile.tag
-        self._format = profile.pixel_format.value
-        self._time_base = info.time_base
-        self._colour = info.colour
+        return context
 
     def encode(self, image: Any, pts: int, duration: int) -> list[Any]:
         frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(image), format=self._format)
-        frame.pts, frame.time_base, frame.duration = pts, self._time_base, duration
-        colours.apply(frame, self._colour)
-        return list(self.stream.encode(frame))
+        frame.pts, frame.time_base, frame.duration = pts, self._options.info.time_base, duration
+        colours.apply(frame, self._options.info.colour)
+        self.used = True
+        return self._own(self._context.encode(frame))
 
     def flush(self) -> list[Any]:
-        return list(self.stream.encode(None))
+        return self._own(self._context.encode(None))
+
+    def _own(self, packets: list[Any]) -> list[Any]:
+        for packet in packets:
+            packet.stream = self.stream
+        return packets
+
+    def restart(self) -> None:
+        """After `flush`: a fresh encoder of the same kind; the stream's parameter sets stay as they are."""
+        context = av.CodecContext.create(self._options.profile.codec, "w")
+        context.options = dict(self._settings)
+        context.flags |= self.stream.codec_context.flags & av.codec.context.Flags.global_header
+        self._context = self._configured(context)
+        self.used = False
 
     def close(self) -> None:
         """Nothing beyond the container."""

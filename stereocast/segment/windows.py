@@ -12,17 +12,20 @@ class Windows:
     """Segmenter: clips of at most `length` frames, each beginning with the last `overlap` frames of the one before
     in the same shot. A clip that only repeats is never made. Memory is one clip and the look-ahead."""
 
-    def __init__(self, length: int = 8, overlap: int = 0, options: cuts.CutOptions | None = None) -> None:
+    def __init__(
+        self, length: int = 8, overlap: int = 0, options: cuts.CutOptions | None = None, number: int = 0
+    ) -> None:
         if not 0 <= overlap < length:
             raise ValueError(f"overlap {overlap} must be smaller than the length {length}")
         self.length, self.overlap = length, overlap
         self.options = options
+        self.number = number  # of the first shot
         self.held = length + cuts.LOOK_AHEAD
 
     def __call__(self, frames: Iterator[Frame]) -> Iterator[Clip]:
         kept: list[Frame] = []
         repeated = 0
-        segment = -1
+        segment = self.number - 1
         first = True
         for frame, cut in cuts.mark_cuts(frames, self.options):
             if cut:
