@@ -107,7 +107,8 @@ class Journal:
             table = json.loads(path.read_text("utf-8"))
             found = Job(**table["job"])
             segments = tuple(
-                Segment(**{**item, "after": Shot(**item["after"]) if item["after"] else None}) for item in table["segments"]
+                Segment(**{**item, "after": Shot(**item["after"]) if item["after"] else None})
+                for item in table["segments"]
             )
         except FileNotFoundError:
             return None
@@ -145,7 +146,9 @@ def _compare(found: Job, wanted: Job) -> None:
         before = found.settings.get(name)
         if before != value:
             flag = "--" + name.replace("_", "-")
-            raise UsageError(f"--resume: {flag} was {before} before and is {value} now; use the same options, or leave --resume out")
+            raise UsageError(
+                f"--resume: {flag} was {before} before and is {value} now; use the same options, or leave --resume out"
+            )
     if found.source != wanted.source or found.time_base != wanted.time_base:
         raise UsageError("--resume: the source has changed since it was interrupted; leave --resume out to begin again")
 

@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -124,7 +125,9 @@ class Run:
     def __enter__(self) -> "Run":
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.source.close()
         if self._beside is not None:
             self._beside.close()
@@ -139,14 +142,16 @@ class Run:
         """Copies the finished segments into the new part file; returns their frames."""
         if not self._kept:
             return 0
-        assert self._beside is not None
+        beside = self._beside
+        assert beside is not None
         sinks: tuple[VideoSink, ...] = (target.left, target.right) if isinstance(target, PairSink) else (target,)
         time_base, shift = self._made.info.time_base, self.source.start_pts * self.source.time_base
+
+        def fetch(seconds: Fraction) -> None:
+            beside.until(seconds + shift)
+
         for output, sink in zip(self._made.outputs, sinks, strict=True):
-            beside = self._beside
-            sink.copy(
-                splice.packets(kept_path(output), self._kept, time_base), lambda seconds: beside.until(seconds + shift)
-            )
+            sink.copy(splice.packets(kept_path(output), self._kept, time_base), fetch)
         frames = sum(segment.frames for segment in self._kept)
         log.info("%s: %d frames in %d segments are kept", self._made.output, frames, len(self._kept))
         return frames

@@ -272,7 +272,7 @@ class VideoSource:
 
     def share_packets(self) -> deque[Any]:
         """A queue that will hold the packets of the other streams, in file order; ask before reading begins."""
-        queue = deque(map(_copied, self._early or ()))
+        queue = deque(map(copied, self._early or ()))
         self._queues.append(queue)
         return queue
 
@@ -283,7 +283,8 @@ class VideoSource:
             self.container.close()
 
 
-def _copied(packet: Any) -> Any:
+def copied(packet: Any) -> Any:
+    """A packet of its own for a second output."""
     copy = av.Packet(bytes(packet))
     copy.pts, copy.dts, copy.duration, copy.time_base = packet.pts, packet.dts, packet.duration, packet.time_base
     copy.stream, copy.is_keyframe = packet.stream, packet.is_keyframe

@@ -44,7 +44,9 @@ def packets(path: Path, spans: Sequence[Span], time_base: Fraction) -> Iterator[
         found += 1
         yield from group
     if found < len(spans):
-        raise SourceError(f"{path}: only {found} of {len(spans)} finished segments can be read; convert again without --resume")
+        raise SourceError(
+            f"{path}: only {found} of {len(spans)} finished segments can be read; convert again without --resume"
+        )
 
 
 def header(path: Path) -> bytes:
@@ -126,7 +128,11 @@ def _retime(group: list[Any], coarse: Fraction, time_base: Fraction, shift: int)
             dts = rising[k - late] if k >= late else rising[0] - (late - k) * step
         if coarse != time_base:
             duration = round((packet.duration or 0) * coarse / time_base)
-            packet.pts, dts, packet.duration = round(packet.pts * coarse / time_base), round(dts * coarse / time_base), duration
+            packet.pts, dts, packet.duration = (
+                round(packet.pts * coarse / time_base),
+                round(dts * coarse / time_base),
+                duration,
+            )
         packet.pts, packet.dts = packet.pts + shift, dts + shift
         packet.time_base = time_base
 
