@@ -73,6 +73,7 @@ class VideoSink:
         self._passthrough = passthrough
         self._last: tuple[int, int] | None = None
         self._dts: int | None = None
+        self._held: Any = None
         self._closed = False
         self.target = self._target()
         try:
@@ -151,7 +152,20 @@ class VideoSink:
             if self._dts is not None and packet.dts is not None and packet.dts <= self._dts:
                 packet.dts = min(self._dts + 1, packet.pts)
             self._dts = packet.dts
-            self._output.mux(packet)
+            self._release(packet.dts)
+            self._held = packet
+
+    def _release(self, dts: int | None) -> None:
+        """Muxes the packet held back, which lasts until the next one's `dts`: the mp4 muxer moves the first frame of
+        a fragment to where the durations before it end, so they have to be exact."""
+        if self._held is None:
+            return
+        if dts is not None and self._held.dts is not None:
+            self._held.duration = dts - self._held.dts
+        elif not self._held.duration and self._last is not None:
+            self._held.duration = self._last[1]
+        packet, self._held = self._held, None
+        self._output.mux(packet)
 
     def copy(self, packets: Iterable[Any], before: Callable[[Fraction], None] = lambda seconds: None) -> None:
         """Takes encoded frames as they are, before the first `write`; `before` is told the time of each in seconds,
@@ -179,6 +193,7 @@ class VideoSink:
         try:
             if self._encoder.used:
                 self._mux(self._encoder.flush())
+            self._release(None)
             if self._passthrough is not None:
                 self._passthrough.finish(self._output)
             self._output.close()
@@ -206,6 +221,7 @@ class VideoSink:
     def _flush_quietly(self) -> None:
         if self._encoder.used:
             self._mux(self._encoder.flush())
+        self._release(None)
 
     def _failure(self, error: Exception) -> SinkError:
         where = self.path or "standard output"

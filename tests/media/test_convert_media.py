@@ -266,3 +266,14 @@ def test_real_clips(shared: Path, tmp_path: Path) -> None:
         turned = before["frames"][0].rotation % 180 == 90
         height, width = before["size"][::-1] if turned else before["size"]
         assert abs(after["size"][0] / (after["size"][1] / 2) - height / width) < 0.05, clip
+
+
+def test_variable_rate_survives_fragment_ends(tmp_path: Path) -> None:
+    """Fragments end wherever sound and picture happen to meet; no timestamp may move there."""
+    pts = np.cumsum(np.random.default_rng(5).integers(20, 60, 90)).tolist()
+    source = make_film(
+        tmp_path / "in.mkv", frames=90, pts=pts, time_base=Fraction(1, 1000), audio=["aac"], cuts=[31, 52]
+    )
+    for _ in range(6):
+        output = convert(source, tmp_path / "out.mp4", encoder="x264", overwrite=True).plan.outputs[0]
+        assert [round(float(time) * 1000) for time in read_film(output)["times"]] == pts
