@@ -87,8 +87,9 @@ def _usable(made: Plan, journal: Journal) -> list[Segment]:
 
 def _resumed(made: Plan, source: Any, wanted: Job, segments: list[Segment]) -> "Run":
     shot = segments[-1].after
-    if made.settings.depth_out is not None:
-        shot = None  # the depth file needs every frame
+    settings = made.settings
+    if settings.depth_out is not None or settings.disparity is not None or Path(settings.depth).exists():
+        shot = None  # files with one map per frame are read and written from the first frame on
     journal = Journal(journal_path(made.outputs[0]), wanted, tuple(segments))
     if shot is None:
         return Run(made, source, journal, segments)

@@ -150,6 +150,14 @@ def test_depth_file_stays_complete(film: Path, tmp_path: Path) -> None:
         assert sum(1 for _ in box.decode(video=0)) == 100
 
 
+def test_depth_of_ones_own_stays_in_step(film: Path, tmp_path: Path) -> None:
+    run(film, tmp_path / "first.mp4", depth_out=tmp_path / "depth.mkv")
+    run(film, tmp_path / "whole.mp4", depth=str(tmp_path / "depth.mkv"))
+    broken(film, tmp_path / "out.mp4", 60, depth=str(tmp_path / "depth.mkv"))
+    run(film, tmp_path / "out.mp4", resume=True, depth=str(tmp_path / "depth.mkv"))
+    assert content(tmp_path / "out.mp4") == content(tmp_path / "whole.mp4")
+
+
 def test_inexact_seeking_is_noticed(film: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run(film, tmp_path / "whole.mp4")
     output = tmp_path / "out.mp4"
