@@ -82,6 +82,7 @@ def prepare(name: str, output: Path | str | None, settings: ConvertSettings) -> 
     Raises UsageError, SourceError, SinkError, LimitExceeded.
     """
     preset, form = catalog.preset(settings.preset), plan.stereo_format(settings)
+    _check_names(settings)
     source = reader.open_source(name, read_options(settings, None, name))
     try:
         if isinstance(source, reader.ImageSource):
@@ -110,6 +111,13 @@ def prepare(name: str, output: Path | str | None, settings: ConvertSettings) -> 
     except BaseException:
         source.close()
         raise
+
+
+def _check_names(settings: ConvertSettings) -> None:
+    """Refuses unknown or uninstalled back ends before anything is opened."""
+    if settings.depth != "auto" and not Path(settings.depth).exists():
+        registry.find(registry.DEPTH, "depth estimator", settings.depth)
+    registry.find(registry.SYNTH, "synthesis", settings.synth)
 
 
 def _prepare_still(name: str, output: Path | str | None, settings: ConvertSettings, source: reader.ImageSource) -> Plan:

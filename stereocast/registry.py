@@ -40,12 +40,17 @@ SYNTH: Mapping[str, Backend] = {
 ENGINES: Mapping[str, Backend] = {}
 
 
-def load(shelf: Mapping[str, Backend], kind: str, name: str) -> Any:
-    """The attribute behind `name`. Raises UnknownName, ExtraMissing."""
+def find(shelf: Mapping[str, Backend], kind: str, name: str) -> Backend:
+    """The back end `name`, nothing imported. Raises UnknownName, ExtraMissing."""
     if name not in shelf:
         raise UnknownName(kind, name, shelf)
     backend = shelf[name]
     if not backend.installed:
         raise ExtraMissing(f"{kind} '{name}'", backend.extra or "all")
-    module, attribute = backend.target.split(":")
+    return backend
+
+
+def load(shelf: Mapping[str, Backend], kind: str, name: str) -> Any:
+    """The attribute behind `name`. Raises UnknownName, ExtraMissing."""
+    module, attribute = find(shelf, kind, name).target.split(":")
     return getattr(import_module(module), attribute)

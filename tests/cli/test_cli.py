@@ -70,7 +70,8 @@ def test_json_and_dry_run(film: Path, tmp_path: Path) -> None:
 
 
 def test_a_pipe_in_and_out(film: Path) -> None:
-    run = stereocast("convert", "-", "-o", "-", "-q", stdin=film.open("rb"))
+    with film.open("rb") as source:
+        run = stereocast("convert", "-", "-o", "-", "-q", stdin=source)
     assert run.returncode == 0, run.stderr
     copied = film.with_name("piped.mp4")
     copied.write_bytes(run.stdout)
