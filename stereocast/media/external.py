@@ -4,7 +4,9 @@ Raw pictures go in, a NUT stream comes out. Frames are numbered on the way, so t
 back; B-frames are off, so coding order is display order.
 """
 
+import io
 import logging
+import subprocess
 import threading
 from fractions import Fraction
 from typing import Any
@@ -34,19 +36,25 @@ def _start(profile: EncoderProfile, width: int, height: int, rate: Fraction, qua
     )
 
 
+def _trial(profile: EncoderProfile, width: int, height: int, rate: Fraction, quality: int | None) -> tuple[bytes, str]:
+    """A few grey pictures encoded: the NUT stream, and what went wrong ('' if nothing)."""
+    process = _start(profile, width, height, rate, quality)
+    picture = np.full(width * height * 3 // 2, 128, profile.pixel_format.dtype).tobytes()
+    try:
+        output, errors = process.communicate(picture * 3, timeout=30)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.communicate()
+        return b"", "ffmpeg doesn't answer"
+    if process.returncode == 0 and output:
+        return output, ""
+    lines = errors.decode("utf-8", "replace").strip().splitlines()
+    return b"", lines[-1] if lines else f"ffmpeg ended with {process.returncode}"
+
+
 def probe(profile: EncoderProfile) -> str:
     """The reason why the system's ffmpeg can't encode with `profile`, '' if it can."""
-    process = _start(profile, 256, 144, Fraction(25), None)
-    picture = np.full(256 * 144 * 3 // 2, 128, profile.pixel_format.dtype).tobytes()
-    try:
-        output, errors = process.communicate(picture * 3, timeout=20)
-    except Exception as error:
-        process.kill()
-        return str(error)
-    if process.returncode == 0 and output:
-        return ""
-    lines = errors.decode("utf-8", "replace").strip().splitlines()
-    return lines[-1] if lines else f"ffmpeg ended with {process.returncode}"
+    return _trial(profile, 256, 144, Fraction(25), None)[1]
 
 
 class ExternalEncoder:
@@ -55,14 +63,18 @@ class ExternalEncoder:
     def __init__(self, output: Any, info: StreamInfo, profile: EncoderProfile, quality: int | None) -> None:
         rate = info.rate or Fraction(30)
         self.used = False
+        # the container wants the codec's header before the first picture: a trial of the same size gives it
+        head, reason = _trial(profile, info.width, info.height, rate, quality)
+        if reason:
+            raise OSError(reason)
+        with av.open(io.BytesIO(head), format="nut") as trial:
+            self.stream = output.add_stream_from_template(trial.streams.video[0])
+        self.stream.time_base = info.time_base
         self._process = _start(profile, info.width, info.height, rate, quality)
         self._times: list[tuple[int, int]] = []
         self._time_base = info.time_base
         self._packets: list[Any] = []
         self._error: Exception | None = None
-        self.stream = output.add_mux_stream(profile.family if profile.family != "hevc" else "hevc", rate=rate)
-        self.stream.width, self.stream.height = info.width, info.height
-        self.stream.time_base = info.time_base
         self._lock = threading.Lock()
         self._reader = threading.Thread(target=self._read, name="external-encoder", daemon=True)
         self._reader.start()

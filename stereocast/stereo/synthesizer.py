@@ -42,7 +42,9 @@ class WarpSynthesizer:
     def __init__(
         self, settings: StereoSettings, info: StreamInfo | None = None, *, threads: int = 0, first_frame: int = 0
     ) -> None:
-        """`info` isn't needed here: sizes come with the clips. `threads` 0: one per core.
+        """`info` isn't needed here: sizes come with the clips.
+
+        `threads` 0: one per core.
         `first_frame`: number of the first frame that will come, for --disparity."""
         self.settings = settings
         self._threads = threads or min(8, os.cpu_count() or 1)
