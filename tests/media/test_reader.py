@@ -1,0 +1,204 @@
+"""Sources of every kind, and what the reader makes of them."""
+
+import functools
+import http.server
+import shutil
+import threading
+from collections import namedtuple
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import cv2
+import numpy as np
+import pytest
+
+from stereocast import inputs, plan, recipes
+from stereocast.cli.convert import settings_for
+from stereocast.errors import LimitExceeded, SinkError, SourceError, UsageError
+from stereocast.media import bars, colour
+from stereocast.media.depthfile import depth_maps
+from stereocast.media.probe import parse_time
+from stereocast.media.reader import ReadOptions, open_source, read_image
+from stereocast.types import Colour, HdrStatic, PixelFormat
+from tests.films import make_film, number_of, picture
+
+
+def numbers(source: object) -> list[int]:
+    found = [number_of(frame.image[: source.info.height]) for frame in source]  # type: ignore[attr-defined]
+    source.close()  # type: ignore[attr-defined]
+    return found
+
+
+def test_http(tmp_path: Path) -> None:
+    make_film(tmp_path / "film.mp4", frames=8)
+
+    class Quiet(http.server.SimpleHTTPRequestHandler):
+        def log_message(self, *_: object) -> None: ...
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=str(tmp_path))) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        assert numbers(open_source(f"http://127.0.0.1:{server.server_port}/film.mp4")) == list(range(8))
+        with pytest.raises(SourceError, match="can't be opened|not a video"):
+            open_source(f"http://127.0.0.1:{server.server_port}/none.mp4")
+        server.shutdown()
+
+
+def test_numbered_images(tmp_path: Path) -> None:
+    for number in range(5):
+        cv2.imwrite(str(tmp_path / f"f{number:03d}.png"), picture(number, 96, 192))
+    assert numbers(open_source(str(tmp_path / "f%03d.png"))) == list(range(5))
+
+
+@pytest.mark.parametrize("orientation", [1, 3, 6, 8])
+def test_photos_are_upright(tmp_path: Path, orientation: int) -> None:
+    image = picture(1, 60, 100)
+    ok, jpeg = cv2.imencode(".jpg", image[..., ::-1])
+    assert ok
+    exif = b"Exif\0\0MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01" + orientation.to_bytes(2, "big") + b"\0\0\0\0\0\0"
+    marker = b"\xff\xe1" + (len(exif) + 2).to_bytes(2, "big") + exif
+    (tmp_path / "p.jpg").write_bytes(jpeg.tobytes()[:2] + marker + jpeg.tobytes()[2:])
+    turned = {1: image, 3: np.rot90(image, 2), 6: np.rot90(image, -1), 8: np.rot90(image)}[orientation]
+    got = read_image(str(tmp_path / "p.jpg"))
+    assert got.shape == turned.shape
+    assert np.abs(got.astype(int) - turned).mean() < 12
+
+
+def test_deep_images_stay_deep(tmp_path: Path) -> None:
+    image = (picture(2, 32, 48).astype(np.uint16) << 8) + 77
+    cv2.imwrite(str(tmp_path / "p.png"), image[..., ::-1])
+    source = open_source(str(tmp_path / "p.png"))
+    assert source.info.pixel_format is PixelFormat.RGB48
+    assert (next(iter(source)).image == image).all()
+
+
+def test_folders_and_globs(tmp_path: Path) -> None:
+    for name in ("b.mp4", "a.mkv", "sub/c.mov", "a_LRF_Full_SBS.mkv", "x.part.mp4", "notes.txt"):
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        path.touch()
+    assert [Path(n).name for n in inputs.expand([str(tmp_path)])] == ["a.mkv", "b.mp4"]
+    assert [Path(n).name for n in inputs.expand([str(tmp_path)], recursive=True)] == ["a.mkv", "b.mp4", "c.mov"]
+    assert [Path(n).name for n in inputs.expand([str(tmp_path / "*.mp4")])][:1] == ["b.mp4"]
+    with pytest.raises(SourceError, match="nothing matches"):
+        inputs.expand([str(tmp_path / "*.avi")])
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("90", 90), ("1:30", 90), ("0:01:30.5", Fraction(181, 2)), ("0.25", Fraction(1, 4))]
+)
+def test_times(text: str, seconds: Fraction) -> None:
+    assert parse_time(text, "start") == seconds
+
+
+@pytest.mark.parametrize("text", ["", "a", "1:2:3:4", "-3", "1:", "1/0"])
+def test_bad_times(text: str) -> None:
+    with pytest.raises(UsageError, match="--start"):
+        parse_time(text, "start")
+
+
+def test_damaged_packets_are_skipped(tmp_path: Path) -> None:
+    film = make_film(tmp_path / "film.mkv", frames=48, options={"preset": "ultrafast", "g": "8"})
+    data = bytearray(film.read_bytes())
+    middle = len(data) // 2
+    data[middle : middle + 400] = bytes(400)
+    (tmp_path / "bad.mkv").write_bytes(data)
+    found = numbers(open_source(str(tmp_path / "bad.mkv")))
+    assert len(found) > 24
+    assert found[0] == 0
+
+
+@pytest.mark.parametrize("share", [0.5, 0.8])
+def test_truncated_files_give_what_they_hold(tmp_path: Path, share: float) -> None:
+    film = make_film(tmp_path / "film.ts", frames=48, options={"preset": "ultrafast", "g": "8"})
+    (tmp_path / "cut.ts").write_bytes(film.read_bytes()[: int(film.stat().st_size * share)])
+    found = numbers(open_source(str(tmp_path / "cut.ts")))
+    assert 48 * share * 0.6 < len(found) < 48
+
+
+def test_bars_are_found_and_cropped(tmp_path: Path) -> None:
+    path = tmp_path / "bars.mkv"
+    with av.open(str(path), "w") as out:
+        stream = out.add_stream("ffv1", rate=24)
+        stream.width, stream.height, stream.pix_fmt = 192, 136, "yuv420p"
+        for number in range(12):
+            image = np.zeros((136, 192, 3), np.uint8)
+            image[20:116, 8:184] = np.maximum(picture(number, 96, 176), 60)
+            out.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24").reformat(format="yuv420p")))
+        out.mux(stream.encode(None))
+    assert bars.detect(str(path)) == (20, 20, 8, 8)
+    source = open_source(str(path), ReadOptions(crop=(20, 20, 8, 8)))
+    assert (source.info.height, source.info.width) == (96, 176)
+    assert next(iter(source)).image[:96].min() > 40
+    source.close()
+
+
+def test_hdr_metadata_reaches_the_output(tmp_path: Path) -> None:
+    hdr = "master-display=G(13250,34500)B(7500,3000)R(34000,16000)WP(15635,16450)L(10000000,1):max-cll=900,300:log-level=error"
+    film = make_film(
+        tmp_path / "in.mkv",
+        frames=3,
+        codec="libx265",
+        pixel_format="yuv420p10le",
+        colour=(9, 16, 9),
+        options={"x265-params": hdr},
+    )
+    source = open_source(str(film))
+    want = source.info.hdr
+    source.close()
+    assert want == HdrStatic(
+        tuple(
+            (Fraction(x, 50000), Fraction(y, 50000))
+            for x, y in ((34000, 16000), (13250, 34500), (7500, 3000), (15635, 16450))
+        ),
+        (Fraction(1, 10000), Fraction(1000)),
+        900,
+        300,
+    )
+    made, reader = recipes.prepare(str(film), tmp_path / "out.mp4", settings_for({}))
+    output = recipes.convert(made, reader).plan.outputs[0]
+    again = open_source(str(output))
+    assert again.info.hdr == want
+    assert again.info.colour == Colour(9, 16, 9)
+    again.close()
+
+
+def test_tone_curve_rises_and_keeps_grey() -> None:
+    from stereocast import planes
+
+    tags, last = Colour(9, colour.PQ, 9), -1
+    for level in np.linspace(0, 0.8, 9):
+        pq = planes.from_rgb(np.full((4, 4, 3), level, np.float32), PixelFormat.YUV420P10, tags)
+        mapped = colour.tone_map(pq, PixelFormat.YUV420P10, tags, None)
+        y, u, v = planes.planes(mapped)
+        assert int(y[0, 0]) >= last
+        assert abs(int(u[0, 0]) - 128) <= 1
+        assert abs(int(v[0, 0]) - 128) <= 1
+        last = int(y[0, 0])
+    assert last > 200
+
+
+def test_limits_and_disk_are_checked_before_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    wide = make_film(tmp_path / "wide.mkv", size=(96, 3000), frames=2)
+    with pytest.raises(LimitExceeded, match=r"6000x96 .* use --encoder .* or --format half-sbs or --scale 0.68"):
+        recipes.prepare(str(wide), tmp_path / "a.mp4", settings_for({"encoder": "x264"}))
+    film = make_film(tmp_path / "film.mp4", frames=48)
+    usage = namedtuple("usage", "total used free")
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage(1, 1, 100))
+    with pytest.raises(SinkError, match="GB free but about"):
+        recipes.prepare(str(film), tmp_path / "b.mp4", settings_for({}))
+    assert plan.CLIP_FRAMES > 0
+
+
+def test_depth_video_values(tmp_path: Path) -> None:
+    path = tmp_path / "d.mkv"
+    with av.open(str(path), "w") as out:
+        stream = out.add_stream("ffv1", rate=24)
+        stream.width, stream.height, stream.pix_fmt = 16, 8, "gray16le"
+        codes = np.linspace(0, 65535, 128).astype(np.uint16).reshape(8, 16)
+        out.mux(stream.encode(av.VideoFrame.from_ndarray(codes, format="gray16le")))
+        out.mux(stream.encode(None))
+    maps, metric = depth_maps(str(path))
+    assert not metric
+    assert np.abs(next(maps) - codes / 65535).max() < 1e-6
+    maps.close()  # type: ignore[attr-defined]
