@@ -120,7 +120,9 @@ def make_street(out: Path, width: int, frames: int) -> None:
         left.write(picture)
         right.write(other)
         values = 1 / depth[DEPTH_SHRINK // 2 :: DEPTH_SHRINK, DEPTH_SHRINK // 2 :: DEPTH_SHRINK]
-        inverse.write((np.round(np.clip(values / scale, 0, 1) * 4095) * 16).astype(np.uint16))  # 12 bits do, and pack well
+        inverse.write(
+            (np.round(np.clip(values / scale, 0, 1) * 4095) * 16).astype(np.uint16)
+        )  # 12 bits do, and pack well
         if index == min(STILL_FRAME, frames - 1):
             save_png(out / "street.png", picture)
     left.close(sound.street(frames / street.FPS, street.STEP_HZ))
