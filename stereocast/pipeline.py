@@ -96,8 +96,8 @@ class _End:
         self.error = error
 
 
-def prefetch(items: Iterator[Item], depth: int = 2) -> Iterator[Item]:
-    """Runs what is upstream in a thread, `depth` items ahead. Errors come out where the item would have.
+def prefetch(items: Iterator[Item], depth: int = 1) -> Iterator[Item]:
+    """Runs what is upstream in a thread, `depth` items ahead (and one in hand at each end). Errors come out where the item would have.
 
     Closing this iterator stops the thread, waits for it, and closes the upstream in it.
     """
