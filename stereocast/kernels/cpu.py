@@ -104,8 +104,8 @@ def _store(stored: Any, line: Any, mirror: Any) -> None:
 
 
 @jit
-def _mark(seen: Any, row: Any, shifts: Any, holes: Any, begin: Any, end: Any, distrust: Any) -> None:
-    """Marks the holes of a row between two columns, with the shift of the background beside them, and `distrust`
+def _mark(row: Any, shifts: Any, holes: Any, begin: Any, end: Any, behind: Any, distrust: Any) -> None:
+    """Marks the holes of a row between two columns, with the shift of the background, which is at most `behind`, and `distrust`
     columns of that background: the first pixel beside a silhouette is mixed with it."""
     width = row.size
     t = max(begin, 0)
@@ -123,13 +123,7 @@ def _mark(seen: Any, row: Any, shifts: Any, holes: Any, begin: Any, end: Any, di
         t = b
         left = row[a - 1] - np.float32(a - 1) if a > 0 else np.float32(1e9)
         right = row[b] - np.float32(b) if b < width else np.float32(1e9)
-        if a > 0 and b < width and row[b] - row[a - 1] <= np.float32(1.5) and b - a <= 1:
-            for p in range(seen.shape[0]):  # a crack in a steep surface
-                seen[p, a] = np.float32(0.5) * (seen[p, a - 1] + seen[p, b])
-            row[a] = np.float32(-2)
-            shifts[a] = shifts[a - 1]
-            continue
-        low = min(left, right)
+        low = min(min(left, right), behind)
         if low > np.float32(1e8):
             low = np.float32(0)
         first, last = a, b
@@ -183,6 +177,7 @@ def warp_rows(
     texts = np.empty((count_planes, width + 4), np.float32)
     seen = np.empty((count_planes, width), np.float32)
     top_value = np.float32(peak)
+    beyond = np.float32(1e9)
     for y in range(top, bottom):
         _load(line, disparity[y], mirror)
         for p in range(count_planes):
@@ -200,7 +195,7 @@ def warp_rows(
             step = b - a
             if step < np.float32(1) - REACH or step > np.float32(1) + REACH:
                 _put(seen, texts, row, a, i)
-                if step > 1 and distrust:  # the background's first pixel is mixed: it belongs to the outline
+                if step > 3 and distrust:  # the background's first pixel is mixed: it belongs to the outline
                     _put(seen, texts, row, a + np.float32(1), i + 1)
                 _put(seen, texts, row, b, i + 1)
             elif step > 0:
@@ -231,9 +226,9 @@ def warp_rows(
             i = np.int64(events[n])
             if landing[i + 1] - landing[i] > np.float32(1) + REACH:
                 opens, closes = np.int64(np.floor(landing[i])), np.int64(np.ceil(landing[i + 1]))
-                _mark(seen, row, codes, hidden, opens, closes + 1, distrust)
-        _mark(seen, row, codes, hidden, 0, min(np.int64(landing[0]) + 2, width), distrust)
-        _mark(seen, row, codes, hidden, max(np.int64(landing[width - 1]) - 1, 0), width, distrust)
+                _mark(row, codes, hidden, opens, closes + 1, columns[i + 1] - landing[i + 1], distrust)
+        _mark(row, codes, hidden, 0, min(np.int64(landing[0]) + 2, width), beyond, distrust)
+        _mark(row, codes, hidden, max(np.int64(landing[width - 1]) - 1, 0), width, beyond, distrust)
         shifts[y, :] = codes
         holes[y, :width] = hidden
         if mask.size:

@@ -6,6 +6,8 @@ import numpy as np
 
 from stereocast.kernels.jit import jit
 
+STEP = np.int32(8)  # 1/8 px: a larger change of the shift is an outline
+
 
 @jit
 def snap_cells(low: Any, near: Any, far: Any, threshold: Any, out: Any) -> None:
@@ -42,3 +44,66 @@ def snap_cells(low: Any, near: Any, far: Any, threshold: Any, out: Any) -> None:
                     b = fl + u * (fr - fl)
                     if a - b > threshold:
                         out[y, x] = a if out[y, x] > half * (a + b) else b
+
+
+@jit
+def _flag(above: Any, here: Any, below: Any, steps: Any, flags: Any) -> None:
+    """Marks the columns of a row of shifts beside a step of more than a pixel (8)."""
+    width = here.size
+    for x in range(width):
+        up = np.int32(above[x]) - np.int32(here[x])
+        down = np.int32(below[x]) - np.int32(here[x])
+        flags[x] = np.uint8((up > STEP) | (up < -STEP)) | np.uint8((down > STEP) | (down < -STEP))
+    after = here[1:]
+    for x in range(width - 1):
+        step = np.int32(after[x]) - np.int32(here[x])
+        steps[x] = np.uint8((step > STEP) | (step < -STEP))
+    right = flags[1:width]
+    for x in range(width - 1):
+        flags[x] |= steps[x]
+    for x in range(width - 1):
+        right[x] |= steps[x]
+
+
+@jit
+def soften(planes: Any, shifts: Any) -> None:
+    """Puts a Gaussian (sigma 0.6) over the two pixels at every step of the shift, in place: a lens draws an outline
+    over two pixels, a warp cuts it along one.
+
+    planes uint8 or uint16 [P, H, W]; shifts int16 [H, W] in 1/8 px, contiguous.
+    """
+    count_planes, height, width = planes.shape
+    flags = np.zeros((width + 7) // 8 * 8, np.uint8)
+    steps = np.empty(width, np.uint8)
+    packs = flags.view(np.uint64)
+    columns = np.empty((2, width), np.int64)
+    values = np.empty((2, count_planes, width), np.float32)
+    counts = np.zeros(2, np.int64)
+    side = np.float32(0.1664)
+    middle = np.float32(1) - side - side
+    for y in range(height + 1):
+        now, before = y % 2, (y + 1) % 2
+        counts[now] = 0
+        if y < height:
+            up, down = max(y - 1, 0), min(y + 1, height - 1)
+            _flag(shifts[up], shifts[y], shifts[down], steps, flags)
+            n = 0
+            for k in range(packs.size):
+                if packs[k] != 0:
+                    for x in range(8 * k, 8 * k + 8):
+                        if flags[x]:
+                            left, right = max(x - 1, 0), min(x + 1, width - 1)
+                            columns[now, n] = x
+                            for p in range(count_planes):
+                                a = np.float32(planes[p, up, left]) + np.float32(planes[p, down, left])
+                                b = np.float32(planes[p, up, x]) + np.float32(planes[p, down, x])
+                                c = np.float32(planes[p, up, right]) + np.float32(planes[p, down, right])
+                                a = side * a + middle * np.float32(planes[p, y, left])
+                                b = side * b + middle * np.float32(planes[p, y, x])
+                                c = side * c + middle * np.float32(planes[p, y, right])
+                                values[now, p, n] = side * (a + c) + middle * b
+                            n += 1
+            counts[now] = n
+        for n in range(counts[before]):  # the row above, now that nobody needs it as it was
+            for p in range(count_planes):
+                planes[p, y - 1, columns[before, n]] = np.int32(values[before, p, n] + np.float32(0.5))

@@ -9,6 +9,10 @@ import numpy as np
 
 from stereocast.kernels.jit import jit
 
+MARGIN = np.float32(1.01)  # px: a smaller step of the shift lies within a surface
+
+SPREAD = np.float32(0.7)  # reach of the blur at the frame's side per pixel of distance
+ANCHOR = np.float32(1)  # weight of a background colour that is hidden in the new view
 APART = np.int16(12)  # 1/8 px: a neighbour that is nearer than the background of a hole by more is foreground
 
 
@@ -57,24 +61,101 @@ def link_rows(xs: Any, starts: Any, up: Any, down: Any) -> None:
 
 
 @jit
-def _end_colour(planes: Any, y: Any, x: Any, step: Any, depth: Any, holes: Any, p: Any) -> Any:
-    """Mean of `depth` pixels of a row from column x on, in direction `step`."""
+def _mixed(disparity: Any, gain: Any, y: Any, column: Any) -> Any:
+    """Whether a nearer surface lies beside that source pixel: its colour is then a mixture."""
+    height, width = disparity.shape
+    here = disparity[y, column] + MARGIN / gain
+    for v in range(max(y - 1, 0), min(y + 2, height)):
+        for u in range(max(column - 1, 0), min(column + 2, width)):
+            if disparity[v, u] > here:
+                return True
+    return False
+
+
+@jit
+def _pure_column(disparity: Any, gain: Any, y: Any, at: Any, step: Any) -> Any:
+    """The first source column from `at` (in 1/8 px) on, in direction `step`, whose colour holds no foreground."""
+    width = disparity.shape[1]
+    column = (at + 6) >> 3 if step > 0 else (at + 1) >> 3
+    column = min(max(column, 0), width - 1)
+    for _ in range(2):
+        if not _mixed(disparity, gain, y, column):
+            break
+        column = min(max(column + step, 0), width - 1)
+    return column
+
+
+@jit
+def _gap_column(disparity: Any, gain: Any, y: Any, at: Any, code: Any) -> Any:
+    """Where the source shows the background between two foregrounds that hide it in the new view, or -1. `at` (in
+    1/8 px) is the last column of the left one."""
+    width = disparity.shape[1]
+    limit = np.float32(code + APART) / np.float32(8)
+    first = (at + 4) >> 3
+    found = -1
+    for column in range(max(first - 2, 0), min(first + 5, width)):
+        if gain * disparity[y, column] <= limit:
+            if not _mixed(disparity, gain, y, column):
+                return column
+            if found < 0:
+                found = min(column + 1, width - 1)
+    return found
+
+
+@jit
+def _end_colour(source: Any, y: Any, column: Any, step: Any, depth: Any, p: Any) -> Any:
+    """Mean of `depth` pixels of a row of the source from `column` on, in direction `step`."""
     total = np.float32(0)
     n = 0
     for i in range(depth):
-        c = x + i * step
-        if c < 0 or c >= planes.shape[2] or holes[y, c]:
-            break
-        total += np.float32(planes[p, y, c])
-        n += 1
+        c = column + i * step
+        if 0 <= c < source.shape[2]:
+            total += np.float32(source[p, y, c])
+            n += 1
     return total / np.float32(max(n, 1))
 
 
 @jit
+def _spread(values: Any, first: Any, length: Any, direction: Any, colour: Any, buffer: Any) -> None:
+    """Fills strips at the frame's side: row y has the strip values[p, first[y] + direction * i], i < length[y], and
+    continues colour[p, y] into it, blurred along the edge the more the further it is from the picture.
+
+    This is close to the harmonic continuation, whose kernel at a distance d is d / (d^2 + y^2); here it is exponential,
+    and recursive.
+    """
+    height = length.size
+    longest = 0
+    for y in range(height):
+        longest = max(longest, length[y])
+    for i in range(longest):
+        keep = np.exp(-np.float32(1) / (SPREAD * np.float32(i + 1)))
+        share = np.float32(1) - keep
+        for p in range(values.shape[0]):
+            run = False
+            state = np.float32(0)
+            for y in range(height):
+                if length[y] > i:
+                    state = share * colour[p, y] + keep * state if run else colour[p, y]
+                    buffer[y] = state
+                run = length[y] > i
+            run = False
+            for n in range(height):
+                y = height - 1 - n
+                if length[y] > i:
+                    state = share * colour[p, y] + keep * state if run else colour[p, y]
+                    values[p, first[y] + direction * i] = (buffer[y] + state - share * colour[p, y]) / (
+                        np.float32(1) + keep
+                    )
+                run = length[y] > i
+
+
+@jit
 def harmonic(
+    source: Any,
     planes: Any,
+    disparity: Any,
+    gain: Any,
     shifts: Any,
-    holes: Any,
     xs: Any,
     starts: Any,
     up: Any,
@@ -97,6 +178,9 @@ def harmonic(
     vertical = np.zeros(total, np.uint8)  # 1: coupled to the hole above, 2: below
     beside = np.zeros(total, np.uint8)  # coupled to the hole at the left
     fixed = np.zeros((count_planes, total), np.float32)
+    side_first = np.zeros((2, height), np.int64)
+    side_length = np.zeros((2, height), np.int64)
+    side_colour = np.zeros((2, count_planes, height), np.float32)
     for y in range(height):
         k = starts[y]
         while k < starts[y + 1]:
@@ -108,12 +192,24 @@ def harmonic(
             depth = strip if side else 1
             open_left = a > 0 and shifts[y, a - 1] <= shifts[y, a] + APART
             open_right = b < width - 1 and shifts[y, b + 1] <= shifts[y, b] + APART
+            at_left = _pure_column(disparity, gain, y, 8 * (a - 1) + shifts[y, a - 1], -1) if a > 0 else 0
+            at_right = _pure_column(disparity, gain, y, 8 * (b + 1) + shifts[y, b + 1], 1) if b < width - 1 else 0
+            gap = -1
+            if a > 0 and not open_left and not open_right:
+                gap = _gap_column(disparity, gain, y, 8 * (a - 1) + shifts[y, a - 1], shifts[y, a])
+                if gap >= 0:
+                    for j in range(k, e + 1):
+                        count[j] += ANCHOR
             for p in range(count_planes):
-                left = _end_colour(planes, y, a - 1, -1, depth, holes, p) if a > 0 else np.float32(0)
-                right = _end_colour(planes, y, b + 1, 1, depth, holes, p) if b < width - 1 else np.float32(0)
-                if open_left:
+                left = _end_colour(source, y, at_left, -1, depth, p) if a > 0 else np.float32(0)
+                right = _end_colour(source, y, at_right, 1, depth, p) if b < width - 1 else np.float32(0)
+                if side and a > 0:
+                    side_first[1, y], side_length[1, y], side_colour[1, p, y] = k, e - k + 1, left
+                elif side and b < width - 1:
+                    side_first[0, y], side_length[0, y], side_colour[0, p, y] = e, e - k + 1, right
+                if open_left and not side:
                     fixed[p, k] += left
-                if open_right:
+                if open_right and not side:
                     fixed[p, e] += right
                 if open_left and open_right:
                     for j in range(k, e + 1):
@@ -122,19 +218,26 @@ def harmonic(
                 elif open_left or open_right:
                     for j in range(k, e + 1):
                         values[p, j] = left if open_left else right
+                elif gap >= 0:
+                    start = np.float32(source[p, y, gap])
+                    for j in range(k, e + 1):
+                        values[p, j] = start
+                        fixed[p, j] += ANCHOR * start
                 else:
                     start = left if a > 0 else right
                     if a > 0 and b < width - 1 and shifts[y, b + 1] < shifts[y, a - 1]:
                         start = right
                     for j in range(k, e + 1):
                         values[p, j] = start
-            if open_left:
+            if open_left and not side:
                 count[k] += 1
-            if open_right:
+            if open_right and not side:
                 count[e] += 1
             for j in range(k, e + 1):
                 x = xs[j]
                 code = shifts[y, x]
+                if side:
+                    continue
                 if j > k:
                     beside[j] = 1
                     count[j] += 1
@@ -144,7 +247,9 @@ def harmonic(
                         if abs(shifts[y - 1, x] - code) <= APART:
                             vertical[j] |= 1
                             count[j] += 1
-                    elif abs(shifts[y - 1, x] - code) <= APART:
+                    elif abs(shifts[y - 1, x] - code) <= APART and not _mixed(
+                        disparity, gain, y - 1, min(max(x + ((shifts[y - 1, x] + 4) >> 3), 0), width - 1)
+                    ):
                         count[j] += 1
                         for p in range(count_planes):
                             fixed[p, j] += np.float32(planes[p, y - 1, x])
@@ -153,42 +258,47 @@ def harmonic(
                         if abs(shifts[y + 1, x] - code) <= APART:
                             vertical[j] |= 2
                             count[j] += 1
-                    elif abs(shifts[y + 1, x] - code) <= APART:
+                    elif abs(shifts[y + 1, x] - code) <= APART and not _mixed(
+                        disparity, gain, y + 1, min(max(x + ((shifts[y + 1, x] + 4) >> 3), 0), width - 1)
+                    ):
                         count[j] += 1
                         for p in range(count_planes):
                             fixed[p, j] += np.float32(planes[p, y + 1, x])
             k = e + 1
-    upper = np.empty(width, np.float32)
+    buffer = np.empty(height, np.float32)
+    _spread(values, side_first[0], side_length[0], -1, side_colour[0], buffer)
+    _spread(values, side_first[1], side_length[1], 1, side_colour[1], buffer)
     small = np.float32(1e-3)
+    inverse = np.empty(total, np.float32)  # of the diagonal, after elimination along the run
+    for k in range(total):
+        diagonal = count[k] + pull[k] + small
+        if beside[k]:
+            diagonal -= inverse[k - 1]
+        inverse[k] = np.float32(1) / diagonal
     for p in range(count_planes):
         value = values[p]
+        constant = fixed[p]
+        for k in range(total):
+            constant[k] += pull[k] * want[p, k]
         for sweep in range(sweeps):
             for n in range(height):
                 y = n if sweep % 2 == 0 else height - 1 - n
-                k = starts[y]
-                while k < starts[y + 1]:
-                    e = k
-                    while e + 1 < starts[y + 1] and beside[e + 1]:
-                        e += 1
-                    before, carry = np.float32(0), np.float32(0)  # forward elimination of this run
-                    for j in range(k, e + 1):
-                        diagonal = count[j] + pull[j] + small
-                        right = fixed[p, j] + pull[j] * want[p, j] + small * value[j]
-                        if vertical[j] & 1:
-                            right += value[up[j]]
-                        if vertical[j] & 2:
-                            right += value[down[j]]
-                        if j > k:
-                            diagonal -= before
-                            right += carry
-                        inverse = np.float32(1) / diagonal
-                        before = inverse
-                        carry = right * inverse
-                        upper[j - k] = inverse
-                        value[j] = carry
-                    for j in range(e - 1, k - 1, -1):
-                        value[j] += upper[j - k] * value[j + 1]
-                    k = e + 1
+                if starts[y] == starts[y + 1]:
+                    continue
+                carry = np.float32(0)
+                for k in range(starts[y], starts[y + 1]):
+                    right = constant[k] + small * value[k]
+                    if vertical[k] & 1:
+                        right += value[up[k]]
+                    if vertical[k] & 2:
+                        right += value[down[k]]
+                    if beside[k]:
+                        right += carry
+                    carry = right * inverse[k]
+                    value[k] = carry
+                for k in range(starts[y + 1] - 2, starts[y] - 1, -1):
+                    if beside[k + 1]:
+                        value[k] += inverse[k] * value[k + 1]
         for y in range(height):
             for k in range(starts[y], starts[y + 1]):
                 planes[p, y, xs[k]] = np.int32(max(value[k] + np.float32(0.5), np.float32(0)))

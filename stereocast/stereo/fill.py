@@ -6,7 +6,9 @@ from stereocast.kernels import cpu_fill
 from stereocast.types import Array
 
 
-def fill(planes: Array, shifts: Array, holes: Array, sweeps: int = 6) -> None:
+def fill(
+    source: Array, planes: Array, disparity: Array, gain: float, shifts: Array, holes: Array, sweeps: int = 4
+) -> None:
     """Fills the holes of all planes [P, H, W] in place; the view is a right one or reversed (see `kernels.cpu`).
 
     shifts int16 [H, W] and holes uint8 [H, W rounded up to 8] are what the warp wrote.
@@ -22,4 +24,6 @@ def fill(planes: Array, shifts: Array, holes: Array, sweeps: int = 6) -> None:
     pull = np.zeros(total, np.float32)
     want = np.zeros((planes.shape[0], total), np.float32)
     values = np.zeros((planes.shape[0], total), np.float32)
-    cpu_fill.harmonic(planes, shifts, holes, xs, starts, up, down, pull, want, 2, sweeps, values)
+    cpu_fill.harmonic(
+        source, planes, disparity, np.float32(gain), shifts, xs, starts, up, down, pull, want, 2, sweeps, values
+    )

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from stereocast.kernels import cpu
+from stereocast.kernels import cpu, cpu_edges
 from stereocast.planes import planes
 from stereocast.stereo.fill import fill
 from stereocast.types import Array, PixelFormat
@@ -71,6 +71,8 @@ def render_view(
         cpu.halve_disparity(disparity, space.chroma_disparity)
     for source, target, mask, view, shifts, depth in zip(sources, targets, masks, views, maps, depths, strict=False):
         cpu.warp_rows(source, depth, gain, mirror, target, shifts, mask, view, 0, target.shape[1], 1, peak)
-        fill(target[..., ::-1] if mirror else target, shifts, mask)
+        turn = np.s_[..., ::-1] if mirror else np.s_[..., :]
+        fill(source[turn], target[turn], depth[turn], gain, shifts, mask)
+        cpu_edges.soften(target[turn], shifts)
     width = holes.shape[1]
     np.not_equal(space.holes[:, width - 1 :: -1] if mirror else space.holes[:, :width], 0, out=holes)
