@@ -1,0 +1,17 @@
+"""Kernels: `reference` (NumPy, the specification), `cpu*` (Numba), `cuda` (torch and Triton).
+
+The functions here choose by the kind of array: NumPy arrays are worked on by Numba, tensors where they are.
+"""
+
+from stereocast.types import Array
+
+
+def warp_exact(source: Array, depth: Array, scale_percent: float, exponent: float = 1.0) -> tuple[Array, Array]:
+    """The paper's integer warp, see `reference.warp_exact`; the same bits for every kind of array and device."""
+    if hasattr(source, "detach"):
+        from stereocast.kernels import cuda
+
+        return cuda.warp_exact(source, depth, scale_percent, exponent)
+    from stereocast.kernels import cpu_exact
+
+    return cpu_exact.warp_exact(source, depth, scale_percent, exponent)
