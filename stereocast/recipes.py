@@ -8,9 +8,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from stereocast import catalog, plan, registry, resume, sheet
+from stereocast import catalog, plan, registry, report, resume, sheet
 from stereocast.depth.file import FileDepth, folder_maps
 from stereocast.errors import SourceError
 from stereocast.media import bars, depthfile, probe, reader, writer
@@ -37,6 +35,7 @@ class Converted:
     frames: int
     damaged: int  # packets of the source that couldn't be decoded
     seconds: dict[str, float]  # per stage
+    comfort: report.Comfort | None = None
 
 
 def read_options(settings: ConvertSettings, pixel_format: PixelFormat | None, name: str) -> reader.ReadOptions:
@@ -169,6 +168,7 @@ def convert(made: Plan, source: Any, progress: Progress = lambda frames, clock: 
         stack.callback(target.close)
         progress(run.copy_into(target), clock)
         kept = _depth_out(made, stack)
+        meter = report.Meter(made.preset.screen_fov_deg, made.info.time_base)
         stages = (
             Windows(CLIP_FRAMES, number=run.number),
             run.watch,
@@ -176,6 +176,7 @@ def convert(made: Plan, source: Any, progress: Progress = lambda frames, clock: 
             clock.stage("depth", estimator(made.settings, made.info)),
             kept,
             clock.stage("synthesis", synthesizer(made.settings, made.info)),
+            meter,
             prefetch,
             clock.stage("packing", packer(made.form)),
             run.rest,
@@ -189,7 +190,7 @@ def convert(made: Plan, source: Any, progress: Progress = lambda frames, clock: 
             raise SourceError(f"{made.source}: no frame could be decoded in the part that was asked for")
         clock.timed("encoding", target.finish)()
         run.finish()
-    return Converted(made, target.frames, run.source.damaged, clock.seconds)
+    return Converted(made, target.frames, run.source.damaged, clock.seconds, meter.result())
 
 
 def _depth_out(made: Plan, stack: ExitStack) -> Callable[[Iterator[DepthClip]], Iterator[DepthClip]]:
@@ -233,7 +234,9 @@ def preview(
         made = estimator(settings, source.info)(iter([clip]))
         stereo = next(iter(synthesizer(settings, source.info)(made)))
         rows.append((f"{float(start):.1f} s", sheet.row(clip, stereo, width)))
-        figures.append({"time_s": round(float(start), 3), **_figures(stereo)})
+        figures.append(
+            {"time_s": round(float(start), 3), **_figures(stereo, catalog.preset(settings.preset).screen_fov_deg)}
+        )
     if not rows:
         raise SourceError(f"{name}: no frame could be decoded")
     reader.write_image(path, sheet.sheet(rows))
@@ -247,16 +250,17 @@ def _moments(name: str, count: int) -> list[Fraction]:
     return [duration * (2 * n + 1) / (2 * count) for n in range(count)] if duration else [Fraction(0)]
 
 
-def _figures(stereo: StereoClip) -> dict[str, Any]:
-    if stereo.disparity is None:
-        return {}
-    percent = np.asarray(stereo.disparity.values) / stereo.width * 100
-    low, middle, high = (round(float(v), 2) for v in np.nanpercentile(percent, (2, 50, 98)))
-    return {"disparity_percent": {"p2": low, "p50": middle, "p98": high}}
+def _figures(stereo: StereoClip, fov_deg: float) -> dict[str, Any]:
+    meter = report.Meter(fov_deg, Fraction(1))
+    list(meter(iter([stereo])))
+    result = meter.result()
+    return {} if result is None else result.table()
 
 
 def figure_line(figure: dict[str, Any]) -> str:
     """One moment's figures as text."""
-    disparity = figure.get("disparity_percent")
-    values = f"disparity {disparity['p2']} .. {disparity['p98']} % of the width" if disparity else ""
-    return f"{figure['time_s']:>8} s  {values}"
+    if "verdict" not in figure:
+        return f"{figure['time_s']:>8} s"
+    percent, degrees = figure["percent"], figure["degrees"]
+    values = f"{percent['p1']:.2f} .. {percent['p99']:.2f} % of the width ({degrees['p1']:.2f} .. {degrees['p99']:.2f} degrees)"
+    return f"{figure['time_s']:>8} s  {figure['verdict']}: disparity {values}"

@@ -111,12 +111,15 @@ def _one(name: str, output: Path | None, settings: ConvertSettings, *, dry_run: 
             f"{where}: {result.frames} frames in {seconds:.1f} s ({result.frames / max(seconds, 1e-9):.1f} fps){damage}",
             file=sys.stderr,
         )
+        if result.comfort is not None:
+            print(result.comfort.line(), file=sys.stderr)
     return {
         **made.summary(),
         "frames": result.frames,
         "damaged_packets": result.damaged,
         "seconds": round(seconds, 3),
         "fps": round(result.frames / max(seconds, 1e-9), 2),
+        "comfort": result.comfort.table() if result.comfort else None,
         "stage_ms_per_frame": {k: round(v / max(result.frames, 1) * 1000, 2) for k, v in result.seconds.items()},
     }
 

@@ -13,8 +13,8 @@ LEVELS = [  # lower may not import higher
     {"errors", "types"},
     {"planes", "stages", "arrays", "catalog", "settings", "registry"},
     {"media", "segment", "depth", "stereo", "kernels", "diffusion", "models", "gen", "splat", "pack"},
-    {"pipeline", "recipes", "plan", "sheet", "inputs", "resume", "journal"},
-    {"engines", "serve", "report", "doctor", "batch"},
+    {"pipeline", "recipes", "plan", "sheet", "inputs", "resume", "journal", "report"},
+    {"engines", "serve", "doctor", "batch"},
     {"cli", "__init__", "__main__"},
 ]
 SHARED_ROOMS = {"models", "diffusion", "kernels"}
