@@ -190,10 +190,8 @@ class Meter:
 def _cut_by_the_side(percent: Array, front: float) -> bool:
     """Whether something more than `front` before the screen touches the left or right side of the picture."""
     margin = max(1, round(percent.shape[1] * _SIDE))
-    for side in (percent[:, :margin], percent[:, -margin:]):
-        if (np.nanmedian(side, axis=1) > front).mean() > _CUT_ROWS:
-            return True
-    return False
+    sides = (percent[:, :margin], percent[:, -margin:])
+    return any((np.nanmedian(side, axis=1) > front).mean() > _CUT_ROWS for side in sides)
 
 
 def joined(parts: list[Comfort | None]) -> Comfort | None:
