@@ -10,23 +10,78 @@ import numpy as np
 from stereocast.kernels import cpu_edges
 from stereocast.types import Array
 
-STEP = 1.5  # px: a smaller change of disparity is a slope
+STEP = 2.0  # px: a smaller change of disparity within a few pixels is a slope
+CRISP = 1.5  # columns over which a step of an exact map is drawn
+WORK_WIDTH = 800  # small maps are snapped at about this width, then once more on the way to the picture
 
 
-def enlarge(disparity: Array, height: int, width: int, out: Array | None = None) -> Array:
-    """Disparity float32 [h, w] in pixels of the large width, at [height, width], with its steps snapped."""
+def _box(radius: int) -> Array:
+    return np.ones((2 * radius + 1, 2 * radius + 1), np.uint8)
+
+
+def softness(disparity: Array, step: float = STEP) -> float:
+    """Over how many pixels the steps of a map [H, W] are drawn: 1 for an exact one, 3 to 4 after a threefold
+    enlargement. 1 if there are no steps."""
+    values = np.ascontiguousarray(disparity, np.float32)
+    box = _box(4)
+    spread = cv2.dilate(values, box) - cv2.erode(values, box)
+    edges = spread > step
+    if np.count_nonzero(edges) < 16:
+        return 1.0
+    cross = cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3))
+    steepest = cv2.dilate(np.maximum(cv2.dilate(values, cross) - values, values - cv2.erode(values, cross)), box)
+    low, middle = np.percentile(spread[edges] / np.maximum(steepest[edges], 1e-6), (25, 50))
+    return float(middle) if low > CRISP else 1.0
+
+
+def snap(disparity: Array, width_px: float | None = None, step: float = STEP) -> Array:
+    """Soft steps of a map float32 [H, W] made sharp; `width_px` is its `softness` (None: measured here).
+
+    An exact map comes back as it is. Every pixel of a soft step joins the side it is closer to, by a few rounds of a
+    shock filter, so that slopes and plateaus keep their values.
+    """
+    values = np.ascontiguousarray(disparity, np.float32)
+    width_px = softness(values, step) if width_px is None else width_px
+    if width_px <= CRISP:
+        return values
+    rounds = int(np.clip(round(0.85 * width_px), 1, 8))
+    box = _box(rounds + 1)
+    values = cv2.medianBlur(values, 5)  # takes off the overshoot of cubic enlargements
+    near, far = cv2.dilate(values, box), cv2.erode(values, box)
+    cpu_edges.toggle(values, near, far, np.float32(step), rounds)
+    return values
+
+
+def enlarge(
+    disparity: Array, height: int, width: int, out: Array | None = None, width_px: float | None = None
+) -> Array:
+    """Disparity float32 [h, w] in pixels of the large width, at [height, width], with its steps snapped.
+
+    `width_px`: softness at the size of `working_size`, None: measured here.
+    """
+    rows, columns = working_size(disparity.shape[0], disparity.shape[1], height, width)
     low = np.ascontiguousarray(disparity, np.float32)
-    if low.shape == (height, width):
-        result = low.copy() if out is None else out
-        if out is not None:
-            np.copyto(out, low)
-        return result
+    if low.shape != (rows, columns):
+        low = cv2.resize(low, (columns, rows), interpolation=cv2.INTER_LINEAR)
+    low = snap(low, width_px)
+    if (rows, columns) == (height, width):
+        if out is None:
+            return low.copy() if low is disparity else low
+        np.copyto(out, low)
+        return out
     if out is None:
         out = np.empty((height, width), np.float32)
     cv2.resize(low, (width, height), dst=out, interpolation=cv2.INTER_LINEAR)
-    kernel = np.ones((3, 3), np.uint8)
-    cpu_edges.snap_cells(low, cv2.dilate(low, kernel), cv2.erode(low, kernel), np.float32(STEP), out)
+    cpu_edges.snap_cells(low, cv2.dilate(low, _box(1)), cv2.erode(low, _box(1)), np.float32(STEP), out)
     return out
+
+
+def working_size(rows: int, columns: int, height: int, width: int) -> tuple[int, int]:
+    """The size at which a map [rows, columns] is snapped before it is brought to [height, width]."""
+    factor = max(1, min(3, WORK_WIDTH // max(columns, 1)))
+    if factor * columns >= width or factor * rows >= height:
+        return height, width
+    return factor * rows, factor * columns
 
 
 def fill_unknown(disparity: Array) -> Array:

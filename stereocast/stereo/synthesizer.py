@@ -122,7 +122,7 @@ class WarpSynthesizer:
     def _fitted(self, exact: Array, frame: int, height: int, width: int) -> Array:
         if len(exact) > 1 and frame >= len(exact):
             raise UsageError(f"--disparity {self.settings.disparity}: has {len(exact)} frames, the film has more")
-        one = edges.fill_unknown(exact[frame if len(exact) > 1 else 0])
+        one = edges.snap(edges.fill_unknown(exact[frame if len(exact) > 1 else 0]))
         short = (height - one.shape[0], width - one.shape[1])
         if short == (0, 0):
             return one

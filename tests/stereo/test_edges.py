@@ -1,5 +1,6 @@
 import cv2
 import numpy as np
+import pytest
 
 from stereocast.stereo import edges
 
@@ -23,6 +24,31 @@ def test_enlarged_steps_are_sharp_and_in_place():
 def test_slopes_are_left_alone():
     ramp = np.linspace(0, 20, 40, dtype=np.float32)[None].repeat(30, 0)
     assert np.allclose(edges.enlarge(ramp, 120, 160), cv2.resize(ramp, (160, 120)))
+
+
+def test_an_exact_map_is_not_touched():
+    true = step()
+    true[60:64, 20:140] = 7
+    assert edges.softness(true) == 1
+    assert np.array_equal(edges.snap(true), true)
+
+
+@pytest.mark.parametrize("method", [cv2.INTER_LINEAR, cv2.INTER_CUBIC])
+@pytest.mark.parametrize("factor", [2, 3, 4])
+def test_a_soft_map_gets_its_steps_back(factor, method):
+    true = step()
+    small = cv2.resize(true, (160 // factor, 120 // factor), interpolation=cv2.INTER_AREA)
+    soft = cv2.resize(small, (160, 120), interpolation=method)
+    sharp = edges.snap(soft)
+    assert edges.softness(soft) > 1.5
+    assert ((sharp > 3) & (sharp < 11)).sum() < 0.1 * ((soft > 3) & (soft < 11)).sum()
+    assert (np.abs(sharp - true) > 1).mean() < 0.6 * (np.abs(soft - true) > 1).mean()
+
+
+def test_snapping_is_stable_under_small_noise():
+    soft = cv2.resize(cv2.resize(step(), (53, 40), interpolation=cv2.INTER_AREA), (160, 120))
+    noisy = soft + np.random.default_rng(0).normal(0, 0.05, soft.shape).astype(np.float32)
+    assert (np.abs(edges.snap(noisy) - edges.snap(soft)) > 1).mean() < 0.005
 
 
 def test_unknown_takes_the_background_of_its_row():
