@@ -48,7 +48,12 @@ def begin(made: Plan, source: Any) -> "Run":
     journal = Journal.load(path, wanted)
     segments = [] if journal is None else _usable(made, journal)
     if not segments:
-        log.warning("%s: nothing finished to go on from; starting from the beginning", made.output)
+        there = journal is not None or any(part_path(output).exists() for output in made.outputs)
+        log.log(
+            logging.WARNING if there else logging.INFO,
+            "%s: nothing finished to go on from; starting from the beginning",
+            made.output,
+        )
         return Run(made, source, Journal(path, wanted))
     return _resumed(made, source, wanted, segments)
 

@@ -3,6 +3,7 @@
 import json
 import sys
 import time
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,6 +13,13 @@ from stereocast.cli.options import fail, make, with_settings
 from stereocast.cli.progress import Bar
 from stereocast.errors import StereocastError, UsageError
 from stereocast.settings import ConvertSettings, DepthSettings, OutputSettings, RunSettings, StereoSettings
+
+
+class OnError(StrEnum):
+    """What to do with the other films when one fails."""
+
+    CONTINUE = "continue"
+    STOP = "stop"
 
 
 @with_settings(
@@ -33,6 +41,12 @@ def convert(
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON on standard output.")] = False,
     quiet: Annotated[bool, typer.Option("-q", "--quiet", help="No progress, no summary.")] = False,
+    on_error: Annotated[
+        OnError, typer.Option("--on-error", help="Several films: go on after a failure, or stop.")
+    ] = OnError.CONTINUE,
+    report: Annotated[
+        Path | None, typer.Option("--report", help="Several films: write the outcomes to this JSON file as they come.")
+    ] = None,
     *,
     flags: dict[str, Any],
 ) -> None:
@@ -49,26 +63,57 @@ def convert(
 
     settings = settings_for(flags)
     names = expand(sources, recursive=recursive)
-    several = len(names) > 1
-    if several and output is not None and str(output) != "-" and not output.is_dir() and output.suffix:
-        raise UsageError(f"-o {output}: several inputs need a folder")
-    results, failures = [], 0
-    for name in names:
+    folder = any(Path(name).is_dir() for name in sources)
+    if len(names) == 1 and not folder and report is None:
         try:
-            results.append(_one(name, output, settings, dry_run=dry_run, quiet=quiet or as_json))
+            result = _one(names[0], output, settings, dry_run=dry_run, quiet=quiet or as_json)
         except StereocastError as error:
-            if not several:
-                if as_json:
-                    print(json.dumps({"source": name, "error": str(error)}))
-                raise
-            failures += 1
-            results.append({"source": name, "error": str(error)})
-            print(f"stereocast: {error}", file=sys.stderr)
+            if as_json:
+                print(json.dumps({"source": names[0], "error": str(error)}))
+            raise
+        if as_json:
+            print(json.dumps(result, indent=2))
+        return
+    if output is not None and (str(output) == "-" or (not output.is_dir() and output.suffix)):
+        raise UsageError(f"-o {output}: several inputs need a folder")
+    _several(
+        sources, output, settings, recursive, report,
+        stop=on_error is OnError.STOP, dry_run=dry_run, as_json=as_json, quiet=quiet,
+    )  # fmt: skip
+
+
+def _several(
+    sources: list[str], output: Path | None, settings: ConvertSettings, recursive: bool, report: Path | None,
+    *, stop: bool, dry_run: bool, as_json: bool, quiet: bool,
+) -> None:  # fmt: skip
+    from stereocast import batch
+
+    todo = batch.jobs(sources, output, settings, recursive=recursive)
+    outcomes: list[batch.Outcome] = []
+
+    def work(job: batch.Job) -> dict[str, Any]:
+        return _one(job.source, job.output, settings, dry_run=dry_run, quiet=quiet or as_json)
+
+    for outcome in batch.run(todo, work, overwrite=settings.overwrite, stop_on_error=stop):
+        outcomes.append(outcome)
+        if outcome.status != "converted":
+            print(f"stereocast: {outcome.source}: {outcome.status}: {outcome.reason}", file=sys.stderr)
+        if report is not None:
+            batch.write_report(report, outcomes, len(todo))
+    counts = batch.totals(outcomes)
     if as_json:
-        print(json.dumps(results if several else results[0], indent=2))
-    if several and not quiet and not as_json:
-        print(f"{len(results) - failures} of {len(results)} converted", file=sys.stderr)
-    if failures:
+        films = [
+            {"source": o.source, "status": o.status, **o.details, **({"error": o.reason} if o.reason else {})}
+            for o in outcomes
+        ]
+        print(json.dumps({"planned": len(todo), **counts, "films": films}, indent=2))
+    elif not quiet:
+        from stereocast.cli.progress import summary
+
+        summary([(o.source, o.status, o.output or o.reason, o.seconds) for o in outcomes])
+        left = len(todo) - len(outcomes)
+        print(", ".join(f"{n} {name}" for name, n in {**counts, "not begun": left}.items() if n), file=sys.stderr)
+    if counts["failed"]:
         raise typer.Exit(1)
 
 

@@ -42,3 +42,13 @@ class Bar:
         rate = f"{done / task.elapsed:.1f} fps" if task.elapsed else ""
         stages = " ".join(f"{name} {seconds / max(done, 1) * 1000:.0f}" for name, seconds in clock.seconds.items())
         self._progress.update(self._task, advance=frames, rate=rate, stages=f"{stages} ms" if stages else "")
+
+
+def summary(rows: list[tuple[str, str, str, float]]) -> None:
+    """A table on standard error: source, status, result or reason, seconds."""
+    from rich.table import Table
+
+    table = Table("source", "status", "result", "seconds", box=None)
+    for source, status, result, seconds in rows:
+        table.add_row(source, status, result, f"{seconds:.1f}" if seconds else "")
+    Console(stderr=True, markup=False).print(table)
