@@ -1,0 +1,60 @@
+"""A worker process under a watchdog: a hang is killed and named, a crash is noticed, the next case gets a new one."""
+
+import json
+import os
+import select
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+class Worker:
+    """Runs cases one after the other; `timeout_s` each."""
+
+    def __init__(self, temporary: Path, *, timeout_s: float = 90, real: bool = False) -> None:
+        self.temporary, self.timeout_s, self.real = temporary, timeout_s, real
+        temporary.mkdir(parents=True, exist_ok=True)
+        self._process: subprocess.Popen[str] | None = None
+
+    def _begun(self) -> subprocess.Popen[str]:
+        if self._process is None or self._process.poll() is not None:
+            threads = {"OMP_NUM_THREADS": "1", "NUMBA_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+            environment = {**os.environ, **threads, "TMPDIR": str(self.temporary)}
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "tests.faults.worker", *(["--real"] if self.real else [])],
+                cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+                env=environment,
+            )  # fmt: skip
+        return self._process
+
+    def run(self, source: Path, output: Path, **flags: Any) -> dict[str, Any]:
+        """How the case ended: done, refused, crashed, killed by a signal, or hung."""
+        process = self._begun()
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.write(json.dumps({"source": str(source), "output": str(output), "flags": flags}) + "\n")
+        process.stdin.flush()
+        ready, _, _ = select.select([process.stdout], [], [], self.timeout_s)
+        if not ready:
+            self.close()
+            return {"ended": "hung", "message": f"no answer in {self.timeout_s:g} s", "threads": 0, "files": 0}
+        line = process.stdout.readline()
+        if not line:
+            code = process.wait()
+            self.close()
+            return {"ended": "killed", "message": f"exit code {code}", "threads": 0, "files": 0}
+        answer: dict[str, Any] = json.loads(line)
+        return answer
+
+    def close(self) -> None:
+        """Ends the process."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            for pipe in (self._process.stdin, self._process.stdout):
+                if pipe is not None:
+                    pipe.close()
+            self._process = None
