@@ -30,13 +30,24 @@ class Worker:
             )  # fmt: skip
         return self._process
 
-    def run(self, source: Path, output: Path, **flags: Any) -> dict[str, Any]:
-        """How the case ended: done, refused, crashed, killed by a signal, or hung."""
+    def begin(self, source: Path, output: Path, **flags: Any) -> subprocess.Popen[str]:
+        """Starts a case; `answer` waits for its end, `close` kills it (SIGKILL)."""
         process = self._begun()
         assert process.stdin is not None
-        assert process.stdout is not None
         process.stdin.write(json.dumps({"source": str(source), "output": str(output), "flags": flags}) + "\n")
         process.stdin.flush()
+        return process
+
+    def run(self, source: Path, output: Path, **flags: Any) -> dict[str, Any]:
+        """How the case ended: done, refused, crashed, killed by a signal, or hung."""
+        self.begin(source, output, **flags)
+        return self.answer()
+
+    def answer(self) -> dict[str, Any]:
+        """How the case that was begun ended."""
+        process = self._process
+        assert process is not None
+        assert process.stdout is not None
         ready, _, _ = select.select([process.stdout], [], [], self.timeout_s)
         if not ready:
             self.close()
