@@ -32,7 +32,7 @@ def wrong(answer: dict[str, Any], output: Path, temporary: Path) -> str:
     if left != [output.name]:
         return f"left {left}"
     with av.open(str(output)) as box:
-        frames = sum(1 for _ in box.decode(video=0))
+        frames = sum(1 for packet in box.demux(video=0) if packet.size)  # a player leaves out times before 0
     return "" if frames == answer["frames"] else f"{frames} frames in the file, {answer['frames']} said"
 
 
