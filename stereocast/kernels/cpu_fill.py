@@ -11,7 +11,7 @@ from stereocast.kernels.jit import jit
 
 MARGIN = np.float32(1.01)  # px: a smaller step of the shift lies within a surface
 
-SPREAD = np.float32(0.7)  # reach of the blur at the frame's side per pixel of distance
+SPREAD = np.float32(0.5)  # reach of the blur at the frame's side per pixel of distance
 ANCHOR = np.float32(1)  # weight of a background colour that is hidden in the new view
 APART = np.int16(12)  # 1/8 px: a neighbour that is nearer than the background of a hole by more is foreground
 
@@ -116,14 +116,16 @@ def _end_colour(source: Any, y: Any, column: Any, step: Any, depth: Any, p: Any)
 
 
 @jit
-def _spread(values: Any, first: Any, length: Any, direction: Any, colour: Any, buffer: Any) -> None:
+def _spread(values: Any, first: Any, length: Any, direction: Any, colour: Any, lean: Any) -> None:
     """Fills strips at the frame's side: row y has the strip values[p, first[y] + direction * i], i < length[y], and
-    continues colour[p, y] into it, blurred along the edge the more the further it is from the picture.
+    continues colour[p, y] into it, leaning by lean[y] rows per column and blurred along the edge the more the further it is from the picture.
 
     This is close to the harmonic continuation, whose kernel at a distance d is d / (d^2 + y^2); here it is exponential,
     and recursive.
     """
     height = length.size
+    buffer = np.empty(height, np.float32)
+    column = np.empty(height, np.float32)
     longest = 0
     for y in range(height):
         longest = max(longest, length[y])
@@ -143,10 +145,18 @@ def _spread(values: Any, first: Any, length: Any, direction: Any, colour: Any, b
                 y = height - 1 - n
                 if length[y] > i:
                     state = share * colour[p, y] + keep * state if run else colour[p, y]
-                    values[p, first[y] + direction * i] = (buffer[y] + state - share * colour[p, y]) / (
-                        np.float32(1) + keep
-                    )
+                    column[y] = (buffer[y] + state - share * colour[p, y]) / (np.float32(1) + keep)
                 run = length[y] > i
+            for y in range(height):
+                if length[y] > i:
+                    at = np.float32(y) - np.float32(direction * (i + 1)) * lean[y]
+                    at = min(max(at, np.float32(0)), np.float32(height - 1))
+                    y0 = np.int64(at)
+                    y1 = min(y0 + 1, height - 1)
+                    f = at - np.float32(y0)
+                    if length[y0] <= i or length[y1] <= i:
+                        y0, y1, f = y, y, np.float32(0)
+                    values[p, first[y] + direction * i] = (np.float32(1) - f) * column[y0] + f * column[y1]
 
 
 @jit
@@ -162,6 +172,7 @@ def harmonic(
     down: Any,
     pull: Any,
     want: Any,
+    leans: Any,
     strip: Any,
     sweeps: Any,
     values: Any,
@@ -169,7 +180,8 @@ def harmonic(
     """Fills the holes of all planes [P, H, W] in place with a function that is harmonic where nothing pulls.
 
     At the background it takes that colour, across the foreground's outline nothing flows. `pull` float32 [N] draws a
-    pixel towards `want` float32 [P, N]. At the frame's side the colour is the mean of `strip` columns. `values`
+    pixel towards `want` float32 [P, N]. At the frame's side the colour is the mean of `strip`
+    columns, continued along `leans` float32 [2, H] (rows per column at the left and the right side). `values`
     float32 [P, N] takes the unrounded result. Solved row by row (exactly) in alternating sweeps from top and bottom.
     """
     count_planes, height, width = planes.shape
@@ -265,9 +277,8 @@ def harmonic(
                         for p in range(count_planes):
                             fixed[p, j] += np.float32(planes[p, y + 1, x])
             k = e + 1
-    buffer = np.empty(height, np.float32)
-    _spread(values, side_first[0], side_length[0], -1, side_colour[0], buffer)
-    _spread(values, side_first[1], side_length[1], 1, side_colour[1], buffer)
+    _spread(values, side_first[0], side_length[0], -1, side_colour[0], leans[0])
+    _spread(values, side_first[1], side_length[1], 1, side_colour[1], leans[1])
     small = np.float32(1e-3)
     inverse = np.empty(total, np.float32)  # of the diagonal, after elimination along the run
     for k in range(total):

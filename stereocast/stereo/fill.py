@@ -1,29 +1,86 @@
-"""Fills disocclusions of one warped view: they are background, so background grows in and foreground doesn't."""
+"""Fills disocclusions of one warped view: they are background, so background grows in and foreground doesn't.
 
+fast: harmonic. best: harmonic, pulled towards the colours that lie along the background's structure.
+"""
+
+from typing import Literal
+
+import cv2
 import numpy as np
 
-from stereocast.kernels import cpu_fill
+from stereocast.kernels import cpu_fill, cpu_structure
 from stereocast.types import Array
+
+Effort = Literal["fast", "best"]
+SWEEPS = {"fast": 4, "best": 12}
+STRIP = 2  # columns whose mean is continued into a strip at the frame's side
+REACH, SIGMA = 14, 6.0  # px: how far around a hole structure is looked for
+CAP = 40  # px: how far along its structure a colour is fetched
+PULL = 2.0  # weight of that colour against the neighbours' (1 each), times coherence squared
+STEEPEST = 4.0  # rows per column that a strip at the side may lean
+
+
+def _window() -> Array:
+    line = np.exp(-(np.arange(-REACH, REACH + 1) ** 2) / (2 * SIGMA**2))
+    return (line[:, None] * line[None]).astype(np.float32)
 
 
 def fill(
-    source: Array, planes: Array, disparity: Array, gain: float, shifts: Array, holes: Array, sweeps: int = 4
+    source: Array, planes: Array, disparity: Array, gain: float, shifts: Array, holes: Array, effort: Effort = "fast"
 ) -> None:
     """Fills the holes of all planes [P, H, W] in place; the view is a right one or reversed (see `kernels.cpu`).
 
-    shifts int16 [H, W] and holes uint8 [H, W rounded up to 8] are what the warp wrote.
+    source [P, H, W], disparity float32 [H, W] and `gain` are what was warped; shifts int16 [H, W] and holes uint8
+    [H, W rounded up to 8] are what the warp wrote.
     """
     total = cpu_fill.count_holes(holes)
     if total == 0:
         return
+    count, height = planes.shape[:2]
     xs = np.empty(total, np.int32)
-    starts = np.empty(holes.shape[0] + 1, np.int32)
+    starts = np.empty(height + 1, np.int32)
     up, down = np.empty(total, np.int32), np.empty(total, np.int32)
     cpu_fill.list_holes(holes, xs, starts)
     cpu_fill.link_rows(xs, starts, up, down)
     pull = np.zeros(total, np.float32)
-    want = np.zeros((planes.shape[0], total), np.float32)
-    values = np.zeros((planes.shape[0], total), np.float32)
+    want = np.zeros((count, total), np.float32)
+    leans = np.zeros((2, height), np.float32)
+    if effort == "best":
+        _structure(planes, shifts, holes, xs, starts, pull, want, leans)
+    values = np.zeros((count, total), np.float32)
     cpu_fill.harmonic(
-        source, planes, disparity, np.float32(gain), shifts, xs, starts, up, down, pull, want, 2, sweeps, values
+        source,
+        planes,
+        disparity,
+        np.float32(gain),
+        shifts,
+        xs,
+        starts,
+        up,
+        down,
+        pull,
+        want,
+        leans,
+        STRIP,
+        SWEEPS[effort],
+        values,
     )
+
+
+def _structure(
+    planes: Array, shifts: Array, holes: Array, xs: Array, starts: Array, pull: Array, want: Array, leans: Array
+) -> None:
+    """Writes pull, want and leans: see `kernels.cpu_structure`."""
+    _, height, width = planes.shape
+    side = np.empty(xs.size, np.bool_)
+    cpu_structure.mark_sides(xs, starts, width, side)
+    tensor = np.empty((3, height, width), np.float32)
+    known = np.zeros((height, width), np.uint8)
+    cpu_structure.gradients(planes, shifts, holes, xs, starts, REACH, tensor, known)
+    window = _window()
+    cpu_structure.follow(
+        planes, shifts, holes, xs, starts, side, tensor, known, window, REACH, CAP, np.float32(PULL), pull, want
+    )
+    cpu_structure.lean(shifts, xs, starts, tensor, known, window, REACH, np.float32(STEEPEST), leans)
+    for line in leans:
+        line[:] = cv2.GaussianBlur(line[None], (0, 0), 3.0)[0]

@@ -75,7 +75,15 @@ class WarpSynthesizer:
             for eye, out in (("left", left), ("right", right)):
                 if eye in holes:
                     render_view(
-                        frames[t], disparity, gain, clip.pixel_format, out[t], holes[eye][t], space, eye == "left"
+                        frames[t],
+                        disparity,
+                        gain,
+                        clip.pixel_format,
+                        out[t],
+                        holes[eye][t],
+                        space,
+                        mirror=eye == "left",
+                        effort=self.settings.fill,
                     )
 
         list(pool.map(work, range(count)))

@@ -6,7 +6,7 @@ import numpy as np
 
 from stereocast.kernels import cpu, cpu_edges
 from stereocast.planes import planes
-from stereocast.stereo.fill import fill
+from stereocast.stereo.fill import Effort, fill
 from stereocast.types import Array, PixelFormat
 
 _NO_MASK = np.empty((0, 0), np.uint8)
@@ -55,6 +55,7 @@ def render_view(
     holes: Array,
     space: Workspace,
     mirror: bool = False,
+    effort: Effort = "fast",
 ) -> None:
     """Writes the view that sees every pixel `gain * disparity` further left (right, if `mirror`) into `out`.
 
@@ -72,7 +73,7 @@ def render_view(
     for source, target, mask, view, shifts, depth in zip(sources, targets, masks, views, maps, depths, strict=False):
         cpu.warp_rows(source, depth, gain, mirror, target, shifts, mask, view, 0, target.shape[1], 1, peak)
         turn = np.s_[..., ::-1] if mirror else np.s_[..., :]
-        fill(source[turn], target[turn], depth[turn], gain, shifts, mask)
+        fill(source[turn], target[turn], depth[turn], gain, shifts, mask, effort)
         cpu_edges.soften(target[turn], shifts)
     width = holes.shape[1]
     np.not_equal(space.holes[:, width - 1 :: -1] if mirror else space.holes[:, :width], 0, out=holes)

@@ -68,6 +68,27 @@ def test_mirror_image_swaps_the_eyes(pixel_format):
     assert np.array_equal(two.holes_right[..., ::-1], one.holes_left)
 
 
+@pytest.mark.parametrize("pixel_format", [PixelFormat.YUV420P, PixelFormat.RGB24])
+@pytest.mark.parametrize("fill", ["fast", "best"])
+def test_holes_take_the_background_and_nothing_of_the_foreground(pixel_format, fill):
+    """Wall: vertical ramp. Block: white. What opens beside it continues the ramp, whatever the block's colour."""
+    clip = film(pixel_format, count=1)
+    frames = clip.frames.copy()
+    ramp = np.linspace(40, 120, HEIGHT).astype(np.uint8)
+    if pixel_format.planar:
+        frames[:, :HEIGHT] = ramp[:, None]
+        frames[:, HEIGHT:] = 128
+        frames[:, 12:36, 36:60] = 235
+    else:
+        frames[:] = ramp[:, None, None]
+        frames[:, 12:36, 36:60] = 235
+    plain = Clip(frames, clip.pts, pixel_format)
+    out = run(plain, block(1), strength=8 / WIDTH * 100, convergence=0.0, eyes="right", fill=fill)
+    view = out.right[0, :HEIGHT] if pixel_format.planar else out.right[0, ..., 0]
+    assert np.abs(view[14:34, 55:62].astype(int) - ramp[14:34, None]).max() <= 3
+    assert view[14:34, 54:62].max() < 140
+
+
 def test_small_depth_is_brought_to_the_picture(tmp_path):
     small = DepthMap(np.ascontiguousarray(block().values[:, ::4, ::4]))
     out = run(film(), small, strength=5)
