@@ -15,7 +15,7 @@ from stereocast.catalog import EncoderProfile, Preset
 from stereocast.errors import LimitExceeded, SinkError, UsageError
 from stereocast.media import colour as colours
 from stereocast.media import profile as profiles
-from stereocast.media import writer
+from stereocast.media import spatial, writer
 from stereocast.pack import layouts
 from stereocast.settings import ConvertSettings
 from stereocast.types import Layout, PixelFormat, Projection, StereoFormat, StreamInfo
@@ -243,5 +243,8 @@ def tags(made: Plan) -> dict[str, str]:
 
 
 def finisher(made: Plan) -> Callable[[Path], None] | None:
-    """What is done to the complete file before it gets its name: the stereo boxes of mp4."""
-    return None
+    """What is done to the complete file before it gets its name: stereo and sphere tags."""
+    if not spatial.tags(made.form):
+        return None
+    camera = spatial.Camera(fov_deg=made.form.fov_deg or made.preset.screen_fov_deg)
+    return lambda path: spatial.tag_file(path, made.form, camera)

@@ -135,7 +135,13 @@ def sink(made: Plan, run: resume.Run) -> Any:
         sinks: list[Any] = [writer.ImageSink(path) for path in made.outputs]
     else:
         options = writer.SinkOptions(
-            made.packed, made.profile, made.container, made.settings.quality, plan.tags(made), plan.finisher(made)
+            made.packed,
+            made.profile,
+            made.container,
+            made.settings.quality,
+            plan.tags(made),
+            plan.finisher(made),
+            made.form,
         )
         sinks = [
             writer.VideoSink(path, replace(options, splitter=splitter), _other_streams(made, run))

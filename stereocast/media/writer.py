@@ -21,10 +21,11 @@ from stereocast.catalog import EncoderProfile
 from stereocast.errors import SinkError
 from stereocast.media import colour as colours
 from stereocast.media import profile as profiles
+from stereocast.media import spatial
 from stereocast.media.passthrough import Passthrough
 from stereocast.media.reader import write_image
 from stereocast.planes import rgb
-from stereocast.types import PackedClip, StreamInfo
+from stereocast.types import PackedClip, StereoFormat, StreamInfo
 
 log = logging.getLogger(__name__)
 
@@ -43,6 +44,7 @@ class SinkOptions:
     quality: int | None = None
     tags: dict[str, str] = field(default_factory=dict)  # of the video stream
     finish: Callable[[Path], None] | None = None  # runs on the complete file before it gets its name
+    form: StereoFormat | None = None  # for the boxes of streams, which can't be tagged afterwards
     threads: int = 0
     splitter: "Splitter | None" = None
 
@@ -77,7 +79,10 @@ class VideoSink:
         self._closed = False
         self.target = self._target()
         try:
-            self._output = av.open(self._file(), "w", format=_MUXER[options.container], options=self._muxer_options())
+            opener = _tagging_opener(options.form) if options.container == "hls" and options.form else None
+            self._output = av.open(
+                self._file(), "w", format=_MUXER[options.container], options=self._muxer_options(), io_open=opener
+            )
             self._encoder = _encoder(self._output, options)
             self._encoder.stream.metadata.update(options.tags)
             if passthrough is not None:
@@ -97,7 +102,10 @@ class VideoSink:
         return part_path(self.path)
 
     def _file(self) -> Any:
-        return _Pipe(sys.stdout.buffer) if self.target is None else str(self.target)
+        if self.target is not None:
+            return str(self.target)
+        flight = spatial.InFlight(self.options.form) if self.options.form and self.options.container != "mkv" else None
+        return _Pipe(sys.stdout.buffer, flight)
 
     def _muxer_options(self) -> dict[str, str]:
         info, container = self.options.info, self.options.container
@@ -240,15 +248,32 @@ class VideoSink:
 
 
 class _Pipe:
-    """Standard output for FFmpeg: written, never sought."""
+    """A stream for FFmpeg that is written, never sought; `flight` puts the boxes in on the way."""
 
-    def __init__(self, stream: Any) -> None:
-        self._stream = stream
+    def __init__(self, stream: Any, flight: spatial.InFlight | None = None) -> None:
+        self._stream, self._flight = stream, flight
 
     def write(self, data: bytes) -> int:
-        self._stream.write(data)
+        self._stream.write(data if self._flight is None else self._flight.feed(bytes(data)))
         self._stream.flush()
         return len(data)
+
+
+class _Init(_Pipe):
+    """The head of an HLS stream, tagged as it is written."""
+
+    def close(self) -> None:
+        self._stream.close()
+
+
+def _tagging_opener(form: StereoFormat) -> Callable[[str, int, dict[str, str]], Any]:
+    def opened(url: str, flags: int, options: dict[str, str]) -> Any:
+        path = url.removeprefix("file:")
+        if Path(path).name.startswith("init.mp4"):
+            return _Init(open(path, "wb"), spatial.InFlight(form))
+        return open(path, "wb" if flags & 2 else "rb")
+
+    return opened
 
 
 class _PyavEncoder:
