@@ -98,7 +98,7 @@ def tree(box: boxes.Box) -> object:
     return {box.kind.decode(): box.head.hex()}
 
 
-@pytest.mark.parametrize("layout", [x for x in Layout])
+@pytest.mark.parametrize("layout", list(Layout))
 def test_golden_tree(layout: Layout, request: pytest.FixtureRequest) -> None:
     form = VR180 if layout is Layout.VR180 else StereoFormat(layout)
     path = HERE / "golden_boxes.json"
