@@ -1,0 +1,120 @@
+"""The generative source: a picture and a prompt to frames, by DynamiCrafter. One view; stereo is made elsewhere."""
+
+import logging
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from stereocast.diffusion import latents, samplers
+from stereocast.diffusion.schedules import Step
+from stereocast.errors import OutOfMemory, UsageError
+from stereocast.gen.framing import framed
+from stereocast.models.video import Conditions, VideoModel
+from stereocast.settings import GenSettings
+from stereocast.types import Array
+
+log = logging.getLogger(__name__)
+INTERP_FS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Trajectory:
+    """One generated window: everything a second view needs."""
+
+    conditions: Conditions
+    steps: list[Step]
+    noise: Tensor  # [S, 4, T, h, w], one tensor per step
+    levels: list[Tensor]  # S + 1 latents [1, 4, T, h, w], the noisiest first
+
+
+def tensor(picture: Array) -> Tensor:
+    """RGB in 0..1 [H, W, 3] to [3, H, W] in -1..1."""
+    return torch.from_numpy(np.ascontiguousarray(picture.transpose(2, 0, 1))).float() * 2 - 1
+
+
+def pictures(video: Tensor) -> Array:
+    """[3, T, H, W] in -1..1 to RGB in 0..1, float32 [T, H, W, 3]."""
+    host: Array = ((video.float().clamp(-1, 1) + 1) / 2).permute(1, 2, 3, 0).cpu().numpy()
+    return host
+
+
+class DiffusionSource:
+    """Prepares conditions and walks the sampler; `progress(done, total)` is called after each step."""
+
+    def __init__(self, model: VideoModel, settings: GenSettings) -> None:
+        """Raises UsageError where an option isn't one of this model."""
+        self.model, self.settings, self.config = model, settings, model.config
+        self.interpolates = settings.loop or settings.end_image is not None
+        if self.interpolates and self.config.name != "512":
+            log.warning("loops and end pictures were trained into 512-interp; %s may ignore them", self.config.name)
+        if self.interpolates and settings.frames < 3:
+            raise UsageError(f"--frames {settings.frames}: from one picture to another needs 3 or more")
+        low, high = (INTERP_FS, 30) if self.interpolates else self.config.fs_range
+        self.fs = settings.fs or (INTERP_FS if self.interpolates else self.config.fs)
+        if not low <= self.fs <= high:
+            log.warning("--fs %s is outside the advised %s..%s of this model", self.fs, low, high)
+        if settings.frames < 16:
+            log.warning("--frames %s: the model was trained on 16, fewer look poor", settings.frames)
+        for side in (self.config.height, self.config.width):
+            if side % model.stride:
+                raise UsageError(f"{self.config.height}x{self.config.width}: sides must be multiples of {model.stride}")
+
+    def conditions(self, picture: Array, end: Array | None) -> Conditions:
+        """From RGB in 0..1 of any size."""
+        height, width = self.config.height, self.config.width
+        first = tensor(framed(picture, height, width, self.settings.pad_colour))
+        last = None
+        if self.interpolates:
+            last = first if end is None else tensor(framed(end, height, width, self.settings.pad_colour))
+        draws = self._noise(0, self.settings.frames, self.config.vae.embed_dim, *self._sides)
+        return self.model.conditions(
+            self.settings.prompt, first, first, last, frames=self.settings.frames, fs=self.fs, noise=draws
+        )
+
+    @property
+    def _sides(self) -> tuple[int, int]:
+        factor = self.model.networks.first_stage_model.factor
+        return self.config.height // factor, self.config.width // factor
+
+    def _noise(self, purpose: int, *shape: int) -> Tensor:
+        return latents.noise(shape, latents.generator(self.settings.seed, 0, 0, purpose))
+
+    def trajectory(
+        self, conditions: Conditions, progress: Callable[[int, int], None] = lambda done, total: None
+    ) -> Trajectory:
+        """Samples one window. Raises OutOfMemory."""
+        *_, last = self.walk(conditions, progress)
+        return last
+
+    def walk(
+        self, conditions: Conditions, progress: Callable[[int, int], None] = lambda done, total: None
+    ) -> Iterator[Trajectory]:
+        """The same, yielding the unfinished trajectory after every step (preview, cancel)."""
+        settings = self.settings
+        steps = self.config.schedule().steps(settings.steps, self.config.spacing, settings.eta)
+        shape = (1, self.config.unet.out_channels, settings.frames, *self._sides)
+        x = self._noise(1, *shape).to(self.model.device)
+        noise = self._noise(2, len(steps), *shape[1:])
+        rescale = settings.guidance_rescale if settings.guidance_rescale is not None else self.config.guidance_rescale
+        network = self.model.guided(conditions, settings.cfg, rescale, settings.cfg_image)
+        levels = [x]
+        sampled = samplers.sample(
+            network, x, steps, self.config.prediction, lambda n: noise[n : n + 1].to(self.model.device)
+        )
+        try:
+            for done in sampled:
+                levels.append(done.result.x)
+                progress(done.number + 1, len(steps))
+                yield Trajectory(conditions, steps, noise, levels)
+        except torch.OutOfMemoryError as error:
+            raise OutOfMemory(
+                f"{self.config.name} doesn't fit on {self.model.device}; use --offload, --vae-tile 64, or --model 256"
+            ) from error
+
+    def decoded(self, x: Tensor) -> Array:
+        """Latents [1, 4, T, h, w] to RGB in 0..1 [T, H, W, 3]; a loop's last frame is dropped."""
+        frames = pictures(self.model.decode(x)[0])
+        return frames[:-1] if self.settings.loop else frames
