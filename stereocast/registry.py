@@ -37,6 +37,14 @@ SYNTH: Mapping[str, Backend] = {
     "warp": Backend("stereocast.stereo.synthesizer:WarpSynthesizer", about="sub-pixel warp and fill, CPU"),
 }
 
+_DIFFUSION = (*_TORCH, "ftfy")
+
+GENERATORS: Mapping[str, Backend] = {
+    "camera": Backend("stereocast.gen.camera:CameraMove", about="a camera move through the picture, CPU"),
+    "dynamicrafter": Backend("stereocast.gen.diffusion:open_source", "diffusion", _DIFFUSION, "picture to video"),
+    "stereo": Backend("stereocast.stereo.diffuse:second_view", "diffusion", _DIFFUSION, "the generated second view"),
+}
+
 ENGINES: Mapping[str, Backend] = {}
 
 

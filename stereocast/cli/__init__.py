@@ -8,6 +8,7 @@ import typer
 
 COMMANDS = {  # name: ("module:function", one line for the list)
     "convert": ("stereocast.cli.convert:convert", "Turn 2D video (or images, folders, URLs) into stereo video."),
+    "gen": ("stereocast.cli.gen:gen", "Make a stereo clip from a picture and a prompt."),
     "preview": ("stereocast.cli.preview:preview", "One picture: source, depth, both views, holes, anaglyph, comfort."),
     "inspect": (
         "stereocast.cli.inspect:inspect",

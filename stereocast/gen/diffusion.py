@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -12,12 +13,19 @@ from stereocast.diffusion import latents, samplers
 from stereocast.diffusion.schedules import Step
 from stereocast.errors import OutOfMemory, UsageError
 from stereocast.gen.framing import framed
+from stereocast.models import checkpoints
 from stereocast.models.video import Conditions, VideoModel
 from stereocast.settings import GenSettings
 from stereocast.types import Array
 
 log = logging.getLogger(__name__)
 INTERP_FS = 5
+
+
+def open_source(path: Path, settings: GenSettings, device: str) -> "DiffusionSource":
+    """Loads the model of a file or folder. Raises WeightsError, OutOfMemory, UsageError."""
+    memory = checkpoints.Memory(settings.offload, settings.batch_cfg, settings.vae_tile, settings.compile)
+    return DiffusionSource(checkpoints.load(path, device, settings.precision, memory), settings)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +94,8 @@ class DiffusionSource:
         self, conditions: Conditions, progress: Callable[[int, int], None] = lambda done, total: None
     ) -> Trajectory:
         """Samples one window. Raises OutOfMemory."""
-        *_, last = self.walk(conditions, progress)
+        for film in self.walk(conditions, progress):
+            last = film
         return last
 
     def walk(
@@ -115,6 +124,11 @@ class DiffusionSource:
             ) from error
 
     def decoded(self, x: Tensor) -> Array:
-        """Latents [1, 4, T, h, w] to RGB in 0..1 [T, H, W, 3]; a loop's last frame is dropped."""
-        frames = pictures(self.model.decode(x)[0])
+        """Latents [1, 4, T, h, w] to RGB in 0..1 [T, H, W, 3]."""
+        return pictures(self.model.decode(x)[0])
+
+    def trimmed(self, frames: Array, *, stereo: bool) -> Array:
+        """Without the frames that were given: they have no depth (both ends), and a loop would show one twice."""
+        if stereo and self.interpolates:
+            return frames[1:-1]
         return frames[:-1] if self.settings.loop else frames

@@ -23,6 +23,7 @@ log = logging.getLogger(__name__)
 _STRIP = "_forward_module."  # DeepSpeed's, 16 characters
 _RENAMED = ("model.diffusion_model.framestride_embed.", "model.diffusion_model.fps_embedding.")
 _IGNORED = ("attn_mask", "embedder.mean", "embedder.std", "model_ema.", "first_stage_model.loss.")
+
 CONVERTED = "model.fp16.safetensors"
 
 Precision = Literal["auto", "fp32", "fp16", "bf16"]
@@ -89,6 +90,8 @@ def load(path: Path, device: str = "cpu", precision: Precision = "auto", memory:
     file = find(path)
     state = _entries(file)
     config = config_of(file, state)
+    for name in VideoConfig.published("1024").schedule().buffers():
+        state.pop(name, None)  # recomputed: half precision would spoil them
     with torch.device("meta"):
         networks = VideoNetworks(config)
     dtype = dtype_of(precision, device)
@@ -97,7 +100,7 @@ def load(path: Path, device: str = "cpu", precision: Precision = "auto", memory:
         for key in list(state):
             value = state[key]
             state[key] = value.to(home, dtype if value.is_floating_point() else None)
-        for name, values in config.schedule().buffers().items():  # recomputed: half precision would spoil them
+        for name, values in config.schedule().buffers().items():
             state[name] = torch.from_numpy(values).to(home)
         weights.load_into(networks, state, what=str(file))
     except torch.OutOfMemoryError as error:
@@ -123,6 +126,7 @@ def dtype_of(precision: Precision, device: str) -> torch.dtype:
 def _entries(file: Path) -> dict[str, Tensor]:
     found = weights.tensors(file)
     state = {new: value for key, value in found.items() if (new := renamed(key)) is not None}
+    del found
     if not any(key.startswith("model.diffusion_model.") for key in state):
         some = ", ".join(sorted(state)[:3]) or "nothing"
         raise WeightsError(f"{file} is no DynamiCrafter checkpoint (it holds {some}); give the folder of model.ckpt")

@@ -258,16 +258,14 @@ class UNet(nn.Module):
             return TemporalTransformer(width, width // head, head, config.transformer_depth, linear=True)
 
         def attended(width: int, factor: int) -> list[nn.Module]:
-            return [SpatialTransformer(width, config), temporal(width)] if factor in config.attention_resolutions else []
+            return (
+                [SpatialTransformer(width, config), temporal(width)] if factor in config.attention_resolutions else []
+            )
 
         self.time_embed, self.fps_embedding = mlp(), mlp()
         self.input_blocks = nn.ModuleList([nn.ModuleList([nn.Conv2d(config.in_channels, base, 3, padding=1)])])
         self.init_attn = nn.ModuleList(
-            [
-                TemporalTransformer(
-                    base, INITIAL_HEADS, config.num_head_channels, config.transformer_depth, linear=False
-                )
-            ]
+            [TemporalTransformer(base, INITIAL_HEADS, config.num_head_channels, config.transformer_depth, linear=False)]
         )
         widths, width, factor = [base], base, 1
         for level, multiple in enumerate(config.channel_mult):

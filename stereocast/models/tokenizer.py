@@ -4,6 +4,7 @@ import gzip
 import html
 from functools import lru_cache
 from importlib import resources
+from itertools import pairwise
 
 import numpy as np
 
@@ -92,7 +93,7 @@ def _encoded(piece: str) -> tuple[int, ...]:
     letters = [_byte_letters()[b] for b in piece.encode("utf-8")]
     parts = [*letters[:-1], letters[-1] + "</w>"]
     while len(parts) > 1:
-        pairs = list(zip(parts, parts[1:], strict=False))
+        pairs = list(pairwise(parts))
         best = min(pairs, key=lambda pair: ranks.get(pair, _MERGES))
         if best not in ranks:
             break

@@ -13,7 +13,7 @@ LEVELS = [  # lower may not import higher
     {"errors", "types"},
     {"planes", "stages", "arrays", "catalog", "settings", "registry"},
     {"media", "segment", "depth", "stereo", "kernels", "diffusion", "models", "gen", "splat", "pack"},
-    {"pipeline", "recipes", "plan", "sheet", "inputs", "resume", "journal", "report"},
+    {"pipeline", "recipes", "plan", "sheet", "inputs", "resume", "journal", "report", "generation"},
     {"engines", "serve", "doctor", "batch"},
     {"cli", "__init__", "__main__"},
 ]

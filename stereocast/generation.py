@@ -1,0 +1,205 @@
+"""`stereocast gen`: a picture and a prompt to a stereo clip. What is connected to what; the rooms do the work.
+
+Without weights of a generative model the clip is a camera move through the picture, and that is said.
+"""
+
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from stereocast import catalog, plan, planes, recipes, registry
+from stereocast.arrays import choose_device
+from stereocast.errors import UsageError
+from stereocast.media import reader, writer
+from stereocast.plan import Plan
+from stereocast.settings import GenSettings
+from stereocast.types import Array, Clip, Colour, Layout, PixelFormat, StereoClip, StreamInfo
+
+log = logging.getLogger(__name__)
+
+HOW_TO = "for generated motion: pip install 'stereocast[diffusion]' and stereocast models download dynamicrafter-1024"
+CAMERA_RATE, MODEL_RATE = 30, 8  # frames a second
+CLIP_FRAMES = 4
+BT709 = Colour(1, 1, 1, False)
+Progress = Callable[[str, int, int], None]  # what, done, total
+
+
+@dataclass(frozen=True, slots=True)
+class Generated:
+    """What came out."""
+
+    plan: Plan
+    frames: int
+    model: str  # "camera move", or the generative model's name
+    notes: tuple[str, ...] = ()
+
+
+def silent(what: str, done: int, total: int) -> None:
+    """No progress."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """Pairs of pictures, RGB in 0..1, and what is known of them."""
+
+    model: str
+    height: int
+    width: int
+    frames: int
+    rate: Fraction
+    pairs: Iterator[tuple[Array, Array]]
+    notes: tuple[str, ...] = ()
+
+
+def weights_for(settings: GenSettings) -> tuple[str, Path] | None:
+    """The generative model to use and where its weights are; None for the camera move.
+
+    Raises UsageError, WeightsError, LicenceNotAccepted.
+    """
+    if settings.model == "camera":
+        return None
+    from stereocast.models import weights
+
+    store = weights.WeightStore(weights.parse_paths(settings.weights, "dynamicrafter"), settings.accept_licence)
+    if settings.model != "auto":
+        name = f"dynamicrafter-{settings.model}"
+        registry.find(registry.GENERATORS, "generator", "dynamicrafter")
+        return name, store.path(name)
+    wanted = (
+        ["dynamicrafter-512-interp"]
+        if settings.loop or settings.end_image
+        else ["dynamicrafter-1024", "dynamicrafter-512", "dynamicrafter-256"]
+    )
+    here = next((name for name in wanted if store.has(name)), None)
+    if here is None:
+        return None
+    registry.find(registry.GENERATORS, "generator", "dynamicrafter")
+    return here, store.path(here)
+
+
+def generate(name: str, output: Path | str | None, settings: GenSettings, progress: Progress = silent) -> Generated:
+    """Makes the clip. Raises UsageError, SourceError, SinkError, WeightsError, OutOfMemory, ExtraMissing."""
+    form, preset = plan.stereo_format(settings), catalog.preset(settings.preset)
+    container = plan.container_of(settings, output)
+    suffix = plan.default_suffix(container, name, still=False)
+    target: Path | str = (
+        "-" if output == "-" else plan.output_path(name, None if output is None else Path(output), form, suffix)
+    )
+    picture = picture_of(name)
+    plan.check_output(
+        () if isinstance(target, str) else (target,), name, overwrite=settings.overwrite or container == "hls"
+    )
+    source = _source(picture, settings, progress)
+    info = StreamInfo(
+        source.width,
+        source.height,
+        1 / source.rate,
+        source.rate,
+        colour=BT709,
+        frames=source.frames,
+        duration=source.frames / source.rate,
+    )
+    profile = plan.choose_encoder(settings, preset, info)
+    info = replace(info, pixel_format=profile.pixel_format)
+    pack = recipes.packer(form)
+    packed = plan.packed_info(info, form, pack.shape(info.height, info.width), profile.pixel_format)
+    made = Plan(name, target, settings, preset, form, info, packed, container, profile, source.notes)
+    plan.check_limits(made)
+    frames = 0
+    with ExitStack() as stack:
+        sink = _sink(made)
+        stack.callback(sink.close)
+        for clip in pack(_clips(source, profile.pixel_format)):
+            sink.write(clip)
+            frames += len(clip)
+            progress("writing", frames, source.frames)
+        sink.finish()
+    return Generated(made, frames, source.model, source.notes)
+
+
+def picture_of(name: str) -> Array:
+    """A picture file as RGB in 0..1, float32 [H, W, 3]. Raises SourceError."""
+    image = reader.read_image(name)
+    return image.astype(np.float32) / (255 if image.dtype == np.uint8 else 65535)
+
+
+def _source(picture: Array, settings: GenSettings, progress: Progress) -> _Source:
+    chosen = weights_for(settings)
+    if chosen is None:
+        if settings.end_image is not None:
+            raise UsageError(f"--end-image needs a generative model; {HOW_TO}-interp")
+        return _camera(picture, settings)
+    return _diffused(picture, settings, chosen[1], progress)
+
+
+def _camera(picture: Array, settings: GenSettings) -> _Source:
+    height, width = (max(2, round(side * settings.scale / 2) * 2) for side in picture.shape[:2])
+    picture = planes.resize(picture, height, width)
+    depth = _depth_of(picture[None], settings)[0]
+    move = registry.load(registry.GENERATORS, "generator", "camera")(picture, depth, settings)
+    rate = Fraction(settings.fps or CAMERA_RATE).limit_denominator(1001)
+    count = max(2, round(settings.seconds * rate))
+    note = f"a camera move ({move.name}) through the picture, nothing in it moves by itself; {HOW_TO}"
+    return _Source("camera move", height, width, count, rate, move.pairs(count), (note,))
+
+
+def _depth_of(pictures: Array, settings: GenSettings) -> Array:
+    """Depth float32 [T, h, w], 1 = near, of RGB in 0..1 [T, H, W, 3], by the chosen estimator."""
+    frames = np.rint(pictures * 255).astype(np.uint8)
+    clip = Clip(frames, np.arange(len(frames), dtype=np.int64), PixelFormat.RGB24)
+    info = StreamInfo(clip.width, clip.height, Fraction(1, MODEL_RATE), Fraction(MODEL_RATE), PixelFormat.RGB24)
+    found = [np.asarray(depth.values) for _, depth in recipes.estimator(settings, info)(iter([clip]))]
+    return np.concatenate(found).astype(np.float32)
+
+
+def _diffused(picture: Array, settings: GenSettings, path: Path, progress: Progress) -> _Source:
+    make = registry.load(registry.GENERATORS, "generator", "dynamicrafter")
+    source = make(path, settings, choose_device(settings.device).name)
+    end = picture_of(str(settings.end_image)) if settings.end_image else None
+    conditions = source.conditions(picture, end)
+    film = source.trajectory(conditions, lambda done, total: progress("left view", done, total))
+    left = source.decoded(film.levels[-1])
+    if settings.format is Layout.MONO:
+        views = (left, left)
+    else:
+        depth = _depth_of(left, settings)
+        second = registry.load(registry.GENERATORS, "generator", "stereo")
+        views = second(source, film, left, depth, settings, lambda done, total: progress("stereo", done, total))
+    left, right = (source.trimmed(view, stereo=settings.format is not Layout.MONO) for view in views)
+    rate = Fraction(settings.fps or MODEL_RATE).limit_denominator(1001)
+    height, width = left.shape[1:3]
+    pairs = iter(zip(left, right, strict=True))
+    return _Source(f"DynamiCrafter {source.config.name}", height, width, len(left), rate, pairs)
+
+
+def _clips(source: _Source, pixel_format: PixelFormat) -> Iterator[StereoClip]:
+    views: list[tuple[Array, Array]] = []
+    start = 0
+    for pair in source.pairs:
+        views.append((planes.from_rgb(pair[0], pixel_format, BT709), planes.from_rgb(pair[1], pixel_format, BT709)))
+        if len(views) == CLIP_FRAMES:
+            yield _clip(views, start, pixel_format, last=start + len(views) == source.frames)
+            start, views = start + len(views), []
+    if views:
+        yield _clip(views, start, pixel_format, last=True)
+
+
+def _clip(views: list[tuple[Array, Array]], start: int, pixel_format: PixelFormat, *, last: bool) -> StereoClip:
+    left, right = (np.stack(eye) for eye in zip(*views, strict=True))
+    pts = np.arange(start, start + len(views), dtype=np.int64)
+    return StereoClip(left, right, pts, pixel_format, BT709, first=start == 0, last=last)
+
+
+def _sink(made: Plan) -> Any:
+    assert made.profile is not None
+    options = writer.SinkOptions(
+        made.packed, made.profile, made.container, made.settings.quality, plan.tags(made), plan.finisher(made)
+    )
+    sinks = [writer.VideoSink(path, options) for path in made.outputs or (made.output,)]
+    return writer.PairSink(*sinks) if len(sinks) == 2 else sinks[0]
