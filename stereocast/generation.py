@@ -19,6 +19,7 @@ from stereocast.errors import UsageError
 from stereocast.media import reader, writer
 from stereocast.plan import Plan
 from stereocast.settings import GenSettings
+from stereocast.stereo import edges
 from stereocast.types import Array, Clip, Colour, Layout, PixelFormat, StereoClip, StreamInfo
 
 log = logging.getLogger(__name__)
@@ -141,7 +142,7 @@ def _source(picture: Array, settings: GenSettings, progress: Progress) -> _Sourc
 def _camera(picture: Array, settings: GenSettings) -> _Source:
     height, width = (max(2, round(side * settings.scale / 2) * 2) for side in picture.shape[:2])
     picture = planes.resize(picture, height, width)
-    depth = _depth_of(picture[None], settings)[0]
+    depth = _sharp(_depth_of(picture[None], settings)[0], height, width)
     move = registry.load(registry.GENERATORS, "generator", "camera")(picture, depth, settings)
     rate = Fraction(settings.fps or CAMERA_RATE).limit_denominator(1001)
     count = max(2, round(settings.seconds * rate))
@@ -156,6 +157,12 @@ def _depth_of(pictures: Array, settings: GenSettings) -> Array:
     info = StreamInfo(clip.width, clip.height, Fraction(1, MODEL_RATE), Fraction(MODEL_RATE), PixelFormat.RGB24)
     found = [np.asarray(depth.values) for _, depth in recipes.estimator(settings, info)(iter([clip]))]
     return np.concatenate(found).astype(np.float32)
+
+
+def _sharp(depth: Array, height: int, width: int) -> Array:
+    """Depth at the picture's size with its soft steps snapped; the thresholds are those of a strong disparity."""
+    gain = 0.06 * width
+    return edges.enlarge(depth * np.float32(gain), height, width) / np.float32(gain)
 
 
 def _diffused(picture: Array, settings: GenSettings, path: Path, progress: Progress) -> _Source:

@@ -1,0 +1,211 @@
+"""The source that needs no weights: a camera that moves through one picture, in stereo.
+
+The picture becomes two sheets: what is seen, torn at depth edges, and a background sheet that goes on behind them. Both
+are drawn from each eye's place in every frame, so what was hidden looks the same throughout. Knows no files.
+"""
+
+import re
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from math import cos, pi, sin
+
+import cv2
+import numpy as np
+
+from stereocast.kernels.mesh import raster
+from stereocast.settings import GenSettings
+from stereocast.types import Array
+
+FAR = 0.22  # inverse depth of the farthest surface; the nearest has 1
+FOCAL = 1.0  # in widths of the picture: 53 degrees
+CELL = 2  # pixels per grid cell
+PAD = 0.14  # of the width: how far the background sheet goes on beyond the picture
+TEAR = 0.045  # step of relative depth within a cell that counts as an edge
+MARGIN = 1.035  # slight enlargement, so that the frame's sides stay covered
+
+_WORDS = (  # first match wins; (pattern, move, direction)
+    (r"\b(pull(s|ing)? (back|out|away)|dolly (out|back)|back(s|ing)? (away|off|up)|retreat\w*|reveal\w*)\b", "dolly", -1),
+    (r"\bzoom(s|ing)? (out|back)\b", "zoom", -1),
+    (r"\bzoom\w*\b", "zoom", 1),
+    (r"\b(dolly\w*|push(es|ing)? in|forward|approach\w*|fly\w*|walk\w*|driv\w*|into|toward\w*|closer)\b", "dolly", 1),
+    (r"\b(orbit\w*|circl\w*|around|arc\w*|revolv\w*)\b", "orbit", 1),
+    (r"\b(tilt\w* down|descend\w*|crane down|downward\w*)\b", "tilt", -1),
+    (r"\b(tilt\w*|rise\w*|rising|crane\w*|upward\w*|lift\w*)\b", "tilt", 1),
+    (r"\b(pan\w* left|turn\w* left|look\w* left|leftward\w*)\b", "pan", -1),
+    (r"\b(pan|pans|panning|turn\w* right|look\w* right|rightward\w*)\b", "pan", 1),
+    (r"\b(sway\w*|swing\w*|truck\w*|slid\w*|rock\w*|handheld)\b", "swing", 1),
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Pose:
+    """Where the camera is: right, down and forward in units of the nearest surface's distance, and where it looks."""
+
+    x: float = 0.0
+    y: float = 0.0
+    z: float = 0.0
+    yaw: float = 0.0  # radians, to the right
+    pitch: float = 0.0  # radians, upwards
+    zoom: float = 1.0
+
+
+def chosen_move(prompt: str, move: str = "auto") -> tuple[str, int]:
+    """The move that the prompt's words ask for and its direction; a gentle orbit if they ask for none."""
+    text = prompt.lower()
+    found = next(((name, way) for pattern, name, way in _WORDS if re.search(pattern, text)), ("orbit", 1))
+    if move == "auto":
+        return found
+    return move, found[1] if found[0] == move else 1
+
+
+def pose_at(move: str, direction: int, when: float, amount: float, pivot: float) -> Pose:
+    """The camera at `when` 0..1 of the move; `pivot` is the inverse depth of what stays in the middle.
+
+    Orbit and swing end where they began, so the clip may be looped; the others ease in and out.
+    """
+    turn, ease = 2 * pi * when, 0.5 - 0.5 * cos(pi * when)
+    centred = (2 * ease - 1) * direction
+    match move:
+        case "dolly":
+            travel = 0.24 * amount * (ease if direction > 0 else 1 - ease)
+            return Pose(z=travel, y=0.01 * amount * sin(pi * ease))
+        case "pan":
+            return Pose(x=0.05 * amount * centred, yaw=0.055 * amount * centred)
+        case "tilt":
+            return Pose(y=-0.05 * amount * centred, pitch=0.03 * amount * centred)
+        case "zoom":
+            return Pose(zoom=1 + 0.16 * amount * (ease if direction > 0 else 1 - ease))
+        case "swing":
+            return Pose(x=0.07 * amount * sin(turn))
+        case _:
+            x, y = 0.06 * amount * sin(turn), 0.014 * amount * (cos(turn) - 1)
+            return Pose(x, y, 0.05 * amount * (1 - cos(turn)) / 2, -x * pivot, y * pivot)
+
+
+class CameraMove:
+    """One picture's sheets and its move."""
+
+    def __init__(self, picture: Array, depth: Array, settings: GenSettings) -> None:
+        """`picture` RGB in 0..1 [H, W, 3]; `depth` float32 at its size, 1 = near, sharp at edges."""
+        self.settings = settings
+        self.picture = np.ascontiguousarray(picture, np.float32)
+        self.height, self.width = picture.shape[:2]
+        low, high = (float(v) for v in np.percentile(depth, (0.5, 99.5)))
+        self.depth = np.clip((depth - low) / max(high - low, 1e-6), 0, 1).astype(np.float32)
+        self.move, self.direction = chosen_move(settings.prompt, settings.move)
+        self.pad = round(PAD * self.width / 8) * 8
+        self._front = _Sheet(self.picture, FAR + (1 - FAR) * self.depth, 0, tear=TEAR * (1 - FAR))
+        colour, inverse = background(self.picture, FAR + (1 - FAR) * self.depth, radius=round(0.035 * self.width))
+        border = ((self.pad, self.pad), (self.pad, self.pad))
+        colour = np.pad(colour, (*border, (0, 0)), "symmetric")
+        self._back = _Sheet(colour, np.pad(inverse, border, "edge"), self.pad, tear=None)
+        percent = settings.strength_percent
+        self.disparity = (2.0 if isinstance(percent, str) else percent) / 100 * self.width
+        if isinstance(settings.convergence, str):
+            bottom, top = (float(v) for v in np.percentile(self.depth, (2, 98)))
+            self.screen = top - settings.pop_out * (top - bottom)
+        else:
+            self.screen = settings.convergence
+        self.pivot = FAR + (1 - FAR) * float(np.percentile(self.depth, 60))
+
+    @property
+    def name(self) -> str:
+        """What the camera does, in a word or two."""
+        backwards = {"dolly": "dolly out", "zoom": "zoom out", "pan": "pan left", "tilt": "tilt down"}
+        return backwards.get(self.move, self.move) if self.direction < 0 else self.move
+
+    def pairs(self, count: int) -> Iterator[tuple[Array, Array]]:
+        """Left and right view of each frame, RGB in 0..1 [H, W, 3]."""
+        eyes = {"both": (-0.5, 0.5), "right": (0.0, 1.0), "left": (-1.0, 0.0)}[self.settings.eyes or "both"]
+        loops = self.move in ("orbit", "swing")
+        with ThreadPoolExecutor(2, thread_name_prefix="camera") as pool:
+            for number in range(count):
+                when = number / (count if loops else max(count - 1, 1))
+                pose = pose_at(self.move, self.direction, when, self.settings.amount, self.pivot)
+                left, right = pool.map(self.view, (pose, pose), eyes)
+                yield left, right
+
+    def view(self, pose: Pose, eye: float) -> Array:
+        """The picture from one place; `eye` in parts of the distance between the eyes, right is positive."""
+        focal = FOCAL * self.width
+        base = self.disparity / (focal * (1 - FAR))  # the eyes' distance
+        shift = eye * base * focal * (FAR + (1 - FAR) * self.screen)
+        placed = Pose(pose.x + eye * base, pose.y, pose.z, pose.yaw, pose.pitch, pose.zoom * MARGIN)
+        shape = (self.height, self.width)
+        back, _ = self._back.drawn(placed, focal, shift, shape)
+        front, cover = self._front.drawn(placed, focal, shift, shape)
+        soft = cv2.GaussianBlur(cv2.erode(cover, np.ones((3, 3), np.uint8)), (0, 0), 0.8)[..., None]
+        return np.clip(front * soft + back * (1 - soft), 0, 1)
+
+
+class _Sheet:
+    """A textured surface over the picture's plane."""
+
+    def __init__(self, colour: Array, inverse: Array, pad: int, tear: float | None) -> None:
+        self.colour, self.pad = colour, pad
+        height, width = inverse.shape
+        self.rows, self.columns = _grid(height), _grid(width)
+        self.v, self.u = (g.astype(np.float32) for g in np.meshgrid(self.rows, self.columns, indexing="ij"))
+        self.inverse = np.ascontiguousarray(inverse[np.ix_(self.rows, self.columns)])
+        self.size = (height - 2 * pad, width - 2 * pad)
+        self.keep = np.ones((len(self.rows) - 1, len(self.columns) - 1), np.bool_)
+        if tear is not None:
+            corners = [self.inverse[i : i - 1 or None, j : j - 1 or None] for i in (0, 1) for j in (0, 1)]
+            self.keep = np.max(corners, 0) - np.min(corners, 0) < tear
+
+    def drawn(self, pose: Pose, focal: float, shift: float, shape: tuple[int, int]) -> tuple[Array, Array]:
+        """Colour [H, W, 3] and where there is any, float32 [H, W]."""
+        height, width = self.size
+        across = (self.u - self.pad - (width - 1) / 2) / focal
+        down = (self.v - self.pad - (height - 1) / 2) / focal
+        z = 1 / self.inverse
+        x, y, z = across * z - pose.x, down * z - pose.y, z - pose.z
+        cy, sy, cp, sp = cos(pose.yaw), sin(pose.yaw), cos(pose.pitch), sin(pose.pitch)
+        x, z = cy * x - sy * z, sy * x + cy * z
+        y, z = cp * y + sp * z, -sp * y + cp * z
+        z = np.maximum(z, 0.05)
+        scale = focal * pose.zoom
+        columns = scale * x / z + (width - 1) / 2 + shift * pose.zoom
+        rows = scale * y / z + (height - 1) / 2
+        places = raster(columns, rows, 1 / z, self.u, self.v, self.keep, *shape)
+        colour = cv2.remap(self.colour, places[0], places[1], cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+        return colour, (places[0] >= 0).astype(np.float32)
+
+
+def _grid(size: int) -> Array:
+    """Every second sample, and the last."""
+    places = np.arange(0, size, CELL)
+    return places if places[-1] == size - 1 else np.append(places, size - 1)
+
+
+def background(picture: Array, inverse: Array, radius: int) -> tuple[Array, Array]:
+    """The picture and its inverse depth with a band of `radius` pixels along near sides of edges taken away, and what
+    lies behind grown into it."""
+    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius + 1, 2 * radius + 1))
+    behind = cv2.erode(inverse, disc)
+    near = (inverse - behind > 0.07).astype(np.uint8)
+    near = cv2.dilate(near, np.ones((5, 5), np.uint8))  # soft outlines carry the near colour
+    known = 1 - near
+    stacked = np.concatenate([picture, np.minimum(inverse, behind + 0.07)[..., None]], -1)
+    filled = grown(stacked, known.astype(np.float32))
+    colour = np.where(near[..., None] > 0, filled[..., :3], picture)
+    depth = np.where(near > 0, np.minimum(filled[..., 3], inverse), inverse)
+    return colour.astype(np.float32), cv2.blur(depth.astype(np.float32), (5, 5))
+
+
+def grown(values: Array, known: Array) -> Array:
+    """`values` [H, W, C] where `known` is 1; elsewhere smooth growth from there (push-pull pyramid)."""
+    height, width = known.shape
+    if min(height, width) <= 2 or known.min() >= 1:
+        total = max(float(known.sum()), 1e-6)
+        mean = (values * known[..., None]).sum((0, 1)) / total
+        return np.where(known[..., None] > 0, values, mean).astype(np.float32)
+    half = ((width + 1) // 2, (height + 1) // 2)
+    weight = cv2.resize(known, half, interpolation=cv2.INTER_AREA)
+    small = cv2.resize(values * known[..., None], half, interpolation=cv2.INTER_AREA)
+    small = small / np.maximum(weight, 1e-6)[..., None]
+    coarse = grown(small, (weight > 0.2).astype(np.float32))
+    fine = cv2.resize(coarse, (width, height), interpolation=cv2.INTER_LINEAR)
+    out: Array = np.where(known[..., None] > 0, values, fine).astype(np.float32)
+    return out
