@@ -100,6 +100,8 @@ def encoder_names(settings: ConvertSettings, preset: Preset, width: int, hdr: bo
         return preset.encoders_hdr
     if settings.format is Layout.SPATIAL:
         return ("hevc-nvenc", "hevc-videotoolbox", "x265")
+    if settings.format is Layout.VR180:
+        width = preset.vr180_size
     wide = width > preset.wide_from and bool(preset.encoders_wide)
     return preset.encoders_wide if wide else preset.encoders
 

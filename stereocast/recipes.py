@@ -15,12 +15,13 @@ from stereocast.media import bars, depthfile, probe, reader, writer
 from stereocast.media.passthrough import Passthrough
 from stereocast.media.writer import part_path
 from stereocast.pack.packer import FlatPacker
+from stereocast.pack.projection import SpherePacker
 from stereocast.pipeline import Clock, chain, prefetch
 from stereocast.plan import CLIP_FRAMES, Plan
 from stereocast.segment.windows import Windows
 from stereocast.settings import ConvertSettings
 from stereocast.stages import DepthClip, DepthEstimator, Packer, StereoSynthesizer
-from stereocast.types import DepthMap, Layout, PixelFormat, StereoClip, StereoFormat, StreamInfo
+from stereocast.types import DepthMap, Layout, PixelFormat, Projection, StereoClip, StereoFormat, StreamInfo
 
 __all__ = ["Converted", "convert", "part_path", "prepare"]
 
@@ -70,8 +71,12 @@ def synthesizer(settings: ConvertSettings, info: StreamInfo) -> StereoSynthesize
     return made
 
 
-def packer(form: StereoFormat) -> Packer:
+def packer(settings: ConvertSettings, info: StreamInfo) -> Packer:
     """The stage that packs both views into one picture."""
+    form = plan.stereo_format(settings)
+    if form.projection is Projection.EQUIRECT_180:
+        size = catalog.preset(settings.preset).vr180_size
+        return SpherePacker(form, size, settings.fov, float(info.sample_aspect))
     return FlatPacker(form)
 
 
@@ -97,7 +102,8 @@ def prepare(name: str, output: Path | str | None, settings: ConvertSettings) -> 
         target = "-" if output == "-" else plan.output_path(
             name, None if output is None else Path(output), form, plan.default_suffix(container, name, still=False)
         )  # fmt: skip
-        info, pack = source.info, packer(form)
+        info = source.info
+        pack = packer(settings, info)
         packed = plan.packed_info(info, form, pack.shape(info.height, info.width), profile.pixel_format)
         stages = {"segmenter": CLIP_FRAMES + 2, "depth": 2 * CLIP_FRAMES, "synthesis": 2 * CLIP_FRAMES}
         bill = plan.memory_bill(info, packed, stages)
@@ -123,7 +129,7 @@ def _prepare_still(name: str, output: Path | str | None, settings: ConvertSettin
     form, info = plan.stereo_format(settings), source.info
     suffix = plan.default_suffix("", name, still=True)
     target = plan.output_path(name, None if output in (None, "-") else Path(str(output)), form, suffix)
-    packed = plan.packed_info(info, form, packer(form).shape(info.height, info.width), info.pixel_format)
+    packed = plan.packed_info(info, form, packer(settings, info).shape(info.height, info.width), info.pixel_format)
     made = Plan(name, target, settings, catalog.preset(settings.preset), form, info, packed, "image", None)
     plan.check_output(made.outputs, name, overwrite=settings.overwrite)
     return made
@@ -184,7 +190,7 @@ def convert(made: Plan, source: Any, progress: Progress = lambda frames, clock: 
             clock.stage("synthesis", synthesizer(made.settings, made.info)),
             meter,
             prefetch,
-            clock.stage("packing", packer(made.form)),
+            clock.stage("packing", packer(made.settings, made.info)),
             run.rest,
         )
         with chain(clock.source("reading", run.frames()), *stages) as clips:
