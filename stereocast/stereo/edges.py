@@ -76,6 +76,13 @@ def enlarge(
     return out
 
 
+def working_softness(disparity: Array, height: int, width: int) -> float:
+    """`softness` of a map [h, w] at the size at which `enlarge` snaps it: measured once per shot, so that it doesn't
+    change from frame to frame."""
+    rows, columns = working_size(disparity.shape[0], disparity.shape[1], height, width)
+    return softness(cv2.resize(np.ascontiguousarray(disparity, np.float32), (columns, rows)))
+
+
 def working_size(rows: int, columns: int, height: int, width: int) -> tuple[int, int]:
     """The size at which a map [rows, columns] is snapped before it is brought to [height, width]."""
     factor = max(1, min(3, WORK_WIDTH // max(columns, 1)))

@@ -8,7 +8,8 @@ from typing import Literal
 import cv2
 import numpy as np
 
-from stereocast.kernels import cpu_fill, cpu_structure
+from stereocast.kernels import cpu_carry, cpu_fill, cpu_structure
+from stereocast.stereo.memory import Layer
 from stereocast.types import Array
 
 Effort = Literal["fast", "best"]
@@ -26,12 +27,21 @@ def _window() -> Array:
 
 
 def fill(
-    source: Array, planes: Array, disparity: Array, gain: float, shifts: Array, holes: Array, effort: Effort = "fast"
+    source: Array,
+    planes: Array,
+    disparity: Array,
+    gain: float,
+    shifts: Array,
+    holes: Array,
+    effort: Effort = "fast",
+    former: Layer | None = None,
+    flow: Array | None = None,
 ) -> None:
     """Fills the holes of all planes [P, H, W] in place; the view is a right one or reversed (see `kernels.cpu`).
 
     source [P, H, W], disparity float32 [H, W] and `gain` are what was warped; shifts int16 [H, W] and holes uint8
-    [H, W rounded up to 8] are what the warp wrote.
+    [H, W rounded up to 8] are what the warp wrote. `former` is the view's layer in the frame before, `flow` float32 [2, h, w]
+    the source's motion to it in this layer's pixels: what was seen or shown there is kept.
     """
     total = cpu_fill.count_holes(holes)
     if total == 0:
@@ -47,6 +57,19 @@ def fill(
     leans = np.zeros((2, height), np.float32)
     if effort == "best":
         _structure(planes, shifts, holes, xs, starts, pull, want, leans)
+    if former is not None and flow is not None:
+        cpu_carry.carry(
+            planes,
+            former.planes,
+            former.shifts,
+            former.holes,
+            flow,
+            shifts,
+            xs,
+            starts,
+            pull,
+            want,
+        )
     values = np.zeros((count, total), np.float32)
     cpu_fill.harmonic(
         source,

@@ -2,19 +2,22 @@
 
 import os
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import cv2
 import numpy as np
 
 from stereocast.arrays import to_host
 from stereocast.errors import UsageError
+from stereocast.planes import planes
 from stereocast.settings import StereoSettings
 from stereocast.stages import DepthClip
-from stereocast.stereo import comfort, edges
+from stereocast.stereo import comfort, edges, frame_edge
+from stereocast.stereo.memory import Memory, motion, small_luma
 from stereocast.stereo.warp import Workspace, render_view
-from stereocast.types import Array, Clip, DepthMap, Disparity, StereoClip, StreamInfo
+from stereocast.types import Array, Clip, DepthMap, Disparity, PixelFormat, StereoClip, StreamInfo
 
 
 def read_disparity(path: Path) -> Array:
@@ -51,7 +54,13 @@ class WarpSynthesizer:
         self._exact = read_disparity(settings.disparity) if settings.disparity else None
         self._next = first_frame
         self._local = threading.local()
+        self._gain = 0.5 if settings.synthesised == "both" else 1.0
         self._scale = comfort.DepthScale(0.0, 0.0)
+        self._unit = 1.0
+        self._softness = 1.0
+        self._window = frame_edge.FloatingWindow()
+        self._memories: dict[str, Memory] = {"left": Memory(), "right": Memory()}
+        self._last_luma: Array | None = None
 
     def __call__(self, clips: Iterator[DepthClip]) -> Iterator[StereoClip]:
         """Clips come out as they came in, `overlap` frames left out."""
@@ -62,31 +71,47 @@ class WarpSynthesizer:
     def _convert(self, clip: Clip, depth: DepthMap, pool: ThreadPoolExecutor) -> StereoClip:
         frames = np.ascontiguousarray(to_host(clip.frames)[clip.overlap :])
         values = to_host(depth.values)[clip.overlap :]
-        disparity_of = self._disparities(clip, values, depth.metric)
+        if clip.first:
+            self._begin_shot(clip, values, depth.metric)
+        disparity_of = self._disparities(clip, values)
         eyes = self.settings.synthesised
         count, height, width = len(frames), clip.height, clip.width
         left, right = (frames if eyes not in ("both", eye) else np.empty_like(frames) for eye in ("left", "right"))
+        views = {"left": left, "right": right}
         holes = {eye: np.empty((count, height, width), np.bool_) for eye in ("left", "right") if eyes in ("both", eye)}
-        gain = 0.5 if eyes == "both" else 1.0
 
-        def work(t: int) -> None:
+        def work(t: int, names: tuple[str, ...], memories: Mapping[str, Memory], flow: Array | None) -> None:
             space = self._space(height, width)
             disparity = disparity_of(t, space.disparity)
-            for eye, out in (("left", left), ("right", right)):
-                if eye in holes:
-                    render_view(
-                        frames[t],
-                        disparity,
-                        gain,
-                        clip.pixel_format,
-                        out[t],
-                        holes[eye][t],
-                        space,
-                        mirror=eye == "left",
-                        effort=self.settings.fill,
-                    )
+            for eye in names:
+                memory = memories.get(eye)
+                if memory is not None:
+                    memory.flow = flow
+                render_view(
+                    frames[t],
+                    disparity,
+                    self._gain,
+                    clip.pixel_format,
+                    views[eye][t],
+                    holes[eye][t],
+                    space,
+                    mirror=eye == "left",
+                    effort=self.settings.fill,
+                    distrust=min(self.settings.edge_dilation, 1),
+                    memory=memory,
+                )
 
-        list(pool.map(work, range(count)))
+        if self.settings.fill == "best":  # each frame needs the one before: the eyes run side by side, not the frames
+            flows = self._flows(frames, clip.pixel_format, pool)
+
+            def film(eye: str) -> None:
+                for t in range(count):
+                    work(t, (eye,), self._memories, flows[t])
+
+            list(pool.map(film, holes))
+        else:
+            list(pool.map(lambda t: work(t, tuple(holes), {}, None), range(count)))
+        left, right = self._finish(clip, frames, views, holes, values)
         return StereoClip(
             left,
             right,
@@ -107,25 +132,88 @@ class WarpSynthesizer:
             space = self._local.space = Workspace.of(height, width)
         return space
 
-    def _disparities(self, clip: Clip, depth: Array, metric: bool) -> Callable[[int, Array], Array]:
+    def _begin_shot(self, clip: Clip, depth: Array, metric: bool) -> None:
+        """Scale, softness and memory of a new shot."""
+        self._memories = {"left": Memory(), "right": Memory()}
+        self._last_luma = None
+        self._window.reset()
+        if self._exact is None:
+            options = self.settings
+            unit = comfort.metric_unit(depth) if metric else 1.0
+            self._unit = unit
+            self._scale = comfort.scale_for(
+                depth, clip.width, options.strength_percent, options.convergence, options.pop_out, unit
+            )
+            self._softness = edges.working_softness(self._scale.disparity(depth[0]), clip.height, clip.width)
+
+    def _flows(self, frames: Array, pixel_format: PixelFormat, pool: ThreadPoolExecutor) -> list[Array | None]:
+        """Motion from each frame to the one before it, across clips of a shot."""
+        lumas = list(pool.map(lambda frame: small_luma(frame, pixel_format), frames))
+        before = [self._last_luma, *lumas[:-1]]
+        self._last_luma = lumas[-1] if lumas else self._last_luma
+        width = planes(frames[0])[0].shape[1] if pixel_format.planar else frames.shape[2]
+
+        def flow(pair: tuple[Array, Array | None]) -> Array | None:
+            return None if pair[1] is None else motion(pair[0], pair[1], width)
+
+        return list(pool.map(flow, zip(lumas, before, strict=True)))
+
+    def _disparities(self, clip: Clip, depth: Array) -> Callable[[int, Array], Array]:
         """A function from (frame, buffer) to that frame's disparity in pixels, finite, [H, W]."""
+        grown = max(0, self.settings.edge_dilation - 1)
+
+        def grow(disparity: Array) -> Array:
+            if not grown:
+                return disparity
+            return cv2.dilate(disparity, np.ones((2 * grown + 1, 2 * grown + 1), np.uint8))
+
         if self._exact is not None:
             start = self._next
             self._next += len(depth)
             exact, height, width = self._exact, clip.height, clip.width
+            return lambda t, buffer: grow(self._fitted(exact, start + t, height, width))
+        scale, softness = self._scale, self._softness
+        return lambda t, buffer: grow(
+            edges.enlarge(scale.disparity(depth[t]), buffer.shape[0], buffer.shape[1], buffer, softness)
+        )
 
-            def brought(t: int, buffer: Array) -> Array:
-                return self._fitted(exact, start + t, height, width)
+    def _finish(
+        self, clip: Clip, frames: Array, views: dict[str, Array], holes: dict[str, Array], depth: Array
+    ) -> tuple[Array, Array]:
+        """Border handling and floating window; returns the left and the right view."""
+        border, form = self.settings.border, clip.pixel_format
+        for eye, view in views.items():  # the source itself is never painted on
+            if view is frames and (border in ("crop", "scale") or self.settings.window_guard):
+                views[eye] = frames.copy()
+        if border == "paper":
+            for eye, masks in holes.items():
+                for view, frame, mask in zip(views[eye], frames, masks, strict=True):
+                    frame_edge.take_other(view, frame, mask, form)
+        elif border in ("crop", "scale"):
+            strip = self._strip(clip.width)
+            for view in (*views["left"], *views["right"]):
+                if border == "crop":
+                    frame_edge.paint(view, strip, strip, form, clip.colour)
+                else:
+                    frame_edge.zoom(view, strip, form)
+        if self.settings.window_guard:
+            for t in range(len(frames)):
+                disparity = (
+                    self._scale.disparity(depth[t])
+                    if self._exact is None
+                    else self._fitted(self._exact, self._next - len(frames) + t, clip.height, clip.width)
+                )
+                left, right = self._window.columns(disparity)
+                frame_edge.paint(views["left"][t], left, 0, form, clip.colour)
+                frame_edge.paint(views["right"][t], 0, right, form, clip.colour)
+        return views["left"], views["right"]
 
-            return brought
-        if clip.first:
-            options = self.settings
-            unit = comfort.metric_unit(depth) if metric else 1.0
-            self._scale = comfort.scale_for(
-                depth, clip.width, options.strength_percent, options.convergence, options.pop_out, unit
-            )
-        scale = self._scale
-        return lambda t, buffer: edges.enlarge(scale.disparity(depth[t]), buffer.shape[0], buffer.shape[1], buffer)
+    def _strip(self, width: int) -> int:
+        """Columns at either side that may have no source in this shot, the same in all its frames."""
+        if self._exact is None:
+            return min(width // 4, frame_edge.strip_width(self._scale, self._gain, 0.0, self._unit))
+        known = np.abs(self._exact[np.isfinite(self._exact)])
+        return min(width // 4, int(np.ceil(self._gain * float(known.max(initial=0.0)))))
 
     def _fitted(self, exact: Array, frame: int, height: int, width: int) -> Array:
         if len(exact) > 1 and frame >= len(exact):

@@ -7,6 +7,7 @@ import numpy as np
 from stereocast.kernels import cpu, cpu_edges
 from stereocast.planes import planes
 from stereocast.stereo.fill import Effort, fill
+from stereocast.stereo.memory import Memory
 from stereocast.types import Array, PixelFormat
 
 _NO_MASK = np.empty((0, 0), np.uint8)
@@ -56,11 +57,14 @@ def render_view(
     space: Workspace,
     mirror: bool = False,
     effort: Effort = "fast",
+    distrust: int = 1,
+    memory: Memory | None = None,
 ) -> None:
     """Writes the view that sees every pixel `gain * disparity` further left (right, if `mirror`) into `out`.
 
     image, out: one picture; disparity float32 [H, W], finite, contiguous; holes bool [H, W] (written): what was
-    invented. `gain` is 1 for a whole disparity, 0.5 for half of it, and at least 0.
+    invented. `gain` is 1 for a whole disparity, 0.5 for half of it, and at least 0. `distrust`: columns of background
+    beside a silhouette that are taken to be mixed with it (0 or 1). `memory`: the former frame of this eye, if any.
     """
     peak = (1 << pixel_format.bits) - 1
     masks = [space.holes, space.chroma_holes]
@@ -70,10 +74,18 @@ def render_view(
     sources, targets = layers(image, pixel_format), layers(out, pixel_format)
     if len(sources) == 2:
         cpu.halve_disparity(disparity, space.chroma_disparity)
-    for source, target, mask, view, shifts, depth in zip(sources, targets, masks, views, maps, depths, strict=False):
-        cpu.warp_rows(source, depth, gain, mirror, target, shifts, mask, view, 0, target.shape[1], 1, peak)
+    for number, (source, target, mask, view, shifts, depth) in enumerate(
+        zip(sources, targets, masks, views, maps, depths, strict=False)
+    ):
+        cpu.warp_rows(source, depth, gain, mirror, target, shifts, mask, view, 0, target.shape[1], distrust, peak)
         turn = np.s_[..., ::-1] if mirror else np.s_[..., :]
-        fill(source[turn], target[turn], depth[turn], gain, shifts, mask, effort)
+        former = flow = None
+        if memory is not None and memory.flow is not None:
+            former = memory.former(number)
+            flow = memory.flow * np.float32(0.5) if number else memory.flow
+            if mirror:
+                flow = np.stack([-flow[0, :, ::-1], flow[1, :, ::-1]])
+        fill(source[turn], target[turn], depth[turn], gain, shifts, mask, effort, former, flow)
         cpu_edges.soften(target[turn], shifts)
-    width = holes.shape[1]
-    np.not_equal(space.holes[:, width - 1 :: -1] if mirror else space.holes[:, :width], 0, out=holes)
+        if memory is not None:
+            memory.keep(number, target[turn], shifts, mask)

@@ -1,0 +1,55 @@
+"""What one eye showed in the frame before, and the motion from there: fills once shown are carried along.
+
+Bounded: one view per eye, one small flow field per frame. Forgotten at a cut.
+"""
+
+from dataclasses import dataclass, field
+
+import cv2
+import numpy as np
+
+from stereocast.planes import planes
+from stereocast.types import Array, PixelFormat
+
+FLOW_WIDTH = 480
+
+
+def small_luma(image: Array, pixel_format: PixelFormat) -> Array:
+    """Brightness of one picture as uint8, about FLOW_WIDTH wide."""
+    luma = planes(image)[0] if pixel_format.planar else image[..., 1]
+    height, width = luma.shape
+    shape = (min(width, FLOW_WIDTH), max(16, round(height * min(width, FLOW_WIDTH) / width)))
+    small = cv2.resize(np.ascontiguousarray(luma), shape, interpolation=cv2.INTER_AREA)
+    return small if pixel_format.bits == 8 else (small >> (pixel_format.bits - 8)).astype(np.uint8)
+
+
+def motion(now: Array, before: Array, width: int) -> Array:
+    """Optical flow from `now` to `before` (both from `small_luma`), float32 [2, h, w], in pixels of `width` columns."""
+    dis = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
+    flow = dis.calc(now, before, None)
+    return np.ascontiguousarray(flow.transpose(2, 0, 1)) * np.float32(width / now.shape[1])
+
+
+@dataclass(slots=True)
+class Layer:
+    """A finished layer of a view and what is known of it, as the warp wrote it (reversed for a left view)."""
+
+    planes: Array  # [P, H, W]
+    shifts: Array  # int16 [H, W]
+    holes: Array  # uint8 [H, >= W]
+
+
+@dataclass(slots=True)
+class Memory:
+    """The former frame's view of one eye; `flow` leads from the present frame to it (None: there is none)."""
+
+    layers: dict[int, Layer] = field(default_factory=dict)
+    flow: Array | None = None
+
+    def former(self, number: int) -> Layer | None:
+        """Layer `number` of the former view, if the present frame continues it."""
+        return self.layers.get(number) if self.flow is not None else None
+
+    def keep(self, number: int, view: Array, shifts: Array, holes: Array) -> None:
+        """Remembers a finished layer."""
+        self.layers[number] = Layer(np.ascontiguousarray(view), shifts.copy(), holes.copy())
