@@ -67,6 +67,24 @@ class DepthSettings(Settings):
     """auto (the best that is installed), an estimator's name, or a depth video or folder of your own."""
     dissolve: int = Field(0, ge=0, le=50)
     """DepthCrafter: dissolve the depth at this step of a 50-step schedule (paper: 45 for 1024, 40 for 512; 0 = off)."""
+    dissolve_scale: Literal["paper", "index", "vp"] = "paper"
+    """What --dissolve counts: paper (larger removes more: index 50 - t), index (0 is the noisiest), vp (DDIM's gentler scale)."""
+    dissolve_sigma: float | None = Field(None, gt=0, le=700)
+    """Dissolve at this noise level instead; 0.1 to 5 takes detail away gradually."""
+    dissolve_input: Literal["official", "noised", "literal"] = "official"
+    """What is dissolved: official (clean latents), noised (with fixed noise per frame), literal (the printed formula)."""
+    depth_size: int | None = Field(None, ge=64, le=4096)
+    """Longer (video models) or shorter (image models) side at which a depth network sees the film; default: the model's."""
+    depth_window: int | None = Field(None, ge=4, le=400)
+    """DepthCrafter: frames per window (default: what fits into memory, at most 110)."""
+    depth_steps: int = Field(5, ge=1, le=50)
+    """DepthCrafter: denoising steps."""
+    depth_guidance: float = Field(1.0, ge=1, le=10)
+    """DepthCrafter: guidance scale; above 1 doubles the work."""
+    depth_mode: Literal["windows", "streaming"] = "windows"
+    """Video Depth Anything: windows of 32 frames, or streaming (one frame at a time, less accurate, no delay)."""
+    offload: Literal["auto", "none", "model", "sequential"] = "auto"
+    """Keep weights in main memory: model moves one network at a time to the GPU, sequential one layer at a time."""
     depth_downsample: Literal[1, 2, 4] = 1
     """Use the depth map at 1/2 or 1/4 of its size."""
     propagate: bool = False

@@ -421,3 +421,27 @@ def load_into(
         raise WeightsError(f"{what} doesn't fit {type(model).__name__}: {'; '.join(problems)}")
     model.load_state_dict(found, strict=False, assign=True)
     return model.requires_grad_(False).eval()
+
+
+def load_transformers(model_class: Any, path: Path, dtype: Any) -> Any:
+    """A model of the transformers library from a folder with config.json and one safetensors file, which keeps its own
+    key maps between versions. Raises WeightsError as `load_into` does."""
+    if not path.is_dir():
+        raise WeightsError(f"{path} is no folder; give the folder with config.json and model.safetensors")
+    read_config(path)
+    check(find_checkpoint(path, "model"))
+    try:
+        model, found = model_class.from_pretrained(
+            str(path), dtype=dtype, local_files_only=True, use_safetensors=True, output_loading_info=True
+        )
+    except (OSError, ValueError, RuntimeError, KeyError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise WeightsError(f"{path} doesn't fit {model_class.__name__}: {reason}") from error
+    problems = [
+        f"{kind} {_some(str(key) for key in found[entry])}"
+        for kind, entry in (("missing", "missing_keys"), ("unexpected", "unexpected_keys"), ("wrong shape", "mismatched_keys"))
+        if found.get(entry)
+    ]  # fmt: skip
+    if problems:
+        raise WeightsError(f"{path} doesn't fit {model_class.__name__}: {'; '.join(problems)}")
+    return model.requires_grad_(False).eval()

@@ -1,0 +1,145 @@
+"""Depth of single frames through transformers: Depth Anything V2 (relative) and Depth Pro (metric).
+
+Yang et al., "Depth Anything V2", 2024; Bochkovskii et al., "Depth Pro", 2024. Preprocessing is ours. Frames don't know
+of each other, so relative depth is scaled per shot and smoothed along motion (see `steady`).
+"""
+
+import logging
+from collections.abc import Iterator
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+from transformers import DepthAnythingForDepthEstimation, DepthProForDepthEstimation
+
+from stereocast import arrays, planes
+from stereocast.depth import frames as pictures
+from stereocast.depth import memory, steady, windowed
+from stereocast.models import weights
+from stereocast.settings import ConvertSettings
+from stereocast.stages import DepthClip
+from stereocast.types import Array, Clip, DepthMap, StreamInfo
+
+_log = logging.getLogger(__name__)
+
+
+class _ImageDepth:
+    """What both share: one call per few frames."""
+
+    name = ""
+    metric = False
+    held = 0
+    mean_std = pictures.IMAGENET
+    model_class: Any = None
+
+    def __init__(self, settings: ConvertSettings, info: StreamInfo) -> None:
+        self.device = arrays.choose_device(settings.device).name
+        store = weights.WeightStore(weights.parse_paths(settings.weights, self.name), settings.accept_licence)
+        dtype = memory.dtype_for(settings.precision, self.device)
+        path = store.path(self.name)
+        self.model = weights.load_transformers(self.model_class, path, dtype).to(self.device)
+        self.shape = self.network_size(info.height, info.width, settings.depth_size)
+        self._smoother = steady.FlowSmoother(settings.smooth)
+        self._scale = steady.Scale()
+        self.batch = 4
+        _log.info("%s at %dx%d on %s", self.name, self.shape[1], self.shape[0], self.device)
+
+    def network_size(self, height: int, width: int, size: int | None) -> tuple[int, int]:
+        """Rows and columns that the network sees."""
+        raise NotImplementedError
+
+    def begin(self) -> None:
+        """A new shot."""
+        self._smoother.reset()
+        self._scale.reset()
+
+    def raw(self, images: Tensor) -> Tensor:
+        """Network output, float32 [T, h, w], of normalised images [T, 3, H, W]."""
+        return self.model(pixel_values=images.to(self.device, self.model.dtype)).predicted_depth.float()  # type: ignore[no-any-return]
+
+    @torch.inference_mode()
+    def _raw_frames(self, frames: Array) -> Array:
+        images = pictures.normalised(frames, self.shape, self.mean_std)
+        parts = [memory.in_halves(self.raw, part, self.device) for part in images.split(self.batch)]
+        return np.asarray(arrays.to_host(torch.cat(parts)), np.float32)
+
+    def finished(self, raw: Array, frames: Array) -> Array:
+        """Raw depth of consecutive frames to what is given out."""
+        self._scale.look(raw)
+        depth = self._scale(raw)
+        rows, columns = depth.shape[1:]
+        smooth = []
+        for picture, values in zip(frames, depth, strict=True):
+            grey = cv2.cvtColor((picture * 255).astype(np.uint8), cv2.COLOR_RGB2GRAY)
+            grey = cv2.resize(grey, (columns, rows), interpolation=cv2.INTER_AREA)
+            smooth.append(self._smoother(grey, values))
+        return np.stack(smooth)
+
+    def __call__(self, clips: Iterator[Clip]) -> Iterator[DepthClip]:
+        for clip in clips:
+            if clip.first:
+                self.begin()
+            clip = windowed.without_overlap(clip)
+            if not len(clip):
+                continue
+            frames = planes.rgb_frames(clip, self.shape)
+            yield clip, DepthMap(self.finished(self._raw_frames(frames), frames), self.metric)
+
+
+class _DepthAnything(_ImageDepth):
+    model_class = DepthAnythingForDepthEstimation
+
+    def network_size(self, height: int, width: int, size: int | None) -> tuple[int, int]:
+        backbone = self.model.config.backbone_config
+        return pictures.size_at_least(height, width, size or 518, int(backbone.patch_size))
+
+
+class DepthAnythingSmall(_DepthAnything):
+    """ViT-S."""
+
+    name = "depth-anything-v2-small"
+
+
+class DepthAnythingBase(_DepthAnything):
+    """ViT-B."""
+
+    name = "depth-anything-v2-base"
+
+
+class DepthAnythingLarge(_DepthAnything):
+    """ViT-L."""
+
+    name = "depth-anything-v2-large"
+
+
+class DepthPro(_ImageDepth):
+    """Metric inverse depth, 1/m. The network sees a square and gives canonical inverse depth (of a camera whose focal
+    length is its width) and the horizontal field of view; one field of view holds for a shot, or depth would breathe."""
+
+    name = "depth-pro"
+    metric = True
+    mean_std = pictures.HALVES
+    model_class = DepthProForDepthEstimation
+
+    def network_size(self, height: int, width: int, size: int | None) -> tuple[int, int]:
+        config = self.model.config
+        side = int(config.patch_size / min(config.scaled_images_ratios)) if size is None else size
+        return side, side
+
+    def begin(self) -> None:
+        super().begin()
+        self._fov_deg: float | None = None
+
+    def raw(self, images: Tensor) -> Tensor:
+        out = self.model(pixel_values=images.to(self.device, self.model.dtype))
+        if self._fov_deg is None:
+            fov = out.field_of_view
+            self._fov_deg = 60.0 if fov is None else float(fov.float().median())
+        return out.predicted_depth.float()  # type: ignore[no-any-return]
+
+    def finished(self, raw: Array, frames: Array) -> Array:
+        """Canonical to metric: times width / focal length = 2 tan(fov / 2)."""
+        factor = 2 * np.tan(np.deg2rad(self._fov_deg or 60.0) / 2)
+        return np.clip(raw * np.float32(factor), 1e-4, 1e4).astype(np.float32)
