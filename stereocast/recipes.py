@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from stereocast import catalog, plan, registry, report, resume, sheet
+from stereocast.depth import choice, refine
 from stereocast.depth.file import FileDepth, folder_maps
 from stereocast.errors import SourceError
 from stereocast.media import bars, depthfile, probe, reader, writer
@@ -56,13 +57,13 @@ def estimator(settings: ConvertSettings, info: StreamInfo) -> DepthEstimator:
     """The depth stage: brought by the user, or made. Raises UnknownName, ExtraMissing, SourceError."""
     brought = Path(settings.depth)
     if brought.is_dir():
-        return FileDepth(folder_maps(brought), name=str(brought))
+        return refine.refined(FileDepth(folder_maps(brought), name=str(brought)), settings, info, "file")
     if brought.is_file():
         maps, metric = depthfile.depth_maps(str(brought))
-        return FileDepth(maps, metric=metric, name=str(brought))
-    name = "embedded" if settings.depth == "auto" else settings.depth
+        return refine.refined(FileDepth(maps, metric=metric, name=str(brought)), settings, info, "file")
+    name, _ = choice.resolve(settings)
     made: DepthEstimator = registry.load(registry.DEPTH, "depth estimator", name)(settings, info)
-    return made
+    return refine.refined(made, settings, info, name)
 
 
 def synthesizer(settings: ConvertSettings, info: StreamInfo) -> StereoSynthesizer:
@@ -108,6 +109,8 @@ def prepare(name: str, output: Path | str | None, settings: ConvertSettings) -> 
         stages = {"segmenter": CLIP_FRAMES + 2, "depth": 2 * CLIP_FRAMES, "synthesis": 2 * CLIP_FRAMES}
         bill = plan.memory_bill(info, packed, stages)
         notes = ("HDR is tone-mapped to SDR",) if source.tone_mapped else ()
+        if not Path(settings.depth).exists():
+            notes += ("depth: {} ({})".format(*choice.resolve(settings)),)
         made = Plan(name, target, settings, preset, form, info, packed, container, profile, notes, bill)
         plan.check_output(made.outputs, name, overwrite=settings.overwrite or container == "hls")
         plan.check_limits(made)
@@ -120,8 +123,8 @@ def prepare(name: str, output: Path | str | None, settings: ConvertSettings) -> 
 
 def _check_names(settings: ConvertSettings) -> None:
     """Refuses unknown or uninstalled back ends before anything is opened."""
-    if settings.depth != "auto" and not Path(settings.depth).exists():
-        registry.find(registry.DEPTH, "depth estimator", settings.depth)
+    if not Path(settings.depth).exists():
+        choice.resolve(settings)
     registry.find(registry.SYNTH, "synthesis", settings.synth)
 
 

@@ -27,10 +27,27 @@ class Backend:
 
 
 _TORCH = ("torch", "safetensors", "transformers")
+_VDA = "stereocast.depth.video_depth_anything"
+_IMAGE = "stereocast.depth.image"
 
 DEPTH: Mapping[str, Backend] = {
     "embedded": Backend("stereocast.depth.embedded:EmbeddedDepth", about="small network in the wheel, CPU"),
     "file": Backend("stereocast.depth.file:FileDepth", about="a depth video or folder of your own"),
+    "video-depth-anything-small": Backend(f"{_VDA}:SmallVideoDepth", "depth", _TORCH, "video, consistent, free"),
+    "video-depth-anything-base": Backend(f"{_VDA}:BaseVideoDepth", "depth", _TORCH, "video, non-commercial"),
+    "video-depth-anything-large": Backend(f"{_VDA}:LargeVideoDepth", "depth", _TORCH, "video, non-commercial"),
+    "depth-anything-v2-small": Backend(f"{_IMAGE}:DepthAnythingSmall", "depth", _TORCH, "single frames, free"),
+    "depth-anything-v2-base": Backend(f"{_IMAGE}:DepthAnythingBase", "depth", _TORCH, "single frames, non-commercial"),
+    "depth-anything-v2-large": Backend(
+        f"{_IMAGE}:DepthAnythingLarge", "depth", _TORCH, "single frames, non-commercial"
+    ),
+    "depth-pro": Backend(f"{_IMAGE}:DepthPro", "depth", _TORCH, "single frames, metric, research"),
+    "depthcrafter": Backend(
+        "stereocast.depth.depthcrafter:DepthCrafter",
+        "diffusion",
+        (*_TORCH, "diffusers", "accelerate"),
+        "video by diffusion, finest detail, research",
+    ),
 }
 
 SYNTH: Mapping[str, Backend] = {

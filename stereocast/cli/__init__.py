@@ -14,6 +14,7 @@ COMMANDS = {  # name: ("module:function", one line for the list)
         "stereocast.cli.inspect:inspect",
         "What a player will see: streams, tags, and whether a headset plays it.",
     ),
+    "models": ("stereocast.cli.models:models", "Weights: list, licence, size, download, verify, remove."),
     "doctor": ("stereocast.cli.doctor:doctor", "Devices, encoders that really open, extras, disk."),
 }
 

@@ -165,7 +165,8 @@ class Sampler:
         shared = self._carried
         if shared:
             weight = ramp(shared, fresh)
-            fresh[:shared] = (1 - weight) * self._waiting.latents[:shared] + weight * fresh[:shared]
+            blend = (1 - weight) * self._waiting.latents[:shared] + weight * fresh[:shared]
+            fresh = torch.cat([blend, fresh[shared:]])
         done = Frames(fresh, *self._waiting.part(0, count)[1:])
         rest = self._waiting.part(count)
         self._windows += 1

@@ -127,7 +127,7 @@ class Dissolver:
         if self._carried is not None and len(self._carried):
             shared = len(self._carried)
             weight = ramp(shared, fresh)
-            fresh[:shared] = (1 - weight) * self._carried + weight * fresh[:shared]
+            fresh = torch.cat([(1 - weight) * self._carried + weight * fresh[:shared], fresh[shared:]])
         self._carried = fresh[count - kept :]
         self._waiting = self._waiting.part(count - kept)
         self._start += count - kept

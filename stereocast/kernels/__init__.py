@@ -15,3 +15,10 @@ def warp_exact(source: Array, depth: Array, scale_percent: float, exponent: floa
     from stereocast.kernels import cpu_exact
 
     return cpu_exact.warp_exact(source, depth, scale_percent, exponent)
+
+
+def warp_soft(left: Array, disparity: Array) -> tuple[Array, Array]:
+    """StereoCrafter's soft splat, see `soft.warp_soft`; NumPy arrays."""
+    from stereocast.kernels import soft
+
+    return soft.warp_soft(left, disparity)

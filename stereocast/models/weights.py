@@ -105,6 +105,17 @@ def download(entry: Weights, *, accept_licence: bool = False, progress: Callable
     """
     if folder := downloaded(entry):
         return folder
+    _refuse(entry, accept_licence)
+    accept(entry)
+    _check_space(entry)
+    folder = _fetch(entry, progress or _log.info)
+    for file in entry.files:
+        check(folder / file, _known_hash(entry, folder / file))
+    return folder
+
+
+def _refuse(entry: Weights, accept_licence: bool) -> None:
+    """Says why `entry` can't be downloaded, where that is known without trying."""
     if is_offline():
         raise WeightsError(
             f"weights '{entry.name}' aren't downloaded and HF_HUB_OFFLINE is set; run `stereocast models download "
@@ -117,12 +128,6 @@ def download(entry: Weights, *, accept_licence: bool = False, progress: Callable
         )
     if find_spec("huggingface_hub") is None:
         raise ExtraMissing(f"downloading '{entry.name}'", entry.extra)
-    accept(entry)
-    _check_space(entry)
-    folder = _fetch(entry, progress or _log.info)
-    for file in entry.files:
-        check(folder / file, _known_hash(entry, folder / file))
-    return folder
 
 
 def _check_space(entry: Weights) -> None:
@@ -291,6 +296,12 @@ class WeightStore:
         """Whether `name` and all it needs are on this disk."""
         return all(self._local(entry) or downloaded(entry) for entry in shelf.with_needs(name))
 
+    def require(self, name: str) -> None:
+        """Raises what `path` would raise without trying a download: terms not accepted, offline, an extra missing."""
+        for entry in shelf.with_needs(name):
+            if not self._local(entry) and not downloaded(entry):
+                _refuse(entry, self.accept_licence)
+
     def path(self, name: str) -> Path:
         """The file or folder of the weights `name`: the user's own, else the hub's, downloaded where that's allowed."""
         entry = shelf.find(name)
@@ -430,13 +441,20 @@ def load_transformers(model_class: Any, path: Path, dtype: Any) -> Any:
         raise WeightsError(f"{path} is no folder; give the folder with config.json and model.safetensors")
     read_config(path)
     check(find_checkpoint(path, "model"))
+    from transformers.utils import logging as library
+
+    bars = library.is_progress_bar_enabled()
+    library.disable_progress_bar()
     try:
         model, found = model_class.from_pretrained(
-            str(path), dtype=dtype, local_files_only=True, use_safetensors=True, output_loading_info=True
+            str(path), local_files_only=True, use_safetensors=True, output_loading_info=True
         )
     except (OSError, ValueError, RuntimeError, KeyError) as error:
         reason = str(error).strip().splitlines()[0]
         raise WeightsError(f"{path} doesn't fit {model_class.__name__}: {reason}") from error
+    finally:
+        if bars:
+            library.enable_progress_bar()
     problems = [
         f"{kind} {_some(str(key) for key in found[entry])}"
         for kind, entry in (("missing", "missing_keys"), ("unexpected", "unexpected_keys"), ("wrong shape", "mismatched_keys"))
@@ -444,4 +462,4 @@ def load_transformers(model_class: Any, path: Path, dtype: Any) -> Any:
     ]  # fmt: skip
     if problems:
         raise WeightsError(f"{path} doesn't fit {model_class.__name__}: {'; '.join(problems)}")
-    return model.requires_grad_(False).eval()
+    return model.to(dtype).requires_grad_(False).eval()

@@ -1,0 +1,108 @@
+"""`models` and `convert --depth` from the command line, with tiny published-layout checkpoints on disk."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.films import make_film, read_film
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def stereocast(*arguments: object, **environment: str) -> subprocess.CompletedProcess:
+    command = [sys.executable, "-m", "stereocast", *map(str, arguments)]
+    environment = {**os.environ, "HF_HUB_OFFLINE": "", **environment}
+    return subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=400, check=False, env=environment)
+
+
+@pytest.fixture
+def homes(tmp_path):
+    return {"STEREOCAST_HOME": str(tmp_path / "state"), "HF_HOME": str(tmp_path / "hf")}
+
+
+def test_models_lists_terms(homes):
+    run = stereocast("models", "--json", **homes)
+    assert run.returncode == 0, run.stderr
+    rows = {row["name"]: row for row in json.loads(run.stdout)}
+    assert rows["video-depth-anything-small"]["licence"] == "Apache-2.0"
+    assert "no commercial" in rows["depthcrafter"]["terms"]
+    assert not rows["depthcrafter"]["downloaded"]
+    assert "3.0 GB" in stereocast("models", "list", "depthcrafter", **homes).stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "text"),
+    [
+        (("models", "downlod"), 2, "did you mean 'download'"),
+        (("models", "verify"), 2, "say which"),
+        (("models", "download", "depth-crafter"), 2, "did you mean 'depthcrafter'"),
+        (("models", "download", "depthcrafter"), 1, "--accept-licence"),
+        (("models", "verify", "depthcrafter"), 1, "aren't downloaded"),
+        (("models", "remove", "depthcrafter"), 0, ""),
+    ],
+)
+def test_models_says_what_to_do(arguments, code, text, homes):
+    run = stereocast(*arguments, **homes)
+    assert run.returncode == code, run.stderr
+    assert text in run.stderr
+
+
+def test_models_offline(homes):
+    homes["HF_HUB_OFFLINE"] = "1"
+    run = stereocast("models", "download", "depth-pro", "--accept-licence", **homes)
+    assert run.returncode == 1
+    assert "HF_HUB_OFFLINE" in run.stderr
+
+
+def test_a_model_that_is_not_there_is_refused_before_work_starts(homes, tmp_path):
+    pytest.importorskip("diffusers", reason="needs the diffusion extra")
+    film = make_film(tmp_path / "film.mp4", frames=4)
+    run = stereocast("convert", film, "--depth", "depthcrafter", **homes)
+    assert run.returncode == 1
+    assert "academic, research and education only" in run.stderr
+    assert not list(tmp_path.glob("*SBS*"))
+
+
+@pytest.mark.parametrize("dissolve", [(), ("--dissolve", "30", "--propagate", "--depth-downsample", "2")])
+def test_depthcrafter_converts_a_film(homes, tmp_path, dissolve):
+    """The whole real path on a CPU: published-layout folders, windows, stitching, warp, encoder."""
+    pytest.importorskip("diffusers", reason="needs the diffusion extra")
+    from tests import tiny_models
+
+    configs = json.loads((ROOT / "tests/data/reference/depthcrafter/configs.json").read_text("utf-8"))
+    given = [word for pair in tiny_models.depthcrafter(tmp_path / "weights", configs) for word in ("--weights", pair)]
+    film = make_film(tmp_path / "film.mp4", frames=11)
+    depth = tmp_path / "depth.mkv"
+    run = stereocast(
+        "convert", film, "--depth", "depthcrafter", "--device", "cpu", *given, "--depth-window", "6", "--depth-steps", "2",
+        "--depth-size", "128", "--depth-out", depth, *dissolve, **homes,
+    )  # fmt: skip
+    assert run.returncode == 0, run.stderr
+    out = read_film(film.with_name("film_LRF_Full_SBS.mp4"))
+    assert len(out["pts"]) == 11
+    from stereocast.media import depthfile
+
+    maps = np.stack(list(depthfile.depth_maps(str(depth))[0]))
+    assert len(maps) == 11
+    assert maps.max() - maps.min() > 0.2
+
+
+def test_auto_takes_what_is_there_and_says_why(homes, tmp_path):
+    pytest.importorskip("transformers", reason="needs the depth extra")
+    from tests import tiny_models
+
+    film = make_film(tmp_path / "film.mp4", frames=3)
+    plain = json.loads(stereocast("convert", film, "--dry-run", "--json", **homes).stdout)
+    assert any(note.startswith("depth: embedded (") for note in _notes(plain)), plain
+    (pair,) = tiny_models.video_depth_anything(tmp_path / "vda", "video-depth-anything-small")
+    given = json.loads(stereocast("convert", film, "--dry-run", "--json", "--weights", pair, **homes).stdout)
+    assert any("depth: video-depth-anything-small (the best" in note for note in _notes(given)), given
+
+
+def _notes(answer) -> list[str]:
+    return (answer[0] if isinstance(answer, list) else answer)["notes"]
