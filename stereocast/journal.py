@@ -27,7 +27,14 @@ log = logging.getLogger(__name__)
 
 VERSION = 1
 SHORTEST_S, LONGEST_S = 4, 20  # a segment ends at the first cut after the one, at the latest after the other
-_FREE = {"overwrite", "resume", "engine", "workers", "accept_licence"}  # settings that don't change the picture
+_FREE = {
+    "overwrite",
+    "resume",
+    "engine",
+    "workers",
+    "ray_address",
+    "accept_licence",
+}  # settings that don't change the picture
 _ENDS = 1 << 20  # bytes of the source's head and tail that are hashed
 
 
@@ -170,8 +177,12 @@ class Sections:
         """A stage: notes where shots begin."""
         for clip in clips:
             if clip.first:
-                self._shots.append(Shot(int(clip.pts[0]), clip.segment, checksum(clip.frames[0])))
+                self.note(Shot(int(clip.pts[0]), clip.segment, checksum(clip.frames[0])))
             yield clip
+
+    def note(self, shot: Shot) -> None:
+        """A shot begins; said before any of its frames is asked for."""
+        self._shots.append(shot)
 
     def begins(self, pts: int) -> bool:
         """Whether a new segment begins at the frame of that tick; ask once for each frame, in order."""

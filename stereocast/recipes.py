@@ -159,7 +159,9 @@ def sink(made: Plan, run: resume.Run) -> Any:
     return writer.PairSink(*sinks) if len(sinks) == 2 else sinks[0]
 
 
-def _other_streams(made: Plan, run: resume.Run) -> Passthrough:
+def _other_streams(made: Plan, run: resume.Run) -> Passthrough | None:
+    if run.picture_only:
+        return None
     container, packets = run.other_streams()
     return Passthrough(
         container,
@@ -171,14 +173,16 @@ def _other_streams(made: Plan, run: resume.Run) -> Passthrough:
     )
 
 
-def convert(made: Plan, source: Any, progress: Progress = lambda frames, clock: None) -> Converted:
+def convert(
+    made: Plan, source: Any, progress: Progress = lambda frames, clock: None, *, run: resume.Run | None = None
+) -> Converted:
     """Runs a plan: reader, cuts and windows, depth, synthesis, packer, writer, each on its own clips.
 
     Whatever ends it early, every stage is closed, the part file stays readable, and a run with `resume` goes on.
     """
     clock = Clock()
     with ExitStack() as stack:
-        run = stack.enter_context(resume.begin(made, source))
+        run = stack.enter_context(run or resume.begin(made, source))
         target = sink(made, run)
         stack.callback(target.close)
         progress(run.copy_into(target), clock)

@@ -62,7 +62,10 @@ GENERATORS: Mapping[str, Backend] = {
     "stereo": Backend("stereocast.stereo.diffuse:second_view", "diffusion", _DIFFUSION, "the generated second view"),
 }
 
-ENGINES: Mapping[str, Backend] = {}
+ENGINES: Mapping[str, Backend] = {
+    "local": Backend("stereocast.engines.local:LocalEngine", about="processes of this machine"),
+    "ray": Backend("stereocast.engines.ray:RayEngine", "cluster", ("ray",), about="a Ray cluster"),
+}
 
 
 def find(shelf: Mapping[str, Backend], kind: str, name: str) -> Backend:

@@ -8,6 +8,7 @@ the result has the frames of an uninterrupted one.
 import itertools
 import logging
 import os
+import shutil
 from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
@@ -32,9 +33,14 @@ def kept_path(output: Path) -> Path:
     return output.with_name(f"{output.stem}.kept.part{output.suffix}")
 
 
+def sections_folder(output: Path) -> Path:
+    """Where the sections of an output that is made in parts wait to be joined."""
+    return output.with_name(f"{output.stem}.sections.part")
+
+
 def begin(made: Plan, source: Any) -> "Run":
     """The run of a plan on an open source; the run closes it. Raises UsageError, SourceError, SinkError."""
-    reason = _why_not(made)
+    reason = why_not(made)
     if reason:
         if made.settings.resume:
             log.warning("%s: %s, so it starts from the beginning", made.output, reason)
@@ -58,7 +64,8 @@ def begin(made: Plan, source: Any) -> "Run":
     return _resumed(made, source, wanted, segments)
 
 
-def _why_not(made: Plan) -> str:
+def why_not(made: Plan) -> str:
+    """Why a plan can't be carried out in parts; '' where it can."""
     if made.profile is None or not made.outputs:
         return "a still or standard output can't be resumed"
     if made.container not in ("mp4", "mkv"):
@@ -98,6 +105,12 @@ def _resumed(made: Plan, source: Any, wanted: Job, segments: list[Segment]) -> "
     journal = Journal(journal_path(made.outputs[0]), wanted, tuple(segments))
     if shot is None:
         return Run(made, source, journal, segments)
+    opened, frames = _at(source, shot)
+    return Run(made, opened, journal, segments, shot, frames)
+
+
+def _at(source: Any, shot: Shot) -> tuple[Any, Iterator[Frame]]:
+    """The source opened again at the beginning of a shot, and its frames from there. Raises SourceError."""
     name, options = source.name, source.options
     source.close()
     for seek in (True, False):
@@ -105,10 +118,26 @@ def _resumed(made: Plan, source: Any, wanted: Job, segments: list[Segment]) -> "
         frames = iter(opened)
         head = next(frames, None)
         if head is not None and head.pts == shot.pts and checksum(head.image) == shot.check:
-            return Run(made, opened, journal, segments, shot, itertools.chain([head], frames))
+            return opened, itertools.chain([head], frames)
         opened.close()
         log.info("%s: seeking to tick %d isn't exact; decoding from the start", name, shot.pts)
     raise SourceError(f"{name}: the frame at which to go on isn't there any more; convert again without --resume")
+
+
+def section(made: Plan, source: Any, shot: Shot, stop: int | None) -> "Run":
+    """A run of whole shots alone, picture only: from `shot` to just before the tick `stop`. Raises SourceError."""
+    opened, frames = _at(source, shot)
+    if stop is not None:
+        frames = itertools.takewhile(lambda frame: frame.pts < stop, frames)
+    run = Run(made, opened, shot=shot, frames=frames)
+    run.splitters = [Sections(made.info.time_base)]
+    run.picture_only = True
+    return run
+
+
+def joined(made: Plan, source: Any, journal: Journal) -> "Run":
+    """A run that has nothing left to do but to put the finished segments and the other streams together."""
+    return Run(made, source, journal, journal.segments, frames=iter(()))
 
 
 class Run:
@@ -120,6 +149,7 @@ class Run:
     ) -> None:  # fmt: skip
         self.source = source
         self.number = shot.number if shot else 0
+        self.picture_only = False
         self._made, self._journal, self._kept, self._frames = made, journal, kept, frames
         self._beside = splice.Beside(source.name) if kept else None
         self._queues: list[deque[Any]] = []
@@ -157,14 +187,16 @@ class Run:
             beside.until(seconds + shift)
 
         for output, sink in zip(self._made.outputs, sinks, strict=True):
-            sink.copy(splice.packets(kept_path(output), self._kept, time_base), fetch)
+            for file, segments in itertools.groupby(self._kept, lambda segment: segment.file):
+                path = output.parent / file if file else kept_path(output)
+                sink.copy(splice.packets(path, tuple(segments), time_base), fetch)
         frames = sum(segment.frames for segment in self._kept)
         log.info("%s: %d frames in %d segments are kept", self._made.output, frames, len(self._kept))
         return frames
 
     def frames(self) -> Iterator[Frame]:
         """The frames to work on, sound queued along with them."""
-        frames = self._frames or iter(self.source)
+        frames = iter(self.source) if self._frames is None else self._frames
         if self._beside is None:
             return frames
         return self._along(frames, self._beside)
@@ -200,6 +232,7 @@ class Run:
         for output in self._made.outputs:
             kept_path(output).unlink(missing_ok=True)
             part_path(output).unlink(missing_ok=True)
+            shutil.rmtree(sections_folder(output), ignore_errors=True)
         with suppress(OSError):
             self._journal.remove()
 

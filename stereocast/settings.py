@@ -150,9 +150,11 @@ class RunSettings(Settings):
     precision: Literal["auto", "fp32", "fp16", "bf16"] = "auto"
     """Number format of neural networks."""
     engine: Literal["local", "ray"] = "local"
-    """Where segments run."""
+    """Where a film's sections run: local (this machine), or ray (a cluster; see docs/cluster.md)."""
     workers: int = Field(0, ge=0, le=1024)
-    """Parallel workers (0 = by the machine)."""
+    """Sections that are made at once, each by a process (0: local works in one piece, ray uses all it has)."""
+    ray_address: str | None = None
+    """--engine ray: the cluster, auto or ray://HOST:10001 (default: one on this machine for the time of the call)."""
     seed: int = Field(0, ge=0)
     """Seed of everything random."""
 

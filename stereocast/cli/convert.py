@@ -129,7 +129,7 @@ def settings_for(flags: dict[str, Any]) -> ConvertSettings:
 
 
 def _one(name: str, output: Path | None, settings: ConvertSettings, *, dry_run: bool, quiet: bool) -> dict[str, Any]:
-    from stereocast import recipes
+    from stereocast import engines, recipes
 
     made, source = recipes.prepare(name, "-" if str(output) == "-" else output, settings)
     if dry_run:
@@ -141,7 +141,7 @@ def _one(name: str, output: Path | None, settings: ConvertSettings, *, dry_run: 
     begun = time.monotonic()
     try:
         with Bar(Path(name).name, made.info.frames, quiet=quiet) as bar:
-            result = recipes.convert(made, source, bar)
+            result = engines.convert(made, source, bar)
     except KeyboardInterrupt:
         kept = ", ".join(str(recipes.part_path(path)) for path in made.outputs)
         fail(

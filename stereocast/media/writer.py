@@ -202,6 +202,8 @@ class VideoSink:
             if self._encoder.used:
                 self._mux(self._encoder.flush())
             self._release(None)
+            if self.options.splitter is not None:
+                self.options.splitter.end()
             if self._passthrough is not None:
                 self._passthrough.finish(self._output)
             self._output.close()
