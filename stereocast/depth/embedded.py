@@ -1,62 +1,239 @@
-"""The estimator that is always there: pictorial cues, no weights.
+"""The estimator that is always there: a small network of our own in the wheel, run by OpenCV, no torch.
 
-The lower, the more contrasty and the more saturated a region is, the nearer it is taken to be; edges are those of the
-picture (guided filter, He et al. 2010).
+Black bars are left out, the picture keeps its aspect, the network sees every fourth frame and each shot's first one;
+between them depth is carried along optical flow (see `steady`). How the network was made: training/embedded_depth.
 """
 
+import json
 from collections.abc import Iterator
+from functools import cache
+from importlib.resources import as_file, files
+from typing import Any
 
 import cv2
 import numpy as np
 
 from stereocast import planes
 from stereocast.depth import steady
+from stereocast.errors import StereocastError
 from stereocast.settings import DepthSettings
 from stereocast.stages import DepthClip
-from stereocast.types import Array, Clip, DepthMap, StreamInfo
+from stereocast.types import Array, Clip, DepthMap, PixelFormat, StreamInfo
 
-ROWS = 144
-
-
-class EmbeddedDepth:
-    """Depth from pictorial cues at a small size."""
-
-    def __init__(self, settings: DepthSettings, info: StreamInfo) -> None:
-        self.shape = (ROWS, max(32, round(ROWS * info.width / info.height / 8) * 8))
-        self.held = 1
-        self._scale = steady.Scale()
-        self._smoother = steady.FlowSmoother(settings.smooth)
-
-    def __call__(self, clips: Iterator[Clip]) -> Iterator[DepthClip]:
-        for clip in clips:
-            if clip.first:
-                self._scale.reset()
-                self._smoother.reset()
-            pictures = planes.rgb_frames(clip, self.shape)
-            raw = np.stack([cues(picture) for picture in pictures])
-            self._scale.look(raw)
-            depth = self._scale(raw)
-            greys = [cv2.cvtColor((picture * 255).astype(np.uint8), cv2.COLOR_RGB2GRAY) for picture in pictures]
-            smooth = [self._smoother(grey, frame) for grey, frame in zip(greys, depth, strict=True)]
-            yield clip, DepthMap(np.stack(smooth))
+EVERY = 4  # the network runs on every EVERY-th frame of a shot
+AREA = 160 * 288  # pixels of the picture that the network sees
+STEP = 32  # its sides are multiples of this
+ASPECTS = (0.5, 3.0)  # wider and taller pictures are squeezed
+MIRROR = False  # average with the mirrored picture
+RAMP = 0.2  # share of the plain vertical ramp: what little training leaves of chance averages out
+TOLERANCE = 5e-3  # largest difference to the stored output
+BAR_LUMA = 22  # 8-bit code values that count as black
+BAR_SHARE = 0.35  # a side's bar is no wider than this
 
 
-def cues(picture: Array) -> Array:
-    """Raw nearness, float32 [h, w], of an RGB picture in 0..1."""
-    height, width = picture.shape[:2]
-    grey = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)
-    ramp = np.linspace(0, 1, height, dtype=np.float32)[:, None] ** 1.3 * np.ones((1, width), np.float32)
-    saturation = picture.max(-1) - picture.min(-1)
-    contrast = cv2.GaussianBlur(np.abs(grey - cv2.GaussianBlur(grey, (0, 0), 2)), (0, 0), 6)
-    contrast /= max(float(contrast.max()), 1e-3)
-    centre = np.exp(-(np.linspace(-1, 1, width, dtype=np.float32) ** 2) * 1.5)[None]
-    raw = ramp + 0.18 * contrast + 0.12 * saturation + 0.15 * centre * (0.4 + 0.6 * ramp)
-    return guided(grey, raw.astype(np.float32), radius=12, epsilon=2e-3)
+class NetworkMismatch(StereocastError):
+    """The embedded network gives other numbers here than where it was made."""
+
+
+def _resource(name: str) -> Any:
+    return files("stereocast.depth").joinpath(name)
+
+
+def provenance() -> dict[str, Any]:
+    """How the network was made and what it scored: script, commit, options, samples."""
+    result: dict[str, Any] = json.loads(_resource("embedded_network.json").read_text("utf-8"))
+    return result
+
+
+@cache
+def _checked() -> bool:
+    network = _open()
+    with as_file(_resource("embedded_network.npz")) as path, np.load(path, allow_pickle=False) as pair:
+        picture, wanted = pair["picture"].astype(np.float32), pair["depth"]
+    network.setInput(picture)
+    error = float(np.abs(network.forward() - wanted).max())
+    if not error <= TOLERANCE:
+        raise NetworkMismatch(
+            f"the embedded depth network is off by {error:.3g} under OpenCV {cv2.__version__} (at most {TOLERANCE}); "
+            "install opencv-python-headless>=5,<6 or choose another --depth"
+        )
+    return True
+
+
+def _open() -> Any:
+    # the classic engine runs such a network without complaint and gives other numbers
+    with as_file(_resource("embedded_network.onnx")) as path:
+        return cv2.dnn.readNetFromONNX(str(path), engine=cv2.dnn.ENGINE_NEW)
+
+
+def load_network() -> Any:
+    """The network as an OpenCV DNN net, checked once per process against its stored pair. Raises NetworkMismatch."""
+    _checked()
+    return _open()
+
+
+def network_shape(height: int, width: int, area: int = AREA) -> tuple[int, int]:
+    """Rows and columns, multiples of 32, of about `area` pixels and the aspect of a picture."""
+    aspect = min(ASPECTS[1], max(ASPECTS[0], width / height))
+    rows = max(2, round((area / aspect) ** 0.5 / STEP)) * STEP
+    return rows, max(2, round(rows * aspect / STEP)) * STEP
+
+
+def infer(network: Any, picture: Array) -> Array:
+    """Raw inverse depth float32 [h/2, w/2] of an RGB picture float32 [h, w, 3] in 0..1; sides multiples of 32."""
+    rows, columns = picture.shape[:2]
+    blob = np.empty((2 if MIRROR else 1, 5, rows, columns), np.float32)
+    blob[0, :3] = picture.transpose(2, 0, 1) * 2 - 1
+    if MIRROR:
+        blob[1, :3] = blob[0, :3, :, ::-1]
+    blob[:, 3] = np.linspace(-1, 1, rows, dtype=np.float32)[:, None]
+    blob[:, 4] = np.linspace(-1, 1, columns, dtype=np.float32)
+    outputs = []
+    for one in blob:
+        network.setInput(np.ascontiguousarray(one[None]))
+        outputs.append(network.forward()[0, 0])
+    depth = outputs[0] if len(outputs) == 1 else (outputs[0] + outputs[1][:, ::-1]) / 2
+    if RAMP:
+        depth = (1 - RAMP) * depth + RAMP * np.linspace(0, 1, depth.shape[0], dtype=np.float32)[:, None]
+    result: Array = depth
+    return result
 
 
 def guided(guide: Array, values: Array, radius: int, epsilon: float) -> Array:
-    """Guided filter: `values` with the edges of `guide`, both float32 [h, w]."""
+    """Guided filter (He et al. 2010): `values` with the edges of `guide`, both float32 [h, w]."""
     size = (2 * radius + 1, 2 * radius + 1)
     mean_g, mean_v = cv2.blur(guide, size), cv2.blur(values, size)
     slope = (cv2.blur(guide * values, size) - mean_g * mean_v) / (cv2.blur(guide * guide, size) - mean_g**2 + epsilon)
     return cv2.blur(slope, size) * guide + cv2.blur(mean_v - slope * mean_g, size)
+
+
+def sharpen(depth: Array, grey: Array) -> Array:
+    """Network output [h/2, w/2] at the size of `grey` uint8 [h, w], with the picture's edges where they agree."""
+    large = cv2.resize(depth, grey.shape[::-1], interpolation=cv2.INTER_LINEAR)
+    return guided(grey.astype(np.float32) * (1 / 255), large, radius=3, epsilon=1e-3)
+
+
+def window(clip: Clip) -> tuple[int, int, int, int]:
+    """Top, bottom, left, right (bottom and right exclusive, even) of the picture inside black bars.
+
+    Only bars that lie on both sides and are about equally wide count; a dark scene has none.
+    """
+    height, width = clip.height, clip.width
+    step = max(1, len(clip) // 4)
+    luma = np.max([_luma(frame, clip.pixel_format) for frame in clip.frames[::step]], axis=0)
+    lit = luma > BAR_LUMA
+    whole = (0, height, 0, width)
+    if lit.mean() < 0.1:
+        return whole
+    top, bottom = _bars(lit[:, ::4].mean(1) > 0.02)
+    left, right = _bars(lit[::4].mean(0) > 0.02)
+    return top, height - bottom, left, width - right
+
+
+def _bars(lit: Array) -> tuple[int, int]:
+    inside = np.flatnonzero(lit)
+    if not len(inside):
+        return 0, 0
+    first, last = int(inside[0]), len(lit) - 1 - int(inside[-1])
+    if min(first, last) < 0.015 * len(lit) or max(first, last) > BAR_SHARE * len(lit):
+        return 0, 0
+    if abs(first - last) > max(4, 0.3 * max(first, last)):
+        return 0, 0
+    return -(-first // 2) * 2, -(-last // 2) * 2
+
+
+def _luma(frame: Array, pixel_format: PixelFormat) -> Array:
+    """8-bit luma [H, W] (a view where it can be)."""
+    if not pixel_format.planar:
+        grey = cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY)
+        return grey if grey.dtype == np.uint8 else (grey >> 8).astype(np.uint8)
+    luma = planes.planes(frame)[0]
+    return luma if luma.dtype == np.uint8 else (luma >> 2).astype(np.uint8)
+
+
+def cropped(frame: Array, pixel_format: PixelFormat, part: tuple[int, int, int, int]) -> Array:
+    """The part (top, bottom, left, right; even) of one picture, in the same pixel format."""
+    top, bottom, left, right = part
+    if not pixel_format.planar:
+        return frame[top:bottom, left:right]
+    if (top, left) == (0, 0) and (bottom, right) == planes.size(frame, pixel_format):
+        return frame
+    out = np.empty(((bottom - top) * 3 // 2, right - left), frame.dtype)
+    for target, plane, half in zip(planes.planes(out), planes.planes(frame), (1, 2, 2), strict=True):
+        target[...] = plane[top // half : bottom // half, left // half : right // half]
+    return out
+
+
+class EmbeddedDepth:
+    """Depth of clips, relative, 1 = nearest, one scale per shot; at the network's size. Raises NetworkMismatch."""
+
+    held = 1
+
+    def __init__(self, settings: DepthSettings, info: StreamInfo) -> None:
+        self._network = load_network()
+        self._aspect = float(info.sample_aspect or 1)
+        self._scale = steady.Scale()
+        # one step of the smoother happens per network frame, so it may keep less than a step per frame would
+        self._smoother = steady.FlowSmoother(settings.smooth**2)
+        self._part = (0, info.height, 0, info.width)
+        self._count = 0
+
+    def __call__(self, clips: Iterator[Clip]) -> Iterator[DepthClip]:
+        for clip in clips:
+            if clip.first:
+                self._begin(clip)
+            yield clip, DepthMap(self._depth(clip))
+
+    def _begin(self, clip: Clip) -> None:
+        self._scale.reset()
+        self._smoother.reset()
+        self._part = window(clip)
+        self._count = 0
+
+    def _depth(self, clip: Clip) -> Array:
+        top, bottom, left, right = self._part
+        shape = network_shape(bottom - top, round((right - left) * self._aspect))
+        greys, raw = [], {}
+        for number, frame in enumerate(clip.frames):
+            greys.append(self._grey(frame, clip.pixel_format, shape))
+            if (self._count + number) % EVERY == 0:
+                inner = cropped(frame, clip.pixel_format, self._part)
+                picture = planes.rgb(inner, clip.pixel_format, clip.colour, shape)
+                raw[number] = sharpen(infer(self._network, picture), greys[-1])
+        self._count += len(clip)
+        if raw:
+            self._scale.look(np.stack(list(raw.values())))
+        depths = []
+        for number, grey in enumerate(greys):
+            own = self._scale(raw[number]) if number in raw else None
+            depths.append(self._smoother(grey, own))
+        return self._framed(np.stack(depths), clip)
+
+    def _grey(self, frame: Array, pixel_format: PixelFormat, shape: tuple[int, int]) -> Array:
+        top, bottom, left, right = self._part
+        if pixel_format.planar:
+            luma = planes.planes(frame)[0][top:bottom, left:right]
+            if bottom - top >= 6 * shape[0]:
+                luma = luma[::2]  # every second row is plenty for a sixth of the size
+        else:
+            luma = frame[top:bottom, left:right]
+        small = cv2.resize(luma, shape[::-1], interpolation=cv2.INTER_AREA)
+        return (
+            _luma(small, PixelFormat.RGB24)
+            if not pixel_format.planar
+            else small
+            if small.dtype == np.uint8
+            else (small >> 2).astype(np.uint8)
+        )
+
+    def _framed(self, depths: Array, clip: Clip) -> Array:
+        """Depth of the window continued over the bars, so that the maps cover the frame."""
+        top, bottom, left, right = self._part
+        rows, columns = depths.shape[1:]
+        down, across = rows / (bottom - top), columns / (right - left)
+        pads = (
+            (0, 0),
+            (round(top * down), round((clip.height - bottom) * down)),
+            (round(left * across), round((clip.width - right) * across)),
+        )
+        return np.pad(depths, pads, mode="edge") if any(any(pad) for pad in pads) else depths

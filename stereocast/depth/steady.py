@@ -1,4 +1,8 @@
-"""Depth over time: one scale per shot from robust percentiles, smoothing along motion, reset at cuts."""
+"""Depth over time: one scale per shot from robust percentiles, depth carried and smoothed along motion, reset at cuts.
+
+Flow is that of dense inverse search (Kroeger et al. 2016, OpenCV's DIS) between neighbouring small grey pictures. It
+knows nothing of networks or of pictures at full size.
+"""
 
 import cv2
 import numpy as np
@@ -6,6 +10,7 @@ import numpy as np
 from stereocast.types import Array
 
 LOW, HIGH = 2.0, 98.0  # percentiles: a snowflake near the lens must not push the scene back
+ALIGN = 0.8  # share of a frame's own scale and shift that is taken out before it is mixed with the shot's
 
 
 class Scale:
@@ -34,29 +39,64 @@ class Scale:
         return np.clip((raw - low) / max(high - low, 1e-6), 0, 1).astype(np.float32)
 
 
+def aligned(depth: Array, target: Array, weight: Array) -> Array:
+    """`depth` with the scale and shift that bring it nearest to `target` by weighted least squares, all [h, w].
+
+    The scale is held within 0.6..1.7 and is 1 where there is nothing to measure: alignment takes out the pumping of
+    single frames, it doesn't invent a range.
+    """
+    total = float(weight.sum())
+    if total < 1e-3 * weight.size:
+        return depth
+    mean_d, mean_t = float((weight * depth).sum()) / total, float((weight * target).sum()) / total
+    spread = float((weight * (depth - mean_d) ** 2).sum())
+    shared = float((weight * (depth - mean_d) * (target - mean_t)).sum())
+    slope = min(1.7, max(0.6, shared / spread)) if spread > 1e-6 * total else 1.0
+    result: Array = slope * (depth - mean_d) + mean_t
+    return result
+
+
 class FlowSmoother:
-    """Exponential smoothing along optical flow (DIS): a pixel keeps its depth while it moves."""
+    """Exponential smoothing along optical flow: a pixel keeps its depth while it moves.
+
+    `keep` (0..1) is the share of the past where the flow can be trusted. Frames without depth of their own get the
+    carried one.
+    """
 
     def __init__(self, keep: float) -> None:
         self.keep = keep
         self._flow = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_ULTRAFAST)
+        self._flow.setFinestScale(1)  # the pictures are small already
         self._grey: Array | None = None
         self._depth: Array | None = None
+        self._rows = self._columns = np.empty((0, 0), np.float32)
 
     def reset(self) -> None:
         """A new shot begins."""
         self._grey = self._depth = None
 
-    def __call__(self, grey: Array, depth: Array) -> Array:
-        """`grey` uint8 [h, w] and `depth` float32 [h, w] of the next frame; returns the smoothed depth."""
-        if self._depth is None or self._grey is None or self.keep == 0:
-            self._grey, self._depth = grey, depth
-            return depth
+    def __call__(self, grey: Array, depth: Array | None) -> Array:
+        """`grey` uint8 [h, w] and `depth` float32 [h, w] (or None) of the next frame; returns its smoothed depth.
+
+        Raises ValueError when the first frame of a shot has no depth.
+        """
+        if self._depth is None or self._grey is None:
+            if depth is None:
+                raise ValueError("the first frame of a shot needs a depth of its own")
+            self._grey, self._depth = grey, depth.astype(np.float32)
+            return self._depth
+        if self.keep == 0 and depth is not None:
+            self._grey, self._depth = grey, depth.astype(np.float32)
+            return self._depth
         flow = self._flow.calc(grey, self._grey, None)  # where each pixel came from
-        rows, columns = np.mgrid[0 : depth.shape[0], 0 : depth.shape[1]].astype(np.float32)
-        x, y = columns + flow[..., 0], rows + flow[..., 1]
+        if self._rows.shape != grey.shape:
+            self._rows, self._columns = np.mgrid[0 : grey.shape[0], 0 : grey.shape[1]].astype(np.float32)
+        x, y = self._columns + flow[..., 0], self._rows + flow[..., 1]
         before = cv2.remap(self._depth, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-        seen = cv2.remap(self._grey, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-        trust = np.exp(-np.abs(seen.astype(np.float32) - grey) / 12) * self.keep
-        self._grey, self._depth = grey, (trust * before + (1 - trust) * depth).astype(np.float32)
+        if depth is not None:
+            seen = cv2.remap(self._grey, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+            trust = np.exp(cv2.blur(cv2.absdiff(seen, grey), (3, 3)).astype(np.float32) * (-1 / 12))
+            fitted = depth + ALIGN * (aligned(depth, before, trust) - depth)
+            before = fitted + self.keep * trust * (before - fitted)
+        self._grey, self._depth = grey, np.clip(before, 0, 1).astype(np.float32)
         return self._depth
