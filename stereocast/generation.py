@@ -108,7 +108,7 @@ def generate(name: str, output: Path | str | None, settings: GenSettings, progre
     )
     profile = plan.choose_encoder(settings, preset, info)
     info = replace(info, pixel_format=profile.pixel_format)
-    pack = recipes.packer(form)
+    pack = recipes.packer(settings, info)
     packed = plan.packed_info(info, form, pack.shape(info.height, info.width), profile.pixel_format)
     made = Plan(name, target, settings, preset, form, info, packed, container, profile, source.notes)
     plan.check_limits(made)
