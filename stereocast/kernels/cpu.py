@@ -13,6 +13,7 @@ from stereocast.kernels.jit import jit
 
 REACH = np.float32(1.01)  # neighbours whose shifts differ by at most so many pixels are one surface
 UNITS = np.float32(8)  # a shift map counts in 1/8 pixel
+BARE = -1  # for `distrust`: outlines travel with the foreground, but no hole is widened
 _FAR = np.int32(-(1 << 30))
 _HOLE = np.float32(-1)
 
@@ -127,9 +128,9 @@ def _mark(row: Any, shifts: Any, holes: Any, begin: Any, end: Any, behind: Any, 
         if low > np.float32(1e8):
             low = np.float32(0)
         first, last = a, b
-        if a > 0 and b < width and right <= low + np.float32(1):
+        if distrust > 0 and a > 0 and b < width and right <= low + np.float32(1):
             last = min(b + distrust, width)
-        if a > 0 and b < width and left <= low + np.float32(1):
+        if distrust > 0 and a > 0 and b < width and left <= low + np.float32(1):
             first = max(a - distrust, 0)
         code = np.int16(min(max(np.rint(low * UNITS), np.float32(-32000)), np.float32(32000)))
         for k in range(first, last):
@@ -249,3 +250,19 @@ def halve_disparity(disparity: Any, out: Any) -> None:
             a = np.uint64(2) * np.uint64(x)
             b = a + np.uint64(1)
             line[np.uint64(x)] = half * max(max(upper[a], upper[b]), max(lower[a], lower[b]))
+
+
+def warp_subpixel(planes: Any, disparity: Any, gain: float = 1.0, mirror: bool = False) -> tuple[Any, Any, Any]:
+    """As `reference.warp_subpixel`, within one code value."""
+    height, width = disparity.shape
+    source = np.ascontiguousarray(planes)
+    out = np.empty_like(source)
+    shifts = np.empty((height, width), np.int16)
+    holes, mask = np.empty((height, width), np.uint8), np.empty((height, width), np.uint8)
+    peak = np.iinfo(source.dtype).max
+    values = np.ascontiguousarray(disparity, np.float32)
+    warp_rows(source, values, gain, mirror, out, shifts, holes, mask, 0, height, BARE, peak)
+    empty = mask.astype(bool)
+    seen = (shifts[:, ::-1] if mirror else shifts) / (UNITS * np.float32(gain or 1))
+    seen[empty] = np.nan
+    return out, seen, empty

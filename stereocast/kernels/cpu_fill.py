@@ -151,7 +151,7 @@ def _spread(values: Any, first: Any, length: Any, direction: Any, colour: Any, l
                 if length[y] > i:
                     at = np.float32(y) - np.float32(direction * (i + 1)) * lean[y]
                     at = min(max(at, np.float32(0)), np.float32(height - 1))
-                    y0 = np.int64(at)
+                    y0: Any = np.int64(at)
                     y1 = min(y0 + 1, height - 1)
                     f = at - np.float32(y0)
                     if length[y0] <= i or length[y1] <= i:

@@ -38,3 +38,75 @@ def warp_exact(source: Array, depth: Array, scale_percent: float, exponent: floa
         out[:, rows, targets] = flat[:, rows, column]
         blank[rows, targets] = False
     return out.reshape(source.shape), blank.reshape(np.asarray(depth).shape)
+
+
+REACH = np.float32(1.01)  # neighbours whose shifts differ by at most so many pixels are one surface
+
+
+def cubic(before: Array, left: Array, right: Array, after: Array, f: Array) -> Array:
+    """Catmull-Rom between `left` and `right` at 0 <= f <= 1, float32."""
+    c1 = right - before
+    c2 = 2 * before - 5 * left + 4 * right - after
+    c3 = 3 * (left - right) + after - before
+    return left + np.float32(0.5) * f * (c1 + f * (c2 + f * c3))
+
+
+def source_columns(line: Array, gain: float, outline: bool = True) -> Array:
+    """For a row of the new view the column each pixel comes from, float32 [W], -1 where none does.
+
+    line float32 [W]: disparity; every pixel moves left by `gain` times it. Neighbours whose shifts differ by at most
+    REACH are one surface and cover all between them; elsewhere a pixel covers the nearest column. `outline`: the first
+    pixel of the background beside a silhouette is mixed with it, so it travels with it as well. Walking from left to
+    right, of two pixels that meet the later one is the nearer: the last assignment wins.
+    """
+    width = line.size
+    columns = np.arange(width, dtype=np.float32)
+    landing = columns - np.float32(gain) * line
+    row = np.full(width, -1, np.float32)
+
+    def put(at: Array, column: int) -> None:
+        t = int(np.floor(at + np.float32(0.5)))
+        if 0 <= t < width:
+            row[t] = column
+
+    put(landing[0], 0)
+    for i in range(width - 1):
+        a, b = landing[i], landing[i + 1]
+        step = b - a
+        if step < 1 - REACH or step > 1 + REACH:
+            put(a, i)
+            if step > 3 and outline:
+                put(a + np.float32(1), i + 1)
+            put(b, i + 1)
+        elif step > 0:
+            for t in range(max(int(np.ceil(a)), 0), min(int(np.floor(b)) + 1, width)):
+                row[t] = columns[i] + (np.float32(t) - a) / step
+    put(landing[-1], width - 1)
+    return row
+
+
+def warp_subpixel(
+    planes: Array, disparity: Array, gain: float = 1.0, mirror: bool = False
+) -> tuple[Array, Array, Array]:
+    """The production warp without its fill.
+
+    planes uint8 or uint16 [P, H, W], disparity float32 [H, W], finite. The new view sees every pixel `gain * disparity`
+    further left (right, if `mirror`). Returns the view (0 in holes), its disparity float32 [H, W] (nan in holes) and the
+    holes, bool [H, W].
+    """
+    if mirror:
+        made = warp_subpixel(planes[..., ::-1], disparity[..., ::-1], gain)
+        return tuple(array[..., ::-1] for array in made)  # type: ignore[return-value]
+    width = planes.shape[-1]
+    out, seen = np.zeros_like(planes), np.full(disparity.shape, np.nan, np.float32)
+    peak = np.iinfo(planes.dtype).max
+    for y, line in enumerate(np.asarray(disparity, np.float32)):
+        row = source_columns(line, gain)
+        shown = np.flatnonzero(row >= 0)
+        i = np.minimum(row[shown].astype(np.int64), width - 1)
+        f = row[shown] - i.astype(np.float32)
+        text = np.pad(planes[:, y].astype(np.float32), ((0, 0), (1, 2)), mode="edge")
+        value = cubic(text[:, i], text[:, i + 1], text[:, i + 2], text[:, i + 3], f)
+        out[:, y, shown] = np.clip(np.floor(value + np.float32(0.5)), 0, peak).astype(planes.dtype)
+        seen[y, shown] = (row[shown] - shown) / np.float32(gain) if gain else line[shown]
+    return out, seen, np.isnan(seen)

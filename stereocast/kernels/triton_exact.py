@@ -9,10 +9,10 @@ import triton.language as tl
 from stereocast.types import Array
 
 
-@triton.jit
+@triton.jit  # type: ignore[untyped-decorator]
 def _columns(
     powers: Any, last: Any, factor: Any, width: Any, total: Any, rightwards: tl.constexpr, block: tl.constexpr
-):  # type: ignore[no-untyped-def]
+) -> None:
     at = tl.program_id(0) * block + tl.arange(0, block)
     inside = at < total
     column = at % width
