@@ -15,6 +15,8 @@ COMMANDS = {  # name: ("module:function", one line for the list)
         "What a player will see: streams, tags, and whether a headset plays it.",
     ),
     "models": ("stereocast.cli.models:models", "Weights: list, licence, size, download, verify, remove."),
+    "serve": ("stereocast.cli.serve:serve", "Library and player page for the headset's browser, with live conversion."),
+    "push": ("stereocast.cli.push:push", "Copy films to the headset over adb."),
     "doctor": ("stereocast.cli.doctor:doctor", "Devices, encoders that really open, extras, disk."),
 }
 

@@ -1,0 +1,42 @@
+"""`stereocast push`."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from stereocast.cli.options import guarded
+
+
+@guarded
+def push(
+    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Films to copy.")],
+    folder: Annotated[str, typer.Option("--folder", help="Folder on the headset.")] = "/sdcard/Movies",
+    serial: Annotated[str, typer.Option("--serial", help="Which device, if several are connected.")] = "",
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a film of that name.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+) -> None:
+    """Copy films to the headset over adb: space checked, hash checked, media library told.
+
+    [bold]stereocast push film_LRF_Full_SBS.mp4[/]
+    """
+    from stereocast.serve import push as pushing
+
+    headset = pushing.Adb.find(serial)
+    done = []
+    for path in files:
+
+        def show(copied: int, total: int, name: str = path.name) -> None:
+            if sys.stderr.isatty():
+                print(f"\r{name}: {100 * copied // max(total, 1)} %", end="", file=sys.stderr, flush=True)
+
+        target = pushing.push(path, headset, folder, overwrite=overwrite, progress=show)
+        if sys.stderr.isatty():
+            print(file=sys.stderr)
+        done.append({"source": str(path), "target": target})
+        if not as_json:
+            print(f"{path} is on the headset: {target}")
+    if as_json:
+        print(json.dumps(done, indent=2))

@@ -1,0 +1,62 @@
+"""`stereocast serve`."""
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from stereocast.cli.options import with_settings
+from stereocast.errors import ExtraMissing, UsageError
+from stereocast.settings import DepthSettings, OutputSettings, RunSettings, StereoSettings
+
+
+@with_settings(
+    ("Output", OutputSettings),
+    ("Stereo", StereoSettings),
+    ("Depth", DepthSettings),
+    ("Run", RunSettings),
+    leave_out=("out_format", "start", "end", "duration", "audio", "subs", "overwrite", "resume", "depth_out"),
+)
+def serve(
+    folder: Annotated[Path | None, typer.Argument(metavar="[DIR]", help="Folder of films (default: this one).")] = None,
+    convert: Annotated[
+        list[Path] | None, typer.Option("--convert", metavar="FILE", help="Convert this film while it is watched.")
+    ] = None,
+    port: Annotated[int, typer.Option("--port", min=1, max=65535, help="Port to listen on.")] = 8180,
+    lan: Annotated[bool, typer.Option("--lan", help="Reachable from the network; asks for a token.")] = False,
+    https: Annotated[
+        bool, typer.Option("--https", help="With a certificate of our own making (WebXR over the network needs it).")
+    ] = False,
+    usb: Annotated[
+        bool, typer.Option("--usb", help="adb reverse: the headset opens http://localhost over the cable.")
+    ] = False,
+    *,
+    flags: dict[str, Any],
+) -> None:
+    """A library and player page for the headset's browser; films can be converted while they are watched.
+
+    [bold]stereocast serve films/ --usb[/]  on the headset: http://localhost:8180\n
+    [bold]stereocast serve films/ --lan --https[/]  over the network, with a token\n
+    [bold]stereocast serve --convert film.mp4 --lan --https[/]  starts at the first segments
+    """
+    try:
+        from stereocast.serve import app, library, live, server
+    except ModuleNotFoundError as error:
+        raise ExtraMissing("serve", "serve") from error
+    from stereocast.cli.convert import settings_for
+
+    if folder is None and not convert:
+        folder = Path()
+    films = tuple(library.check_film(path) for path in convert or ())
+    shelf = library.Library(library.check_folder(folder) if folder is not None else None, films)
+    settings = settings_for(flags)
+    if films and settings.format.value in ("pair", "rgbd", "row-interlaced"):
+        raise UsageError(f"--format {settings.format.value} can't be watched on the page; use sbs, ou or vr180")
+    address = server.Address("0.0.0.0" if lan else "127.0.0.1", port, https, server.new_token() if lan else "")
+    print(f"open {address.url} in the headset's browser; Ctrl-C stops", flush=True)
+    if lan and not https:
+        print("stereocast: browsers allow WebXR over the network with --https alone", file=sys.stderr)
+    if lan:
+        print(server.qr(address.url), flush=True)
+    server.run(app.build(shelf, live.Live(settings) if films else None, address.token), address, cable=usb)
