@@ -64,7 +64,7 @@ def build(library: Library, live: Live | None = None, token: str = "") -> Starle
         return FileResponse(names[name], media_type=kind, headers={**_HEADERS, "Cache-Control": "no-cache"})
 
     async def listing(_: Request) -> Response:
-        items = await run_in_threadpool(library.list)
+        items = await run_in_threadpool(library.films)
         return JSONResponse([_card(item, library, live) for item in items])
 
     async def film(request: Request) -> Response:

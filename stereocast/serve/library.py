@@ -52,7 +52,7 @@ class Library:
                     found.setdefault(self._ident(real), real)
         return found
 
-    def list(self) -> list[Item]:
+    def films(self) -> list[Item]:
         """Every film that can be read, by name."""
         items = (self._item(ident, path) for ident, path in self._paths().items())
         return sorted((item for item in items if item is not None), key=lambda item: item.title.lower())
