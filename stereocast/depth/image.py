@@ -124,8 +124,8 @@ class DepthPro(_ImageDepth):
     model_class = DepthProForDepthEstimation
 
     def network_size(self, height: int, width: int, size: int | None) -> tuple[int, int]:
-        config = self.model.config
-        side = int(config.patch_size / min(config.scaled_images_ratios)) if size is None else size
+        config = self.model.config  # its pyramid of patches fits one size alone
+        side = int(config.patch_size / min(config.scaled_images_ratios))
         return side, side
 
     def begin(self) -> None:

@@ -77,7 +77,7 @@ def run(
     shot: Shot | None = None
 
     def take(pieces: Iterator[Array]) -> None:
-        raw = list(pieces)
+        raw = [piece for piece in pieces if len(piece)]
         if raw and not metric:
             scale.look(np.concatenate([piece[:, ::2, ::2] for piece in raw]))
         for piece in raw:
