@@ -72,11 +72,12 @@ def family(meta: dict) -> str:
     return "table-tops" if any(word in text for word in ("middlebury", "mb20", "bin")) else "rooms"
 
 
-def estimate(estimator: str, frames, pixel_format=PixelFormat.RGB24, size=None):
+def estimate(estimator: str, frames, pixel_format=PixelFormat.RGB24, size=None, settings=None):
     """Depth float32 [T, h, w] and CPU seconds of one shot, frames [T, ...] as in Clip."""
     height, width = size or frames.shape[1:3]
     info = StreamInfo(width, height, Fraction(1, 25), Fraction(25), pixel_format)
-    stage = registry.load(registry.DEPTH, "depth estimator", estimator)(ConvertSettings(), info)
+    chosen = (settings or ConvertSettings()).model_copy(update={"depth": estimator})
+    stage = registry.load(registry.DEPTH, "depth estimator", estimator)(chosen, info)
 
     def clips(length: int = 12) -> Iterator[Clip]:
         for start in range(0, len(frames), length):
@@ -174,12 +175,14 @@ def films(data: Path) -> list[Path]:
     return [p for p in found if "audio_only" not in p.name and "corrupt" not in p.name]
 
 
-def bench(data: Path, estimator: str, limit: int, sheet: Path | None = None) -> dict:
+def bench(data: Path, estimator: str, limit: int, sheet: Path | None = None, settings=None) -> dict:
     """All figures of one estimator over the folder `data`."""
     per_scene, tiles = {}, []
     for name, meta, image, truth in scenes(data):
         depth = cv2.resize(
-            estimate(estimator, even(image)[None])[0][0], truth.shape[::-1], interpolation=cv2.INTER_LINEAR
+            estimate(estimator, even(image)[None], settings=settings)[0][0],
+            truth.shape[::-1],
+            interpolation=cv2.INTER_LINEAR,
         )
         ramp = np.repeat(np.linspace(0, 1, truth.shape[0], dtype=np.float32)[:, None], truth.shape[1], 1)
         per_scene[name] = {"family": family(meta), **measure(depth, truth), "ramp": measure(ramp, truth)}
@@ -197,10 +200,10 @@ def bench(data: Path, estimator: str, limit: int, sheet: Path | None = None) -> 
         result["per_scene"] = per_scene
     if sheet and tiles:
         cv2.imwrite(str(sheet), join(tiles))
-    return result | (over_time(data, estimator, limit) if limit else {})
+    return result | (over_time(data, estimator, limit, settings) if limit else {})
 
 
-def over_time(data: Path, estimator: str, limit: int) -> dict:
+def over_time(data: Path, estimator: str, limit: int, settings=None) -> dict:
     """Flicker, accuracy of films with depth, and the cost of a 1080p film."""
     changes, films_done, ms = {}, {}, None
     for path in films(data):
@@ -210,7 +213,7 @@ def over_time(data: Path, estimator: str, limit: int) -> dict:
             continue
         parts = []
         for part in shots(frames):
-            depth, _ = estimate(estimator, frames[part], PixelFormat.YUV420P, size)
+            depth, _ = estimate(estimator, frames[part], PixelFormat.YUV420P, size, settings)
             parts.append(flicker(depth, frames[part], size))
             truth_file = path.parent / "gt.npz"
             if truth_file.exists() and part.start == 0:
@@ -224,7 +227,7 @@ def over_time(data: Path, estimator: str, limit: int) -> dict:
             large = [cv2.resize(f[: size[0]], (1920, 1080), interpolation=cv2.INTER_LINEAR) for f in frames[:48]]
             chroma = np.full((540, 1920), 128, np.uint8)
             film = np.stack([np.concatenate([y, chroma]) for y in large])
-            _, seconds = estimate(estimator, film, PixelFormat.YUV420P, (1080, 1920))
+            _, seconds = estimate(estimator, film, PixelFormat.YUV420P, (1080, 1920), settings)
             ms = 1000 * seconds / len(film)
     from stereocast.depth import embedded
 
@@ -271,16 +274,42 @@ def main(argv: list[str]) -> int:
         prog="python -m bench depth", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--data", type=Path, default=Path("../shared/data/depth_gt"))
-    parser.add_argument("--estimator", default="embedded")
+    parser.add_argument("--estimator", default="embedded", help="a name, or 'all': whatever can run here")
+    parser.add_argument("--weights", action="append", default=[], metavar="NAME=PATH", help="as for convert")
+    parser.add_argument("--device", default="auto")
+    parser.add_argument("--depth-size", type=int, help="as for convert")
     parser.add_argument("--frames", type=int, default=48, help="frames of each film (0: stills alone)")
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--sheet", type=Path, help="also a picture: source, truth, estimate")
     options = parser.parse_args(argv)
     data = options.data / "depth_gt" if (options.data / "depth_gt").is_dir() else options.data
-    result = bench(data, options.estimator, options.frames, options.sheet)
+    settings = ConvertSettings(weights=tuple(options.weights), device=options.device, depth_size=options.depth_size)
+    names = runnable(settings) if options.estimator == "all" else [options.estimator]
+    results = [bench(data, name, options.frames, options.sheet, settings) for name in names]
     if options.json:
-        print(json.dumps(result, indent=2))
+        print(json.dumps(results if options.estimator == "all" else results[0], indent=2))
         return 0
+    for result in results:
+        show(result)
+    return 0
+
+
+def runnable(settings: ConvertSettings) -> list[str]:
+    """The estimators whose packages and weights are on this machine."""
+    from stereocast.depth import choice
+    from stereocast.models import shelf
+
+    given = choice.store(settings, None)
+    return [
+        name
+        for name, backend in registry.DEPTH.items()
+        if name != "file" and backend.installed and (name not in shelf.SHELF or given.has(name))
+    ]
+
+
+def show(result: dict) -> None:
+    """One estimator's figures as text."""
+    print(result["estimator"])
     print(f"{'':12} ordinal_all ordinal_row fit         | ramp")
     for name, row in [("all", result), *result.get("families", {}).items()]:
         ramp = row["ramp"]
@@ -289,4 +318,3 @@ def main(argv: list[str]) -> int:
     if result.get("ms") is not None:
         cost = f"{result['ms']:.1f} ms of CPU per 1080p frame, network on every {result['k']}. frame"
         print(f"flicker {result['flicker']:.4f}, {cost}")
-    return 0
