@@ -141,7 +141,9 @@ def _prepare_still(name: str, output: Path | str | None, settings: ConvertSettin
 def sink(made: Plan, run: resume.Run) -> Any:
     """Where packed clips go: one file, or one per eye."""
     if made.profile is None:
-        sinks: list[Any] = [writer.ImageSink(path) for path in made.outputs]
+        alone = made.form.layout in (Layout.LEFT, Layout.RIGHT, Layout.MONO, Layout.PAIR)
+        trim = made.info.padding if alone else (0, 0)  # a view alone is as large as the source, even at an odd size
+        sinks: list[Any] = [writer.ImageSink(path, trim) for path in made.outputs]
     else:
         options = writer.SinkOptions(
             made.packed,

@@ -115,6 +115,7 @@ class StreamInfo:
     sample_aspect: Fraction = Fraction(1)
     frames: int | None = None  # None: not known before the end
     duration: Fraction | None = None  # seconds
+    padding: tuple[int, int] = (0, 0)  # rows and columns added to a still to make its size even
 
 
 def _check(condition: bool, message: str) -> None:

@@ -96,7 +96,7 @@ def warp_subpixel(
     """
     if mirror:
         made = warp_subpixel(planes[..., ::-1], disparity[..., ::-1], gain)
-        return tuple(array[..., ::-1] for array in made)  # type: ignore[return-value]
+        return tuple(array[..., ::-1] for array in made)
     width = planes.shape[-1]
     out, seen = np.zeros_like(planes), np.full(disparity.shape, np.nan, np.float32)
     peak = np.iinfo(planes.dtype).max

@@ -344,8 +344,10 @@ class ImageSource:
     def __init__(self, name: str, scale: float = 1.0) -> None:
         self.name = name
         image = read_image(name)
-        image = np.pad(image, ((0, image.shape[0] % 2), (0, image.shape[1] % 2), (0, 0)), "edge")
+        padding = (image.shape[0] % 2, image.shape[1] % 2)
+        image = np.pad(image, ((0, padding[0]), (0, padding[1]), (0, 0)), "edge")
         if scale != 1:
+            padding = (0, 0)
             image = planes.resize(image, *(max(2, round(side * scale / 2) * 2) for side in image.shape[:2]))
         self._image = image
         self.damaged = 0
@@ -353,7 +355,7 @@ class ImageSource:
         self.tone_mapped = False
         pixel_format = PixelFormat.RGB24 if image.dtype == np.uint8 else PixelFormat.RGB48
         height, width = image.shape[:2]
-        self.info = StreamInfo(width, height, Fraction(1, 25), None, pixel_format, frames=1)
+        self.info = StreamInfo(width, height, Fraction(1, 25), None, pixel_format, frames=1, padding=padding)
 
     def __iter__(self) -> Iterator[Frame]:
         yield Frame(self._image, 0, self.info.pixel_format, self.info.colour)

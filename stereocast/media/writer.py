@@ -347,10 +347,11 @@ def _encoder(output: Any, options: SinkOptions) -> Any:
 
 
 class ImageSink:
-    """One picture file."""
+    """One picture file. `trim`: rows and columns that are cut away at the bottom and the right."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, trim: tuple[int, int] = (0, 0)) -> None:
         self.path = path
+        self.trim = trim
         self.frames = 0
 
     def write(self, clip: PackedClip) -> None:
@@ -362,6 +363,7 @@ class ImageSink:
         try:
             for image in clip.frames:
                 picture = np.rint(rgb(image, clip.pixel_format, clip.colour) * scale)
+                picture = picture[: picture.shape[0] - self.trim[0], : picture.shape[1] - self.trim[1]]
                 write_image(part, picture.astype(np.uint16 if scale > 255 else np.uint8))
                 os.replace(part, self.path)
                 self.frames += 1

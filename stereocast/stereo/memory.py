@@ -25,7 +25,7 @@ def small_luma(image: Array, pixel_format: PixelFormat) -> Array:
 
 def motion(now: Array, before: Array, width: int) -> Array:
     """Optical flow from `now` to `before` (both from `small_luma`), float32 [2, h, w], in pixels of `width` columns."""
-    dis = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
+    dis = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
     flow = dis.calc(now, before, None)
     return np.ascontiguousarray(flow.transpose(2, 0, 1)) * np.float32(width / now.shape[1])
 

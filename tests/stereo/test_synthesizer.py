@@ -128,3 +128,18 @@ def test_overlap_is_left_out_and_threads_do_not_matter():
     assert len(out) == 3
     one = next(iter(WarpSynthesizer(StereoSettings(), threads=1)(iter([(clip, depth)]))))
     assert np.array_equal(one.left[1:], out.left)
+
+
+def test_a_still_of_odd_size_keeps_its_size(tmp_path):
+    from stereocast.media.reader import ImageSource, read_image, write_image
+    from stereocast.media.writer import ImageSink
+    from stereocast.types import Layout, PackedClip, StereoFormat
+
+    rng = np.random.default_rng(0)
+    write_image(tmp_path / "in.png", rng.integers(0, 255, (37, 51, 3)).astype(np.uint8))
+    source = ImageSource(str(tmp_path / "in.png"))
+    assert (source.info.height, source.info.width, source.info.padding) == (38, 52, (1, 1))
+    frames = np.stack([frame.image for frame in source])
+    sink = ImageSink(tmp_path / "out.png", source.info.padding)
+    sink.write(PackedClip(frames, np.zeros(1, np.int64), StereoFormat(Layout.RIGHT)))
+    assert np.array_equal(read_image(str(tmp_path / "out.png")), read_image(str(tmp_path / "in.png")))
