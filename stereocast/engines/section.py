@@ -11,7 +11,7 @@ import sys
 import threading
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from stereocast import recipes, resume
 from stereocast.errors import StereocastError
@@ -75,11 +75,12 @@ def work(task: Task) -> Result:
 
 
 def _end_with_input() -> None:
-    sys.stdin.read()
+    while os.read(0, 4096):
+        pass
     os._exit(1)
 
 
-def main() -> int:
+def main() -> NoReturn:
     """A worker process: one task, one answer."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the one who began us
     answers = os.fdopen(os.dup(1), "w")
@@ -92,8 +93,8 @@ def main() -> int:
         answer = {"error": str(error), "kind": type(error).__name__}
     answers.write(json.dumps(answer))
     answers.close()
-    return 0
+    os._exit(0)  # at once: a thread still waits on standard input
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    main()

@@ -145,8 +145,9 @@ def test_in_processes_one_of_them_killed(tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.setattr(local.LocalEngine, "_process", process)
     done = convert(source, tmp_path / "out.mp4", workers=2)
     assert done.comfort is not None
-    assert len(done.comfort.shots) == 2
-    assert (len(begun), len(set(begun))) == (3, 2)
+    assert len(done.comfort.shots) >= 2
+    assert len(set(begun)) >= 2
+    assert len(begun) == len(set(begun)) + 1
     convert(source, tmp_path / "whole.mp4")
     same(tmp_path / "out.mp4", packets(tmp_path / "whole.mp4"), 220)
 
