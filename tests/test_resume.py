@@ -19,6 +19,7 @@ from stereocast.settings import ConvertSettings
 from tests.films import make_film
 
 CUTS = (31, 52, 75)
+REAL = (registry.DEPTH, registry.SYNTH)
 
 
 @pytest.fixture(autouse=True)
@@ -230,3 +231,17 @@ def test_journal_lists_what_the_part_file_holds(film: Path, tmp_path: Path) -> N
     group = list(splice.packets(part_path(output), segments[:1], base))
     assert len(group) == segments[0].frames
     assert group[0].is_keyframe
+
+
+@pytest.mark.parametrize("fill", ["fast", "best"])
+def test_the_real_stages_forget_at_a_cut(
+    film: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fill: str
+) -> None:
+    """Depth, its smoothing, and the fills that are carried along begin anew with each shot."""
+    monkeypatch.setattr(registry, "DEPTH", REAL[0])
+    monkeypatch.setattr(registry, "SYNTH", REAL[1])
+    flags = {"fill": fill, "end": "2.6"}
+    run(film, tmp_path / "whole.mp4", **flags)
+    broken(film, tmp_path / "out.mp4", 50, **flags)
+    run(film, tmp_path / "out.mp4", resume=True, **flags)
+    assert content(tmp_path / "out.mp4") == content(tmp_path / "whole.mp4")

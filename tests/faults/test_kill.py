@@ -78,8 +78,9 @@ def test_kill_and_resume(tmp_path: Path, suffix: str) -> None:
 
 
 @pytest.mark.slow
-def test_twenty_rounds_on_thirty_seconds(tmp_path: Path) -> None:
-    assert kill_rounds(tmp_path, 20, real=True, frames=720, size=(96, 192)) > 5
+@pytest.mark.parametrize("real", [False, True], ids=["small", "real"])
+def test_twenty_rounds_on_thirty_seconds(tmp_path: Path, real: bool) -> None:
+    assert kill_rounds(tmp_path, 20, real=real, frames=720, size=(96, 192)) > 5
 
 
 def test_a_killed_run_leaves_a_readable_part(tmp_path: Path) -> None:
