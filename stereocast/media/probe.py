@@ -20,6 +20,8 @@ VIDEOS = {
     ".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".ts", ".m2ts", ".mts", ".mpg", ".mpeg", ".wmv", ".flv", ".ogv",
     ".3gp", ".vob", ".mxf", ".gif", ".h264", ".hevc", ".y4m",
 }  # fmt: skip
+# what a playlist or a file that names other files may lead to
+_PROTOCOLS = "file,http,https,httpproxy,tcp,tls,crypto,data,pipe,fd"
 _URL = re.compile(r"^[A-Za-z][A-Za-z0-9+.-]+://")
 
 
@@ -63,7 +65,7 @@ def open_input(name: str) -> Any:
             if path.stat().st_size == 0 and path.is_file():
                 raise SourceError(f"{name} is empty (0 bytes)")
     try:
-        return av.open(target, metadata_errors="replace")
+        return av.open(target, metadata_errors="replace", options={"protocol_whitelist": _PROTOCOLS})
     except av.error.FileNotFoundError as error:
         raise SourceError(f"no such file: {name}") from error
     except av.error.PermissionError as error:
