@@ -1,0 +1,187 @@
+"""Rendering of scenes: one contract, two back ends. The CPU's is our own rasteriser; CUDA's is gsplat.
+
+The only user of gsplat. Both follow its conventions (see raster).
+"""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from stereocast.errors import ExtraMissing
+from stereocast.splat import raster
+from stereocast.splat.motion import Motion
+from stereocast.splat.scene import Camera, Gaussians, Scene, orbit_camera, posed
+from stereocast.types import Array, DepthMap, PixelFormat, StereoClip
+
+CLIP_FRAMES = 8
+WHITE = (1.0, 1.0, 1.0)
+
+
+@dataclass(slots=True)
+class Rendering:
+    """What cameras see. `places` gives, after backward, each Gaussian's gradient in the picture."""
+
+    rgb: Tensor  # [C, H, W, 3]
+    alpha: Tensor  # [C, H, W, 1]
+    depth: Tensor  # [C, H, W, 1], expected, metres along the axis
+    radii: Any  # [C, N, 2], pixels
+    _kept: Any
+
+    def place_gradients(self) -> Array:
+        """float32 [C, N, 2]: gradients of the places in pixels, after backward."""
+        if isinstance(self._kept, list):
+            return np.stack([view.grad[:, :2] for view in self._kept])
+        return self._kept["means2d"].grad.detach().cpu().numpy()
+
+
+def rasterize(
+    shapes: tuple[Tensor, Tensor, Tensor],  # means, quats, linear scales, as `posed` gives them
+    opacities: Tensor,  # [N]
+    harmonics: Tensor,  # [N, K, 3]
+    cameras: list[Camera],  # of one size
+    background: tuple[float, float, float] | Array = WHITE,
+    degree: int = 3,
+    antialiased: bool = False,
+) -> Rendering:
+    """Renders Gaussians with whatever suits the device of the tensors."""
+    views = np.stack([camera.view for camera in cameras])
+    ks = np.stack([camera.intrinsics for camera in cameras])
+    width, height = cameras[0].width, cameras[0].height
+    backgrounds = np.broadcast_to(np.asarray(background, np.float32), (len(cameras), 3))
+    if opacities.is_cuda:
+        return _gsplat(shapes, opacities, harmonics, (views, ks, backgrounds), (width, height), degree, antialiased)
+    options = raster.Options(width, height, degree, antialiased)
+    rgb, alpha, depth, kept = raster.rasterize(*shapes, opacities, harmonics, views, ks, options, backgrounds)
+    expected = depth / alpha.clamp_min(1e-10)
+    return Rendering(rgb, alpha, expected, np.stack([view.radii for view in kept]), kept)
+
+
+def _gsplat(
+    shapes: tuple[Tensor, Tensor, Tensor], opacities: Tensor, harmonics: Tensor, cameras: tuple[Array, Array, Array],
+    size: tuple[int, int], degree: int, antialiased: bool,
+) -> Rendering:  # fmt: skip
+    try:
+        from gsplat import rasterization
+    except ImportError as error:
+        raise ExtraMissing("rendering on CUDA", "4d") from error
+    views, ks, backgrounds = (torch.as_tensor(a.copy(), dtype=torch.float32, device=opacities.device) for a in cameras)
+    colours, alpha, meta = rasterization(
+        *shapes, opacities, harmonics, views, ks, *size, sh_degree=degree, packed=False, render_mode="RGB+ED",
+        backgrounds=torch.cat([backgrounds, torch.zeros_like(backgrounds[:, :1])], 1),
+        rasterize_mode="antialiased" if antialiased else "classic",
+    )  # fmt: skip
+    if meta["means2d"].requires_grad:
+        meta["means2d"].retain_grad()
+    return Rendering(colours[..., :3], alpha, colours[..., 3:], meta["radii"].detach().cpu().numpy(), meta)
+
+
+def render(
+    gaussians: Gaussians,
+    motion: Motion | None,
+    time: float,
+    cameras: list[Camera],
+    background: tuple[float, float, float] | Array = WHITE,
+    *,
+    degree: int | None = None,
+    antialiased: bool = False,
+) -> Rendering:
+    """The scene at `time` (0..1) from cameras of one size. Differentiable."""
+    harmonics = torch.cat([gaussians.sh0, gaussians.sh_rest], 1)
+    shown = gaussians.degree if degree is None else min(degree, gaussians.degree)
+    opacities = torch.sigmoid(gaussians.logits)
+    return rasterize(
+        posed(gaussians, motion, time), opacities, harmonics, cameras, background, shown, antialiased
+    )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Shot:
+    """One moment of a film: when in the scene, and from where."""
+
+    time: float  # 0..1
+    camera: Camera
+
+
+@dataclass(frozen=True, slots=True)
+class Rig:
+    """Two eyes. The screen lies at the object; farther points are behind it."""
+
+    ipd_m: float = 0.063
+    converge_m: float = 2.0
+
+
+def orbit(scene: Scene, size: int, frames: int, turns: float = 1.0, start_deg: float = 0.0) -> list[Shot]:
+    """Once around the object while time runs; motion that doesn't close is played to and fro."""
+    info = scene.info
+    shots = []
+    for i in range(frames):
+        azimuth = start_deg + 360 * turns * i / frames
+        camera = orbit_camera(azimuth, size, info.elevation_deg, info.radius_m, info.fov_deg)
+        shots.append(Shot(play(scene, i), camera))
+    return shots
+
+
+def fixed(scene: Scene, size: int, frames: int, azimuth_deg: float = 0.0) -> list[Shot]:
+    """Time runs before a camera that stands still."""
+    info = scene.info
+    camera = orbit_camera(azimuth_deg, size, info.elevation_deg, info.radius_m, info.fov_deg)
+    return [Shot(play(scene, i), camera) for i in range(frames)]
+
+
+def play(scene: Scene, frame: int) -> float:
+    """The time (0..1) of the film's frame number: loops run round, others go to and fro."""
+    count = scene.info.frames
+    if count < 2:
+        return 0.0
+    if scene.info.loop:
+        return (frame % (count - 1)) / (count - 1)
+    at = frame % (2 * count - 2)
+    return (at if at < count else 2 * count - 2 - at) / (count - 1)
+
+
+def stereo_clips(
+    scene: Scene, shots: list[Shot], rig: Rig | None, device: str = "cpu", background: tuple[float, float, float] = WHITE
+) -> Iterator[StereoClip]:
+    """The film as the packer takes it: RGB of both eyes (without a rig, twice the middle one), depth of the left."""
+    gaussians = Gaussians(*(tensor.detach().to(device) for tensor in scene.gaussians.tensors().values()))
+    motion = None if scene.motion is None else scene.motion.to(device)
+    for at in range(0, len(shots), CLIP_FRAMES):
+        part = shots[at : at + CLIP_FRAMES]
+        lefts, rights, depths = [], [], []
+        for shot in part:
+            eyes = [shot.camera]
+            if rig is not None:
+                eyes = [shot.camera.moved_right(side * rig.ipd_m / 2, rig.converge_m) for side in (-1, 1)]
+            with torch.no_grad():
+                seen = render(gaussians, motion, shot.time, eyes, background, antialiased=True)
+            pictures = [np.rint(p.clamp(0, 1).cpu().numpy() * 255).astype(np.uint8) for p in seen.rgb]
+            lefts.append(pictures[0])
+            rights.append(pictures[-1])
+            depths.append(_inverse_depth(seen, scene.info.radius_m))
+        yield StereoClip(
+            np.stack(lefts), np.stack(rights), np.arange(at, at + len(part)), PixelFormat.RGB24,
+            depth=DepthMap(np.stack(depths)), first=at == 0, last=at + len(part) == len(shots),
+        )  # fmt: skip
+
+
+def _inverse_depth(seen: Rendering, radius_m: float) -> Array:
+    """0..1, 1 = nearest (0.4 radius before the middle), 0 = background."""
+    depth, alpha = seen.depth[0, ..., 0].cpu().numpy(), seen.alpha[0, ..., 0].cpu().numpy()
+    near, far = 1 / (radius_m * 0.6), 1 / (radius_m * 1.4)
+    value = (1 / np.maximum(depth, 0.1 * radius_m) - far) / (near - far)
+    return np.where(alpha > 0.5, np.clip(value, 0.02, 1), 0).astype(np.float32)
+
+
+def evenly(count: int) -> list[float]:
+    """Azimuths in degrees of `count` cameras on a ring."""
+    return [360 * i / count for i in range(count)]
+
+
+def focal_px(size: int, fov_deg: float) -> float:
+    """Focal length in pixels of a square picture."""
+    return size / 2 / math.tan(math.radians(fov_deg) / 2)
