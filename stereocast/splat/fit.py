@@ -7,7 +7,8 @@ the canonical ones follow at a lower rate, the less the farther a picture is fro
 import logging
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -60,6 +61,19 @@ Progress = Callable[[str, int, int], None]  # phase, done, total
 
 def _quiet(phase: str, done: int, total: int) -> None:
     """No progress."""
+
+
+@contextmanager
+def one_thread(device: str = "cpu") -> Iterator[None]:
+    """On a CPU torch's share of a step is so small that waking its threads costs more than they save; the rasteriser
+    has threads of its own."""
+    before = torch.get_num_threads()
+    if device == "cpu":
+        torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def hull_points(matrix: Matrix, count: int, rng: np.random.Generator) -> tuple[Array, Array]:
@@ -132,12 +146,13 @@ class Fit:
         if checkpoint is not None and checkpoint.exists():
             self.restore(checkpoint)
         saved, total = time.monotonic(), self.settings.iterations
-        while self.iteration < total:
-            self.step()
-            progress("reconstruction", self.iteration, total)
-            if checkpoint is not None and (time.monotonic() - saved > CHECKPOINT_S or self.iteration == total):
-                self.save(checkpoint)
-                saved = time.monotonic()
+        with one_thread(self.settings.device):
+            while self.iteration < total:
+                self.step()
+                progress("reconstruction", self.iteration, total)
+                if checkpoint is not None and (time.monotonic() - saved > CHECKPOINT_S or self.iteration == total):
+                    self.save(checkpoint)
+                    saved = time.monotonic()
         return self.scene
 
     def step(self) -> float:

@@ -8,8 +8,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from stereocast.errors import SourceError
-from stereocast.media.reader import write_image
+from stereocast.errors import SinkError, SourceError
 from stereocast.splat.scene import FOV_DEG, RADIUS_M, Camera, SceneInfo, orbit_camera
 from stereocast.types import Array
 
@@ -60,13 +59,13 @@ class Matrix:
 
 
 def save(matrix: Matrix, folder: Path) -> None:
-    """Writes view_VV/frame_FF.png (RGBA) and matrix.json, the json last: it marks the matrix as complete."""
+    """Writes view_VV/frame_FF.png, mask_FF.png and matrix.json, the json last: it marks the matrix as complete."""
     for v in range(matrix.views):
         row = folder / f"view_{v:02d}"
         row.mkdir(parents=True, exist_ok=True)
         for f in range(matrix.frames):
-            write_image(row / f"frame_{f:02d}.png", matrix.images[v, f])
-            write_image(row / f"mask_{f:02d}.png", matrix.masks[v, f])
+            _write(row / f"frame_{f:02d}.png", matrix.images[v, f])
+            _write(row / f"mask_{f:02d}.png", matrix.masks[v, f])
     info = matrix.info
     described = {
         "views": matrix.views, "azimuths_deg": list(matrix.azimuths_deg), "reference_view": matrix.reference_view,
@@ -95,6 +94,11 @@ def load(folder: Path) -> Matrix:
         )
     except (OSError, KeyError, ValueError) as error:
         raise SourceError(f"{folder}: no complete image matrix: {error}") from error
+
+
+def _write(path: Path, image: Array) -> None:
+    if not cv2.imwrite(str(path), np.ascontiguousarray(image[..., ::-1] if image.ndim == 3 else image)):
+        raise SinkError(f"{path} can't be written")
 
 
 def _read(path: Path, colour: bool) -> Array:

@@ -1,0 +1,25 @@
+"""Boxing, padding, resizing and compositing of object pictures against the published block."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from stereocast.splat import prepare
+
+
+@pytest.mark.reference("preprocess*.npz")
+def test_preprocess(case: Path):
+    data = np.load(case)
+    numbers = sorted(int(name[2:]) for name in data.files if name.startswith("in"))
+    for i in numbers:
+        rgba, ratio = data[f"in{i}"], float(data[f"ratio{i}"])
+        box = prepare.bounding_box(rgba[..., 3], ratio if ratio > 0 else None)
+        assert (box.x, box.y, box.width, box.height) == tuple(data[f"bbox{i}"])
+        assert box.side == int(data[f"side{i}"])
+        if bool(data[f"video{i}"]) and ratio < 0:  # used uncropped
+            result = prepare.on_white(prepare.resized(rgba, 576))
+        else:
+            result = prepare.on_white(prepare.framed(rgba, 576, ratio if ratio > 0 else None))
+        assert np.abs(result[::4, ::4].astype(int) - data[f"out{i}_u8"]).max() <= 1
+        np.testing.assert_allclose(result.mean((0, 1)), data[f"out{i}_mean"], atol=0.1)
