@@ -20,11 +20,11 @@ from stereocast.pack.projection import SpherePacker
 from stereocast.pipeline import Clock, chain, prefetch
 from stereocast.plan import CLIP_FRAMES, Plan
 from stereocast.segment.windows import Windows
-from stereocast.settings import ConvertSettings
+from stereocast.settings import ConvertSettings, FourDSettings
 from stereocast.stages import DepthClip, DepthEstimator, Packer, StereoSynthesizer
 from stereocast.types import DepthMap, Layout, PixelFormat, Projection, StereoClip, StereoFormat, StreamInfo
 
-__all__ = ["Converted", "convert", "part_path", "prepare"]
+__all__ = ["Converted", "convert", "part_path", "prepare", "reconstruct"]
 
 Progress = Callable[[int, Clock], None]
 
@@ -285,3 +285,10 @@ def figure_line(figure: dict[str, Any]) -> str:
     percent, degrees = figure["percent"], figure["degrees"]
     values = f"{percent['p1']:.2f} .. {percent['p99']:.2f} % of the width ({degrees['p1']:.2f} .. {degrees['p99']:.2f} degrees)"
     return f"{figure['time_s']:>8} s  {figure['verdict']}: disparity {values}"
+
+
+def reconstruct(source: str | None, output: Path | None, settings: FourDSettings, **more: Any) -> Any:
+    """A picture, an object video or a 3D object to a dynamic scene and its films; see `reconstruction`."""
+    from stereocast import reconstruction
+
+    return reconstruction.reconstruct(source, output, settings, **more)

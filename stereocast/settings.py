@@ -235,3 +235,67 @@ class ZeroOptions(Settings):
 
 class GenSettings(ConvertSettings, GenerateOptions, DiffusionOptions, ZeroOptions):
     """All options of `stereocast gen`."""
+
+
+class FourDSettings(Settings):
+    """All options of `stereocast 4d`."""
+
+    model: Literal["auto", "relief", "diffusion2"] = "auto"
+    """relief (no weights, any machine: a closed relief, what is unseen is guessed), diffusion2 (SVD and SV3D weights, a
+    GPU), or auto: diffusion2 where a GPU and its weights are there."""
+    orbit: bool = True
+    """Write the turntable: orbit.mp4 and, in --format, its stereo version."""
+    fixed_view: bool = True
+    """Write the stereo film from the reference view."""
+    sequence: Literal["none", "ply", "splat"] = "none"
+    """Also write one file of Gaussians for each frame."""
+    keep_matrix: bool = False
+    """Keep the image matrix as PNGs."""
+    size: int = Field(512, ge=64, le=4096, multiple_of=2)
+    """Side of the written pictures in pixels."""
+    seconds: float = Field(6.0, gt=0, le=600)
+    """Length of the written films."""
+    rate: int = Field(30, ge=1, le=120)
+    """Frames per second of the written films."""
+    ipd_mm: float = Field(63.0, ge=0, le=200)
+    """Distance of the two cameras; the screen lies at the object."""
+    views: int = Field(0, ge=0, le=200)
+    """Views of the image matrix (0: 13 for relief, 21 for diffusion2)."""
+    frames: int = Field(0, ge=0, le=200)
+    """Frames of the image matrix (0: 9 for a picture, up to 13 for a video; 25 for diffusion2)."""
+    matrix_size: int = Field(0, ge=0, le=1024)
+    """Side of the matrix's pictures (0: 192 for relief, 576 for diffusion2)."""
+    iterations: int = Field(0, ge=0, le=200_000)
+    """Steps of the reconstruction (0: 900 for relief, 5000 for diffusion2)."""
+    elevation: float = Field(0.0, ge=-60, le=60)
+    """Height of the cameras in degrees."""
+    reference_frame: int = Field(-1, ge=-1)
+    """The frame whose shape is the canonical one (-1: the middle of a video, the first of a picture)."""
+    option_set: Literal["paper", "official"] = "paper"
+    """diffusion2: s and rollback steps as in the paper or as in the published code."""
+    steps: int = Field(50, ge=2, le=1000)
+    """diffusion2: sampling steps."""
+    clockwise: bool = False
+    """The multi-view model's ring runs clockwise, seen from above."""
+    weights: tuple[str, ...] = ()
+    """Weights on disk instead of a download: NAME=PATH, repeatable."""
+    accept_licence: bool = False
+    """Accept the licence of the weights that have to be downloaded."""
+    format: Layout = Layout.SBS
+    """Layout of the stereo films."""
+    anaglyph: Anaglyph = Anaglyph.DUBOIS
+    """Colours of --format anaglyph."""
+    preset: str = "quest3"
+    """Headset or site: sets codec order and size limits."""
+    encoder: str = "auto"
+    """Encoder profile by name or .toml path."""
+    quality: int | None = Field(None, ge=0, le=63)
+    """Constant quality (CRF/CQ) instead of the profile's; lower is better."""
+    device: str = "auto"
+    """auto, cpu, cuda or cuda:1."""
+    seed: int = Field(0, ge=0)
+    """Seed of everything random."""
+    overwrite: bool = False
+    """Replace an existing result."""
+    resume: bool = False
+    """Go on where an interrupted run stopped: after the matrix, or within the reconstruction."""

@@ -10,6 +10,7 @@ COMMANDS = {  # name: ("module:function", one line for the list)
     "convert": ("stereocast.cli.convert:convert", "Turn 2D video (or images, folders, URLs) into stereo video."),
     "gen": ("stereocast.cli.gen:gen", "Make a stereo clip from a picture and a prompt."),
     "preview": ("stereocast.cli.preview:preview", "One picture: source, depth, both views, holes, anaglyph, comfort."),
+    "4d": ("stereocast.cli.four_d:four_d", "A picture or object video to a moving 3D scene, filmed in stereo."),
     "inspect": (
         "stereocast.cli.inspect:inspect",
         "What a player will see: streams, tags, and whether a headset plays it.",

@@ -210,7 +210,9 @@ class Fit:
         fade = round(s.fade_at * s.warm_up)
         if self._refining() and self.iteration % s.refine_every == 0:
             added, dropped = self.population.refine(s.density, rng, drop_large=self.iteration > fade > 0)
-            log.debug("iteration %d: %d added, %d dropped, %d Gaussians", self.iteration, added, dropped, len(self.population))
+            log.debug(
+                "iteration %d: %d added, %d dropped, %d Gaussians", self.iteration, added, dropped, len(self.population)
+            )
         if fade and self.iteration == fade:
             self.population.fade()
 

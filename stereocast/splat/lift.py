@@ -16,7 +16,7 @@ from stereocast.splat import prepare
 from stereocast.splat.matrix import Matrix, ring
 from stereocast.splat.motion import Motion, MotionConfig, Ramp
 from stereocast.splat.render import render
-from stereocast.splat.scene import SH_C0, Camera, Gaussians, orbit_camera
+from stereocast.splat.scene import SH_C0, Camera, Gaussians, from_points, orbit_camera
 from stereocast.types import Array
 
 _PLUMP = 0.8  # a limb's cross section: 1 would be √2 deeper than wide
@@ -140,7 +140,11 @@ def surface(shape: Relief, camera: Camera) -> tuple[Array, Array, Array]:
     points = [place(x + 0.5, y + 0.5, side[y, x] * sign, camera) for side, sign in ((shape.front, 1), (shape.back, -1))]
     points.append(place(wall_x + 0.5, wall_y + 0.5, wall_height(shape, wall_y, wall_x, share), camera))
     mixed = share[:, None] * shape.colour[wall_y, wall_x] + (1 - share[:, None]) * shape.colour_back[wall_y, wall_x]
-    return np.concatenate(points), np.concatenate([shape.colour[y, x], shape.colour_back[y, x], mixed]), np.stack([y, x], 1)
+    return (
+        np.concatenate(points),
+        np.concatenate([shape.colour[y, x], shape.colour_back[y, x], mixed]),
+        np.stack([y, x], 1),
+    )
 
 
 def wall(shape: Relief, camera: Camera) -> tuple[Array, Array, Array]:
@@ -214,7 +218,13 @@ def _quaternions(r: Array) -> Array:
         root = np.sqrt(1 + np.stack(trace, 1)[at, which]) * 2
         if which == 0:
             q[at] = np.stack(
-                [root / 4, (a[:, 2, 1] - a[:, 1, 2]) / root, (a[:, 0, 2] - a[:, 2, 0]) / root, (a[:, 1, 0] - a[:, 0, 1]) / root], 1
+                [
+                    root / 4,
+                    (a[:, 2, 1] - a[:, 1, 2]) / root,
+                    (a[:, 0, 2] - a[:, 2, 0]) / root,
+                    (a[:, 1, 0] - a[:, 0, 1]) / root,
+                ],
+                1,
             )
         else:
             i, j, k = which - 1, which % 3, (which + 1) % 3
@@ -258,7 +268,10 @@ def lift(frames: Array, depths: Array | None, settings: LiftSettings) -> Lifted:
     count = len(frames)
     reliefs = [relief(frames[t], None if depths is None else depths[t], camera) for t in range(count)]
     if count == 1:
-        return _lift_still(frames[0], reliefs[0], camera, settings)
+        lifted = animate(surfels(reliefs[0], camera), settings)
+        for f in (0, settings.frames - 1):
+            lifted.matrix.images[0, f], lifted.matrix.masks[0, f] = prepare.on_white(frames[0]), frames[0][..., 3]
+        return lifted
     reference = count // 2 if settings.reference_frame is None else min(settings.reference_frame, count - 1)
     azimuths, info = ring(settings.views, count, settings.size, settings.elevation_deg)
     images = np.empty((settings.views, count, settings.size, settings.size, 3), np.uint8)
@@ -271,23 +284,31 @@ def lift(frames: Array, depths: Array | None, settings: LiftSettings) -> Lifted:
     return Lifted(matrix, surfels(reliefs[reference], camera), Tracks(points, shifts))
 
 
-def _lift_still(rgba: Array, shape: Relief, camera: Camera, settings: LiftSettings) -> Lifted:
-    start = surfels(shape, camera)
-    points = start.means.numpy()
+def animate(start: Gaussians, settings: LiftSettings) -> Lifted:
+    """A still object's Gaussians with the idle motion, and the matrix that the ring sees of them."""
+    points, camera = start.means.numpy(), orbit_camera(0, settings.size, settings.elevation_deg)
     azimuths, info = ring(settings.views, settings.frames, settings.size, settings.elevation_deg)
     images = np.empty((settings.views, settings.frames, settings.size, settings.size, 3), np.uint8)
     masks = np.empty(images.shape[:-1], np.uint8)
-    shifts = np.stack([idle(points, f / (settings.frames - 1)) - points for f in range(settings.frames)])
+    last = max(settings.frames - 1, 1)
+    shifts = np.stack([idle(points, f / last) - points for f in range(settings.frames)])
     for f in range(settings.frames):
         moved = Gaussians(torch.from_numpy(points + shifts[f]), *list(start.tensors().values())[1:])
         images[:, f], masks[:, f] = _seen(moved, azimuths, camera, settings)
-    for f in (0, settings.frames - 1):
-        images[0, f], masks[0, f] = prepare.on_white(rgba), rgba[..., 3]
     matrix = Matrix(images, masks, azimuths, replace(info, fps=settings.fps, loop=True, method="relief"))
     return Lifted(matrix, start, Tracks(points, shifts))
 
 
-def _seen(gaussians: Gaussians, azimuths: tuple[float, ...], camera: Camera, settings: LiftSettings) -> tuple[Array, Array]:
+def object_gaussians(points: Array, colours: Array, spacing: float) -> Gaussians:
+    """Gaussians of a solid object's surface points [N, 3], fitted into the view: centred, longest side 1 m."""
+    low, high = points.min(0), points.max(0)
+    scale = 1.0 / max(float((high - low).max()), 1e-9)
+    return from_points((points - (low + high) / 2) * scale, colours, spacing * scale, 0.9, 0)
+
+
+def _seen(
+    gaussians: Gaussians, azimuths: tuple[float, ...], camera: Camera, settings: LiftSettings
+) -> tuple[Array, Array]:
     """What the ring sees of Gaussians: pictures uint8 [V, S, S, 3] on white, and masks."""
     images, masks = [], []
     for azimuth in azimuths:
@@ -325,7 +346,9 @@ def follow(frames: Array, reliefs: list[Relief], reference: int, camera: Camera)
 
 def _into(at: Array, mask: Array) -> Array:
     """Places (x, y) in pixels, those outside the mask put on its nearest pixel."""
-    _, labels = cv2.distanceTransformWithLabels((~mask).astype(np.uint8), cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL)
+    _, labels = cv2.distanceTransformWithLabels(
+        (~mask).astype(np.uint8), cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL
+    )
     y, x = np.nonzero(mask)
     table = np.zeros((int(labels.max()) + 1, 2), np.float32)
     table[labels[y, x]] = np.stack([x + 0.5, y + 0.5], 1)
@@ -359,4 +382,3 @@ def learn(tracks: Tracks, config: MotionConfig, steps: int = 500, batch: int = 2
         loss.backward()
         optimiser.step()
     return motion
-

@@ -38,12 +38,8 @@ def _rotation_back(q: Array, length: float, g: Array, out: Array) -> None:
     dx = 2 * (
         -2 * x * (g[1, 1] + g[2, 2]) + y * (g[0, 1] + g[1, 0]) + z * (g[0, 2] + g[2, 0]) + w * (g[2, 1] - g[1, 2])
     )
-    dy = 2 * (
-        x * (g[0, 1] + g[1, 0]) - 2 * y * (g[0, 0] + g[2, 2]) + z * (g[1, 2] + g[2, 1]) + w * (g[0, 2] - g[2, 0])
-    )
-    dz = 2 * (
-        x * (g[0, 2] + g[2, 0]) + y * (g[1, 2] + g[2, 1]) - 2 * z * (g[0, 0] + g[1, 1]) + w * (g[1, 0] - g[0, 1])
-    )
+    dy = 2 * (x * (g[0, 1] + g[1, 0]) - 2 * y * (g[0, 0] + g[2, 2]) + z * (g[1, 2] + g[2, 1]) + w * (g[0, 2] - g[2, 0]))
+    dz = 2 * (x * (g[0, 2] + g[2, 0]) + y * (g[1, 2] + g[2, 1]) - 2 * z * (g[0, 0] + g[1, 1]) + w * (g[1, 0] - g[0, 1]))
     along = dw * w + dx * x + dy * y + dz * z  # the length doesn't matter, so its direction carries no gradient
     out[0] += (dw - along * w) / length
     out[1] += (dx - along * x) / length
@@ -244,7 +240,11 @@ def _basis_back(degree: int, x: float, y: float, z: float, g: Array) -> tuple[fl
         gx += 2 * 1.445305721320277 * z * x * g[14] - e * 3 * (x * x - y * y) * g[15]
         gy += -e * 3 * (x * x - y * y) * g[9] + 2.890611442640554 * x * z * g[10] + c * g[11]
         gy += -2 * 1.445305721320277 * z * y * g[14] + e * 6 * x * y * g[15]
-        gz += 2.890611442640554 * x * y * g[10] + d * y * g[11] + (3 * 1.865881662950577 * z * z - 1.119528997770346) * g[12]
+        gz += (
+            2.890611442640554 * x * y * g[10]
+            + d * y * g[11]
+            + (3 * 1.865881662950577 * z * z - 1.119528997770346) * g[12]
+        )
         gz += d * x * g[13] + 1.445305721320277 * (x * x - y * y) * g[14]
     return gx, gy, gz
 

@@ -197,7 +197,12 @@ def rasterize(
     expected one), and what each camera saw. Differentiable in the five scene tensors. Raises ValueError for a shape
     that doesn't fit."""
     count = len(means)
-    want = {"means": (means, (count, 3)), "quats": (quats, (count, 4)), "scales": (scales, (count, 3)), "opacities": (opacities, (count,))}  # fmt: skip
+    want = {
+        "means": (means, (count, 3)),
+        "quats": (quats, (count, 4)),
+        "scales": (scales, (count, 3)),
+        "opacities": (opacities, (count,)),
+    }
     for name, (tensor, shape) in want.items():
         if tuple(tensor.shape) != shape:
             raise ValueError(f"{name} needs shape {shape}, got {tuple(tensor.shape)}")

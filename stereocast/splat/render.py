@@ -3,7 +3,6 @@
 The only user of gsplat. Both follow its conventions (see raster).
 """
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -115,25 +114,25 @@ class Rig:
     converge_m: float = 2.0
 
 
-def orbit(scene: Scene, size: int, frames: int, turns: float = 1.0, start_deg: float = 0.0) -> list[Shot]:
-    """Once around the object while time runs; motion that doesn't close is played to and fro."""
+def orbit(scene: Scene, size: int, frames: int, turns: float = 1.0, slow: int = 1) -> list[Shot]:
+    """Once around the object while time runs, `slow` pictures for each frame of the scene."""
     info = scene.info
     shots = []
     for i in range(frames):
-        azimuth = start_deg + 360 * turns * i / frames
+        azimuth = 360 * turns * i / frames
         camera = orbit_camera(azimuth, size, info.elevation_deg, info.radius_m, info.fov_deg)
-        shots.append(Shot(play(scene, i), camera))
+        shots.append(Shot(play(scene, i / slow), camera))
     return shots
 
 
-def fixed(scene: Scene, size: int, frames: int, azimuth_deg: float = 0.0) -> list[Shot]:
+def fixed(scene: Scene, size: int, frames: int, azimuth_deg: float = 0.0, slow: int = 1) -> list[Shot]:
     """Time runs before a camera that stands still."""
     info = scene.info
     camera = orbit_camera(azimuth_deg, size, info.elevation_deg, info.radius_m, info.fov_deg)
-    return [Shot(play(scene, i), camera) for i in range(frames)]
+    return [Shot(play(scene, i / slow), camera) for i in range(frames)]
 
 
-def play(scene: Scene, frame: int) -> float:
+def play(scene: Scene, frame: float) -> float:
     """The time (0..1) of the film's frame number: loops run round, others go to and fro."""
     count = scene.info.frames
     if count < 2:
@@ -145,7 +144,11 @@ def play(scene: Scene, frame: int) -> float:
 
 
 def stereo_clips(
-    scene: Scene, shots: list[Shot], rig: Rig | None, device: str = "cpu", background: tuple[float, float, float] = WHITE
+    scene: Scene,
+    shots: list[Shot],
+    rig: Rig | None,
+    device: str = "cpu",
+    background: tuple[float, float, float] = WHITE,
 ) -> Iterator[StereoClip]:
     """The film as the packer takes it: RGB of both eyes (without a rig, twice the middle one), depth of the left."""
     gaussians = Gaussians(*(tensor.detach().to(device) for tensor in scene.gaussians.tensors().values()))
@@ -175,13 +178,3 @@ def _inverse_depth(seen: Rendering, radius_m: float) -> Array:
     near, far = 1 / (radius_m * 0.6), 1 / (radius_m * 1.4)
     value = (1 / np.maximum(depth, 0.1 * radius_m) - far) / (near - far)
     return np.where(alpha > 0.5, np.clip(value, 0.02, 1), 0).astype(np.float32)
-
-
-def evenly(count: int) -> list[float]:
-    """Azimuths in degrees of `count` cameras on a ring."""
-    return [360 * i / count for i in range(count)]
-
-
-def focal_px(size: int, fov_deg: float) -> float:
-    """Focal length in pixels of a square picture."""
-    return size / 2 / math.tan(math.radians(fov_deg) / 2)

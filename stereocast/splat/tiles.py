@@ -76,7 +76,15 @@ def count(centre: Array, shape: Array, radii: Array, columns: int, rows: int, of
 
 @fast
 def fill(
-    order: Array, centre: Array, shape: Array, columns: int, rows: int, offsets: Array, tiles: Array, ids: Array, slots: Array
+    order: Array,
+    centre: Array,
+    shape: Array,
+    columns: int,
+    rows: int,
+    offsets: Array,
+    tiles: Array,
+    ids: Array,
+    slots: Array,
 ) -> None:
     """Fills ids [P] with each tile's Gaussians in `order`, and slots [P] with the pair's place among its Gaussian's."""
     at = tiles[:-1].copy()
@@ -190,7 +198,11 @@ def backward(
             for x in range(TILE):
                 i = r * TILE + x
                 t = rest[top + r, left + x]
-                red, green, blue = g_image[top + r, left + x, 0], g_image[top + r, left + x, 1], g_image[top + r, left + x, 2]
+                red, green, blue = (
+                    g_image[top + r, left + x, 0],
+                    g_image[top + r, left + x, 1],
+                    g_image[top + r, left + x, 2],
+                )
                 behind = red * background[0] + green * background[1] + blue * background[2] - g_alpha[top + r, left + x]
                 buffer[i], buffer[_PIXELS + i] = t, t * behind
                 buffer[2 * _PIXELS + i], buffer[3 * _PIXELS + i], buffer[4 * _PIXELS + i] = red, green, blue

@@ -41,9 +41,7 @@ def test_images(case: Path):
         np.testing.assert_allclose(view.shape[seen, :3], data["conics"][at][seen], rtol=1e-3, atol=1e-5)
         np.testing.assert_allclose(view.depths, data["depths"][at], atol=1e-5)
 
-    smooth, *_ = rasterize(
-        *scene, leaves["colors"], *cameras, Options(**size, antialiased=True), data["backgrounds"]
-    )
+    smooth, *_ = rasterize(*scene, leaves["colors"], *cameras, Options(**size, antialiased=True), data["backgrounds"])
     np.testing.assert_allclose(smooth.detach().numpy(), data["rgb_antialiased"], atol=1e-5)
 
 

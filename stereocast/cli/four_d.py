@@ -1,0 +1,58 @@
+"""`stereocast 4d`."""
+
+import json
+import sys
+import time
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from stereocast.cli.options import make, with_settings
+from stereocast.settings import FourDSettings
+
+
+@with_settings(("Options", FourDSettings))
+def four_d(
+    source: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[IN]", help="A picture, an object film or a folder of RGBA frames, a 3D object (ply, glb)."
+        ),
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", help="Folder (default: NAME_4d beside the source).")
+    ] = None,
+    prompt: Annotated[str | None, typer.Option("--prompt", help="diffusion2: make the object from this text.")] = None,
+    ring: Annotated[
+        Path | None, typer.Option("--views-dir", help="diffusion2: a folder with the reference ring.")
+    ] = None,
+    scene: Annotated[Path | None, typer.Option("--render", help="Render this scene.4dgs again.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON on standard output.")] = False,
+    quiet: Annotated[bool, typer.Option("-q", "--quiet", help="No progress, no summary.")] = False,
+    *,
+    flags: dict[str, Any],
+) -> None:
+    """Turn a picture or an object video into a moving 3D scene of Gaussians, and film it in stereo.
+
+    [bold]stereocast 4d figure.png[/]  turntable, stereo turntable, stereo view, scene.ply, scene.4dgs\n
+    [bold]stereocast 4d frames/ --format half-sbs --sequence splat[/]\n
+    [bold]stereocast 4d --render figure_4d/scene.4dgs --size 1024 -o again/[/]
+    """
+    from stereocast.cli.progress import Phases
+    from stereocast.reconstruction import reconstruct
+
+    settings = make(FourDSettings, flags)
+    begun = time.monotonic()
+    with Phases(quiet=quiet or as_json) as phases:
+        result = reconstruct(source, output, settings, phases, prompt=prompt, views=ring, scene_file=scene)
+    seconds = time.monotonic() - begun
+    if as_json:
+        files = [str(path) for path in result.files]
+        print(json.dumps({"folder": str(result.folder), "files": files, "gaussians": result.gaussians,
+                          "method": result.method, "note": result.note, "seconds": round(seconds, 1)}, indent=2))  # fmt: skip
+    elif not quiet:
+        names = ", ".join(path.name for path in result.files)
+        print(f"{result.folder}: {names}; {result.gaussians} Gaussians in {seconds:.0f} s", file=sys.stderr)
+        if result.note:
+            print(result.note, file=sys.stderr)
