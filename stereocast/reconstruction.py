@@ -220,7 +220,7 @@ def _make(
     if model == "auto":
         model = "diffusion2" if device.startswith("cuda") and _weights_there(settings) else "relief"
     if model == "diffusion2":
-        raise UsageError("--model diffusion2 isn't wired to the command yet; use --model relief")
+        return _generated(source, prompt, views, settings, folder, device, progress, result)
     if prompt is not None or views is not None:
         raise UsageError("--prompt and --views need --model diffusion2 (SVD and SV3D weights and a GPU)")
     from stereocast.splat import matrix as matrices
@@ -255,6 +255,68 @@ def _make(
     )
     if settings.keep_matrix:
         shutil.copytree(work.folder / "matrix", folder / "matrix", dirs_exist_ok=True)
+        result.files.append(folder / "matrix")
+    shutil.rmtree(work.folder, ignore_errors=True)
+    return fitted
+
+
+def _generated(
+    source: str | None, prompt: str | None, views: Path | None, settings: FourDSettings, folder: Path, device: str,
+    progress: Progress, result: Reconstructed,
+) -> Any:  # fmt: skip
+    """Stage 1 by SVD and SV3D, then stage 2 with the paper's settings."""
+    for package in ("diffusers", "transformers"):
+        if not registry.Backend("", requires=(package,)).installed:
+            raise ExtraMissing("--model diffusion2", "4d")
+    from stereocast.diffusion.compose import OPTION_SETS
+    from stereocast.models.weights import WeightStore, parse_paths
+    from stereocast.splat import generate, stage
+    from stereocast.splat import matrix as matrices
+    from stereocast.splat.fit import Fit, FitSettings
+
+    size = settings.matrix_size or 576
+    options = generate.Stage1(
+        settings.views or 21, settings.frames or 25, settings.steps, settings.elevation,
+        OPTION_SETS[settings.option_set], clockwise=settings.clockwise, seed=settings.seed,
+    )  # fmt: skip
+    key = json.dumps([str(source), prompt, str(views), size, repr(options)])
+    work = stage.Work(folder / "work", key, settings.resume)
+    work.claim()
+    kept = work.folder / "matrix"
+    if (kept / "matrix.json").exists():
+        made = matrices.load(kept)
+    else:
+        models = generate.load_models(WeightStore(parse_paths(settings.weights), settings.accept_licence), device)
+        known: dict[str, Array] = {}
+        if prompt is not None:
+            rgba = generate.picture_from_text(prompt, device, settings.seed)[None]
+        else:
+            assert source is not None
+            subject = read_subject(source, options.frames)
+            if subject.frames is None:
+                rgba = np.zeros((0, 1, 1, 4), np.uint8)
+                known["ring"] = stage.ring_of(subject.solid, options.views, size, settings.elevation)
+            else:
+                rgba = subject.frames
+        if len(rgba):
+            known["image" if len(rgba) == 1 else "video"] = generate.square(rgba, size)[
+                slice(None) if len(rgba) > 1 else 0
+            ]
+        if views is not None:
+            pictures = read_subject(str(views), options.views).frames
+            assert pictures is not None
+            known["ring"] = generate.square(pictures, size)
+        made = generate.stage1(models, options, progress, **known)
+        del models
+        matrices.save(made, kept)
+    reader.write_image(folder / "matrix.png", matrices.contact_sheet(made))
+    result.files.append(folder / "matrix.png")
+    on = "cuda" if device.startswith("cuda") else "cpu"
+    count = settings.iterations or 5000
+    fit = FitSettings(count, count * 3 // 5, device=device if on == "cuda" else "cpu", seed=settings.seed)
+    fitted = Fit(made, fit).run(work.checkpoint, progress)
+    if settings.keep_matrix:
+        shutil.copytree(kept, folder / "matrix", dirs_exist_ok=True)
         result.files.append(folder / "matrix")
     shutil.rmtree(work.folder, ignore_errors=True)
     return fitted

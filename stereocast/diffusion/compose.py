@@ -38,7 +38,9 @@ OFFICIAL = ComposeOptions(s=0.6, rollback_steps=10, view_weights="cosine")
 OPTION_SETS = {"paper": PAPER, "official": OFFICIAL}
 
 
-def shares(curve: Curve, steps: int, most: float = 1.0, least: float = 0.0, steepness: float = 15.0) -> Tensor:
+def shares(
+    curve: Curve, steps: int, most: float = 1.0, least: float = 0.0, steepness: float = 15.0, middle: float = 0.6
+) -> Tensor:
     """float64 [steps]: s at each step; all curves but the constant fall from most to least."""
     x = torch.linspace(0, 1, steps, dtype=torch.float64)
     if curve == "constant":
@@ -48,7 +50,7 @@ def shares(curve: Curve, steps: int, most: float = 1.0, least: float = 0.0, stee
     elif curve == "cosine":
         falling = 0.5 * (1 + torch.cos(math.pi * x))
     else:
-        falling = 1 - torch.sigmoid(steepness * (x - 0.5))
+        falling = 1 - torch.sigmoid(steepness * (x - middle))
     return least + falling * (most - least)
 
 

@@ -13,7 +13,8 @@ from stereocast.splat import lift, matrix
 from stereocast.splat.fit import Fit, FitSettings, Progress, one_thread
 from stereocast.splat.lift import Lifted, LiftSettings, Tracks
 from stereocast.splat.motion import Ramp
-from stereocast.splat.scene import NAMES, Gaussians, Scene
+from stereocast.splat.render import render
+from stereocast.splat.scene import NAMES, Gaussians, Scene, orbit_camera
 from stereocast.types import Array
 
 
@@ -63,7 +64,7 @@ def lifted(source: Array | Gaussians, depths: Array | None, settings: LiftSettin
     matrix.save(made.matrix, work.folder / "matrix")
     table = {f"start.{name}": tensor.contiguous() for name, tensor in made.start.tensors().items()}
     table |= {
-        "points": torch.from_numpy(np.ascontiguousarray(made.tracks.points)),
+        "points": torch.from_numpy(made.tracks.points.copy()),
         "shifts": torch.from_numpy(made.tracks.shifts),
     }
     save_file(table, kept)
@@ -88,3 +89,13 @@ def reconstruct(made: Lifted, settings: FitSettings, work: Work, progress: Progr
             motion = lift.learn(made.tracks, settings.motion, seed=settings.seed)
         progress("motion", 1, 1)
     return Fit(made.matrix, settings, made.start, motion).run(work.checkpoint, progress)
+
+
+def ring_of(solid: Gaussians, views: int, size: int, elevation_deg: float) -> Array:
+    """The reference ring of a static object for stage 1: uint8 RGB [V, S, S, 3] on white, azimuth 360°/V first."""
+    pictures = []
+    for k in range(1, views + 1):
+        with torch.no_grad():
+            seen = render(solid, None, 0, [orbit_camera(360 * k / views, size, elevation_deg)])
+        pictures.append(np.rint(seen.rgb[0].clamp(0, 1).numpy() * 255).astype(np.uint8))
+    return np.stack(pictures)

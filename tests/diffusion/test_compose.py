@@ -1,0 +1,78 @@
+"""Score composition: option sets, seeded noise, batches, and two processes against one."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch", reason="needs the depth extra")
+
+from stereocast.diffusion import compose  # noqa: E402
+from stereocast.diffusion.edm import karras_sigmas  # noqa: E402
+
+WORKER = """
+import sys
+import torch
+import torch.distributed as dist
+from stereocast.diffusion import compose
+from stereocast.diffusion.edm import karras_sigmas
+
+def run(batch):
+    row = lambda x, sigma, which: torch.tanh(x / sigma) + 0.1 * x.mean(1, keepdim=True) / sigma + which[:, None, None, None, None] * 0.01
+    column = lambda x, sigma, which: 0.5 * torch.tanh(x.roll(1, 1) / sigma) - which[:, None, None, None, None] * 0.02
+    noise = compose.seeded_noise(3, "matrix", 0, (5, 4, 2, 3, 3))
+    options = compose.ComposeOptions(rollback_steps=2, batch=batch)
+    return compose.compose(row, column, noise, karras_sigmas(5), options, seed=3)
+
+if __name__ == "__main__":
+    rank, world, path, batch = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3], int(sys.argv[4])
+    if world > 1:
+        dist.init_process_group("gloo", init_method=f"file://{path}.meet", rank=rank, world_size=world)
+    result = run(batch)
+    torch.save(result, f"{path}.{world}.{rank}.pt")
+    if world > 1:
+        dist.destroy_process_group()
+"""
+
+
+def test_two_gloo_processes_equal_one_bit_for_bit(tmp_path):
+    script = tmp_path / "worker.py"
+    script.write_text(WORKER)
+    base = str(tmp_path / "m")
+    alone = [sys.executable, str(script), "0", "1", base, "1"]
+    pair = [[sys.executable, str(script), str(rank), "2", base, "2"] for rank in (0, 1)]
+    running = [subprocess.Popen(command, stderr=subprocess.PIPE) for command in (alone, *pair)]
+    for process in running:
+        _, errors = process.communicate(timeout=300)
+        assert process.returncode == 0, errors.decode()
+    one = torch.load(f"{base}.1.0.pt", weights_only=True)
+    for rank in (0, 1):
+        assert torch.equal(one, torch.load(f"{base}.2.{rank}.pt", weights_only=True))
+
+
+def test_option_sets():
+    assert (compose.PAPER.s, compose.PAPER.rollback_steps, compose.PAPER.view_weights) == (0.5, 5, "none")
+    assert (compose.OFFICIAL.s, compose.OFFICIAL.rollback_steps, compose.OFFICIAL.view_weights) == (0.6, 10, "cosine")
+    assert torch.allclose(compose.row_shares(compose.PAPER, 21, 0, 50), torch.tensor(0.5))
+    shares = compose.row_shares(compose.OFFICIAL, 21, 0, 50)
+    assert float(shares[-1]) == pytest.approx(0.4) and float(shares.min()) == pytest.approx(0.1, abs=0.01)
+
+
+def test_noise_depends_on_its_name_alone():
+    shape = (3, 4)
+    one = compose.seeded_noise(1, "ring", 2, shape)
+    compose.seeded_noise(1, "ring", 3, shape)
+    assert torch.equal(one, compose.seeded_noise(1, "ring", 2, shape))
+    for other in ((2, "ring", 2), (1, "video", 2), (1, "ring", 3)):
+        assert not torch.equal(one, compose.seeded_noise(*other, shape))
+
+
+def test_perfect_denoisers_end_at_the_truth_and_evaluations_are_counted():
+    truth = torch.from_numpy(np.random.default_rng(0).normal(size=(3, 4, 2, 2, 2)).astype(np.float32))
+    row = lambda x, sigma, which: truth[which]  # noqa: E731
+    column = lambda x, sigma, which: truth.transpose(0, 1)[which]  # noqa: E731
+    options = compose.ComposeOptions(rollback_steps=2, batch=2)
+    steps = list(compose.evaluations(row, column, torch.randn(truth.shape), karras_sigmas(6), options))
+    assert len(steps) == 8
+    assert torch.allclose(steps[-1].state, truth, atol=1e-5)

@@ -1,0 +1,142 @@
+"""Scene files, cameras, films: what is written can be read, and the eyes are the right way round."""
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch", reason="needs the depth extra")
+pytest.importorskip("safetensors", reason="needs the depth extra")
+
+from stereocast.errors import SourceError  # noqa: E402
+from stereocast.splat import density, fit, lift, loss, matrix, prepare, render, scene  # noqa: E402
+from stereocast.splat.motion import MotionConfig  # noqa: E402
+
+
+def ball(count=400, radius=0.35, seed=0):
+    rng = np.random.default_rng(seed)
+    points = rng.normal(size=(count, 3))
+    points *= radius / np.linalg.norm(points, axis=1, keepdims=True)
+    return scene.from_points(points, (points / radius + 1) / 2, 0.04, 0.9, 0)
+
+
+def test_scene_file_round_trip(tmp_path):
+    made = scene.Scene(ball(), lift.Motion(MotionConfig(width=16, depth=4)), scene.SceneInfo(frames=5, loop=True))
+    scene.save(made, tmp_path / "a.4dgs")
+    read = scene.load(tmp_path / "a.4dgs")
+    assert read.info == made.info
+    for one, two in zip(made.at(0.3).tensors().values(), read.at(0.3).tensors().values(), strict=True):
+        assert torch.equal(one, two)
+    (tmp_path / "b.4dgs").write_bytes(b"no scene")
+    with pytest.raises(SourceError, match="b.4dgs"):
+        scene.load(tmp_path / "b.4dgs")
+
+
+def test_exports():
+    g = ball(7)
+    data = scene.ply_bytes(g)
+    head, body = data.split(b"end_header\n")
+    assert b"element vertex 7" in head and len(body) == 7 * 4 * 14
+    np.testing.assert_array_equal(np.frombuffer(body, "<f4").reshape(7, 14)[:, :3], g.means.numpy())
+    assert len(scene.splat_bytes(g)) == 7 * 32
+
+
+def test_left_eye_sees_near_things_further_right():
+    near = scene.from_points(np.array([[0, 0, 0.5]]), np.array([[1, 0, 0]]), 0.05, 0.99, 0)
+    far = scene.from_points(np.array([[0, 0, -0.5]]), np.array([[1, 0, 0]]), 0.05, 0.99, 0)
+    at_screen = scene.from_points(np.array([[0, 0, 0.0]]), np.array([[1, 0, 0]]), 0.05, 0.99, 0)
+    shifts = []
+    for g in (near, at_screen, far):
+        made = scene.Scene(g)
+        clip = next(render.stereo_clips(made, render.fixed(made, 128, 1), render.Rig()))
+        columns = [(255 - eye[0, ..., 1].astype(float)).sum(0) for eye in (clip.left, clip.right)]
+        left, right = (float((c * np.arange(128)).sum() / c.sum()) for c in columns)
+        shifts.append(left - right)
+    assert shifts[0] > 1 and abs(shifts[1]) < 0.05 and shifts[2] < -1
+
+
+def test_cameras_look_at_the_middle_from_their_side():
+    for azimuth, side in ((0, (0, 0, 2)), (90, (2, 0, 0))):
+        camera = scene.orbit_camera(azimuth, 64)
+        np.testing.assert_allclose(np.linalg.inv(camera.view)[:3, 3], side, atol=1e-12)
+        np.testing.assert_allclose(camera.view @ [0, 0, 0, 1], [0, 0, 2, 1], atol=1e-12)
+        assert (camera.view @ [0, 0.1, 0, 1])[1] < 0  # up in the world is up in the picture
+
+
+def test_play_runs_round_or_to_and_fro():
+    loop = scene.Scene(ball(4), None, scene.SceneInfo(frames=5, loop=True))
+    assert [render.play(loop, f) for f in (0, 2, 4, 5)] == [0, 0.5, 0, 0.25]
+    there_and_back = scene.Scene(ball(4), None, scene.SceneInfo(frames=5))
+    assert [render.play(there_and_back, f) for f in (0, 4, 5, 8)] == [0, 1, 0.75, 0]
+
+
+def test_a_disc_inflates_to_a_ball():
+    y, x = np.mgrid[:65, :65] - 32
+    half = lift.inflate(np.hypot(x, y) < 20)
+    want = np.sqrt(np.maximum(20.0**2 - x**2 - y**2, 0)) * lift._PLUMP
+    assert np.abs(half - want)[np.hypot(x, y) < 16].max() < 1.0
+    assert half[0].max() == 0
+
+
+def test_box_is_shared_and_object_is_found():
+    alpha = np.zeros((2, 40, 60), np.uint8)
+    alpha[0, 10:20, 5:15] = 255
+    alpha[1, 12:30, 20:30] = 1
+    box = prepare.bounding_box(alpha, 0.5)
+    assert (box.x, box.y, box.width, box.height, box.side) == (5, 10, 25, 20, 50)
+    with pytest.raises(SourceError, match="no object"):
+        prepare.bounding_box(alpha * 0)
+    picture = np.full((90, 120, 3), 240, np.uint8)
+    picture[20:70, 40:80] = (200, 30, 30)
+    mask = prepare.cut_out(picture)[..., 3] > 127
+    truth = np.zeros_like(mask)
+    truth[20:70, 40:80] = True
+    assert (mask & truth).sum() / (mask | truth).sum() > 0.95
+
+
+def small_matrix(views=4, frames=3, size=32):
+    settings = lift.LiftSettings(views=views, frames=frames, size=size)
+    return lift.animate(ball(200), settings)
+
+
+def test_matrix_round_trip_and_trust(tmp_path):
+    made = small_matrix().matrix
+    matrix.save(made, tmp_path / "m")
+    read = matrix.load(tmp_path / "m")
+    np.testing.assert_array_equal(read.images, made.images)
+    np.testing.assert_array_equal(read.masks, made.masks)
+    assert read.info == made.info
+    trust = made.trust()
+    assert np.allclose(trust[0], 1) and np.allclose(trust[:, 0], 1) and trust[2, 2] < 0.3
+    (tmp_path / "m/matrix.json").unlink()
+    with pytest.raises(SourceError):
+        matrix.load(tmp_path / "m")
+
+
+def test_fit_learns_and_a_checkpoint_changes_nothing(tmp_path):
+    lifted = small_matrix()
+    settings = fit.FitSettings(
+        iterations=24, warm_up=10, degree=0, motion=MotionConfig(width=16, depth=4, place_octaves=2, time_octaves=2),
+        refine_every=5, fade_at=0, initial_points=300, density=density.DensityRules(limit=400),
+    )  # fmt: skip
+    whole = fit.Fit(lifted.matrix, settings)
+    done = whole.run()
+    assert np.mean(whole.losses[-4:]) < 0.9 * np.mean(whole.losses[:4])
+    first = fit.Fit(lifted.matrix, settings)
+    for _ in range(13):
+        first.step()
+    first.save(tmp_path / "fit.pt")
+    second = fit.Fit(lifted.matrix, settings)
+    again = second.run(tmp_path / "fit.pt")
+    assert len(second.losses) == 24 - 13
+    for one, two in zip(done.gaussians.tensors().values(), again.gaussians.tensors().values(), strict=True):
+        assert torch.equal(one, two)
+
+
+def test_ssim_of_a_picture_with_itself_and_its_gradient():
+    rng = np.random.default_rng(0)
+    a = torch.tensor(rng.random((1, 20, 24, 3)), dtype=torch.float32)
+    assert float(loss.ssim(a, a)) == pytest.approx(1, abs=1e-5)
+    b = torch.tensor(rng.random((1, 20, 24, 3)), dtype=torch.float32, requires_grad=True)
+    loss.ssim(a, b).backward()
+    direction = torch.tensor(rng.normal(size=b.shape), dtype=torch.float32)
+    ends = [float(loss.ssim(a, b.detach() + sign * 1e-2 * direction)) for sign in (-1, 1)]
+    assert float((b.grad * direction).sum()) == pytest.approx((ends[1] - ends[0]) / 2e-2, rel=0.05)
