@@ -8,6 +8,7 @@ import json
 import re
 import shutil
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
@@ -48,7 +49,7 @@ class Subject:
     name: str
     frames: Array | None  # uint8 RGBA [T, H, W, 4]
     solid: Any = None  # splat Gaussians of a 3D object
-    fps: float = 12.0
+    fps: float = 3.0  # of the matrix; a picture's idle motion lasts three seconds
 
 
 def _need_torch() -> None:
@@ -72,7 +73,8 @@ def read_subject(name: str, most: int) -> Subject:
         frames = [_cut(_read_rgba(file), str(file)) for file in chosen]
         if len({frame.shape for frame in frames}) > 1:
             raise SourceError(f"{name}: the pictures differ in size")
-        return Subject(path.name, np.stack(frames), fps=12.0)
+        pace = 12.0 * max(len(chosen) - 1, 1) / max(len(files) - 1, 1)
+        return Subject(path.name, np.stack(frames), fps=pace)
     if path.suffix.lower() in _OBJECTS:
         return Subject(path.stem, None, _solid(path))
     if probe.is_image(name):
@@ -373,61 +375,63 @@ def _write_films(
     rig = render.Rig(settings.ipd_mm / 1000, made.info.radius_m)
     slow = max(1, round(settings.rate / made.info.fps))
     device = "cpu" if device == "mps" else device
-    films: list[tuple[str, list[Any], Any, Layout]] = []
     if settings.orbit:
-        shots = render.orbit(made, settings.size, count, slow=slow)
-        films += [("orbit", shots, None, Layout.MONO), ("orbit_stereo", shots, rig, settings.format)]
-    if settings.fixed_view:
-        films.append(("view_stereo", render.fixed(made, settings.size, count, slow=slow), rig, settings.format))
-    for title, shots, eyes, layout in films:
-        _write_film(
-            folder / f"{title}.mp4",
-            render.stereo_clips(made, shots, eyes, device),
-            len(shots),
-            layout,
-            settings,
-            progress,
-            result,
+        clips = render.stereo_clips(made, render.orbit(made, settings.size, count, slow=slow), rig, device)
+        _write_films_of(
+            clips, count, {"orbit": Layout.LEFT, "orbit_stereo": settings.format}, settings, folder, progress, result
         )
+    if settings.fixed_view:
+        clips = render.stereo_clips(made, render.fixed(made, settings.size, count, slow=slow), rig, device)
+        _write_films_of(clips, count, {"view_stereo": settings.format}, settings, folder, progress, result)
 
 
-def _write_film(
-    path: Path, clips: Iterator[StereoClip], count: int, layout: Layout, settings: FourDSettings, progress: Progress,
-    result: Reconstructed,
+def _write_films_of(
+    clips: Iterator[StereoClip], count: int, layouts: dict[str, Layout], settings: FourDSettings, folder: Path,
+    progress: Progress, result: Reconstructed,
 ) -> None:  # fmt: skip
+    """Writes one rendering into a film for each title and layout (the plain turntable is the left eye of the other)."""
+    rate = Fraction(settings.rate)
+    with ExitStack() as stack:
+        outputs = []
+        for title, layout in layouts.items():
+            made, pack, sink = _open_film(folder / f"{title}.mp4", layout, count, rate, settings)
+            stack.callback(sink.close)
+            outputs.append((made, pack, sink))
+        pixel_format = outputs[0][0].packed.pixel_format
+        done = 0
+        with chain(clips, lambda items: _as_planes(items, pixel_format), prefetch) as ready:
+            for clip in ready:
+                for _, pack, sink in outputs:
+                    for packed in pack(iter([clip])):
+                        sink.write(packed)
+                done += len(clip)
+                progress(" and ".join(layouts), done, count)
+        for made, _, sink in outputs:
+            sink.finish()
+            result.files += list(made.outputs)
+
+
+def _open_film(
+    path: Path, layout: Layout, count: int, rate: Fraction, settings: FourDSettings
+) -> tuple[plan.Plan, Any, Any]:
+    """The plan, the packer and the open sink of one film. Raises LimitExceeded, SinkError."""
     options = ConvertSettings(
         format=layout, anaglyph=settings.anaglyph, preset=settings.preset, encoder=settings.encoder,
         quality=settings.quality, overwrite=True, fov=33.8 if layout is Layout.VR180 else None,
     )  # fmt: skip
     preset, form = catalog.preset(settings.preset), plan.stereo_format(options)
-    rate = Fraction(settings.rate)
     info = StreamInfo(settings.size, settings.size, 1 / rate, rate, colour=_COLOUR, frames=count)
     profile = plan.choose_encoder(options, preset, info)
     info = replace(info, pixel_format=profile.pixel_format)
     pack = recipes.packer(form)
     packed = plan.packed_info(info, form, pack.shape(info.height, info.width), profile.pixel_format)
-    if layout is not Layout.MONO:
+    if layout is not Layout.LEFT:
         path = path.with_name(f"{path.stem}{plan.layouts.suffix(form)}{path.suffix}")
     made = plan.Plan(str(path), path, options, preset, form, info, packed, "mp4", profile)
     plan.check_limits(made)
-    sinks = [
-        writer.VideoSink(
-            out, writer.SinkOptions(packed, profile, "mp4", settings.quality, plan.tags(made), plan.finisher(made))
-        )
-        for out in made.outputs
-    ]
-    target = writer.PairSink(*sinks) if len(sinks) == 2 else sinks[0]
-    done = 0
-    try:
-        with chain(clips, lambda items: _as_planes(items, profile.pixel_format), prefetch, pack) as packed_clips:
-            for clip in packed_clips:
-                target.write(clip)
-                done += len(clip)
-                progress(path.stem, done, count)
-        target.finish()
-    finally:
-        target.close()
-    result.files += list(made.outputs)
+    how = writer.SinkOptions(packed, profile, "mp4", settings.quality, plan.tags(made), plan.finisher(made))
+    sinks = [writer.VideoSink(out, how) for out in made.outputs]
+    return made, pack, writer.PairSink(*sinks) if len(sinks) == 2 else sinks[0]
 
 
 def _as_planes(clips: Iterator[StereoClip], pixel_format: PixelFormat) -> Iterator[StereoClip]:

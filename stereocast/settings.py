@@ -253,9 +253,9 @@ class FourDSettings(Settings):
     """Keep the image matrix as PNGs."""
     size: int = Field(512, ge=64, le=4096, multiple_of=2)
     """Side of the written pictures in pixels."""
-    seconds: float = Field(6.0, gt=0, le=600)
+    seconds: float = Field(5.0, gt=0, le=600)
     """Length of the written films."""
-    rate: int = Field(30, ge=1, le=120)
+    rate: int = Field(24, ge=1, le=120)
     """Frames per second of the written films."""
     ipd_mm: float = Field(63.0, ge=0, le=200)
     """Distance of the two cameras; the screen lies at the object."""

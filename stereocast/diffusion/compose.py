@@ -54,11 +54,16 @@ def shares(
     return least + falling * (most - least)
 
 
-def cosine_view_weights(views: int = 21) -> Tensor:
-    """float64 [views]: the rows' model counts in full at the input view and the back, a quarter at the sides. The
-    published formula is for 21 views; others are scaled to it."""
+def cosine_window(views: int = 21) -> Tensor:
+    """float64 [views]: 1 at the input view (the last) and the back, 0 at the sides. The published formula is for 21
+    views; others are scaled to it."""
     k = torch.arange(1, views + 1, dtype=torch.float64)
-    return 1 - 0.75 * (1 - 0.5 * (1 + torch.cos(2 * math.pi * k / (views / 2))))
+    return 0.5 * (1 + torch.cos(2 * math.pi * k / (views / 2)))
+
+
+def cosine_view_weights(views: int = 21) -> Tensor:
+    """float64 [views], w_v: the rows' model counts in full at the input view and the back, a quarter at the sides."""
+    return 1 - 0.75 * (1 - cosine_window(views))
 
 
 def row_shares(options: ComposeOptions, views: int, step: int, steps: int) -> Tensor:

@@ -7,7 +7,7 @@ host; rows and columns go through the card in batches.
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -51,7 +51,7 @@ class Stage1:
     frames: int = 25
     steps: int = 50
     elevation_deg: float = 0.0
-    compose: compose.ComposeOptions = field(default_factory=compose.ComposeOptions)
+    choices: compose.ComposeOptions = compose.PAPER
     fps_id: float = 24
     motion_bucket: float = 127
     clockwise: bool = False
@@ -217,10 +217,10 @@ def stage1(
     rows = row_denoiser(ring, options, models, "rows")
     shape = (options.views, options.frames, *rows.image.shape[1:])
     noise = compose.seeded_noise(options.seed, "matrix", 0, shape)
-    total = options.steps + min(options.compose.rollback_steps, options.steps)
+    total = options.steps + min(options.choices.rollback_steps, options.steps)
     state = noise
     for done, evaluation in enumerate(
-        compose.evaluations(rows, columns, noise, edm.karras_sigmas(options.steps), options.compose, seed=options.seed),
+        compose.evaluations(rows, columns, noise, edm.karras_sigmas(options.steps), options.choices, seed=options.seed),
         1,
     ):
         state = evaluation.state

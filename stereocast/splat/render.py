@@ -18,6 +18,7 @@ from stereocast.splat.scene import Camera, Gaussians, Scene, orbit_camera, posed
 from stereocast.types import Array, DepthMap, PixelFormat, StereoClip
 
 CLIP_FRAMES = 8
+_REMEMBERED = 64  # renderings
 WHITE = (1.0, 1.0, 1.0)
 
 
@@ -153,22 +154,30 @@ def stereo_clips(
     """The film as the packer takes it: RGB of both eyes (without a rig, twice the middle one), depth of the left."""
     gaussians = Gaussians(*(tensor.detach().to(device) for tensor in scene.gaussians.tensors().values()))
     motion = None if scene.motion is None else scene.motion.to(device)
-    for at in range(0, len(shots), CLIP_FRAMES):
-        part = shots[at : at + CLIP_FRAMES]
-        lefts, rights, depths = [], [], []
-        for shot in part:
+    seen_before: dict[
+        tuple[float, bytes], tuple[Array, Array, Array]
+    ] = {}  # a camera that stands still sees loops again
+
+    def see(shot: Shot) -> tuple[Array, Array, Array]:
+        key = (round(shot.time, 6), shot.camera.view.tobytes())
+        if key not in seen_before:
             eyes = [shot.camera]
             if rig is not None:
                 eyes = [shot.camera.moved_right(side * rig.ipd_m / 2, rig.converge_m) for side in (-1, 1)]
             with torch.no_grad():
                 seen = render(gaussians, motion, shot.time, eyes, background, antialiased=True)
             pictures = [np.rint(p.clamp(0, 1).cpu().numpy() * 255).astype(np.uint8) for p in seen.rgb]
-            lefts.append(pictures[0])
-            rights.append(pictures[-1])
-            depths.append(_inverse_depth(seen, scene.info.radius_m))
+            while len(seen_before) >= _REMEMBERED:
+                seen_before.pop(next(iter(seen_before)))
+            seen_before[key] = pictures[0], pictures[-1], _inverse_depth(seen, scene.info.radius_m)
+        return seen_before[key]
+
+    for at in range(0, len(shots), CLIP_FRAMES):
+        part = [see(shot) for shot in shots[at : at + CLIP_FRAMES]]
+        lefts, rights, depths = (np.stack(column) for column in zip(*part, strict=True))
         yield StereoClip(
-            np.stack(lefts), np.stack(rights), np.arange(at, at + len(part)), PixelFormat.RGB24,
-            depth=DepthMap(np.stack(depths)), first=at == 0, last=at + len(part) == len(shots),
+            lefts, rights, np.arange(at, at + len(part)), PixelFormat.RGB24, depth=DepthMap(depths),
+            first=at == 0, last=at + len(part) == len(shots),
         )  # fmt: skip
 
 

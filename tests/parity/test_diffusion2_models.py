@@ -167,7 +167,7 @@ def test_schedules(case: Path):
             np.testing.assert_allclose(compose.shares(kind[2:], int(count)).numpy(), want, atol=1e-6)
     np.testing.assert_allclose(svd.azimuths(21, closed=False).numpy(), data["azimuths_rad_sv3d_official"], atol=1e-6)
     np.testing.assert_allclose(svd.azimuths(21).numpy(), data["azimuths_rad_diffusion2"], atol=1e-6)
-    np.testing.assert_allclose(compose.cosine_view_weights(21).numpy(), data["view_weight_diffusion2"], atol=1e-6)
+    np.testing.assert_allclose(compose.cosine_window(21).numpy(), data["view_weight_diffusion2"], atol=1e-6)
 
 
 class Toy:

@@ -37,7 +37,7 @@ def models():
 def test_picture_to_matrix(models):
     image = np.full((64, 64, 3), 255, np.uint8)
     image[16:48, 24:40] = (180, 40, 40)
-    options = generate.Stage1(3, 2, 2, compose=ComposeOptions(rollback_steps=1), seed=4)
+    options = generate.Stage1(3, 2, 2, choices=ComposeOptions(rollback_steps=1), seed=4)
     phases = {}
     first = generate.stage1(
         models, options, lambda phase, done, total: phases.update({phase: (done, total)}), image=image
@@ -53,7 +53,7 @@ def test_picture_to_matrix(models):
 def test_given_video_is_the_reference_column(models):
     video = np.full((2, 64, 64, 3), 255, np.uint8)
     made = generate.stage1(
-        models, generate.Stage1(2, 9, 2, compose=ComposeOptions(rollback_steps=0)), lambda *_: None, video=video
+        models, generate.Stage1(2, 9, 2, choices=ComposeOptions(rollback_steps=0)), lambda *_: None, video=video
     )
     assert made.frames == 2 and made.reference_frame == 1
 

@@ -5,6 +5,7 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="needs the depth extra")
 
+from stereocast.splat import project  # noqa: E402
 from stereocast.splat.raster import Options, rasterize  # noqa: E402
 from stereocast.splat.scene import orbit_camera  # noqa: E402
 
@@ -26,30 +27,68 @@ def scene(count=12, seed=0, coefficients=16):
     return {name: torch.tensor(array, dtype=torch.float32, requires_grad=True) for name, array in arrays.items()}
 
 
-def score(leaves, options, weights):
-    image, alpha, depth, _ = rasterize(*leaves.values(), VIEWS, KS, options, np.full((2, 3), 0.3))
-    return (image * weights[0]).sum() + (alpha * weights[1]).sum() + (depth * weights[2]).sum()
+def twin(arrays, weights, antialiased, frozen=None):
+    """The rasteriser's sum, pixel by pixel in double precision, and which contributions count (what `frozen` says, so
+    that the sum is smooth: cut-offs move with the parameters, gradients don't follow them)."""
+    total, counted = 0.0, []
+    y, x = np.mgrid[:SIZE, :SIZE] + 0.5
+    for c, camera in enumerate(CAMERAS):
+        eye, turn, focal = np.linalg.inv(camera.view)[:3, 3], camera.view[:3, :3], camera.intrinsics[0, 0]
+        places = arrays["means"] @ turn.T + camera.view[:3, 3]
+        light, rgb, depth = np.ones((SIZE, SIZE)), np.zeros((SIZE, SIZE, 3)), np.zeros((SIZE, SIZE))
+        for n in np.argsort(places[:, 2]):
+            px, py, z = places[n]
+            w, a, b, d = arrays["quats"][n] / np.linalg.norm(arrays["quats"][n])
+            r = np.array([
+                [1 - 2 * (b * b + d * d), 2 * (a * b - w * d), 2 * (a * d + w * b)],
+                [2 * (a * b + w * d), 1 - 2 * (a * a + d * d), 2 * (b * d - w * a)],
+                [2 * (a * d - w * b), 2 * (b * d + w * a), 1 - 2 * (a * a + b * b)],
+            ])  # fmt: skip
+            jacobian = focal / z * np.array([[1, 0, -px / z], [0, 1, -py / z]])
+            m = jacobian @ turn @ r * arrays["scales"][n]
+            plain = m @ m.T
+            covariance = plain + 0.3 * np.eye(2)
+            opacity = arrays["opacities"][n]
+            if antialiased:
+                opacity *= np.sqrt(np.linalg.det(plain) / np.linalg.det(covariance))
+            delta = np.stack([x - focal * px / z - SIZE / 2, y - focal * py / z - SIZE / 2], -1)
+            alpha = opacity * np.exp(-0.5 * np.einsum("yxi,ij,yxj->yx", delta, np.linalg.inv(covariance), delta))
+            seen = (alpha >= 1 / 255) & (light > 0) if frozen is None else frozen[len(counted)]
+            counted.append(seen)
+            ray = arrays["means"][n] - eye
+            basis = np.empty(16)
+            project._basis.py_func(3, *(ray / np.linalg.norm(ray)), basis)
+            colour = np.maximum(basis @ arrays["sh"][n] + 0.5, 0)
+            share = np.where(seen, light * alpha, 0)
+            rgb, depth, light = rgb + share[..., None] * colour, depth + share * z, light - share
+        total += (
+            (rgb + 0.3 * light[..., None]).sum() * weights[0]
+            + (1 - light).sum() * weights[1]
+            + depth.sum() * weights[2]
+        )
+    return total, counted
 
 
 @pytest.mark.parametrize("antialiased", [False, True])
 def test_gradients_are_those_of_finite_differences(antialiased):
-    leaves, options = scene(), Options(SIZE, SIZE, 3, antialiased)
+    leaves, weights = scene(), (0.7, -0.4, 0.5)
+    image, alpha, depth, _ = rasterize(
+        *leaves.values(), VIEWS, KS, Options(SIZE, SIZE, 3, antialiased), np.full((2, 3), 0.3)
+    )
+    loss = image.sum() * weights[0] + alpha.sum() * weights[1] + depth.sum() * weights[2]
+    loss.backward()
+    arrays = {name: leaf.detach().numpy().astype(np.float64) for name, leaf in leaves.items()}
+    truth, counted = twin(arrays, weights, antialiased)
+    assert float(loss.detach()) == pytest.approx(truth, rel=1e-5)
     rng = np.random.default_rng(1)
-    # smooth weights: a contribution that falls below 1/255 then costs little
-    weights = [torch.full((2, SIZE, SIZE, n), float(rng.normal())) for n in (3, 1, 1)]
-    score(leaves, options, weights).backward()
     for name, leaf in leaves.items():
-        direction = torch.tensor(rng.normal(size=leaf.shape), dtype=torch.float32)
-        step = 2e-3 * float(leaf.detach().abs().mean())
-        ends = []
-        for sign in (-1, 1):
-            moved = {other: tensor.detach() for other, tensor in leaves.items()}
-            moved[name] = moved[name] + sign * step * direction
-            ends.append(float(score(moved, options, weights)))
-        got = float((leaf.grad * direction).sum())
-        assert got == pytest.approx((ends[1] - ends[0]) / (2 * step), rel=0.03, abs=0.02 * float(leaf.grad.norm())), (
-            name
-        )
+        direction = rng.normal(size=leaf.shape)
+        ends = [
+            twin({**arrays, name: arrays[name] + sign * 1e-5 * direction}, weights, antialiased, counted)[0]
+            for sign in (-1, 1)
+        ]
+        got, want = float((leaf.grad.numpy() * direction).sum()), (ends[1] - ends[0]) / 2e-5
+        assert got == pytest.approx(want, rel=1e-3, abs=1e-4 * float(leaf.grad.norm())), name
 
 
 def test_threads_change_nothing():
