@@ -13,11 +13,7 @@ LEVELS = [  # lower may not import higher
     {"errors", "types"},
     {"planes", "stages", "arrays", "catalog", "settings", "registry"},
     {"media", "segment", "depth", "stereo", "kernels", "diffusion", "models", "gen", "splat", "pack"},
-<<<<<<< HEAD
-    {"pipeline", "recipes", "plan", "sheet", "inputs", "resume", "journal", "report", "generation"},
-=======
-    {"pipeline", "recipes", "plan", "sheet", "inputs", "resume", "journal", "report", "reconstruction"},
->>>>>>> 3850f9f (stereocast 4d: wiring and command; SVD, SV3D and score composition)
+    {"pipeline", "recipes", "plan", "sheet", "inputs", "resume", "journal", "report", "generation", "reconstruction"},
     {"engines", "serve", "doctor", "batch"},
     {"cli", "__init__", "__main__"},
 ]
