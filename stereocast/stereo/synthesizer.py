@@ -56,6 +56,7 @@ class WarpSynthesizer:
         self._local = threading.local()
         self._gain = 0.5 if settings.synthesised == "both" else 1.0
         self._scale = comfort.DepthScale(0.0, 0.0)
+        self._begun = False
         self._unit = 1.0
         self._softness = 1.0
         self._window = frame_edge.FloatingWindow()
@@ -71,7 +72,7 @@ class WarpSynthesizer:
     def _convert(self, clip: Clip, depth: DepthMap, pool: ThreadPoolExecutor) -> StereoClip:
         frames = np.ascontiguousarray(to_host(clip.frames)[clip.overlap :])
         values = to_host(depth.values)[clip.overlap :]
-        if clip.first:
+        if clip.first or not self._begun:
             self._begin_shot(clip, values, depth.metric)
         disparity_of = self._disparities(clip, values)
         eyes = self.settings.synthesised
@@ -134,6 +135,7 @@ class WarpSynthesizer:
 
     def _begin_shot(self, clip: Clip, depth: Array, metric: bool) -> None:
         """Scale, softness and memory of a new shot."""
+        self._begun = True
         self._memories = {"left": Memory(), "right": Memory()}
         self._last_luma = None
         self._window.reset()

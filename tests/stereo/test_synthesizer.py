@@ -143,3 +143,9 @@ def test_a_still_of_odd_size_keeps_its_size(tmp_path):
     sink = ImageSink(tmp_path / "out.png", source.info.padding)
     sink.write(PackedClip(frames, np.zeros(1, np.int64), StereoFormat(Layout.RIGHT)))
     assert np.array_equal(read_image(str(tmp_path / "out.png")), read_image(str(tmp_path / "in.png")))
+
+
+def test_starting_within_a_shot_is_not_flat():
+    clip = film()
+    late = Clip(clip.frames, clip.pts, clip.pixel_format, first=False)
+    assert np.array_equal(run(late, block(), strength=5).right, run(clip, block(), strength=5).right)
