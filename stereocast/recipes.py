@@ -106,11 +106,13 @@ def prepare(name: str, output: Path | str | None, settings: ConvertSettings) -> 
         info = source.info
         pack = packer(settings, info)
         packed = plan.packed_info(info, form, pack.shape(info.height, info.width), profile.pixel_format)
-        stages = {"segmenter": CLIP_FRAMES + 2, "depth": 2 * CLIP_FRAMES, "synthesis": 2 * CLIP_FRAMES}
+        depth, reason = ("file", "") if Path(settings.depth).exists() else choice.resolve(settings)
+        waiting = 2 * CLIP_FRAMES + choice.held(depth, settings)
+        stages = {"segmenter": CLIP_FRAMES + 2, "depth": waiting, "synthesis": 2 * CLIP_FRAMES}
         bill = plan.memory_bill(info, packed, stages)
         notes = ("HDR is tone-mapped to SDR",) if source.tone_mapped else ()
-        if not Path(settings.depth).exists():
-            notes += ("depth: {} ({})".format(*choice.resolve(settings)),)
+        if reason:
+            notes += (f"depth: {depth} ({reason})",)
         made = Plan(name, target, settings, preset, form, info, packed, container, profile, notes, bill)
         plan.check_output(made.outputs, name, overwrite=settings.overwrite or container == "hls")
         plan.check_limits(made)

@@ -83,8 +83,8 @@ class DepthSettings(Settings):
     """DepthCrafter: guidance scale; above 1 doubles the work."""
     depth_mode: Literal["windows", "streaming"] = "windows"
     """Video Depth Anything: windows of 32 frames, or streaming (one frame at a time, less accurate, no delay)."""
-    offload: Literal["auto", "none", "model", "sequential"] = "auto"
-    """Keep weights in main memory: model moves one network at a time to the GPU, sequential one layer at a time."""
+    depth_offload: Literal["auto", "none", "model", "sequential"] = "auto"
+    """DepthCrafter: keep weights in main memory: model moves one network at a time to the GPU, sequential one layer at a time."""
     depth_downsample: Literal[1, 2, 4] = 1
     """Use the depth map at 1/2 or 1/4 of its size."""
     propagate: bool = False

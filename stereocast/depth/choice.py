@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from stereocast import arrays, registry
+from stereocast.depth.propagate import REACH
 from stereocast.models import shelf, weights
 from stereocast.settings import ConvertSettings
 
@@ -49,3 +50,14 @@ def _best(settings: ConvertSettings) -> tuple[str, str]:
         if given.has(name):
             return name, "the best one whose weights are on this disk"
     return "embedded", f"no other weights are on this disk; {free}"
+
+
+def held(name: str, settings: ConvertSettings) -> int:
+    """About how many frames of the film wait for their depth, for the memory bill; windows may turn out smaller."""
+    frames = REACH if settings.propagate else 0
+    if name.startswith("video-depth-anything") and settings.depth_mode == "windows":
+        frames += 40
+    dissolves = bool(settings.dissolve) or settings.dissolve_sigma is not None
+    if name == "depthcrafter" or dissolves:
+        frames += (settings.depth_window or 110) * (1 + (name == "depthcrafter" and dissolves)) + 8
+    return frames

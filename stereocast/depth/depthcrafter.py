@@ -18,7 +18,7 @@ from torch import Tensor
 from stereocast import arrays
 from stereocast.depth import memory, windowed
 from stereocast.diffusion import edm
-from stereocast.models import depthcrafter, weights
+from stereocast.models import depthcrafter, shelf, weights
 from stereocast.models.depthcrafter import STRIDE, Networks
 from stereocast.settings import ConvertSettings
 from stereocast.stages import DepthClip
@@ -302,9 +302,11 @@ def options_for(settings: ConvertSettings, shape: tuple[int, int], device: str, 
 def open_networks(settings: ConvertSettings) -> Networks:
     """The networks that the settings ask for. Raises WeightsError, LicenceNotAccepted, UsageError."""
     device = arrays.choose_device(settings.device).name
-    store = weights.WeightStore(weights.parse_paths(settings.weights, "depthcrafter"), settings.accept_licence)
+    # a bare path belongs to the estimator that was asked for, also when these networks only dissolve its depth
+    main = settings.depth if settings.depth in shelf.SHELF else "depthcrafter"
+    store = weights.WeightStore(weights.parse_paths(settings.weights, main), settings.accept_licence)
     dtype = memory.dtype_for(settings.precision, device)
-    offload = memory.offload_for(settings.offload, device, 4_500_000_000)
+    offload = memory.offload_for(settings.depth_offload, device, 4_500_000_000)
     return depthcrafter.load(store, dtype, device, offload)
 
 

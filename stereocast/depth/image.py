@@ -57,7 +57,7 @@ class _ImageDepth:
 
     def raw(self, images: Tensor) -> Tensor:
         """Network output, float32 [T, h, w], of normalised images [T, 3, H, W]."""
-        return self.model(pixel_values=images.to(self.device, self.model.dtype)).predicted_depth.float()  # type: ignore[no-any-return]
+        return self.model(pixel_values=images.to(self.device, self.model.dtype)).predicted_depth.float()
 
     @torch.inference_mode()
     def _raw_frames(self, frames: Array) -> Array:
@@ -137,7 +137,7 @@ class DepthPro(_ImageDepth):
         if self._fov_deg is None:
             fov = out.field_of_view
             self._fov_deg = 60.0 if fov is None else float(fov.float().median())
-        return out.predicted_depth.float()  # type: ignore[no-any-return]
+        return out.predicted_depth.float()
 
     def finished(self, raw: Array, frames: Array) -> Array:
         """Canonical to metric: times width / focal length = 2 tan(fov / 2)."""

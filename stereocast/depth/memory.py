@@ -32,7 +32,7 @@ def smaller(count: int, least: int, device: str, error: BaseException) -> int:
     if count <= least:
         raise OutOfMemory(
             f"{device} has too little memory even for windows of {count} frames; use a smaller --depth-size, "
-            f"--offload sequential, or --device cpu"
+            f"--depth-offload sequential, or --device cpu"
         ) from error
     error.__traceback__ = None  # it holds the tensors of the call that failed
     release(device)

@@ -100,7 +100,7 @@ class Engine:
 
     def _encode(self, images: Tensor) -> list[Tensor]:
         try:
-            return self.network.encode(images)  # type: ignore[no-any-return]
+            return self.network.encode(images)
         except (RuntimeError, MemoryError) as error:
             if not memory.is_exhausted(error):
                 raise
@@ -212,7 +212,8 @@ def load_network(
     file = weights.find_checkpoint(path, f"video_depth_anything_vit{variant[0]}")
     network = VideoDepthAnything(config)
     weights.load_into(network, file)
-    return (network if dtype == torch.float32 else network.to_half(dtype)).to(device)
+    placed: VideoDepthAnything = (network if dtype == torch.float32 else network.to_half(dtype)).to(device)
+    return placed
 
 
 class _VideoDepth:

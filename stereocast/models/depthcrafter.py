@@ -4,7 +4,7 @@ Hu et al., "DepthCrafter: Generating Consistent Long Depth Sequences for Open-wo
 windows or films: frames in, latents and predictions out. All tensors lie on `device`; frames are RGB in -1..1.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -30,7 +30,7 @@ STRIDE = 64  # pixels: the VAE halves three times and the UNet three times more,
 BYTES_PER_LATENT_PIXEL = 24_000
 
 
-class DepthCrafterUNet(UNetSpatioTemporalConditionModel):  # type: ignore[misc]
+class DepthCrafterUNet(UNetSpatioTemporalConditionModel):
     """SVD's UNet with one image token per frame. The keys are those of SVD's UNet."""
 
     def forward(self, sample: Tensor, sigma_level: Tensor, tokens: Tensor, added_time_ids: Tensor) -> Tensor:
@@ -90,7 +90,7 @@ def antialiased_resize(images: Tensor, rows: int, columns: int) -> Tensor:
 
 
 def _dtype(network: Any) -> torch.dtype:
-    return next(network.parameters()).dtype  # type: ignore[no-any-return]
+    return next(network.parameters()).dtype
 
 
 @dataclass(slots=True)
@@ -136,7 +136,7 @@ class Networks:
         images = (antialiased_resize(frames.float(), size, size) + 1) / 2
         mean, std = (images.new_tensor(values).view(1, 3, 1, 1) for values in (CLIP_MEAN, CLIP_STD))
         with self.on_device(self.image_encoder) as encoder:
-            return encoder(((images - mean) / std).to(self.dtype)).image_embeds  # type: ignore[no-any-return]
+            return encoder(((images - mean) / std).to(self.dtype)).image_embeds
 
     def encode(self, frames: Tensor) -> Tensor:
         """Latents (the mode, not scaled), [T, 4, H/8, W/8], of frames [T, 3, H, W] in -1..1.
@@ -153,7 +153,7 @@ class Networks:
             finally:
                 if wide != kept:
                     vae.to(kept)
-        return latents.to(self.dtype)  # type: ignore[no-any-return]
+        return latents.to(self.dtype)
 
     @property
     def latent_scale(self) -> float:
@@ -163,7 +163,7 @@ class Networks:
         """Frames [T, 3, H, W], about -1..1, of scaled latents [T, 4, h, w]; its temporal layers see these frames."""
         with self.on_device(self.vae) as vae:
             scaled = latents.to(_dtype(vae)) / self.latent_scale
-            return vae.decode(scaled, num_frames=len(latents)).sample  # type: ignore[no-any-return]
+            return vae.decode(scaled, num_frames=len(latents)).sample
 
     def predict(self, scaled: Tensor, level: float, tokens: Tensor, image_latents: Tensor, strength: float) -> Tensor:
         """F, [1, T, 4, h, w], for noisy depth latents already times c_in [1, T, 4, h, w], at noise level ln(sigma)/4.
@@ -174,14 +174,14 @@ class Networks:
         ids = torch.tensor([[FPS, MOTION_BUCKET, strength]], dtype=self.dtype, device=scaled.device)
         time = torch.tensor([level], dtype=torch.float32, device=scaled.device)
         with self.on_device(self.unet) as unet:
-            return unet(sample, time, tokens[None].to(self.dtype), ids)  # type: ignore[no-any-return]
+            return unet(sample, time, tokens[None].to(self.dtype), ids)
 
 
 def _known(cls: Any, config: dict[str, Any]) -> Any:
     return cls.from_config({key: value for key, value in config.items() if not key.startswith("_")})
 
 
-BUILDERS = {
+BUILDERS: dict[str, Callable[[dict[str, Any]], Any]] = {
     "unet": partial(_known, DepthCrafterUNet),
     "vae": partial(_known, AutoencoderKLTemporalDecoder),
     "image_encoder": lambda config: CLIPVisionModelWithProjection(CLIPVisionConfig(**config)),

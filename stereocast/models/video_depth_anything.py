@@ -35,7 +35,7 @@ class Config:
     @classmethod
     def of(cls, table: Mapping[str, Any]) -> "Config":
         """From a table of settings; unknown entries are left out."""
-        known = {key: table[key] for key in cls.__dataclass_fields__ if key in table}
+        known: dict[str, Any] = {key: table[key] for key in cls.__dataclass_fields__ if key in table}
         return cls(**{key: tuple(value) if isinstance(value, list) else value for key, value in known.items()})
 
 
@@ -58,7 +58,7 @@ class _Attention(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:  # [B, N, C]
         q, k, v = (part.unflatten(-1, (self.heads, -1)).transpose(1, 2) for part in self.qkv(x).chunk(3, -1))
-        return self.proj(functional.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2))  # type: ignore[no-any-return]
+        return self.proj(functional.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2))
 
 
 class _LayerScale(nn.Module):
@@ -76,7 +76,7 @@ class _Mlp(nn.Module):
         self.fc1, self.fc2 = nn.Linear(width, inner), nn.Linear(inner, width)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.fc2(functional.gelu(self.fc1(x)))  # type: ignore[no-any-return]
+        return self.fc2(functional.gelu(self.fc1(x)))
 
 
 class _Block(nn.Module):
@@ -91,7 +91,7 @@ class _Block(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         x = x + self.ls1(self.attn(self.norm1(x)))
-        return x + self.ls2(self.mlp(self.norm2(x)))  # type: ignore[no-any-return]
+        return x + self.ls2(self.mlp(self.norm2(x)))
 
 
 class _PatchEmbed(nn.Module):
@@ -100,7 +100,7 @@ class _PatchEmbed(nn.Module):
         self.proj = nn.Conv2d(3, width, patch, patch)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.proj(x).flatten(2).transpose(1, 2)  # type: ignore[no-any-return]
+        return self.proj(x).flatten(2).transpose(1, 2)
 
 
 class DinoV2(nn.Module):
@@ -171,7 +171,7 @@ class _TimeAttention(nn.Module):
         parts = self.to_q(seen[:, -count:]), self.to_k(seen), self.to_v(seen)
         q, k, v = (part.unflatten(-1, (self.heads, -1)).transpose(1, 2) for part in parts)
         out = functional.scaled_dot_product_attention(q.contiguous(), k.contiguous(), v.contiguous())
-        return self.to_out[0](out.transpose(1, 2).flatten(2))  # type: ignore[no-any-return]
+        return self.to_out[0](out.transpose(1, 2).flatten(2))
 
 
 class _Geglu(nn.Module):
@@ -181,7 +181,7 @@ class _Geglu(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         value, gate = self.proj(x).chunk(2, -1)
-        return value * functional.gelu(gate)  # type: ignore[no-any-return]
+        return value * functional.gelu(gate)
 
 
 class _FeedForward(nn.Module):
@@ -190,7 +190,7 @@ class _FeedForward(nn.Module):
         self.net = nn.Sequential(_Geglu(width, 4 * width), nn.Identity(), nn.Linear(4 * width, width))
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.net(x)  # type: ignore[no-any-return]
+        return self.net(x)
 
 
 class _TimeBlock(nn.Module):
@@ -205,7 +205,7 @@ class _TimeBlock(nn.Module):
             normed = norm(x)
             cache.append(normed)
             x = x + attention(normed, before)
-        return x + self.ff(self.ff_norm(x))  # type: ignore[no-any-return]
+        return x + self.ff(self.ff_norm(x))
 
 
 class _TimeTransformer(nn.Module):
@@ -229,7 +229,7 @@ class TimeModule(nn.Module):
         tokens = inner.norm(x).flatten(2).permute(2, 0, 1)  # [h*w, T, C]
         tokens = inner.transformer_blocks[0](inner.proj_in(tokens), past, cache)
         tokens = inner.proj_out(tokens).permute(1, 2, 0).reshape(frames, -1, rows, columns)
-        return x + tokens  # type: ignore[no-any-return]
+        return x + tokens
 
 
 # ---- head ----------------------------------------------------------------------------------------------------------
@@ -241,7 +241,7 @@ class _ResidualUnit(nn.Module):
         self.conv1, self.conv2 = nn.Conv2d(width, width, 3, 1, 1), nn.Conv2d(width, width, 3, 1, 1)
 
     def forward(self, x: Tensor) -> Tensor:
-        return x + self.conv2(functional.relu(self.conv1(functional.relu(x))))  # type: ignore[no-any-return]
+        return x + self.conv2(functional.relu(self.conv1(functional.relu(x))))
 
 
 class _Fusion(nn.Module):
@@ -252,7 +252,7 @@ class _Fusion(nn.Module):
 
     def forward(self, x: Tensor, skip: Tensor | None, size: Sequence[int]) -> Tensor:
         x = self.resConfUnit2(x if skip is None else x + self.resConfUnit1(skip))
-        return self.out_conv(_resize(x, size))  # type: ignore[no-any-return]
+        return self.out_conv(_resize(x, size))
 
 
 def _resize(x: Tensor, size: Sequence[int]) -> Tensor:
@@ -298,7 +298,7 @@ class Head(nn.Module):
 
         def over_time(number: int, x: Tensor) -> Tensor:
             before = [None, None] if past is None else past[2 * number : 2 * number + 2]
-            return self.motion_modules[number](x, before, cache)  # type: ignore[no-any-return]
+            return self.motion_modules[number](x, before, cache)
 
         rows, columns = (size * self.patch for size in features[0].shape[-2:])
         x1, x2, x3, x4 = (
@@ -331,7 +331,7 @@ class VideoDepthAnything(nn.Module):
 
     def encode(self, images: Tensor) -> list[Tensor]:
         """Features of frames, each for itself: images [T, 3, H, W] normalised, sides multiples of 14."""
-        return self.pretrained(images.to(self.pretrained.pos_embed.dtype))  # type: ignore[no-any-return]
+        return self.pretrained(images.to(self.pretrained.pos_embed.dtype))
 
     def forward(self, features: Sequence[Tensor], past: Cache | None = None) -> tuple[Tensor, Cache]:
         """Inverse depth float32 [T, H, W] (up to scale and shift) of at most `num_frames` frames together."""

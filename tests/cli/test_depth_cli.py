@@ -84,7 +84,7 @@ def test_depthcrafter_converts_a_film(homes, tmp_path, dissolve):
     )  # fmt: skip
     assert run.returncode == 0, run.stderr
     out = read_film(film.with_name("film_LRF_Full_SBS.mp4"))
-    assert len(out["pts"]) == 11
+    assert len(out["frames"]) == 11
     from stereocast.media import depthfile
 
     maps = np.stack(list(depthfile.depth_maps(str(depth))[0]))

@@ -84,7 +84,7 @@ def test_too_little_memory_means_smaller_windows(caplog):
     assert networks.calls.count(16) == 1
     assert networks.calls.count(8) == 1
     assert "out of memory with 16 frames at a time; trying 8" in caplog.text
-    with pytest.raises(OutOfMemory, match="--offload sequential"):
+    with pytest.raises(OutOfMemory, match="--depth-offload sequential"):
         sample(Smooth(limit=2), options, 20)
 
 
