@@ -116,7 +116,7 @@ class DepthAnythingLarge(_DepthAnything):
 
 class DepthPro(_ImageDepth):
     """Metric inverse depth, 1/m. The network sees a square and gives canonical inverse depth (of a camera whose focal
-    length is its width) and the horizontal field of view; one field of view holds for a shot, or depth would breathe."""
+    length is its width) and the horizontal field of view; the first frame's holds for a shot, or depth would breathe."""
 
     name = "depth-pro"
     metric = True
@@ -136,7 +136,7 @@ class DepthPro(_ImageDepth):
         out = self.model(pixel_values=images.to(self.device, self.model.dtype))
         if self._fov_deg is None:
             fov = out.field_of_view
-            self._fov_deg = 60.0 if fov is None else float(fov.float().median())
+            self._fov_deg = 60.0 if fov is None else float(fov.flatten()[0])
         return out.predicted_depth.float()
 
     def finished(self, raw: Array, frames: Array) -> Array:

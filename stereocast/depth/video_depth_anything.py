@@ -100,7 +100,8 @@ class Engine:
 
     def _encode(self, images: Tensor) -> list[Tensor]:
         try:
-            return self.network.encode(images)
+            levels: list[Tensor] = self.network.encode(images)
+            return levels
         except (RuntimeError, MemoryError) as error:
             if not memory.is_exhausted(error):
                 raise

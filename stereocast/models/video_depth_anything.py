@@ -35,8 +35,11 @@ class Config:
     @classmethod
     def of(cls, table: Mapping[str, Any]) -> "Config":
         """From a table of settings; unknown entries are left out."""
-        known: dict[str, Any] = {key: table[key] for key in cls.__dataclass_fields__ if key in table}
-        return cls(**{key: tuple(value) if isinstance(value, list) else value for key, value in known.items()})
+        known: dict[str, Any] = {}
+        for key in cls.__dataclass_fields__:
+            if key in table:
+                known[key] = tuple(table[key]) if isinstance(table[key], list) else table[key]
+        return cls(**known)
 
 
 VARIANTS = {
@@ -331,7 +334,8 @@ class VideoDepthAnything(nn.Module):
 
     def encode(self, images: Tensor) -> list[Tensor]:
         """Features of frames, each for itself: images [T, 3, H, W] normalised, sides multiples of 14."""
-        return self.pretrained(images.to(self.pretrained.pos_embed.dtype))
+        levels: list[Tensor] = self.pretrained(images.to(self.pretrained.pos_embed.dtype))
+        return levels
 
     def forward(self, features: Sequence[Tensor], past: Cache | None = None) -> tuple[Tensor, Cache]:
         """Inverse depth float32 [T, H, W] (up to scale and shift) of at most `num_frames` frames together."""
