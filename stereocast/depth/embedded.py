@@ -21,11 +21,12 @@ from stereocast.stages import DepthClip
 from stereocast.types import Array, Clip, DepthMap, PixelFormat, StreamInfo
 
 EVERY = 4  # the network runs on every EVERY-th frame of a shot
-AREA = 160 * 288  # pixels of the picture that the network sees
+AREA = 23_000  # pixels of the picture that the network sees, as large as it was trained
+SMALL = 9_200  # and a second, smaller look at the whole
+MAP_AREA = 160 * 288  # pixels of the depth maps: edges of the picture are finer than the network's
 STEP = 32  # its sides are multiples of this
 ASPECTS = (0.5, 3.0)  # wider and taller pictures are squeezed
-MIRROR = False  # average with the mirrored picture
-RAMP = 0.2  # share of the plain vertical ramp: what little training leaves of chance averages out
+RAMP = 0.25  # share of the plain vertical ramp: it steadies what the network leaves to chance
 TOLERANCE = 5e-3  # largest difference to the stored output
 BAR_LUMA = 22  # 8-bit code values that count as black
 BAR_SHARE = 0.35  # a side's bar is no wider than this
@@ -79,23 +80,26 @@ def network_shape(height: int, width: int, area: int = AREA) -> tuple[int, int]:
     return rows, max(2, round(rows * aspect / STEP)) * STEP
 
 
-def infer(network: Any, picture: Array) -> Array:
+def infer(network: Any, picture: Array, mirrored: bool = False) -> Array:
     """Raw inverse depth float32 [h/2, w/2] of an RGB picture float32 [h, w, 3] in 0..1; sides multiples of 32."""
     rows, columns = picture.shape[:2]
-    blob = np.empty((2 if MIRROR else 1, 5, rows, columns), np.float32)
-    blob[0, :3] = picture.transpose(2, 0, 1) * 2 - 1
-    if MIRROR:
-        blob[1, :3] = blob[0, :3, :, ::-1]
-    blob[:, 3] = np.linspace(-1, 1, rows, dtype=np.float32)[:, None]
-    blob[:, 4] = np.linspace(-1, 1, columns, dtype=np.float32)
-    outputs = []
-    for one in blob:
-        network.setInput(np.ascontiguousarray(one[None]))
-        outputs.append(network.forward()[0, 0])
-    depth = outputs[0] if len(outputs) == 1 else (outputs[0] + outputs[1][:, ::-1]) / 2
-    if RAMP:
-        depth = (1 - RAMP) * depth + RAMP * np.linspace(0, 1, depth.shape[0], dtype=np.float32)[:, None]
-    result: Array = depth
+    blob = np.empty((1, 5, rows, columns), np.float32)
+    blob[0, :3] = (picture[:, ::-1] if mirrored else picture).transpose(2, 0, 1) * 2 - 1
+    blob[0, 3] = np.linspace(-1, 1, rows, dtype=np.float32)[:, None]
+    blob[0, 4] = np.linspace(-1, 1, columns, dtype=np.float32)
+    network.setInput(blob)
+    depth: Array = network.forward()[0, 0]
+    return np.ascontiguousarray(depth[:, ::-1]) if mirrored else depth.copy()
+
+
+def predict(network: Any, picture: Array) -> Array:
+    """Mean of three looks and the ramp: as it is, mirrored, and small. Like `infer`; chance errors differ and average out."""
+    rows, columns = picture.shape[:2]
+    small = cv2.resize(picture, network_shape(rows, columns, SMALL)[::-1], interpolation=cv2.INTER_AREA)
+    depth = infer(network, picture) + infer(network, picture, mirrored=True)
+    depth = (depth + cv2.resize(infer(network, small), depth.shape[::-1], interpolation=cv2.INTER_LINEAR)) / 3
+    ramp = np.linspace(0, 1, depth.shape[0], dtype=np.float32)[:, None]
+    result: Array = (1 - RAMP) * depth + RAMP * ramp
     return result
 
 
@@ -108,7 +112,7 @@ def guided(guide: Array, values: Array, radius: int, epsilon: float) -> Array:
 
 
 def sharpen(depth: Array, grey: Array) -> Array:
-    """Network output [h/2, w/2] at the size of `grey` uint8 [h, w], with the picture's edges where they agree."""
+    """Network output at the size of `grey` uint8 [h, w], with the picture's edges where they agree."""
     large = cv2.resize(depth, grey.shape[::-1], interpolation=cv2.INTER_LINEAR)
     return guided(grey.astype(np.float32) * (1 / 255), large, radius=3, epsilon=1e-3)
 
@@ -165,7 +169,7 @@ def cropped(frame: Array, pixel_format: PixelFormat, part: tuple[int, int, int, 
 
 
 class EmbeddedDepth:
-    """Depth of clips, relative, 1 = nearest, one scale per shot; at the network's size. Raises NetworkMismatch."""
+    """Depth of clips, relative, 1 = nearest, one scale per shot; maps of about MAP_AREA pixels. Raises NetworkMismatch."""
 
     held = 1
 
@@ -192,14 +196,15 @@ class EmbeddedDepth:
 
     def _depth(self, clip: Clip) -> Array:
         top, bottom, left, right = self._part
-        shape = network_shape(bottom - top, round((right - left) * self._aspect))
+        size = bottom - top, round((right - left) * self._aspect)
+        shape, seen = network_shape(*size, MAP_AREA), network_shape(*size)
         greys, raw = [], {}
         for number, frame in enumerate(clip.frames):
             greys.append(self._grey(frame, clip.pixel_format, shape))
             if (self._count + number) % EVERY == 0:
                 inner = cropped(frame, clip.pixel_format, self._part)
-                picture = planes.rgb(inner, clip.pixel_format, clip.colour, shape)
-                raw[number] = sharpen(infer(self._network, picture), greys[-1])
+                picture = planes.rgb(inner, clip.pixel_format, clip.colour, seen)
+                raw[number] = sharpen(predict(self._network, picture), greys[-1])
         self._count += len(clip)
         if raw:
             self._scale.look(np.stack(list(raw.values())))

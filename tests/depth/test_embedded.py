@@ -140,8 +140,8 @@ def test_a_cut_starts_afresh():
 
 def test_the_network_sees_every_fourth_frame_only(monkeypatch):
     calls = []
-    infer = embedded.infer
-    monkeypatch.setattr(embedded, "infer", lambda *a: calls.append(1) or infer(*a))
+    predict = embedded.predict
+    monkeypatch.setattr(embedded, "predict", lambda *a: calls.append(1) or predict(*a))
     depth_of(np.repeat(room()[None], 12, 0), lengths=[5, 7])
     assert len(calls) == 12 // embedded.EVERY
     assert embedded.EVERY <= 4

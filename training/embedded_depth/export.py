@@ -121,6 +121,21 @@ def graph(net: DepthNet) -> onnx.ModelProto:
     return model
 
 
+def history(state) -> list[dict]:
+    """The runs behind a checkpoint, first to last: each began from the averaged weights of the one before."""
+    start = state["options"].get("start", "None")
+    before = history(torch.load(start, weights_only=False, map_location="cpu")) if Path(start).is_file() else []
+    run = {
+        "options": {k: v for k, v in state["options"].items() if k not in ("out", "start")},
+        "steps": state["step"],
+        "samples": state["seen"],
+        "scenes": state["made"],
+        "minutes": round(state["spent"] / 60, 1),
+        "loss": round(float(np.mean(state["curve"][-200:])), 4),
+    }
+    return [*before, run]
+
+
 def main(checkpoint: Path, target: Path, scores: Path | None = None) -> None:
     """Reads last.pt; writes TARGET.onnx, TARGET.npz (stored pair), TARGET.json (provenance)."""
     state = torch.load(checkpoint, weights_only=False, map_location="cpu")
@@ -144,16 +159,15 @@ def main(checkpoint: Path, target: Path, scores: Path | None = None) -> None:
     y = net(torch.from_numpy(x)).numpy()
     np.savez_compressed(target.with_suffix(".npz"), picture=x.astype(np.float16), depth=y.astype(np.float32))
     commit = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=False).stdout.strip()
+    stages = history(state)
     provenance = {
         "script": "training/embedded_depth/train.py",
         "commit": commit,
-        "options": {k: v for k, v in state["options"].items() if k not in ("out", "start")},
-        "steps": state["step"],
-        "samples": state["seen"],
-        "scenes": state["made"],
-        "minutes": round(state["spent"] / 60, 1),
+        "options": stages[-1]["options"],
+        "samples": sum(stage["samples"] for stage in stages),
+        "scenes": sum(stage["scenes"] for stage in stages),
         "parameters": sum(p.numel() for p in net.parameters()),
-        "loss": round(float(np.mean(state["curve"][-200:])), 4),
+        "stages": stages,
         "data": "procedural scenes only, made by the script",
         "licence": "Apache-2.0",
     }
