@@ -43,7 +43,7 @@ def resolve(settings: ConvertSettings) -> tuple[str, str]:
 
 def _best(settings: ConvertSettings) -> tuple[str, str]:
     free = f"`stereocast models download {_FREE[0]}` for better depth"
-    if not registry.DEPTH[_FREE[0]].installed:
+    if _FREE[0] not in registry.DEPTH or not registry.DEPTH[_FREE[0]].installed:
         return "embedded", "the packages of the extra 'depth' aren't installed"
     given = store(settings, None)
     for name in _candidates(settings):

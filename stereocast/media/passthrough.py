@@ -17,6 +17,7 @@ log = logging.getLogger(__name__)
 
 _LAYOUTS = {1: "mono", 2: "stereo", 3: "2.1", 4: "4.0", 5: "5.0", 6: "5.1", 7: "6.1", 8: "7.1"}
 _TEXT = {"subrip", "srt", "mov_text", "ass", "ssa", "webvtt", "text"}
+_REFUSED_AT_MOST = 100_000  # packets; more is no damage but a fault of ours
 _SKIP_TAGS = {"major_brand", "minor_version", "compatible_brands", "encoder", "stereo_mode", "alpha_mode", "vendor_id"}
 _ASS_HEADER = (
     b"[Script Info]\nScriptType: v4.00+\nPlayResX: 384\nPlayResY: 288\n\n[V4+ Styles]\nFormat: Name, Fontname, Fontsize, "
@@ -60,6 +61,7 @@ class Passthrough:
         self._shift = shift
         self._stop = stop
         self._clamp = False
+        self._refused = 0
         self._routes: dict[int, Callable[[Any], Iterator[Any]]] = {}
         self._finishers: list[Callable[[], Iterator[Any]]] = []
 
@@ -91,6 +93,11 @@ class Passthrough:
 
     def _attach_audio(self, output: Any, stream: Any, container: str) -> None:
         name = stream.codec_context.name if stream.codec_context else "unknown"
+        if stream.codec_context is not None and not (
+            stream.codec_context.sample_rate and stream.codec_context.channels
+        ):
+            log.warning("audio track %d (%s) is too damaged to tell its format and is left out", stream.index, name)
+            return
         if stream.codec_context is not None and _holds(output, stream):
             target = output.add_stream_from_template(stream)
             self._routes[stream.index] = lambda packet: iter([_retarget(packet, target)])
@@ -144,7 +151,19 @@ class Passthrough:
             if route is None or not self._within(packet):
                 continue
             for muxed in route(packet):
-                output.mux(muxed)
+                self._mux(output, muxed)
+
+    def _mux(self, output: Any, packet: Any) -> None:
+        try:
+            output.mux(packet)
+        except av.error.ArgumentError as error:  # a damaged source: its times run backwards
+            if not self._refused:
+                log.warning(
+                    "a packet of stream %d has an impossible time and is left out (%s)", packet.stream.index, error
+                )
+            self._refused += 1
+            if self._refused > _REFUSED_AT_MOST:
+                raise
 
     def finish(self, output: Any) -> None:
         """Muxes the rest, after the last picture."""
