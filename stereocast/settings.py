@@ -6,13 +6,18 @@ Precedence: default < preset or profile < flags. Models are frozen and refuse un
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from stereocast.types import Anaglyph, Layout
 
 Eyes = Literal["both", "left", "right"]
 OutFormat = Literal["mp4", "mkv", "hls", "fmp4"]
 _UNIT = Field(ge=0, le=1)
+
+
+def _number(value: object) -> object:
+    """Digits as a number: the command line hands text over."""
+    return int(value) if isinstance(value, str) and value.isdigit() else value
 
 
 class Settings(BaseModel):
@@ -85,7 +90,7 @@ class DepthSettings(Settings):
     """Video Depth Anything: windows of 32 frames, or streaming (one frame at a time, less accurate, no delay)."""
     depth_offload: Literal["auto", "none", "model", "sequential"] = "auto"
     """DepthCrafter: keep weights in main memory: model moves one network at a time to the GPU, sequential one layer at a time."""
-    depth_downsample: Literal[1, 2, 4] = 1
+    depth_downsample: Annotated[Literal[1, 2, 4], BeforeValidator(_number)] = 1
     """Use the depth map at 1/2 or 1/4 of its size."""
     propagate: bool = False
     """Average depth along optical flow (disparity propagation): calmer depth on small, fast objects."""
