@@ -155,6 +155,7 @@ def sink(made: Plan, run: resume.Run) -> Any:
             plan.tags(made),
             plan.finisher(made),
             made.form,
+            made.settings.sei,
         )
         sinks = [
             writer.VideoSink(path, replace(options, splitter=splitter), _other_streams(made, run))

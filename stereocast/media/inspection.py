@@ -1,13 +1,15 @@
 """What a file holds, as plain values, and whether a headset can decode it."""
 
 from fractions import Fraction
+from pathlib import Path
 from typing import Any
 
 import av
 
 from stereocast import catalog
+from stereocast.errors import SourceError
 from stereocast.media import colour as colours
-from stereocast.media import probe
+from stereocast.media import probe, stereoinfo
 from stereocast.media.reader import VideoSource
 
 _FAMILY = {"h264": "h264", "hevc": "hevc", "av1": "av1", "libdav1d": "av1", "vp9": "vp9", "ffv1": "ffv1"}
@@ -43,11 +45,28 @@ def describe(name: str, preset: str) -> dict[str, Any]:
             ],
             "tags": dict(source.container.metadata),
             "stereo_mode": source.stream.metadata.get("stereo_mode"),
+            **_stereo(name, context),
             "verdict": verdict(headset, context.name, context.width, context.height, info.rate),
         }
     finally:
         source.close()
     return facts
+
+
+def _stereo(name: str, context: Any) -> dict[str, Any]:
+    """Stereo and sphere tags, what players make of them, and what contradicts what."""
+    path = Path(name)
+    if not path.is_file():
+        return {}
+    try:
+        tags = stereoinfo.read_tags(path)
+    except SourceError as error:
+        tags = {"damaged": str(error)}
+    return {
+        "stereo_tags": tags,
+        "players": stereoinfo.players(path, tags, context.name, context.width, context.height),
+        "contradictions": stereoinfo.contradictions(path, tags, context.width, context.height),
+    }
 
 
 def verdict(headset: catalog.Preset, codec: str, width: int, height: int, rate: Fraction | None) -> str:

@@ -21,7 +21,7 @@ from stereocast.catalog import EncoderProfile
 from stereocast.errors import SinkError
 from stereocast.media import colour as colours
 from stereocast.media import profile as profiles
-from stereocast.media import spatial
+from stereocast.media import sei, spatial
 from stereocast.media.passthrough import Passthrough
 from stereocast.media.reader import write_image
 from stereocast.planes import rgb
@@ -45,6 +45,7 @@ class SinkOptions:
     tags: dict[str, str] = field(default_factory=dict)  # of the video stream
     finish: Callable[[Path], None] | None = None  # runs on the complete file before it gets its name
     form: StereoFormat | None = None  # for the boxes of streams, which can't be tagged afterwards
+    sei: bool = False  # also write the frame-packing message
     threads: int = 0
     splitter: "Splitter | None" = None
 
@@ -76,6 +77,7 @@ class VideoSink:
         self._last: tuple[int, int] | None = None
         self._dts: int | None = None
         self._held: Any = None
+        self._message = sei.message(options.form, options.profile.family) if options.sei and options.form else b""
         self._closed = False
         self.target = self._target()
         try:
@@ -154,8 +156,10 @@ class VideoSink:
         self._mux(self._encoder.encode(image, pts, self._last[1]))
         self.frames += 1
 
-    def _mux(self, packets: Iterable[Any]) -> None:
+    def _mux(self, packets: Iterable[Any], *, fresh: bool = True) -> None:
         for packet in packets:
+            if fresh and self._message:
+                packet = sei.with_message(packet, self._message, self.options.profile.family, av.Packet)
             # an encoder that starts afresh may repeat the decoding times of the last one's end
             if self._dts is not None and packet.dts is not None and packet.dts <= self._dts:
                 packet.dts = min(self._dts + 1, packet.pts)
@@ -185,7 +189,7 @@ class VideoSink:
                 if self._passthrough is not None:
                     self._passthrough.drain(self._output)
                 packet.stream = self._encoder.stream
-                self._mux([packet])
+                self._mux([packet], fresh=False)
                 self._last = (max(packet.pts, self._last[0] if self._last else packet.pts), packet.duration or 0)
                 self.frames += 1
         except (av.error.FFmpegError, OSError) as error:

@@ -10,6 +10,7 @@ import pytest
 from stereocast import recipes, registry
 from stereocast.cli.convert import settings_for
 from stereocast.media import ebml, spatial
+from stereocast.types import Layout, StereoFormat
 from tests.films import make_film, read_film
 from tests.media.test_spatial import OVER, SIDE, side_data, stereo
 
@@ -21,7 +22,7 @@ def small_stages(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def convert(source: Path, output: Path, **flags: object) -> Path:
-    made, reader = recipes.prepare(str(source), output, settings_for(flags))
+    made, reader = recipes.prepare(str(source), output, settings_for({"depth": "embedded", **flags}))
     return recipes.convert(made, reader).plan.outputs[0]
 
 
@@ -69,3 +70,14 @@ def test_matroska_has_its_stereo_mode(tmp_path: Path) -> None:
         path = convert(source, tmp_path / f"{layout}.mkv", format=layout)
         assert ebml.read_tags(path)["stereo_mode"] == mode
         assert "STEREO3D" in side_data(path)
+
+
+@pytest.mark.parametrize("encoder", ["x264", "x265"])
+def test_the_frame_packing_message_is_opt_in(tmp_path: Path, encoder: str) -> None:
+    source = make_film(tmp_path / "in.mp4", frames=6)
+    for asked in (False, True):
+        path = convert(source, tmp_path / f"{asked}.mp4", encoder=encoder, sei=asked)
+        # the boxes are taken away: what is left of the stereo comes from the message
+        spatial.tag_file(path, StereoFormat(Layout.MONO))
+        assert ("STEREO3D" in side_data(path)) is asked
+        assert len(read_film(path)["frames"]) == 6

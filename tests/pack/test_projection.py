@@ -77,7 +77,9 @@ def test_convert_writes_the_preset_s_size(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.setattr(registry, "DEPTH", {"embedded": registry.Backend("tests.fakes:RampDepth")})
     source = make_film(tmp_path / "in.mp4", frames=2)
     made, reader = recipes.prepare(
-        str(source), None, settings_for({"format": "vr180", "preset": "cardboard", "encoder": "x264"})
+        str(source),
+        None,
+        settings_for({"format": "vr180", "preset": "cardboard", "encoder": "x264", "depth": "embedded"}),
     )
     path = recipes.convert(made, reader).plan.outputs[0]
     assert path.name == "in_180x180_LR.mp4"

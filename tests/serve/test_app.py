@@ -185,7 +185,7 @@ def wait_for(url: str, ident: str, ready) -> dict:
 
 def test_live_segments_appear_and_a_seek_starts_there(tmp_path: Path, small_stages: None) -> None:
     source = make_film(tmp_path / "in.mp4", frames=24 * 8, audio=["aac"], options={"preset": "ultrafast", "g": "24"})
-    live = Live(settings_for({"encoder": "x264"}))
+    live = Live(settings_for({"encoder": "x264", "depth": "embedded"}))
     with running(web.build(Library(None, (source,)), live)) as url:
         (film,) = listing(url)
         assert film["live"]

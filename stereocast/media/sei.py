@@ -1,0 +1,67 @@
+"""The frame-packing message of H.264 (D.1.25) and HEVC (D.2.16), put before the first slice of key frames.
+
+A desktop player that obeys it shows one eye, so it is written on request only.
+"""
+
+from typing import Any
+
+from stereocast.types import Layout, StereoFormat
+
+_BESIDE, _ABOVE = 3, 4
+_TYPES = {
+    Layout.SBS: _BESIDE, Layout.HALF_SBS: _BESIDE, Layout.CROSS_EYED: _BESIDE, Layout.VR180: _BESIDE,
+    Layout.SPATIAL: _BESIDE, Layout.OU: _ABOVE, Layout.HALF_OU: _ABOVE,
+}  # fmt: skip
+
+
+def message(form: StereoFormat, family: str) -> bytes:
+    """The NAL unit with its start code; b'' for layouts and codecs (`family`) that have no such message."""
+    kind = _TYPES.get(form.layout)
+    if kind is None or family not in ("h264", "hevc"):
+        return b""
+    crossed = form.right_first != (form.layout is Layout.CROSS_EYED)
+    # id 0, not cancelled, type, no quincunx, which frame is left, six flags, four grid positions, a reserved byte
+    bits = "1" + "0" + f"{kind:07b}" + "0" + f"{2 if crossed else 1:06b}" + "000000" + "0" * 16 + "0" * 8
+    bits += "0100" if family == "h264" else "10"  # holds until the next one; no extension
+    bits += "1"  # the end of a payload that isn't byte-aligned
+    payload = int(bits.ljust(-(-len(bits) // 8) * 8, "0"), 2).to_bytes(-(-len(bits) // 8), "big")
+    head = b"\x06" if family == "h264" else b"\x4e\x01"
+    return b"\0\0\0\1" + head + _escaped(bytes([45, len(payload)]) + payload + b"\x80")
+
+
+def _escaped(data: bytes) -> bytes:
+    """Emulation prevention: no three bytes look like a start code."""
+    out = bytearray()
+    zeros = 0
+    for byte in data:
+        if zeros >= 2 and byte <= 3:
+            out.append(3)
+            zeros = 0
+        zeros = zeros + 1 if byte == 0 else 0
+        out.append(byte)
+    return bytes(out)
+
+
+def insert(data: bytes, unit: bytes, family: str) -> bytes:
+    """`unit` before the first slice of a picture with start codes (Annex B)."""
+    at = data.find(b"\0\0\1")
+    while at >= 0:
+        head = data[at + 3]
+        slice_ = 1 <= head & 31 <= 5 if family == "h264" else head >> 1 & 63 < 32
+        if slice_:
+            start = at - 1 if at and data[at - 1] == 0 else at
+            return data[:start] + unit + data[start:]
+        at = data.find(b"\0\0\1", at + 3)
+    return data
+
+
+def with_message(packet: Any, unit: bytes, family: str, make: Any) -> Any:
+    """A key frame's packet with the message in it; other packets as they are. `make` makes a packet of bytes."""
+    if not unit or not packet.is_keyframe or bytes(packet)[:3] not in (b"\0\0\0", b"\0\0\1"):
+        return packet
+    changed = make(insert(bytes(packet), unit, family))
+    changed.pts, changed.dts, changed.duration = packet.pts, packet.dts, packet.duration
+    changed.time_base, changed.is_keyframe = packet.time_base, packet.is_keyframe
+    if packet.stream is not None:
+        changed.stream = packet.stream
+    return changed

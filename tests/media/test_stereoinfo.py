@@ -1,0 +1,96 @@
+"""What inspect says: tags, players, contradictions; and the frame-packing message."""
+
+import json
+from pathlib import Path
+
+import av
+import pytest
+
+from stereocast.media import inspection, sei, spatial, stereoinfo
+from stereocast.types import Layout, Projection, StereoFormat
+from tests.films import make_film
+from tests.media.test_spatial import stereo
+
+VR180 = StereoFormat(Layout.VR180, Projection.EQUIRECT_180, fov_deg=180.0)
+
+
+@pytest.mark.parametrize(
+    ("name", "layout", "full", "swapped", "sphere"),
+    [
+        ("film_LRF_Full_SBS.mp4", "left-right", True, False, False), ("film_LR.mp4", "left-right", False, False, False),
+        ("film_TBF_fulltb.mp4", "top-bottom", True, False, False), ("film_TB.mkv", "top-bottom", False, False, False),
+        ("film_RLF_cross.mp4", "left-right", True, True, False), ("film_180x180_LR.mp4", "left-right", True, False, True),
+        ("film_redcyan_dubois.mp4", "anaglyph", False, False, False),
+    ],
+)  # fmt: skip
+def test_names_are_read_as_players_read_them(name: str, layout: str, full: bool, swapped: bool, sphere: bool) -> None:
+    views = stereoinfo.from_name(name)
+    assert views is not None
+    assert (views.layout, views.full, views.swapped, views.half_sphere) == (layout, full, swapped, sphere)
+
+
+@pytest.mark.parametrize("name", ["film.mp4", "COLLARS.mp4", "film_RGBD.mp4", "Berlin.mp4", "LRGB.mp4"])
+def test_ordinary_names_say_nothing(name: str) -> None:
+    assert stereoinfo.from_name(name) is None
+
+
+def test_inspect_names_players_and_contradictions(tmp_path: Path) -> None:
+    path = make_film(tmp_path / "film_LRF_Full_SBS.mp4", frames=3, size=(96, 384))
+    spatial.tag_file(path, StereoFormat(Layout.SBS))
+    facts = inspection.describe(str(path), "quest3")
+    json.dumps(facts)
+    assert facts["stereo_tags"]["st3d"] == "left-right"
+    assert facts["contradictions"] == []
+    assert facts["players"]["SKYBOX"].startswith("3D full left-right")
+    assert facts["players"]["YouTube"] == "3D, by st3d"
+    assert set(facts["players"]) == {"SKYBOX", "Pigasus", "DeoVR", "Quest's own player", "Vision Pro", "YouTube"}
+    spatial.tag_file(path, StereoFormat(Layout.HALF_OU))
+    assert inspection.describe(str(path), "quest3")["contradictions"] == [
+        "the name says left-right, the tags say top-bottom"
+    ]
+    spatial.tag_file(path, VR180)
+    facts = inspection.describe(str(path), "quest3")
+    assert facts["contradictions"] == ["the name says flat screen, the tags say half sphere"]
+    assert facts["players"]["YouTube"] == "VR180"
+    plain = make_film(tmp_path / "plain.mp4", frames=3)
+    assert inspection.describe(str(plain), "quest3")["players"]["SKYBOX"] == "2D"
+
+
+def test_reversed_eyes_against_the_name(tmp_path: Path) -> None:
+    path = make_film(tmp_path / "film_LRF_Full_SBS.mp4", frames=3, size=(96, 384))
+    spatial.tag_file(path, StereoFormat(Layout.CROSS_EYED))
+    tags = stereoinfo.read_tags(path)
+    assert stereoinfo.contradictions(path, tags, 384, 96) == [
+        "the name says left eye first, the tags say right eye first"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("layout", "kind", "inverted"), [(Layout.SBS, 1, 0), (Layout.OU, 2, 0), (Layout.CROSS_EYED, 1, 1)]
+)
+@pytest.mark.parametrize(("codec", "family"), [("libx264", "h264"), ("libx265", "hevc")])
+def test_ffmpeg_reads_the_frame_packing_message(
+    tmp_path: Path, codec: str, family: str, layout: Layout, kind: int, inverted: int
+) -> None:
+    options = {"preset": "ultrafast", **({"x265-params": "log-level=error"} if family == "hevc" else {})}
+    plain = make_film(tmp_path / "in.mp4", codec=codec, options=options, frames=6)
+    unit = sei.message(StereoFormat(layout), family)
+    path = tmp_path / ("out.h264" if family == "h264" else "out.hevc")
+    with av.open(str(plain)) as source:
+        stream = source.streams.video[0]
+        flow = av.BitStreamFilterContext(f"{family}_mp4toannexb", stream)
+        packets = [out for packet in source.demux(stream) for out in flow.filter(packet if packet.size else None)]
+        path.write_bytes(b"".join(bytes(sei.with_message(packet, unit, family, av.Packet)) for packet in packets))
+    assert stereo(path)[:2] == (kind, inverted)
+    images = [[f.to_ndarray().tobytes() for f in read_raw(p)] for p in (plain, path)]
+    assert images[0] == images[1]
+
+
+def read_raw(path: Path) -> list:
+    with av.open(str(path)) as container:
+        return list(container.decode(video=0))
+
+
+def test_no_message_where_there_is_none() -> None:
+    assert sei.message(StereoFormat(Layout.ANAGLYPH), "h264") == b""
+    assert sei.message(StereoFormat(Layout.SBS), "av1") == b""
