@@ -106,8 +106,13 @@ def test_refusals(root: Path, film: Path) -> None:
 
 @pytest.mark.parametrize(
     ("devices", "serial", "text"),
-    [("", "", "developer mode"), ("A\tunauthorized\n", "", "allow USB debugging"), ("A\tdevice\nB\tdevice\n", "", "--serial"), ("A\tdevice\n", "C", "no headset with serial 'C'")],
-)  # fmt: skip
+    [
+        ("", "", "developer mode"),
+        ("A\tunauthorized\n", "", "allow USB debugging"),
+        ("A\tdevice\nB\tdevice\n", "", "--serial"),
+        ("A\tdevice\n", "C", "no headset with serial 'C'"),
+    ],
+)
 def test_a_missing_headset_is_explained(root: Path, devices: str, serial: str, text: str) -> None:
     (root / "devices").write_text(devices)
     with pytest.raises(PushError, match=text):

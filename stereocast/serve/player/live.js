@@ -9,6 +9,7 @@ export class Live {
 
   async start(at) {
     this.busy = true;
+    const playing = this.state && !this.video.paused;  // a new source pauses the element
     const answer = await fetch(`live/${this.id}?t=${at.toFixed(3)}`, { method: "POST" });
     this.state = await answer.json();
     this.media = new MediaSource();
@@ -18,6 +19,7 @@ export class Live {
     await new Promise((done) => this.media.addEventListener("sourceopen", done, { once: true }));
     this.busy = false;
     this.jump = at;
+    if (playing) this.video.play().catch(() => {});
     if (!this.looping) { this.looping = true; this.loop(); }
   }
 
