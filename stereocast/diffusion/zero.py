@@ -1,0 +1,419 @@
+"""StereoCrafter-Zero's sampler: a second view from a video diffusion model without training (noisy restart, iterative
+refinement, cross-view attention). Equation numbers are the paper's.
+
+Knows latents, depth at latent size and a network of two calls; nothing of pictures. The left view is never changed. Its
+features are computed once per iteration and used again while the budget allows; results don't depend on that.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal, Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from stereocast.diffusion import guidance
+from stereocast.diffusion.samplers import Prediction, Stepped, ddim
+from stereocast.diffusion.schedules import Step
+from stereocast.kernels import cpu_exact
+
+Branch = Literal["cond", "uncond"]
+Features = Any  # what a network's left view gives to its right one
+
+
+class ViewNetwork(Protocol):
+    """A video network that couples views. Latents are [1, 4, T, h, w]; outputs are the raw prediction."""
+
+    def left(self, z: Tensor, step: Step, branch: Branch, keep: bool, /) -> tuple[Tensor, Features | None]:
+        """The left view alone, and its features if they are to be kept."""
+        ...
+
+    def right(self, z: Tensor, step: Step, branch: Branch, features: Features | None, /) -> Tensor:
+        """The right view; without features it isn't coupled."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Restart:
+    """Noisy restart (3.1): passes over the first iterations."""
+
+    passes: int = 7
+    iterations: int = 5
+    weight: Literal["alpha_bar", "sqrt_alpha_bar"] = "alpha_bar"
+    sigma_ratio: bool = False
+    border_lambda: float | None = 1.0  # None: no border handling
+    noise: Literal["per_iteration", "per_pass"] = "per_iteration"
+
+
+@dataclass(frozen=True, slots=True)
+class Warps:
+    """At which iterations the left view is warped into the right one, how often each is refined, and the last."""
+
+    iterations: tuple[int, ...] = (9, 14, 19, 24, 29, 34, 39, 44, 49)
+    repetitions: tuple[int, ...] = (8, 7, 6, 5, 4, 3, 3, 3, 3)
+    last: int = 34
+
+    def in_force(self, first: int) -> dict[int, int]:
+        """Iteration -> repetitions, from iteration `first` on."""
+        listed = dict(zip(self.iterations, self.repetitions, strict=True))
+        chosen = {i: n for i, n in listed.items() if first <= i <= self.last}
+        if self.last >= first and self.last not in listed:
+            below = [i for i in listed if i < self.last]
+            chosen[self.last] = listed[max(below)] if below else 1
+        return dict(sorted(chosen.items()))
+
+
+@dataclass(frozen=True, slots=True)
+class Refine:
+    """Iterative refinement (3.2): Eq. 4 or the authors' program's way."""
+
+    mode: Literal["eq4", "latent"] = "eq4"
+    weight: Literal["sqrt_alpha_bar", "sqrt_alpha_bar_next"] = "sqrt_alpha_bar"
+    noise: Literal["same", "fresh"] = "same"
+
+
+@dataclass(frozen=True, slots=True)
+class ZeroConfig:
+    """All constants; defaults are the paper's at 1024."""
+
+    prediction: Prediction = "v"
+    guidance: float = 7.5
+    guidance_rescale: float = 0.7
+    scale_percent: float = 4.0  # of the width; positive: a right view
+    exponent: float = 1.0  # on the resized depth
+    cross_view: tuple[int, int] = (0, 1 << 30)  # iterations [first, end) with coupled attention
+    restart: Restart = field(default_factory=Restart)
+    warps: Warps = field(default_factory=Warps)
+    refine: Refine = field(default_factory=Refine)
+    fill: Literal["left", "noise", "mix"] = "left"  # of the very first holes
+
+    @classmethod
+    def preset(cls, name: str) -> "ZeroConfig":
+        """`paper` or `script` (the authors' program)."""
+        if name == "paper":
+            return cls()
+        return cls(
+            guidance_rescale=0.0,
+            restart=Restart(7, 6, "sqrt_alpha_bar", True, 0.9, "per_pass"),
+            warps=Warps((6, 9, 14, 19, 24, 29, 34, 39, 44, 49), (8, 8, 3, 6, 6, 6, 6, 6, 4, 4)),
+            refine=Refine("latent", "sqrt_alpha_bar", "fresh"),
+        )
+
+    def scaled(self, steps: int) -> "ZeroConfig":
+        """The lists, made for 50 steps, for another number of steps: the same share of the way."""
+        if steps == 50:
+            return self
+
+        def at(i: int) -> int:
+            return round(i * steps / 50)
+
+        listed = {at(i): n for i, n in zip(self.warps.iterations, self.warps.repetitions, strict=True) if at(i) < steps}
+        warps = Warps(tuple(listed), tuple(listed.values()), min(at(self.warps.last), steps - 1))
+        restart = replace(self.restart, iterations=max(1, min(at(self.restart.iterations), steps)))
+        return replace(self, warps=warps, restart=restart)
+
+    def pair_steps(self, steps: int) -> int:
+        """How often the right view is stepped in a run."""
+        k = min(self.restart.iterations, steps)
+        return self.restart.passes * k + steps - k + sum(n - 1 for n in self.warps.in_force(k).values())
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """Random draws and the left view; latents [1, 4, T, h, w] on one device."""
+
+    noise: Sequence[Tensor]  # one per iteration, the same in all passes and for both views
+    restart_noise: Sequence[Tensor]  # per iteration or per pass
+    fresh: Iterator[Tensor] | None = None  # for repetitions, where they draw afresh
+    fill: Tensor | None = None  # noise for the first holes, where that is asked for
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """Right-view latents that are already known: the first frames of a window that overlaps the one before."""
+
+    clean: Tensor  # [1, 4, n, h, w]
+    noise: Tensor  # [1, 4, n, h, w], one draw for all levels
+
+    def at(self, step: Step) -> Tensor:
+        """At the level of a step's input."""
+        return step.alpha**0.5 * step.scale * self.clean + (1 - step.alpha) ** 0.5 * self.noise
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """One step of the right view: where, what entered, what came out."""
+
+    phase: Literal["restart", "refine", "plain"]
+    iteration: int
+    turn: int  # pass or repetition
+    done: int
+    total: int
+    x_in: Tensor
+    result: Stepped
+    stored: Tensor | None = None  # what the next pass fills with
+    blended: Tensor | None = None  # Eq. 4's prediction behind the holes of x_in
+
+
+def small_depth(depth: Tensor, height: int, width: int) -> Tensor:
+    """Depth [T, 1, H, W] at latent size, float32 [T, h, w]: bilinear, no antialiasing, values as they are."""
+    return F.interpolate(depth.float(), size=(height, width), mode="bilinear", align_corners=False)[:, 0]
+
+
+class Warp:
+    """The exact warp (Appendix B) of one depth, as a gather that is worked out once."""
+
+    def __init__(self, depth: Tensor, scale_percent: float, exponent: float) -> None:
+        """depth float32 [T, h, w]."""
+        width = depth.shape[-1]
+        columns = np.broadcast_to(np.arange(width, dtype=np.int32), tuple(depth.shape))[None]
+        source, blank = cpu_exact.warp_exact(
+            np.ascontiguousarray(columns), depth.detach().cpu().numpy(), scale_percent, exponent
+        )
+        self._source = torch.from_numpy(source[0].astype(np.int64)).to(depth.device)
+        self.blank = torch.from_numpy(np.ascontiguousarray(blank)).to(depth.device)
+
+    def __call__(self, left: Tensor, filling: Tensor) -> Tensor:
+        """left [1, 4, T, h, w] seen from the right, blanks from `filling`."""
+        moved = torch.gather(left, -1, self._source.expand(left.shape))
+        return torch.where(self.blank, filling, moved)
+
+
+def border_columns(blank: Tensor, scale_percent: float) -> int:
+    """Width of the border (Eq. 3): the run of columns, from the side that opens, each of whose rows is blank in at
+    least one frame; 0 if all columns are. blank bool [T, h, w]."""
+    counts = blank.any(0).all(0)
+    if bool(counts.all()):
+        return 0
+    run = counts.flip(0) if scale_percent > 0 else counts
+    return int(torch.cumprod(run.int(), 0).sum())
+
+
+def border_mask(blank: Tensor, scale_percent: float) -> Tensor:
+    """The border as bool [T, h, w]: all rows and frames of its columns."""
+    columns, mask = border_columns(blank, scale_percent), torch.zeros_like(blank)
+    if columns:
+        mask[..., -columns:] = scale_percent > 0
+        mask[..., :columns] |= scale_percent < 0
+    return mask
+
+
+def bordered(filling: Tensor, left: Tensor, mask: Tensor, share: float) -> Tensor:
+    """Eq. 3 on the filling latents: inside the mask `share` of the left view."""
+    return torch.where(mask, share * left + (1 - share) * filling, filling)
+
+
+class FeatureStore:
+    """Left-view features by (iteration, branch), up to a budget in bytes; what doesn't fit isn't kept.
+
+    Features of the iteration at work are kept beside the budget, since every repetition needs them.
+    """
+
+    def __init__(self, budget: int = 1 << 62) -> None:
+        self.budget, self.used = budget, 0
+        self._kept: dict[tuple[int, Branch], Features] = {}
+        self._now: dict[tuple[int, Branch], Features] = {}
+
+    def put(self, iteration: int, branch: Branch, features: Features) -> None:
+        """Keeps features if they fit."""
+        size = size_of(features)
+        if self.used + size <= self.budget:
+            self._kept[iteration, branch] = features
+            self.used += size
+
+    def get(self, iteration: int, branch: Branch) -> Features | None:
+        return self._kept.get((iteration, branch), self._now.get((iteration, branch)))
+
+    def put_now(self, iteration: int, branch: Branch, features: Features) -> None:
+        """Keeps features until another iteration begins."""
+        self._now = {key: value for key, value in self._now.items() if key[0] == iteration}
+        self._now[iteration, branch] = features
+
+
+def size_of(features: Features) -> int:
+    """Bytes of all tensors in it."""
+    if isinstance(features, Tensor):
+        return features.numel() * features.element_size()
+    if isinstance(features, dict):
+        return sum(size_of(value) for value in features.values())
+    return 0
+
+
+class ZeroSampler:
+    """One window: the left trajectory (sampled or given), then the right one."""
+
+    def __init__(
+        self,
+        network: ViewNetwork,
+        steps: Sequence[Step],
+        config: ZeroConfig,
+        *,
+        cached: bool = True,
+        store: FeatureStore | None = None,
+    ) -> None:
+        """`cached` False evaluates the left view again in every step of the pair (the naive run)."""
+        self.network, self.steps, self.config, self.cached = network, steps, config, cached
+        self.store = store or FeatureStore()
+        self.levels: list[Tensor] = []
+
+    # ---- the left view
+
+    def left(self, x: Tensor, noise: Sequence[Tensor]) -> Iterator[tuple[int, Tensor]]:
+        """Plain sampling from `x`; yields (iteration, level after it). Fills `levels`, S + 1 latents."""
+        self.levels = [x]
+        for i, step in enumerate(self.steps):
+            x = ddim(x, self._guided_left(i, x), step, self.config.prediction, noise[i]).x
+            self.levels.append(x)
+            yield i, x
+
+    def given(self, clean: Tensor, noise: Tensor) -> None:
+        """The left view of a film: `clean` at every level with one noise."""
+        self.levels = [
+            step.alpha**0.5 * step.scale * clean + (1 - step.alpha) ** 0.5 * noise for step in self.steps
+        ] + [clean]
+
+    def adopt(self, levels: Sequence[Tensor]) -> None:
+        """Levels that were sampled before: S + 1 latents."""
+        self.levels = list(levels)
+
+    def _guided_left(self, i: int, x: Tensor) -> Tensor:
+        outputs = []
+        for branch in self._branches:
+            keep = self.cached and self._crosses(i)
+            output, features = self.network.left(x, self.steps[i], branch, keep)
+            if keep:
+                self.store.put(i, branch, features)
+            outputs.append(output)
+        return self._combined(outputs)
+
+    @property
+    def _branches(self) -> tuple[Branch, ...]:
+        return ("cond",) if self.config.guidance == 1.0 else ("cond", "uncond")
+
+    def _combined(self, outputs: list[Tensor]) -> Tensor:
+        if len(outputs) == 1:
+            return outputs[0]
+        guided = guidance.classifier_free(outputs[0], outputs[1], self.config.guidance)
+        return guidance.rescaled(guided, outputs[0], self.config.guidance_rescale)
+
+    def _crosses(self, i: int) -> bool:
+        return self.config.cross_view[0] <= i < self.config.cross_view[1]
+
+    # ---- the right view
+
+    def _features(self, i: int, branch: Branch) -> Features | None:
+        if not self.cached:  # evaluated for every step of the pair, used or not
+            _, features = self.network.left(self.levels[i], self.steps[i], branch, self._crosses(i))
+            return features if self._crosses(i) else None
+        if not self._crosses(i):
+            return None
+        features = self.store.get(i, branch)
+        if features is None:
+            _, features = self.network.left(self.levels[i], self.steps[i], branch, True)
+            self.store.put(i, branch, features)
+            self.store.put_now(i, branch, features)
+        return features
+
+    def step(self, i: int, x: Tensor, noise: Tensor) -> Stepped:
+        """One DDIM step of the right view, coupled to the left one."""
+        outputs = [self.network.right(x, self.steps[i], branch, self._features(i, branch)) for branch in self._branches]
+        return ddim(x, self._combined(outputs), self.steps[i], self.config.prediction, noise)
+
+    def right(self, depth: Tensor, inputs: Inputs, held: Held | None = None) -> Iterator[Progress]:
+        """All steps of the right view; `levels` must be there. depth float32 [T, h, w]. The last item's result is x_S."""
+        warp = Warp(depth, self.config.scale_percent, self.config.exponent)
+        total = self.config.pair_steps(len(self.steps))
+        done = 0
+        last: Progress | None = None
+        for one in self.restarted(warp, inputs, held):
+            done += 1
+            last = replace(one, done=done, total=total)
+            yield last
+        assert last is not None
+        result = last.result
+        first = min(self.config.restart.iterations, len(self.steps))
+        warps = self.config.warps.in_force(first)
+        for i in range(first, len(self.steps)):
+            if i in warps:
+                turns = self.refined(i, warps[i], warp, result, inputs, held)
+            else:
+                turns = self._plain(i, result, inputs, held)
+            for one in turns:
+                done += 1
+                result = one.result
+                yield replace(one, done=done, total=total)
+
+    def _plain(self, i: int, before: Stepped, inputs: Inputs, held: Held | None) -> Iterator[Progress]:
+        x = self._with_held(before.x, i, held)
+        yield Progress("plain", i, 0, 0, 0, x, self.step(i, x, inputs.noise[i]))
+
+    def _with_held(self, x: Tensor, i: int, held: Held | None) -> Tensor:
+        if held is None:
+            return x
+        count = held.clean.shape[2]
+        return torch.cat([held.at(self.steps[i]).to(x), x[:, :, count:]], 2)
+
+    def _first_filling(self, inputs: Inputs) -> Tensor:
+        left = self.levels[0]
+        if self.config.fill == "left" or inputs.fill is None:
+            return left
+        return inputs.fill if self.config.fill == "noise" else (left + inputs.fill) / 2**0.5
+
+    def restarted(self, warp: Warp, inputs: Inputs, held: Held | None = None) -> Iterator[Progress]:
+        """Phase 1: noisy restart with border handling."""
+        rules = self.config.restart
+        mask = border_mask(warp.blank, self.config.scale_percent)
+        stored: list[Tensor] = []
+        for turn in range(rules.passes):
+            fillings, stored = stored, []
+            x = self._first_filling(inputs)
+            for i in range(min(rules.iterations, len(self.steps))):
+                filling = fillings[i] if fillings else x
+                if rules.border_lambda is not None:
+                    filling = bordered(filling, self.levels[i], mask, rules.border_lambda)
+                x_in = self._with_held(warp(self.levels[i], filling), i, held)
+                result = self.step(i, x_in, inputs.noise[i])
+                x = result.x
+                last = turn == rules.passes - 1
+                stored.append(x if last else self._noisy(i, turn, x, inputs))
+                yield Progress("restart", i, turn, 0, 0, x_in, result, stored=stored[-1])
+
+    def _noisy(self, i: int, turn: int, x: Tensor, inputs: Inputs) -> Tensor:
+        """Eq. 2: what the next pass fills with."""
+        rules, step = self.config.restart, self.steps[i]
+        weight = step.alpha if rules.weight == "alpha_bar" else step.alpha**0.5
+        ratio = step.sigma / self.steps[i - 1].sigma if rules.sigma_ratio and i else 1.0
+        noise = inputs.restart_noise[i if rules.noise == "per_iteration" else turn]
+        return x * (1 - weight) * ratio + step.sigma * noise * weight
+
+    def refined(
+        self, i: int, repetitions: int, warp: Warp, before: Stepped, inputs: Inputs, held: Held | None = None
+    ) -> Iterator[Progress]:
+        """Phase 2 at one iteration: warp, then N steps that change what lies behind the holes (Eq. 4 or "latent")."""
+        rules, step = self.config.refine, self.steps[i]
+        root = step.alpha**0.5
+        weight = root if rules.weight == "sqrt_alpha_bar" else step.alpha_prev**0.5
+        blended = before.x0
+        x_in = self._with_held(warp(self.levels[i], before.x), i, held)
+        noise = inputs.noise[i]
+        for turn in range(repetitions):
+            result = self.step(i, x_in, noise)
+            yield Progress("refine", i, turn, 0, 0, x_in, result, blended=blended)
+            if turn == repetitions - 1:
+                return
+            if rules.mode == "eq4":
+                blended = weight * result.x0 + (1 - weight) * blended
+                behind = root * blended + before.direction + before.noise
+            else:
+                behind = result.x * (step.sigma / self.steps[i - 1].sigma) if i else result.x
+            x_in = self._with_held(torch.where(warp.blank, behind, x_in), i, held)
+            if rules.noise == "fresh" and inputs.fresh is not None:
+                noise = next(inputs.fresh)
+
+
+def counts(config: ZeroConfig, steps: int) -> tuple[int, int]:
+    """Network evaluations (one view, one branch) of a run: naive, and with the left features kept."""
+    branches, pairs = (1 if config.guidance == 1.0 else 2), config.pair_steps(steps)
+    return branches * (steps + 2 * pairs), branches * (steps + pairs)
