@@ -170,14 +170,23 @@ def _diffused(picture: Array, settings: GenSettings, path: Path, progress: Progr
     source = make(path, settings, choose_device(settings.device).name)
     end = picture_of(str(settings.end_image)) if settings.end_image else None
     conditions = source.conditions(picture, end)
-    film = source.trajectory(conditions, lambda done, total: progress("left view", done, total))
-    left = source.decoded(film.levels[-1])
+
+    def tell(what: str) -> Callable[[int, int], None]:
+        return lambda done, total: progress(what, done, total)
+
     if settings.format is Layout.MONO:
-        views = (left, left)
+        film = source.trajectory(conditions, tell("film"))
+        views = (source.decoded(film.levels[-1]),) * 2
     else:
-        depth = _depth_of(left, settings)
-        second = registry.load(registry.GENERATORS, "generator", "stereo")
-        views = second(source, film, left, depth, settings, lambda done, total: progress("stereo", done, total))
+        second = registry.load(registry.GENERATORS, "generator", "stereo")(
+            source.model, conditions, source.steps, settings
+        )
+        film = source.trajectory(conditions, tell("first view"), second.left)
+        first = source.decoded(film.levels[-1])
+        depth = _depth_of(first, settings)
+        latents = second.views(film.levels, film.noise, first, depth, tell("second view"))
+        views = tuple(first if view is None else source.decoded(view) for view in latents)
+        views = second.converged(*views, depth)
     left, right = (source.trimmed(view, stereo=settings.format is not Layout.MONO) for view in views)
     rate = Fraction(settings.fps or MODEL_RATE).limit_denominator(1001)
     height, width = left.shape[1:3]

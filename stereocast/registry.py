@@ -52,6 +52,12 @@ DEPTH: Mapping[str, Backend] = {
 
 SYNTH: Mapping[str, Backend] = {
     "warp": Backend("stereocast.stereo.synthesizer:WarpSynthesizer", about="sub-pixel warp and fill, CPU"),
+    "stereocrafter-zero": Backend(
+        "stereocast.stereo.diffuse:ZeroSynthesizer",
+        "diffusion",
+        (*_TORCH, "ftfy"),
+        "diffusion, GPU: what the warp uncovers",
+    ),
 }
 
 _DIFFUSION = (*_TORCH, "ftfy")
@@ -59,7 +65,7 @@ _DIFFUSION = (*_TORCH, "ftfy")
 GENERATORS: Mapping[str, Backend] = {
     "camera": Backend("stereocast.gen.camera:CameraMove", about="a camera move through the picture, CPU"),
     "dynamicrafter": Backend("stereocast.gen.diffusion:open_source", "diffusion", _DIFFUSION, "picture to video"),
-    "stereo": Backend("stereocast.stereo.diffuse:second_view", "diffusion", _DIFFUSION, "the generated second view"),
+    "stereo": Backend("stereocast.stereo.diffuse:SecondView", "diffusion", _DIFFUSION, "the generated second view"),
 }
 
 ENGINES: Mapping[str, Backend] = {

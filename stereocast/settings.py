@@ -164,49 +164,17 @@ class RunSettings(Settings):
     """Seed of everything random."""
 
 
-class ConvertSettings(OutputSettings, StereoSettings, DepthSettings, RunSettings):
-    """All options of `stereocast convert`."""
+class DiffusionOptions(Settings):
+    """Sampling, memory and speed of diffusion models (gen, and convert --synth stereocrafter-zero)."""
 
-
-class GenerateOptions(Settings):
-    """What is generated, and by which model."""
-
-    prompt: str = ""
-    """What happens in the picture. Without a generative model its motion words choose the camera move."""
-    model: Literal["auto", "camera", "1024", "512", "256", "512-interp"] = "auto"
-    """auto: the DynamiCrafter model whose weights are here, else a camera move through the picture (no weights)."""
-    end_image: Path | None = None
-    """Last picture: the film goes from the first to this one (model 512-interp)."""
-    loop: bool = False
-    """End where it begins."""
-    move: Literal["auto", "orbit", "dolly", "pan", "tilt", "zoom", "swing"] = "auto"
-    """Camera move: auto reads the prompt, otherwise a gentle orbit."""
-    amount: float = Field(1.0, ge=0, le=3)
-    """How far the camera moves, 1 = comfortable."""
-    seconds: float = Field(4.0, gt=0, le=600)
-    """Length of the camera move."""
-    frames: int = Field(16, ge=2, le=128)
-    """Frames of the generative models (trained on 16; fewer look poor)."""
     steps: int = Field(50, ge=1, le=1000)
     """Sampling steps."""
     cfg: float = Field(7.5, ge=1, le=30)
     """Guidance: how strictly prompt and picture are followed; 1 = none, twice as fast."""
-    cfg_image: float | None = Field(None, ge=0, le=30)
-    """Separate guidance of the picture (three passes a step)."""
     guidance_rescale: float | None = Field(None, ge=0, le=1)
     """Keeps guided colours in range (default: the model's, 0.7 for 512 and 1024)."""
     eta: float = Field(1.0, ge=0, le=1)
     """Randomness of each step: 1 = as published, 0 = none."""
-    fs: int | None = Field(None, ge=1, le=60)
-    """Motion: frames per second (1024: 5..15, default 10; 512: 15..30, default 24; 512-interp: 5..30, default 5; smaller =
-    more motion), for 256 the frame stride (1..6, default 3; larger = more motion)."""
-    pad_colour: Literal["black", "grey"] = "black"
-    """Sides of a picture that is narrower than the model's shape."""
-
-
-class DiffusionOptions(Settings):
-    """Memory and speed of diffusion models."""
-
     offload: bool = False
     """Keep idle networks off the GPU: slower, much less GPU memory."""
     batch_cfg: bool = False
@@ -234,11 +202,47 @@ class ZeroOptions(Settings):
     """Share of the left view in the opened border (paper 1, script 0.9)."""
     fill_latents: Literal["left", "noise", "mix"] = "left"
     """What first fills the holes: the left view's latents, noise, or half of each."""
+    zero_window: int = Field(16, ge=2, le=128)
+    """convert: frames of a window."""
+    zero_overlap: int = Field(4, ge=0, le=64)
+    """convert: frames that a window shares with the one before."""
     feature_budget_gb: float = Field(4.0, ge=0, le=512)
     """Memory for left-view features that are used again; what doesn't fit is recomputed."""
 
 
-class GenSettings(ConvertSettings, GenerateOptions, DiffusionOptions, ZeroOptions):
+class ConvertSettings(OutputSettings, StereoSettings, DepthSettings, RunSettings, DiffusionOptions, ZeroOptions):
+    """All options of `stereocast convert`."""
+
+
+class GenerateOptions(Settings):
+    """What is generated, and by which model."""
+
+    prompt: str = ""
+    """What happens in the picture. Without a generative model its motion words choose the camera move."""
+    model: Literal["auto", "camera", "1024", "512", "256", "512-interp"] = "auto"
+    """auto: the DynamiCrafter model whose weights are here, else a camera move through the picture (no weights)."""
+    end_image: Path | None = None
+    """Last picture: the film goes from the first to this one (model 512-interp)."""
+    loop: bool = False
+    """End where it begins."""
+    move: Literal["auto", "orbit", "dolly", "pan", "tilt", "zoom", "swing"] = "auto"
+    """Camera move: auto reads the prompt, otherwise a gentle orbit."""
+    amount: float = Field(1.0, ge=0, le=3)
+    """How far the camera moves, 1 = comfortable."""
+    seconds: float = Field(4.0, gt=0, le=600)
+    """Length of the camera move."""
+    frames: int = Field(16, ge=2, le=128)
+    """Frames of the generative models (trained on 16; fewer look poor)."""
+    cfg_image: float | None = Field(None, ge=0, le=30)
+    """Separate guidance of the picture (three passes a step)."""
+    fs: int | None = Field(None, ge=1, le=60)
+    """Motion: frames per second (1024: 5..15, default 10; 512: 15..30, default 24; 512-interp: 5..30, default 5; smaller =
+    more motion), for 256 the frame stride (1..6, default 3; larger = more motion)."""
+    pad_colour: Literal["black", "grey"] = "black"
+    """Sides of a picture that is narrower than the model's shape."""
+
+
+class GenSettings(ConvertSettings, GenerateOptions):
     """All options of `stereocast gen`."""
 
 

@@ -12,7 +12,15 @@ import typer
 from stereocast.cli.options import fail, make, with_settings
 from stereocast.cli.progress import Bar
 from stereocast.errors import StereocastError, UsageError
-from stereocast.settings import ConvertSettings, DepthSettings, OutputSettings, RunSettings, StereoSettings
+from stereocast.settings import (
+    ConvertSettings,
+    DepthSettings,
+    DiffusionOptions,
+    OutputSettings,
+    RunSettings,
+    StereoSettings,
+    ZeroOptions,
+)
 
 
 class OnError(StrEnum):
@@ -27,6 +35,8 @@ class OnError(StrEnum):
     ("Stereo", StereoSettings),
     ("Depth", DepthSettings),
     ("Run", RunSettings),
+    ("StereoCrafter-Zero", ZeroOptions),
+    ("Diffusion", DiffusionOptions),
 )
 def convert(
     sources: Annotated[

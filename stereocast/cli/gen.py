@@ -23,7 +23,7 @@ from stereocast.settings import (
 
 _NOT_HERE = (
     "crop start end duration audio subs tonemap synth disparity full_view smooth engine workers resume window_guard"
-    " fov sei edge_dilation fill border"
+    " fov sei edge_dilation fill border zero_window zero_overlap"
 )
 
 
@@ -34,7 +34,7 @@ _NOT_HERE = (
     ("Depth", DepthSettings),
     ("StereoCrafter-Zero", ZeroOptions),
     ("Run", RunSettings),
-    ("Memory and speed", DiffusionOptions),
+    ("Diffusion", DiffusionOptions),
     leave_out=_NOT_HERE.split(),
 )
 def gen(

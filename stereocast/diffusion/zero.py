@@ -264,7 +264,7 @@ class ZeroSampler:
         """Plain sampling from `x`; yields (iteration, level after it). Fills `levels`, S + 1 latents."""
         self.levels = [x]
         for i, step in enumerate(self.steps):
-            x = ddim(x, self._guided_left(i, x), step, self.config.prediction, noise[i]).x
+            x = ddim(x, self.guided_left(i, x), step, self.config.prediction, noise[i]).x
             self.levels.append(x)
             yield i, x
 
@@ -278,7 +278,8 @@ class ZeroSampler:
         """Levels that were sampled before: S + 1 latents."""
         self.levels = list(levels)
 
-    def _guided_left(self, i: int, x: Tensor) -> Tensor:
+    def guided_left(self, i: int, x: Tensor) -> Tensor:
+        """The guided prediction of the left view at iteration i; its features are kept."""
         outputs = []
         for branch in self._branches:
             keep = self.cached and self._crosses(i)

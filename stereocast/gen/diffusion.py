@@ -83,6 +83,11 @@ class DiffusionSource:
         )
 
     @property
+    def steps(self) -> list[Step]:
+        """The sampler's steps. Raises UsageError for a count that the model can't take."""
+        return self.config.schedule().steps(self.settings.steps, self.config.spacing, self.settings.eta)
+
+    @property
     def _sides(self) -> tuple[int, int]:
         factor = self.model.networks.first_stage_model.factor
         return self.config.height // factor, self.config.width // factor
@@ -91,24 +96,29 @@ class DiffusionSource:
         return latents.noise(shape, latents.generator(self.settings.seed, 0, 0, purpose))
 
     def trajectory(
-        self, conditions: Conditions, progress: Callable[[int, int], None] = lambda done, total: None
+        self,
+        conditions: Conditions,
+        progress: Callable[[int, int], None] = lambda done, total: None,
+        network: Callable[[Tensor, Step], Tensor] | None = None,
     ) -> Trajectory:
-        """Samples one window. Raises OutOfMemory."""
-        for film in self.walk(conditions, progress):
+        """Samples one window; `network` takes the place of the plain guided one. Raises OutOfMemory."""
+        for film in self.walk(conditions, progress, network):
             last = film
         return last
 
     def walk(
-        self, conditions: Conditions, progress: Callable[[int, int], None] = lambda done, total: None
+        self,
+        conditions: Conditions,
+        progress: Callable[[int, int], None] = lambda done, total: None,
+        network: Callable[[Tensor, Step], Tensor] | None = None,
     ) -> Iterator[Trajectory]:
         """The same, yielding the unfinished trajectory after every step (preview, cancel)."""
-        settings = self.settings
-        steps = self.config.schedule().steps(settings.steps, self.config.spacing, settings.eta)
+        settings, steps = self.settings, self.steps
         shape = (1, self.config.unet.out_channels, settings.frames, *self._sides)
         x = self._noise(1, *shape).to(self.model.device)
         noise = self._noise(2, len(steps), *shape[1:])
         rescale = settings.guidance_rescale if settings.guidance_rescale is not None else self.config.guidance_rescale
-        network = self.model.guided(conditions, settings.cfg, rescale, settings.cfg_image)
+        network = network or self.model.guided(conditions, settings.cfg, rescale, settings.cfg_image)
         levels = [x]
         sampled = samplers.sample(
             network, x, steps, self.config.prediction, lambda n: noise[n : n + 1].to(self.model.device)

@@ -1,0 +1,172 @@
+"""StereoCrafter-Zero around its sampler: composition, windows, cuts, and whole files with tiny models."""
+
+import logging
+from collections.abc import Iterator
+from fractions import Fraction
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch", reason="needs the depth extra")
+pytest.importorskip("ftfy", reason="needs the diffusion extra")
+
+import av  # noqa: E402
+from typer.testing import CliRunner  # noqa: E402
+
+from stereocast.cli import build  # noqa: E402
+from stereocast.models import checkpoints  # noqa: E402
+from stereocast.settings import ConvertSettings  # noqa: E402
+from stereocast.stereo import diffuse  # noqa: E402
+from stereocast.types import Clip, DepthMap, PixelFormat, StreamInfo  # noqa: E402
+from tests.models import tiny  # noqa: E402
+
+
+def test_only_holes_change_and_their_colour_is_matched() -> None:
+    warped = np.full((40, 64, 3), 100, np.uint8)
+    drawn = np.full((40, 64, 3), 160, np.uint8)
+    holes = np.zeros((40, 64), bool)
+    holes[10:30, 20:30] = True
+    out = diffuse.composed(warped, drawn, holes, PixelFormat.RGB24)
+    assert np.array_equal(out[~holes], warped[~holes])
+    assert np.abs(out.astype(int) - 100).max() <= 1
+    assert diffuse.composed(warped, drawn, None, PixelFormat.RGB24) is drawn
+    assert diffuse.composed(warped, drawn, holes & False, PixelFormat.RGB24) is warped
+
+
+def test_depth_that_flips_is_noticed(caplog: pytest.LogCaptureFixture) -> None:
+    noise = cv2.GaussianBlur(np.random.default_rng(0).random((96, 160, 3), np.float32), (0, 0), 2)
+    film = np.repeat(noise[None], 3, 0)
+    calm = np.zeros((3, 48, 80), np.float32)
+    flips = calm.copy()
+    flips[1, 10:30, 20:50] = 1
+    with caplog.at_level(logging.WARNING, "stereocast"):
+        diffuse.warn_of_flicker(film, calm)
+        assert not caplog.records
+        diffuse.warn_of_flicker(film, flips)
+    assert "--propagate" in caplog.text
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tiny.write(tmp_path_factory.mktemp("weights"), "512")
+
+
+def clips(count: int, shot: int = 0, length: int = 4, *, moving: bool = True) -> Iterator[tuple[Clip, DepthMap]]:
+    noise = cv2.GaussianBlur(np.random.default_rng(shot).random((64, 160, 3), np.float32), (0, 0), 3)
+    picture = np.clip((noise - 0.5) * 3 + 0.5, 0, 1)
+    depth = np.tile(np.linspace(0, 1, 64, dtype=np.float32)[:, None], (1, 96))
+    for start in range(0, count, length):
+        stop = min(start + length, count)
+        at = [t if moving else 0 for t in range(start, stop)]
+        frames = np.stack([(picture[:, a : a + 96] * 255).astype(np.uint8) for a in at])
+        yield (
+            Clip(
+                frames,
+                np.arange(start, stop, dtype=np.int64),
+                segment=shot,
+                first=start == 0,
+                last=stop == count,
+            ),
+            DepthMap(np.repeat(depth[None], stop - start, 0)),
+        )
+
+
+INFO = StreamInfo(96, 64, Fraction(1, 25), Fraction(25), PixelFormat.RGB24)
+FAST = {"synth": "stereocrafter-zero", "steps": 3, "restart_passes": 1, "restart_steps": 1, "cfg": 1.0, "last_warp": 1}
+
+
+def test_every_frame_comes_out_once_and_cuts_reset(folder: Path) -> None:
+    settings = ConvertSettings(**FAST, zero_window=4, zero_overlap=1)
+    stage = diffuse.ZeroSynthesizer(settings, INFO, checkpoints.load(folder))
+    out = list(stage(item for shot, count in ((0, 9), (1, 3), (2, 1)) for item in clips(count, shot)))
+    assert [pts for clip in out for pts in clip.pts] == [*range(9), *range(3), 0]
+    firsts = [clip.first for clip in out]
+    assert sum(firsts) == 3
+    assert sum(clip.last for clip in out) == 3
+    source = np.concatenate([clip.frames for shot, n in ((0, 9), (1, 3), (2, 1)) for clip, _ in clips(n, shot)])
+    assert np.array_equal(np.concatenate([clip.left for clip in out]), source)
+
+
+class Reconstructing:
+    """Stands for the network: its clean estimate is the latent of the left view, seen from where it is asked."""
+
+    def __init__(self, clean: torch.Tensor) -> None:
+        self.clean = clean
+
+    def output(self, z: torch.Tensor, step: object) -> torch.Tensor:
+        # v whose clean estimate is `clean` at the step's scale
+        return (step.signal * z - step.scale * self.clean[:, :, : z.shape[2]]) / step.noise
+
+
+@pytest.mark.parametrize("eyes", ["right", "left", "both"])
+def test_windows_join_without_a_jump(folder: Path, eyes: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = checkpoints.load(folder)
+    state: dict[str, torch.Tensor] = {}
+    encode = model.encode
+
+    def keep(pictures: torch.Tensor, noise: object) -> torch.Tensor:
+        z = encode(pictures, noise)
+        if len(pictures) > 1:
+            state["clean"] = z.float()
+        return z
+
+    def predict(z: torch.Tensor, timestep: int, conditions: object, branch: str, attend: object) -> torch.Tensor:
+        step = next(s for s in stage.steps if s.timestep == timestep)
+        return Reconstructing(state["clean"]).output(z, step)
+
+    monkeypatch.setattr(model, "encode", keep)
+    monkeypatch.setattr(model, "predict", predict)
+    settings = ConvertSettings(
+        **FAST, zero_window=8, zero_overlap=3, eyes=eyes, full_view=True, feature_budget_gb=0, strength=0.0
+    )
+    monkeypatch.setattr(diffuse.VideoViews, "left", lambda self, z, s, b, keep: (predict(z, s.timestep, 0, b, 0), {}))
+    stage = diffuse.ZeroSynthesizer(settings, INFO, model)
+    out = list(stage(clips(60)))
+    assert sum(len(clip) for clip in out) == 60
+    for name in ("left", "right"):
+        view = np.concatenate([getattr(clip, name) for clip in out]).astype(np.float32)
+        jumps = np.abs(np.diff(view, axis=0)).mean((1, 2, 3))
+        joins = np.cumsum([len(clip) for clip in out])[:-1] - 1
+        inside = np.delete(jumps, joins)
+        assert jumps[joins].max() <= 1.1 * inside.max() + 1e-3, name
+
+
+def film(path: Path, count: int = 6) -> Path:
+    with av.open(str(path), "w") as out:
+        stream = out.add_stream("ffv1", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 96, 64, "bgr0"
+        for clip, _ in clips(count):
+            for image in clip.frames:
+                out.mux(stream.encode(av.VideoFrame.from_ndarray(image, "rgb24").reformat(format="bgr0")))
+        out.mux(stream.encode())
+    return path
+
+
+def test_convert_from_file_to_stereo_file(folder: Path, tmp_path: Path) -> None:
+    source = film(tmp_path / "film.mkv")
+    words = (
+        f"convert {source} -o {tmp_path / 'out.mp4'} --synth stereocrafter-zero --weights dynamicrafter={folder}"
+        " --steps 2 --cfg 1 --restart-passes 1 --restart-steps 1 --zero-window 4 --zero-overlap 1 --encoder x264"
+    )
+    run = CliRunner().invoke(build("convert"), words.split())
+    assert run.exit_code == 0, run.output
+    with av.open(str(tmp_path / "out.mp4")) as out:
+        frames = list(out.decode(video=0))
+    assert (len(frames), frames[0].width, frames[0].height) == (6, 192, 64)
+
+
+@pytest.mark.parametrize(("preset", "eyes"), [("paper", "right"), ("script", "both")])
+def test_gen_makes_a_stereo_clip(folder: Path, tmp_path: Path, preset: str, eyes: str) -> None:
+    image = tmp_path / "img.png"
+    cv2.imwrite(str(image), next(clips(1))[0].frames[0])
+    words = (
+        f"gen {image} --prompt boat --weights {folder} --steps 2 --frames 4 --cfg 1 --encoder x264 --json"
+        f" --zero-preset {preset} --eyes {eyes} --restart-passes 1 --restart-steps 1"
+    )
+    run = CliRunner().invoke(build("gen"), words.split())
+    assert run.exit_code == 0, run.output
+    with av.open(str(next(tmp_path.glob("*SBS.mp4")))) as out:
+        frames = list(out.decode(video=0))
+    assert (len(frames), frames[0].width, frames[0].height) == (4, 256, 64)
