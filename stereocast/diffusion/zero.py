@@ -235,7 +235,7 @@ class FeatureStore:
 def size_of(features: Features) -> int:
     """Bytes of all tensors in it."""
     if isinstance(features, Tensor):
-        return features.numel() * features.element_size()
+        return int(features.numel() * features.element_size())
     if isinstance(features, dict):
         return sum(size_of(value) for value in features.values())
     return 0

@@ -50,6 +50,6 @@ def raster(x: Array, y: Array, inverse: Array, u: Array, v: Array, keep: Array, 
     `keep` bool [r-1, c-1]: source places float32 [2, height, width], -1 where nothing is seen."""
     out = np.full((2, height, width), -1, np.float32)
     depth = np.zeros((height, width), np.float32)
-    flat = [np.ascontiguousarray(part, np.float32).reshape(-1) for part in (x, y, inverse, u, v)]
-    _mesh(*flat, x.shape[0], x.shape[1], np.ascontiguousarray(keep), out, depth)
+    xs, ys, zs, us, vs = (np.ascontiguousarray(part, np.float32).reshape(-1) for part in (x, y, inverse, u, v))
+    _mesh(xs, ys, zs, us, vs, x.shape[0], x.shape[1], np.ascontiguousarray(keep), out, depth)
     return out

@@ -65,7 +65,7 @@ class VideoConfig:
             ("resampler_params", "resampler", ResamplerConfig),
         ):
             if key in published:
-                parts[target] = kind.of(published[key])  # type: ignore[attr-defined]
+                parts[target] = kind.of(published[key])
         plain = {k: published[k] for k in ("scale_factor", "height", "width") if k in published}
         return replace(made, **parts, **plain)
 

@@ -209,7 +209,7 @@ def flicker(pictures: Array, depth: Array) -> float:
     size = (160, 96)
     greys = [cv2.cvtColor((cv2.resize(p, size) * 255).astype(np.uint8), cv2.COLOR_RGB2GRAY) for p in pictures]
     maps = [cv2.resize(np.asarray(d, np.float32), size) for d in depth]
-    finder = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
+    finder: Any = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
     x, y = np.meshgrid(np.arange(size[0], dtype=np.float32), np.arange(size[1], dtype=np.float32))
     worst = 0.0
     for t in range(len(greys) - 1):
@@ -375,7 +375,7 @@ class ZeroSynthesizer:
                 mask = None if self.settings.full_view or holes is None else holes[t]
                 frames.append(composed(warped[t], drawn, mask, clip.pixel_format))
             changed[name] = np.stack(frames)
-        return replace(stereo, **changed)  # type: ignore[arg-type]
+        return replace(stereo, **changed)
 
 
 def composed(warped: Array, drawn: Array, holes: Array | None, pixel_format: PixelFormat) -> Array:
