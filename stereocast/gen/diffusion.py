@@ -24,7 +24,7 @@ INTERP_FS = 5
 
 def open_source(path: Path, settings: GenSettings, device: str) -> "DiffusionSource":
     """Loads the model of a file or folder. Raises WeightsError, OutOfMemory, UsageError."""
-    memory = checkpoints.Memory(settings.offload, settings.batch_cfg, settings.vae_tile, settings.compile)
+    memory = checkpoints.memory_of(settings, device)
     return DiffusionSource(checkpoints.load(path, device, settings.precision, memory), settings)
 
 
@@ -130,7 +130,7 @@ class DiffusionSource:
                 yield Trajectory(conditions, steps, noise, levels)
         except torch.OutOfMemoryError as error:
             raise OutOfMemory(
-                f"{self.config.name} doesn't fit on {self.model.device}; use --offload, --vae-tile 64, or --model 256"
+                f"{self.config.name} doesn't fit on {self.model.device}; use --offload model, --vae-tile 64, or --model 256"
             ) from error
 
     def decoded(self, x: Tensor) -> Array:

@@ -14,9 +14,11 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
+from stereocast.arrays import free_bytes
 from stereocast.errors import OutOfMemory, WeightsError
 from stereocast.models import weights
 from stereocast.models.video import VideoConfig, VideoModel, VideoNetworks
+from stereocast.settings import ConvertSettings
 
 log = logging.getLogger(__name__)
 
@@ -37,6 +39,13 @@ class Memory:
     batched: bool = False  # both guidance branches in one pass
     tile: int = 0  # latent samples per tile of the decoder; 0: whole frames
     compiled: bool = False
+
+
+def memory_of(settings: ConvertSettings, device: str) -> Memory:
+    """The settings as they apply on a device; `auto` offloads on a GPU with less than 12 GB free."""
+    tight = device.startswith("cuda") and free_bytes(device) < 12e9
+    offload = settings.offload in ("model", "sequential") or (settings.offload == "auto" and tight)
+    return Memory(offload, settings.batch_cfg, settings.vae_tile, settings.compile)
 
 
 def renamed(key: str) -> str | None:
@@ -104,7 +113,7 @@ def load(path: Path, device: str = "cpu", precision: Precision = "auto", memory:
             state[name] = torch.from_numpy(values).to(home)
         weights.load_into(networks, state, what=str(file))
     except torch.OutOfMemoryError as error:
-        raise OutOfMemory(f"{file} doesn't fit on {device}; use --offload, or --device cpu") from error
+        raise OutOfMemory(f"{file} doesn't fit on {device}; use --offload model, or --device cpu") from error
     return VideoModel(
         networks,
         config,

@@ -186,7 +186,7 @@ def finished(
             progress(at.done, at.total)
     except torch.OutOfMemoryError as error:
         raise OutOfMemory(
-            "the stereo sampler doesn't fit; use --feature-budget-gb 0, --offload, or a smaller model"
+            "the stereo sampler doesn't fit; use --feature-budget-gb 0, --offload model, or a smaller model"
         ) from error
     x = at.result.x
     return x if held is None else torch.cat([held.clean.to(x), x[:, :, held.clean.shape[2] :]], 2)
@@ -423,8 +423,8 @@ def _loaded(settings: ConvertSettings) -> VideoModel:
     store = weights.WeightStore(weights.parse_paths(settings.weights, "dynamicrafter"), settings.accept_licence)
     names = [f"dynamicrafter-{size}" for size in ("1024", "512", "256")]
     name = next((n for n in names if store.has(n)), names[0])
-    memory = checkpoints.Memory(settings.offload, settings.batch_cfg, settings.vae_tile, settings.compile)
     device = choose_device(settings.device).name
+    memory = checkpoints.memory_of(settings, device)
     return checkpoints.load(store.path(name), device, settings.precision, memory)
 
 
