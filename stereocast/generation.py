@@ -155,7 +155,9 @@ def _depth_of(pictures: Array, settings: GenSettings) -> Array:
     frames = np.rint(pictures * 255).astype(np.uint8)
     clip = Clip(frames, np.arange(len(frames), dtype=np.int64), PixelFormat.RGB24)
     info = StreamInfo(clip.width, clip.height, Fraction(1, MODEL_RATE), Fraction(MODEL_RATE), PixelFormat.RGB24)
-    found = [np.asarray(depth.values) for _, depth in recipes.estimator(settings, info)(iter([clip]))]
+    named = tuple(text for text in settings.weights if "=" in text)  # a bare path is the generative model's
+    estimate = recipes.estimator(settings.model_copy(update={"weights": named}), info)
+    found = [np.asarray(depth.values) for _, depth in estimate(iter([clip]))]
     return np.concatenate(found).astype(np.float32)
 
 
