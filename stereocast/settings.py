@@ -175,6 +175,8 @@ class DiffusionOptions(Settings):
     """Keeps guided colours in range (default: the model's, 0.7 for 512 and 1024)."""
     eta: float = Field(1.0, ge=0, le=1)
     """Randomness of each step: 1 = as published, 0 = none."""
+    offload: bool = False
+    """Keep idle networks off the GPU (also done where less than 12 GB are free): slower, much less GPU memory."""
     batch_cfg: bool = False
     """Both guidance branches in one pass: faster, more memory."""
     vae_tile: int = Field(0, ge=0, le=256)

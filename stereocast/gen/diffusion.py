@@ -130,7 +130,7 @@ class DiffusionSource:
                 yield Trajectory(conditions, steps, noise, levels)
         except torch.OutOfMemoryError as error:
             raise OutOfMemory(
-                f"{self.config.name} doesn't fit on {self.model.device}; use --offload model, --vae-tile 64, or --model 256"
+                f"{self.config.name} doesn't fit on {self.model.device}; use --offload, --vae-tile 64, or --model 256"
             ) from error
 
     def decoded(self, x: Tensor) -> Array:

@@ -42,10 +42,9 @@ class Memory:
 
 
 def memory_of(settings: ConvertSettings, device: str) -> Memory:
-    """The settings as they apply on a device; `auto` offloads on a GPU with less than 12 GB free."""
+    """The settings as they apply on a device; a GPU with less than 12 GB free offloads in any case."""
     tight = device.startswith("cuda") and free_bytes(device) < 12e9
-    offload = settings.offload in ("model", "sequential") or (settings.offload == "auto" and tight)
-    return Memory(offload, settings.batch_cfg, settings.vae_tile, settings.compile)
+    return Memory(settings.offload or tight, settings.batch_cfg, settings.vae_tile, settings.compile)
 
 
 def renamed(key: str) -> str | None:
@@ -113,7 +112,7 @@ def load(path: Path, device: str = "cpu", precision: Precision = "auto", memory:
             state[name] = torch.from_numpy(values).to(home)
         weights.load_into(networks, state, what=str(file))
     except torch.OutOfMemoryError as error:
-        raise OutOfMemory(f"{file} doesn't fit on {device}; use --offload model, or --device cpu") from error
+        raise OutOfMemory(f"{file} doesn't fit on {device}; use --offload, or --device cpu") from error
     return VideoModel(
         networks,
         config,

@@ -186,7 +186,7 @@ def finished(
             progress(at.done, at.total)
     except torch.OutOfMemoryError as error:
         raise OutOfMemory(
-            "the stereo sampler doesn't fit; use --feature-budget-gb 0, --offload model, or a smaller model"
+            "the stereo sampler doesn't fit; use --feature-budget-gb 0, --offload, or a smaller model"
         ) from error
     x = at.result.x
     return x if held is None else torch.cat([held.clean.to(x), x[:, :, held.clean.shape[2] :]], 2)

@@ -52,7 +52,7 @@ def test_same_seed_same_film_and_every_step_is_seen(tmp_path: Path) -> None:
     settings = GenSettings(steps=2, frames=4, cfg=3.0, seed=5)
     seen: list[tuple[int, int]] = []
     films = []
-    for made in (settings, settings.model_copy(update={"batch_cfg": True, "offload": "model"})):
+    for made in (settings, settings.model_copy(update={"batch_cfg": True, "offload": True})):
         source = open_source(folder, made, "cpu")
         conditions = source.conditions(np.full((50, 90, 3), 0.4, np.float32), None)
         films.append(source.trajectory(conditions, lambda done, total: seen.append((done, total))).levels[-1])
