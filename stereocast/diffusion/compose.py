@@ -15,6 +15,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from stereocast.diffusion.edm import euler_step
+
 # (latents [B, T, C, h, w], sigma, their row or column numbers [B]) -> clean prediction, guidance included
 SequenceDenoiser = Callable[[Tensor, float, Tensor], Tensor]
 Curve = Literal["constant", "linear", "cosine", "logistic"]
@@ -144,7 +146,7 @@ def evaluations(
             rows = _through(row_denoiser, state, sigma, ranks.part(views), options.batch)
             both = ranks.gather(torch.stack([columns.transpose(0, 1), rows]))
             clean = both[0] * (1 - weight) + both[1] * weight
-            state = state + (state - clean) * ((after - sigma) / sigma)
+            state = euler_step(state, clean, sigma, after)
             before = state
             if again:
                 spread = sigma - after if options.renoise == "linear" else math.sqrt(sigma**2 - after**2)
