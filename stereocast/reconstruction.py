@@ -423,7 +423,7 @@ def _open_film(
     info = StreamInfo(settings.size, settings.size, 1 / rate, rate, colour=_COLOUR, frames=count)
     profile = plan.choose_encoder(options, preset, info)
     info = replace(info, pixel_format=profile.pixel_format)
-    pack = recipes.packer(form)
+    pack = recipes.packer(options, info)
     packed = plan.packed_info(info, form, pack.shape(info.height, info.width), profile.pixel_format)
     if layout is not Layout.LEFT:
         path = path.with_name(f"{path.stem}{plan.layouts.suffix(form)}{path.suffix}")
