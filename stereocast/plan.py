@@ -3,6 +3,7 @@
 `--dry-run` prints it; nothing here reads more than the source's head.
 """
 
+import shlex
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -250,3 +251,13 @@ def finisher(made: Plan) -> Callable[[Path], None] | None:
         return None
     camera = spatial.Camera(fov_deg=made.form.fov_deg or made.preset.screen_fov_deg)
     return lambda path: spatial.tag_file(path, made.form, camera)
+
+
+def multiview_note(path: Path, preset: Preset) -> str:
+    """How to get true MV-HEVC out of a side-by-side file: no encoder of the bundled FFmpeg takes two views."""
+    made = path.with_name(f"{path.stem.removesuffix('_LRF_Full_SBS')}_MVHEVC.mov")
+    baseline = f"{spatial.BASELINE_M * 1000:g}"
+    return (
+        f"side-by-side HEVC; for MV-HEVC on a Mac: spatial make --input {shlex.quote(str(path))} --format sbs "
+        f"--cdist {baseline} --hfov {preset.screen_fov_deg:g} --output {shlex.quote(str(made))}"
+    )

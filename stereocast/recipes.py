@@ -110,9 +110,11 @@ def prepare(name: str, output: Path | str | None, settings: ConvertSettings) -> 
         waiting = 2 * CLIP_FRAMES + choice.held(depth, settings)
         stages = {"segmenter": CLIP_FRAMES + 2, "depth": waiting, "synthesis": 2 * CLIP_FRAMES}
         bill = plan.memory_bill(info, packed, stages)
-        notes = ("HDR is tone-mapped to SDR",) if source.tone_mapped else ()
+        notes: tuple[str, ...] = ("HDR is tone-mapped to SDR",) if source.tone_mapped else ()
         if reason:
             notes += (f"depth: {depth} ({reason})",)
+        if form.layout is Layout.SPATIAL and target != "-":
+            notes += (plan.multiview_note(Path(target), preset),)
         made = Plan(name, target, settings, preset, form, info, packed, container, profile, notes, bill)
         plan.check_output(made.outputs, name, overwrite=settings.overwrite or container == "hls")
         plan.check_limits(made)

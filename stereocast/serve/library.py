@@ -100,7 +100,7 @@ class Library:
 
     def texts(self, item: Item) -> list[str]:
         """Names of the subtitles: files beside the film first, then those inside."""
-        return [path.name for path in self._beside(item)] + item.facts["texts"]
+        return [*(path.name for path in self._beside(item)), *item.facts["texts"]]
 
     def webvtt(self, item: Item, number: int) -> str:
         """Subtitles as WebVTT. Raises SourceError."""

@@ -81,3 +81,12 @@ def test_the_frame_packing_message_is_opt_in(tmp_path: Path, encoder: str) -> No
         spatial.tag_file(path, StereoFormat(Layout.MONO))
         assert ("STEREO3D" in side_data(path)) is asked
         assert len(read_film(path)["frames"]) == 6
+
+
+def test_spatial_names_the_tool_for_two_layers(tmp_path: Path) -> None:
+    source = make_film(tmp_path / "in.mp4", frames=2)
+    made, reader = recipes.prepare(str(source), None, settings_for({"format": "spatial", "depth": "embedded"}))
+    reader.close()
+    assert any("spatial make --input" in note and "in_spatial_MVHEVC.mov" in note for note in made.notes)
+    assert made.profile is not None
+    assert made.profile.family == "hevc"
