@@ -85,10 +85,16 @@ def test_in_sections(film: Path, threads: list[str], whole: dict[str, Any], tmp_
 def test_a_worker_that_dies_costs_its_section(
     film: Path, threads: list[str], whole: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    original = local.LocalEngine._process
-    monkeypatch.setattr(
-        local.LocalEngine, "_process", lambda self, text: (original(self, text), (-9, ""))[len(threads) == 2]
-    )
+    original, died = local.LocalEngine._process, []
+
+    def process(self: local.LocalEngine, text: str) -> tuple[int, str]:
+        answer = original(self, text)
+        if "00001.part" in text and not died:
+            died.append(text)
+            return -9, ""
+        return answer
+
+    monkeypatch.setattr(local.LocalEngine, "_process", process)
     convert(film, tmp_path / "out.mp4", workers=2)
     same(tmp_path / "out.mp4", whole)
     assert len(threads) == 6
