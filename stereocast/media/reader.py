@@ -163,7 +163,7 @@ class VideoSource:
                 packet = next(demuxed)
             except StopIteration:
                 return
-            except (av.error.InvalidDataError, av.error.EOFError, av.error.OSError, OSError) as error:
+            except (av.error.FFmpegError, OSError) as error:  # a size that is a lie asks for more memory than there is
                 self.damaged += 1
                 log.warning("%s: reading stopped early: %s; what was read is kept", self.name, error)
                 with suppress(av.error.FFmpegError):

@@ -5,6 +5,7 @@
 
 import collections
 import os
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +37,7 @@ def wrong(answer: dict[str, Any], output: Path, temporary: Path) -> str:
     return "" if frames == answer["frames"] else f"{frames} frames in the file, {answer['frames']} said"
 
 
-def fuzz(folder: Path, numbers: range, *, real: bool = False) -> tuple[collections.Counter[str], list[str]]:
+def fuzz(folder: Path, numbers: Iterable[int], *, real: bool = False) -> tuple[collections.Counter[str], list[str]]:
     paths = mutate.seeds(folder / "seeds")
     originals = [path.read_bytes() for path in paths]
     worker = Worker(folder / "tmp", real=real)
@@ -64,7 +65,7 @@ def fuzz(folder: Path, numbers: range, *, real: bool = False) -> tuple[collectio
 
 
 def test_a_hundred_damaged_films(tmp_path: Path) -> None:
-    counts, failures = fuzz(tmp_path, range(100))
+    counts, failures = fuzz(tmp_path, [*range(98), 6328, 20064])  # the last two once failed
     assert not failures, "\n".join(failures)
     assert counts["done"] > 20
     assert counts["refused"] > 5
