@@ -162,8 +162,8 @@ def _depth_of(pictures: Array, settings: GenSettings) -> Array:
 
 
 def _sharp(depth: Array, height: int, width: int) -> Array:
-    """Depth at the picture's size with its soft steps snapped; the thresholds are those of a strong disparity."""
-    gain = 0.06 * width
+    """Depth at the picture's size with its soft steps snapped: those of a tenth of all depth, lest slopes be cut."""
+    gain = edges.STEP / 0.1
     return edges.enlarge(depth * np.float32(gain), height, width) / np.float32(gain)
 
 

@@ -21,7 +21,7 @@ FAR = 0.22  # inverse depth of the farthest surface; the nearest has 1
 FOCAL = 1.0  # in widths of the picture: 53 degrees
 CELL = 2  # pixels per grid cell
 PAD = 0.14  # of the width: how far the background sheet goes on beyond the picture
-TEAR = 0.045  # step of relative depth within a cell that counts as an edge
+TEAR = 0.08  # step of relative depth within a cell that counts as an edge
 MARGIN = 1.035  # slight enlargement, so that the frame's sides stay covered
 
 _WORDS = (  # first match wins; (pattern, move, direction)
