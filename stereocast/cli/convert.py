@@ -148,6 +148,9 @@ def _one(name: str, output: Path | None, settings: ConvertSettings, *, dry_run: 
         if not quiet:
             _show_plan(summary)
         return {**summary, "dry_run": True}
+    if not quiet:
+        for note in made.notes:
+            print(f"stereocast: {note}", file=sys.stderr)
     begun = time.monotonic()
     try:
         with Bar(Path(name).name, made.info.frames, quiet=quiet) as bar:

@@ -26,11 +26,15 @@ def inspect(
         print(json.dumps(facts, indent=2))
         return
     for key, value in facts.items():
-        if isinstance(value, list):
+        if isinstance(value, list) and value:
             print(f"{key}:")
             for entry in value:
                 print(f"    {_line(entry)}")
-        elif value not in (None, "", {}):
+        elif key in ("stereo_tags", "players") and value:
+            print(f"{key}:")
+            for name, entry in value.items():
+                print(f"    {name}: {', '.join(map(str, entry)) if isinstance(entry, list) else _line(entry)}")
+        elif value not in (None, "", {}, []):
             print(f"{key}: {_line(value)}")
 
 
