@@ -20,6 +20,7 @@ import numpy as np
 from stereocast import arrays, catalog, plan, planes, recipes, registry
 from stereocast.errors import ExtraMissing, SinkError, SourceError, UsageError
 from stereocast.media import probe, reader, writer
+from stereocast.pack import layouts
 from stereocast.pipeline import chain, prefetch
 from stereocast.settings import ConvertSettings, FourDSettings
 from stereocast.types import Array, Clip, Colour, Layout, PixelFormat, StereoClip, StreamInfo
@@ -426,7 +427,7 @@ def _open_film(
     pack = recipes.packer(options, info)
     packed = plan.packed_info(info, form, pack.shape(info.height, info.width), profile.pixel_format)
     if layout is not Layout.LEFT:
-        path = path.with_name(f"{path.stem}{plan.layouts.suffix(form)}{path.suffix}")
+        path = path.with_name(f"{path.stem}{layouts.suffix(form)}{path.suffix}")
     made = plan.Plan(str(path), path, options, preset, form, info, packed, "mp4", profile)
     plan.check_limits(made)
     how = writer.SinkOptions(packed, profile, "mp4", settings.quality, plan.tags(made), plan.finisher(made))

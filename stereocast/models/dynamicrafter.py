@@ -41,7 +41,7 @@ class UNetConfig:
     def of(cls, published: Mapping[str, Any]) -> "UNetConfig":
         """From the `unet_params` of a published config; keys that don't change the network are ignored."""
         known = {f.name for f in fields(cls)}
-        values = {k: tuple(v) if isinstance(v, list) else v for k, v in published.items() if k in known}
+        values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in published.items() if k in known}
         return cls(**values)
 
 

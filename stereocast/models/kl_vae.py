@@ -104,7 +104,7 @@ class _Encoder(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         h = self.conv_in(x)
         for stage in self.down:
-            for block in stage.block:  # type: ignore[union-attr]
+            for block in stage.block:
                 h = block(h)
             if hasattr(stage, "downsample"):
                 h = stage.downsample.conv(F.pad(h, (0, 1, 0, 1)))  # right and bottom only
@@ -140,7 +140,7 @@ class _Decoder(nn.Module):
         mid: Any = self.mid
         h = mid.block_2(mid.attn_1(mid.block_1(h)))
         for stage in reversed(list(self.up)):
-            for block in stage.block:  # type: ignore[union-attr]
+            for block in stage.block:
                 h = block(h)
             if hasattr(stage, "upsample"):
                 h = stage.upsample.conv(F.interpolate(h, scale_factor=2, mode="nearest"))

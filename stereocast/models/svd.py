@@ -20,7 +20,7 @@ _EPS = 1e-5  # of every residual block; diffusers has 1e-6 in 72 places
 class VideoUNet(UNetSpatioTemporalConditionModel):
     """The UNet of both models, called with a vector for each frame."""
 
-    def forward(self, x: Tensor, levels: Tensor, context: Tensor, vector: Tensor, frames: int) -> Tensor:  # type: ignore[override]
+    def forward(self, x: Tensor, levels: Tensor, context: Tensor, vector: Tensor, frames: int) -> Tensor:
         """Raw output [B·T, 4, h, w]. x [B·T, 8, h, w]: scaled latents and condition, video-major; levels [B·T]: ln σ/4;
         context [B, 1, D]; vector [B·T, 768 | 1280]; frames = T."""
         emb = self.time_embedding(self.time_proj(levels).to(x.dtype)) + self.add_embedding(vector.to(x.dtype))
@@ -52,7 +52,8 @@ def build_unet(config: dict[str, Any], vector: int) -> VideoUNet:
         if type(block).__name__ == "SpatioTemporalResBlock":
             for part in (block.spatial_res_block, block.temporal_res_block):
                 part.norm1.eps = part.norm2.eps = _EPS
-    return model.eval()
+    model.eval()
+    return model
 
 
 def full_config() -> dict[str, Any]:
@@ -130,10 +131,10 @@ def unet_key(published: str) -> str | None:
     side, *rest = name.split(".")
     number = int(rest[0])
     if side == "middle_block":
-        home, slot, tail = "mid_block", number // 2, rest[1:]
+        home, slot = "mid_block", number // 2
         kind = "attentions" if number == 1 else "resnets"
         slot = 0 if kind == "attentions" else slot
-        return f"{home}.{kind}.{slot}." + _inside(kind, ".".join(tail))
+        return f"{home}.{kind}.{slot}." + _inside(kind, ".".join(rest[1:]))
     part, tail = int(rest[1]), ".".join(rest[2:])
     if side == "input_blocks":
         level, slot = (number - 1) // 3, (number - 1) % 3

@@ -254,4 +254,5 @@ class VideoModel:
                 out = guidance.three_way(cond, middle, uncond, scale, image_scale)
             return guidance.rescaled(out, cond, rescale)
 
-        return network
+        made: Callable[[Any, Step], Any] = network
+        return made

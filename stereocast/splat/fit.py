@@ -83,8 +83,9 @@ def hull_points(matrix: Matrix, count: int, rng: np.random.Generator) -> tuple[A
     """
     frame = matrix.reference_frame
     half = np.tan(np.radians(matrix.info.fov_deg / 2)) * matrix.info.radius_m
-    points = rng.uniform(-half, half, (max(count * 40, 200_000), 3)).astype(np.float32)
-    colours, inside = np.zeros_like(points), np.ones(len(points), bool)
+    points: Array = rng.uniform(-half, half, (max(count * 40, 200_000), 3)).astype(np.float32)
+    colours: Array = np.zeros_like(points)
+    inside = np.ones(len(points), bool)
     for view in range(matrix.views):
         camera = matrix.camera(view)
         u, v = _pixels(points, camera)

@@ -326,7 +326,7 @@ def follow(frames: Array, reliefs: list[Relief], reference: int, camera: Camera)
     """
     points, _, pixels = surface(reliefs[reference], camera)
     shifts = np.zeros((len(frames), len(points), 3), np.float32)
-    finder = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+    finder = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
     greys = [cv2.cvtColor(prepare.on_white(frame), cv2.COLOR_RGB2GRAY) for frame in frames]
     wall_y, wall_x, share = wall(reliefs[reference], camera)
     start = np.concatenate([pixels[:, ::-1], pixels[:, ::-1], np.stack([wall_x, wall_y], 1)]).astype(np.float32) + 0.5

@@ -28,14 +28,14 @@ class _Blur(torch.autograd.Function):
         return torch.from_numpy(cv2.GaussianBlur(array, (11, 11), 1.5, borderType=cv2.BORDER_CONSTANT).reshape(x.shape))
 
     @staticmethod
-    def backward(ctx: Any, g: Tensor) -> Tensor:  # type: ignore[override]
+    def backward(ctx: Any, g: Tensor) -> Tensor:
         return _Blur.forward(ctx, g)
 
 
 def blur(x: Tensor) -> Tensor:
     """11-tap Gaussian of 1.5 on both axes of [H, W, C], zero outside."""
     if not x.is_cuda:
-        return _Blur.apply(x)  # type: ignore[no-any-return]
+        return _Blur.apply(x)
     w, planes = _window(str(x.device)), x.permute(2, 0, 1)[:, None]
     planes = conv2d(conv2d(planes, w.view(1, 1, 1, -1), padding=(0, 5)), w.view(1, 1, -1, 1), padding=(5, 0))
     return planes[:, 0].permute(1, 2, 0)

@@ -17,7 +17,7 @@ import torch
 from stereocast.splat import project, tiles
 from stereocast.types import Array
 
-Tensor = torch.Tensor
+Tensor = Any  # torch.Tensor; mypy doesn't know torch
 
 
 def thread_count() -> int:
@@ -173,7 +173,7 @@ class _Rasterize(torch.autograd.Function):
         return tuple(torch.from_numpy(result) for result in results)
 
     @staticmethod
-    def backward(ctx: Any, g_image: Tensor, g_alpha: Tensor, g_depth: Tensor) -> Any:  # type: ignore[override]
+    def backward(ctx: Any, g_image: Tensor, g_alpha: Tensor, g_depth: Tensor) -> Any:
         grads = tuple(np.zeros(array.shape, np.float32) for array in ctx.scene)
         given = (g_image.numpy(), g_alpha.numpy()[..., 0], g_depth.numpy()[..., 0])
         for at, kept in enumerate(ctx.kept):

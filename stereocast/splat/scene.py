@@ -206,7 +206,8 @@ def ply_bytes(g: Gaussians) -> bytes:
     table = table[np.isfinite(table).all(1)]
     header = ["ply", "format binary_little_endian 1.0", f"element vertex {len(table)}"]
     header += [*(f"property float {name}" for name in names), "end_header\n"]
-    return "\n".join(header).encode() + table.tobytes()
+    body: bytes = table.tobytes()
+    return "\n".join(header).encode() + body
 
 
 def splat_bytes(g: Gaussians) -> bytes:

@@ -139,7 +139,7 @@ def forward(
             for r in range(r0, r1):
                 dy = dy0 + np.float32(r)
                 syy, sxy = _HALF * cyy * dy * dy, cxy * dy
-                base = np.uint64(r * TILE)
+                base: Any = np.uint64(r * TILE)
                 for x in range(_LANES):
                     i = base + x
                     dx = dx0 + buffer[_P6 + x]
@@ -225,7 +225,7 @@ def backward(
             for r in range(r0, r1):
                 dy = dy0 + np.float32(r)
                 syy, sxy = _HALF * cyy * dy * dy, cxy * dy
-                base = np.uint64(r * TILE)
+                base: Any = np.uint64(r * TILE)
                 for x in range(_LANES):
                     i = base + x
                     dx = dx0 + sums[_S7 + x]
