@@ -15,7 +15,7 @@ LEVELS = [  # lower may not import higher
     {"media", "segment", "depth", "stereo", "kernels", "diffusion", "models", "gen", "splat", "pack"},
     {"pipeline", "recipes", "plan", "sheet", "inputs", "resume", "journal", "report", "generation", "reconstruction"},
     {"engines", "serve", "doctor", "batch"},
-    {"cli", "__init__", "__main__"},
+    {"cli", "api", "__init__", "__main__"},
 ]
 SHARED_ROOMS = {"models", "diffusion", "kernels"}
 USERS_OF_SHARED = {"depth", "stereo", "gen", "splat", "diffusion", "models"}
