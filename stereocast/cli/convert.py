@@ -138,6 +138,13 @@ def settings_for(flags: dict[str, Any]) -> ConvertSettings:
     return chosen
 
 
+def say_if_first() -> None:
+    """Tells why the first run on a machine begins slowly."""
+    folder = Path(__file__).resolve().parent.parent / "kernels"
+    if not any(folder.glob("__pycache__/*.nbi")):
+        print("first run: compiling for this machine, about half a minute", file=sys.stderr)
+
+
 def _one(name: str, output: Path | None, settings: ConvertSettings, *, dry_run: bool, quiet: bool) -> dict[str, Any]:
     from stereocast import engines, recipes
 
@@ -152,6 +159,8 @@ def _one(name: str, output: Path | None, settings: ConvertSettings, *, dry_run: 
         for note in made.notes:
             print(f"stereocast: {note}", file=sys.stderr)
     begun = time.monotonic()
+    if not quiet:
+        say_if_first()
     try:
         with Bar(Path(name).name, made.info.frames, quiet=quiet) as bar:
             result = engines.convert(made, source, bar)

@@ -33,9 +33,11 @@ def preview(
     [bold]stereocast preview film.mp4 --strength 3 --moments 6 -o look.png[/]
     """
     from stereocast import recipes
-    from stereocast.cli.convert import settings_for
+    from stereocast.cli.convert import say_if_first, settings_for
 
     settings = settings_for({**flags, "preset": preset, "overwrite": overwrite})
+    if not as_json:
+        say_if_first()
     path, figures = recipes.preview(source, output, settings, moments=moments, width=width)
     if as_json:
         print(json.dumps({"source": source, "output": str(path), "moments": figures}, indent=2))
