@@ -26,6 +26,7 @@ from stereocast.settings import ConvertSettings
 from stereocast.stages import DepthClip
 from stereocast.stereo import comfort
 from stereocast.stereo.crossview import Record, Replay
+from stereocast.stereo.flicker import FlickerGuard
 from stereocast.stereo.synthesizer import WarpSynthesizer
 from stereocast.types import Array, Clip, DepthMap, PixelFormat, StereoClip, StreamInfo
 
@@ -33,7 +34,6 @@ log = logging.getLogger(__name__)
 
 LAST_WARP = {"1024": 34, "512": 44, "256": 45}
 STRENGTH = 4.0  # % of the width
-FLICKER, FLICKER_AREA = 0.15, 0.01  # depth change along motion, and the share of the picture, that are too much
 _FILM, _RESTART, _FRESH, _FILL, _HELD = range(10, 15)  # purposes of noise
 
 
@@ -140,7 +140,7 @@ class SecondView:
 
         levels: S + 1 latents; noise [S, 4, T, h, w]; pictures RGB in 0..1; depth float32 [T, h', w'].
         """
-        warn_of_flicker(pictures, depth)
+        FlickerGuard(propagated=self.settings.propagate).check(pictures, depth)
         device = self.model.device
         each = [noise[i : i + 1].to(device) for i in range(len(noise))]
         made: list[Tensor | None] = []
@@ -201,39 +201,6 @@ def moved(view: Array, pixels: float) -> Array:
     )
 
 
-def flicker(pictures: Array, depth: Array) -> float:
-    """The largest share of a picture whose depth changes along its motion by more than `FLICKER` in one frame.
-
-    pictures RGB in 0..1 [T, H, W, 3]; depth [T, h, w].
-    """
-    size = (160, 96)
-    greys = [cv2.cvtColor((cv2.resize(p, size) * 255).astype(np.uint8), cv2.COLOR_RGB2GRAY) for p in pictures]
-    maps = [cv2.resize(np.asarray(d, np.float32), size) for d in depth]
-    finder: Any = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
-    x, y = np.meshgrid(np.arange(size[0], dtype=np.float32), np.arange(size[1], dtype=np.float32))
-    worst = 0.0
-    for t in range(len(greys) - 1):
-        flow = finder.calc(greys[t], greys[t + 1], None)
-        seen = cv2.remap(
-            maps[t + 1], x + flow[..., 0], y + flow[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
-        )
-        # edges move by a fraction of a pixel whatever the depth does: only what stays after an opening counts
-        jump = (np.abs(seen - maps[t]) > FLICKER).astype(np.uint8)
-        jump = cv2.morphologyEx(jump, cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
-        worst = max(worst, float(jump.mean()))
-    return worst
-
-
-def warn_of_flicker(pictures: Array, depth: Array) -> None:
-    """The paper's known failure (C.2): a small object that moves fast and whose depth flips."""
-    share = flicker(pictures, depth)
-    if share > FLICKER_AREA:
-        log.warning(
-            "depth jumps in %.1f %% of the picture between two frames, as with a small fast object; try --propagate",
-            share * 100,
-        )
-
-
 # ---- convert ---------------------------------------------------------------------------------------------------------
 
 
@@ -265,6 +232,7 @@ class ZeroSynthesizer:
         self.steps = self.model.config.schedule().steps(settings.steps, self.model.config.spacing, settings.eta)
         self.config = zero_config(self.model.config, settings, len(self.steps))
         self.shape = working_shape(self.model, info.height, info.width)
+        self._guard = FlickerGuard(propagated=settings.propagate)
 
     def __call__(self, clips: Iterator[DepthClip]) -> Iterator[StereoClip]:
         shot = _Shot([], [None, None])
@@ -305,9 +273,9 @@ class ZeroSynthesizer:
         settings, model = self.settings, self.model
         pictures = planes.rgb_frames(clip, self.shape)
         count = len(pictures)
-        warn_of_flicker(pictures, depth.values)
         video = torch.from_numpy(np.ascontiguousarray(pictures.transpose(0, 3, 1, 2))) * 2 - 1
         values = to_host(depth.values) / np.float32(comfort.metric_unit(depth.values) if depth.metric else 1.0)
+        self._guard.check(pictures, values)
         missing = settings.zero_window - count if count < 2 else 0  # temporal layers want a film, not a still
         if missing:
             video = torch.cat([video, video[-1:].expand(missing, -1, -1, -1)])

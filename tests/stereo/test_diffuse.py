@@ -1,6 +1,5 @@
 """StereoCrafter-Zero around its sampler: composition, windows, cuts, and whole files with tiny models."""
 
-import logging
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
@@ -33,19 +32,6 @@ def test_only_holes_change_and_their_colour_is_matched() -> None:
     assert np.abs(out.astype(int) - 100).max() <= 1
     assert diffuse.composed(warped, drawn, None, PixelFormat.RGB24) is drawn
     assert diffuse.composed(warped, drawn, holes & False, PixelFormat.RGB24) is warped
-
-
-def test_depth_that_flips_is_noticed(caplog: pytest.LogCaptureFixture) -> None:
-    noise = cv2.GaussianBlur(np.random.default_rng(0).random((96, 160, 3), np.float32), (0, 0), 2)
-    film = np.repeat(noise[None], 3, 0)
-    calm = np.zeros((3, 48, 80), np.float32)
-    flips = calm.copy()
-    flips[1, 10:30, 20:50] = 1
-    with caplog.at_level(logging.WARNING, "stereocast"):
-        diffuse.warn_of_flicker(film, calm)
-        assert not caplog.records
-        diffuse.warn_of_flicker(film, flips)
-    assert "--propagate" in caplog.text
 
 
 @pytest.fixture(scope="module")
@@ -87,6 +73,20 @@ def test_every_frame_comes_out_once_and_cuts_reset(folder: Path) -> None:
     assert sum(clip.last for clip in out) == 3
     source = np.concatenate([clip.frames for shot, n in ((0, 9), (1, 3), (2, 1)) for clip, _ in clips(n, shot)])
     assert np.array_equal(np.concatenate([clip.left for clip in out]), source)
+
+
+def test_depth_that_jumps_is_told_once_a_run(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[str] = []
+    monkeypatch.setattr("stereocast.stereo.flicker.log.warning", lambda text, *values: told.append(text % values))
+    stage = diffuse.ZeroSynthesizer(
+        ConvertSettings(**FAST, zero_window=4, zero_overlap=1), INFO, checkpoints.load(folder)
+    )
+    items = list(clips(7, moving=False))
+    for _, depth in items:
+        depth.values[1::2, 10:30, 20:50] = 1
+    assert sum(len(clip) for clip in stage(iter(items))) == 7
+    assert len(told) == 1
+    assert "--propagate" in told[0]
 
 
 class Reconstructing:
