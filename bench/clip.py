@@ -1,7 +1,7 @@
 """CLIP-T and CLIP-F of films: `python -m bench clip --video FILM... --prompt TEXT --clip DIR`.
 
-CLIP-T is the mean cosine (x 100) of each frame with the prompt, CLIP-F that of each frame with the next (StereoCrafter-Zero, section 5).
-DIR holds a CLIP in the layout of transformers (config.json, model.safetensors, tokenizer files; the paper's figures use a ViT).
+CLIP-T is the mean cosine (x 100) of each frame with the prompt, CLIP-F that of each frame with the next (the figures of StereoCrafter-Zero).
+DIR holds a CLIP in the layout of transformers (config.json, model.safetensors, tokenizer files).
 A side-by-side film is measured on one view: --view left|right; `whole` takes the picture as it is.
 """
 
