@@ -104,7 +104,7 @@ def test_a_still(tmp_path: Path) -> None:
 
 
 def start_long(tmp_path: Path) -> tuple[subprocess.Popen, Path]:
-    source = make_film(tmp_path / "long.mp4", frames=24 * 60, size=(270, 480), cuts=[300])
+    source = make_film(tmp_path / "long.mp4", frames=24 * 25, size=(270, 480), cuts=[300])
     part = tmp_path / "long_LRF_Full_SBS.part.mp4"
     command = [sys.executable, "-m", "stereocast", "convert", str(source)]
     process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, start_new_session=True)

@@ -1,7 +1,9 @@
 """Score composition: option sets, seeded noise, batches, and two processes against one."""
 
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -42,10 +44,11 @@ def test_two_gloo_processes_equal_one_bit_for_bit(tmp_path):
     base = str(tmp_path / "m")
     alone = [sys.executable, str(script), "0", "1", base, "1"]
     pair = [[sys.executable, str(script), str(rank), "2", base, "2"] for rank in (0, 1)]
-    running = [subprocess.Popen(command, stderr=subprocess.PIPE) for command in (alone, *pair)]
-    for process in running:
-        _, errors = process.communicate(timeout=300)
-        assert process.returncode == 0, errors.decode()
+    root = Path(__file__).resolve().parents[2]
+    place = {**os.environ, "PYTHONPATH": str(root)}
+    running = [subprocess.Popen(command, stderr=subprocess.PIPE, env=place) for command in (alone, *pair)]
+    errors = [process.communicate(timeout=300)[1].decode() for process in running]
+    assert [process.returncode for process in running] == [0, 0, 0], errors
     one = torch.load(f"{base}.1.0.pt", weights_only=True)
     for rank in (0, 1):
         assert torch.equal(one, torch.load(f"{base}.2.{rank}.pt", weights_only=True))
