@@ -21,7 +21,7 @@ from stereocast.pack import layouts
 from stereocast.settings import ConvertSettings
 from stereocast.types import Layout, PixelFormat, Projection, StereoFormat, StreamInfo
 
-CLIP_FRAMES = 4  # frames that travel together: more would cost memory and gain no speed
+CLIP_FRAMES = 2  # frames that travel together, one per core of a small machine; more cost memory and gain no speed
 _CONTAINERS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mp4", ".mkv": "mkv", ".m3u8": "hls"}
 _RATE = {"h264": 0.11, "hevc": 0.065, "av1": 0.05, "vp9": 0.06, "ffv1": 4.0}  # bits a pixel, for estimates
 
