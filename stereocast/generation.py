@@ -215,15 +215,6 @@ def _clip(views: list[tuple[Array, Array]], start: int, pixel_format: PixelForma
 
 
 def _sink(made: Plan) -> Any:
-    assert made.profile is not None
-    options = writer.SinkOptions(
-        made.packed,
-        made.profile,
-        made.container,
-        made.settings.quality,
-        plan.tags(made),
-        plan.finisher(made),
-        made.form,
-    )
+    options = plan.sink_options(made)
     sinks = [writer.VideoSink(path, options) for path in made.outputs or (made.output,)]
     return writer.PairSink(*sinks) if len(sinks) == 2 else sinks[0]

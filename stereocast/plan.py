@@ -261,3 +261,12 @@ def multiview_note(path: Path, preset: Preset) -> str:
         f"side-by-side HEVC; for MV-HEVC on a Mac: spatial make --input {shlex.quote(str(path))} --format sbs "
         f"--cdist {baseline} --hfov {preset.screen_fov_deg:g} --output {shlex.quote(str(made))}"
     )
+
+
+def sink_options(made: Plan) -> writer.SinkOptions:
+    """How a plan's pictures are written."""
+    assert made.profile is not None
+    settings = made.settings
+    return writer.SinkOptions(
+        made.packed, made.profile, made.container, settings.quality, tags(made), finisher(made), made.form, settings.sei
+    )

@@ -149,16 +149,7 @@ def sink(made: Plan, run: resume.Run) -> Any:
         trim = made.info.padding if alone else (0, 0)  # a view alone is as large as the source, even at an odd size
         sinks: list[Any] = [writer.ImageSink(path, trim) for path in made.outputs]
     else:
-        options = writer.SinkOptions(
-            made.packed,
-            made.profile,
-            made.container,
-            made.settings.quality,
-            plan.tags(made),
-            plan.finisher(made),
-            made.form,
-            made.settings.sei,
-        )
+        options = plan.sink_options(made)
         sinks = [
             writer.VideoSink(path, replace(options, splitter=splitter), _other_streams(made, run))
             for path, splitter in zip(made.outputs or (made.output,), run.splitters, strict=True)

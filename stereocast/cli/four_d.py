@@ -39,12 +39,12 @@ def four_d(
     [bold]stereocast 4d frames/ --format half-sbs --sequence splat[/]\n
     [bold]stereocast 4d --render figure_4d/scene.4dgs --size 1024 -o again/[/]
     """
-    from stereocast.cli.progress import Phases
+    from stereocast.cli.progress import Steps
     from stereocast.reconstruction import reconstruct
 
     settings = make(FourDSettings, flags)
     begun = time.monotonic()
-    with Phases(quiet=quiet or as_json) as phases:
+    with Steps(quiet=quiet or as_json) as phases:
         result = reconstruct(source, output, settings, phases, prompt=prompt, views=ring, scene_file=scene)
     seconds = time.monotonic() - begun
     if as_json:

@@ -44,39 +44,6 @@ class Bar:
         self._progress.update(self._task, advance=frames, rate=rate, stages=f"{stages} ms" if stages else "")
 
 
-class Phases:
-    """Progress of work in phases of known length, on standard error, with the time that is left of each."""
-
-    def __init__(self, *, quiet: bool = False) -> None:
-        console = Console(stderr=True)
-        self._progress = Progress(
-            TextColumn("[bold]{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeElapsedColumn(),
-            TextColumn("ETA"),
-            TimeRemainingColumn(),
-            console=console,
-            disable=quiet or not console.is_terminal,
-        )
-        self._tasks: dict[str, Any] = {}
-
-    def __enter__(self) -> "Phases":
-        self._progress.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._progress.stop()
-
-    def __call__(self, phase: str, done: int, total: int) -> None:
-        """`done` of `total` steps of a phase."""
-        if phase not in self._tasks:
-            self._tasks[phase] = self._progress.add_task(phase, total=total)
-        self._progress.update(self._tasks[phase], completed=done)
-
-
 def summary(rows: list[tuple[str, str, str, float]]) -> None:
     """A table on standard error: source, status, result or reason, seconds."""
     from rich.table import Table
