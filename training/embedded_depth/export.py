@@ -123,6 +123,8 @@ def graph(net: DepthNet) -> onnx.ModelProto:
 
 def history(state) -> list[dict]:
     """The runs behind a checkpoint, first to last: each began from the averaged weights of the one before."""
+    if "options" not in state:  # by unfold.py
+        return list(state["stages"])
     start = state["options"].get("start", "None")
     before = history(torch.load(start, weights_only=False, map_location="cpu")) if Path(start).is_file() else []
     run = {
