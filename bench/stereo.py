@@ -119,7 +119,18 @@ def speed():
 
     def both(effort):
         for mirror in (False, True):
-            render_view(texture, disparity, 0.5, PixelFormat.YUV420P, out, holes, space, mirror=mirror, effort=effort)
+            render_view(
+                texture,
+                disparity,
+                0.5,
+                PixelFormat.YUV420P,
+                out,
+                holes,
+                space,
+                mirror=mirror,
+                effort=effort,
+                halved=mirror,
+            )
 
     copy = cpu_ms(lambda: (np.copyto(out, texture), np.copyto(out, texture)), 20)
     found["both_eyes_1080p"] = {

@@ -1,4 +1,4 @@
-"""Carries what the former frame's view showed behind the foreground into the holes of this one. Numba.
+"""Carries what another frame's view showed behind the foreground into the holes of this one. Numba.
 
 Every kernel sees a view as the right one (see `cpu`).
 """
@@ -45,13 +45,15 @@ def carry(
     shifts: Any,
     xs: Any,
     starts: Any,
+    shown: Any,
     pull: Any,
     want: Any,
 ) -> None:
-    """Adds to pull float32 [N] and want float32 [P, N] the former view's colour where the background was.
+    """Adds to pull float32 [N] and want float32 [P, N] the other view's colour where the background was.
 
-    planes, former uint8 or uint16 [P, H, W], former_shifts, former_holes [H, W]: this view and the finished one of the frame before; flow
-    float32 [2, h, w]: motion (x, y) of the source from this frame to that one, in this view's pixels, at any size. The
+    planes, former uint8 or uint16 [P, H, W], former_shifts, former_holes [H, W]: this view and that of another frame;
+    `shown`: the weight of what was a fill there (0: its holes hold nothing); flow float32 [2, h, w]: motion (x, y) of the
+    source from this frame to that one, in this view's pixels, at any size. The
     motion of a hole is that of the background beside it.
     """
     count_planes, height, width = former.shape
@@ -93,7 +95,9 @@ def carry(
                     if abs(former_shifts[near_y, near_x] - code) > APART + 4:
                         continue
                     f, g = at_x - np.float32(x0), at_y - np.float32(y0)
-                    weight = SHOWN if former_holes[near_y, near_x] else SEEN
+                    weight = shown if former_holes[near_y, near_x] else SEEN
+                    if weight <= 0:
+                        continue
                     total = pull[n] + weight
                     for p in range(count_planes):
                         upper = (1 - f) * np.float32(former[p, y0, x0]) + f * np.float32(former[p, y0, x1])

@@ -7,7 +7,7 @@ import numpy as np
 from stereocast.kernels.jit import jit
 
 NEARNESS = np.float32(0.8)  # a value within a step belongs to the near side if it is so many times closer to far
-STEP = np.int32(8)  # 1/8 px: a larger change of the shift is an outline
+STEP = np.int16(8)  # 1/8 px: a larger change of the shift is an outline
 
 
 @jit
@@ -85,22 +85,23 @@ def snap_cells(low: Any, near: Any, far: Any, threshold: Any, out: Any) -> None:
 
 
 @jit
-def _flag(above: Any, here: Any, below: Any, steps: Any, flags: Any) -> None:
-    """Marks the columns of a row of shifts beside a step of more than a pixel (8)."""
+def _steps(here: Any, after: Any, steps: Any) -> None:
+    """Where two rows of shifts, int16, differ by more than STEP. In 16 bits throughout: Numba widens otherwise."""
+    for x in range(steps.size):
+        apart = np.uint16(after[x] - here[x] + STEP)
+        steps[x] = np.uint8(apart > np.uint16(2 * STEP))
+
+
+@jit
+def _flag(here: Any, above: Any, below: Any, steps: Any, flags: Any) -> None:
+    """Marks the columns of a row beside a step: `above` and `below` uint8 mark those against the neighbouring rows."""
     width = here.size
-    for x in range(width):
-        up = np.int32(above[x]) - np.int32(here[x])
-        down = np.int32(below[x]) - np.int32(here[x])
-        flags[x] = np.uint8((up > STEP) | (up < -STEP)) | np.uint8((down > STEP) | (down < -STEP))
-    after = here[1:]
-    for x in range(width - 1):
-        step = np.int32(after[x]) - np.int32(here[x])
-        steps[x] = np.uint8((step > STEP) | (step < -STEP))
-    right = flags[1:width]
-    for x in range(width - 1):
-        flags[x] |= steps[x]
-    for x in range(width - 1):
-        right[x] |= steps[x]
+    inner = steps[: width - 1]
+    _steps(here[: width - 1], here[1:], inner)
+    flags[0] = above[0] | below[0] | inner[0]
+    for x in range(1, width - 1):
+        flags[x] = above[x] | below[x] | inner[x - 1] | inner[x]
+    flags[width - 1] = above[width - 1] | below[width - 1] | inner[width - 2]
 
 
 @jit
@@ -113,6 +114,7 @@ def soften(planes: Any, shifts: Any) -> None:
     count_planes, height, width = planes.shape
     flags = np.zeros((width + 7) // 8 * 8, np.uint8)
     steps = np.empty(width, np.uint8)
+    upright = np.zeros((2, width), np.uint8)  # steps between a row and the one before, and the one after
     packs = flags.view(np.uint64)
     columns = np.empty((2, width), np.int64)
     values = np.empty((2, count_planes, width), np.float32)
@@ -123,16 +125,19 @@ def soften(planes: Any, shifts: Any) -> None:
         now, before = y % 2, (y + 1) % 2
         counts[now] = 0
         if y < height:
-            up, down = max(y - 1, 0), min(y + 1, height - 1)
-            _flag(shifts[up], shifts[y], shifts[down], steps, flags)
+            # unsigned: Numba looks for negative indices otherwise
+            up, down = np.uint64(max(y - 1, 0)), np.uint64(min(y + 1, height - 1))
+            _steps(shifts[y], shifts[down], upright[now])
+            _flag(shifts[y], upright[before], upright[now], steps, flags)
             n = 0
             for k in range(packs.size):
                 if packs[k] != 0:
                     for x in range(8 * k, 8 * k + 8):
                         if flags[x]:
-                            left, right = max(x - 1, 0), min(x + 1, width - 1)
+                            left, right = np.uint64(max(x - 1, 0)), np.uint64(min(x + 1, width - 1))
                             columns[now, n] = x
-                            for p in range(count_planes):
+                            for plane in range(count_planes):
+                                p = np.uint64(plane)
                                 a = np.float32(planes[p, up, left]) + np.float32(planes[p, down, left])
                                 b = np.float32(planes[p, up, x]) + np.float32(planes[p, down, x])
                                 c = np.float32(planes[p, up, right]) + np.float32(planes[p, down, right])
@@ -143,5 +148,5 @@ def soften(planes: Any, shifts: Any) -> None:
                             n += 1
             counts[now] = n
         for n in range(counts[before]):  # the row above, now that nobody needs it as it was
-            for p in range(count_planes):
-                planes[p, y - 1, columns[before, n]] = np.int32(values[before, p, n] + np.float32(0.5))
+            for plane in range(count_planes):
+                planes[plane, y - 1, columns[before, n]] = np.int32(values[before, plane, n] + np.float32(0.5))

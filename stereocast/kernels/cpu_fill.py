@@ -17,21 +17,9 @@ APART = np.int16(12)  # 1/8 px: a neighbour that is nearer than the background o
 
 
 @jit
-def count_holes(holes: Any) -> Any:
-    """How many pixels of uint8 [H, W] are set; W is a multiple of 8 and rows are contiguous."""
-    packs = holes.view(np.uint64)
-    total = 0
-    for y in range(packs.shape[0]):
-        for n in range(packs.shape[1]):
-            if packs[y, n] != 0:
-                for x in range(8 * n, 8 * n + 8):
-                    total += 1 if holes[y, x] != 0 else 0
-    return total
-
-
-@jit
-def list_holes(holes: Any, xs: Any, starts: Any) -> None:
-    """Columns of the holes int32 [N] in raster order, and where each row's part begins, int32 [H + 1]."""
+def list_holes(holes: Any, xs: Any, starts: Any) -> Any:
+    """Columns of the holes of uint8 [H, W], W a multiple of 8 and rows contiguous, in raster order, int32 [H * W] or
+    shorter, and where each row's part begins, int32 [H + 1]. Returns how many there are."""
     packs = holes.view(np.uint64)
     k = 0
     for y in range(packs.shape[0]):
@@ -43,6 +31,7 @@ def list_holes(holes: Any, xs: Any, starts: Any) -> None:
                         xs[k] = x
                         k += 1
     starts[packs.shape[0]] = k
+    return k
 
 
 @jit

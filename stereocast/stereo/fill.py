@@ -3,13 +3,14 @@
 fast: harmonic. best: harmonic, pulled towards the colours that lie along the background's structure.
 """
 
+from collections.abc import Sequence
 from typing import Literal
 
 import cv2
 import numpy as np
 
 from stereocast.kernels import cpu_carry, cpu_fill, cpu_structure
-from stereocast.stereo.memory import Layer
+from stereocast.stereo.memory import Other
 from stereocast.types import Array
 
 Effort = Literal["fast", "best"]
@@ -19,6 +20,8 @@ REACH, SIGMA = 14, 6.0  # px: how far around a hole structure is looked for
 CAP = 40  # px: how far along its structure a colour is fetched
 PULL = 2.0  # weight of that colour against the neighbours' (1 each), times coherence squared
 STEEPEST = 4.0  # rows per column that a strip at the side may lean
+LEAN = 0.6  # share of the structure's slope that a strip follows: the whole of it tears textures (best SSIM near 0.6)
+LEAN_SIGMA = 8.0  # rows: neighbouring rows of a strip lean alike
 
 
 def _window() -> Array:
@@ -34,41 +37,32 @@ def fill(
     shifts: Array,
     holes: Array,
     effort: Effort = "fast",
-    former: Layer | None = None,
-    flow: Array | None = None,
+    others: Sequence[Other] = (),
 ) -> None:
     """Fills the holes of all planes [P, H, W] in place; the view is a right one or reversed (see `kernels.cpu`).
 
     source [P, H, W], disparity float32 [H, W] and `gain` are what was warped; shifts int16 [H, W] and holes uint8
-    [H, W rounded up to 8] are what the warp wrote. `former` is the view's layer in the frame before, `flow` float32 [2, h, w]
-    the source's motion to it in this layer's pixels: what was seen or shown there is kept.
+    [H, W rounded up to 8] are what the warp wrote. `others`: this layer in other frames; what was seen or shown there is kept.
     """
-    total = cpu_fill.count_holes(holes)
+    count, height = planes.shape[:2]
+    starts = np.empty(height + 1, np.int32)
+    xs = np.empty(holes.size, np.int32)  # only the part that is written costs memory
+    total = cpu_fill.list_holes(holes, xs, starts)
     if total == 0:
         return
-    count, height = planes.shape[:2]
-    xs = np.empty(total, np.int32)
-    starts = np.empty(height + 1, np.int32)
+    xs = xs[:total]
     up, down = np.empty(total, np.int32), np.empty(total, np.int32)
-    cpu_fill.list_holes(holes, xs, starts)
     cpu_fill.link_rows(xs, starts, up, down)
     pull = np.zeros(total, np.float32)
     want = np.zeros((count, total), np.float32)
     leans = np.zeros((2, height), np.float32)
     if effort == "best":
         _structure(planes, shifts, holes, xs, starts, pull, want, leans)
-    if former is not None and flow is not None:
+    for other in others:
+        there = other.layer
+        shown = cpu_carry.SHOWN if other.filled else np.float32(0)
         cpu_carry.carry(
-            planes,
-            former.planes,
-            former.shifts,
-            former.holes,
-            flow,
-            shifts,
-            xs,
-            starts,
-            pull,
-            want,
+            planes, there.planes, there.shifts, there.holes, other.flow, shifts, xs, starts, shown, pull, want
         )
     values = np.zeros((count, total), np.float32)
     cpu_fill.harmonic(
@@ -106,4 +100,4 @@ def _structure(
     )
     cpu_structure.lean(shifts, xs, starts, tensor, known, window, REACH, np.float32(STEEPEST), leans)
     for line in leans:
-        line[:] = cv2.GaussianBlur(line[None], (0, 0), 3.0)[0]
+        line[:] = LEAN * cv2.GaussianBlur(line[None], (0, 0), LEAN_SIGMA)[0]

@@ -1,6 +1,7 @@
-"""What one eye showed in the frame before, and the motion from there: fills once shown are carried along.
+"""What one eye showed in the frame before, and what it will see in a few frames: the background plates of a shot.
 
-Bounded: one view per eye, one small flow field per frame. Forgotten at a cut.
+Fills once shown are carried along the motion; what comes to light later is taken from there. Bounded: one former view
+per eye, AHEAD[-1] frames of the film, one small flow field each. Forgotten at a cut.
 """
 
 from dataclasses import dataclass, field
@@ -12,6 +13,7 @@ from stereocast.planes import planes
 from stereocast.types import Array, PixelFormat
 
 FLOW_WIDTH = 480
+AHEAD = (2, 6)  # frames: how far ahead is looked for background that the foreground still hides
 
 
 def small_luma(image: Array, pixel_format: PixelFormat) -> Array:
@@ -37,6 +39,16 @@ class Layer:
     planes: Array  # [P, H, W]
     shifts: Array  # int16 [H, W]
     holes: Array  # uint8 [H, >= W]
+
+
+@dataclass(slots=True)
+class Other:
+    """A layer of the same eye in another frame. `flow` float32 [2, h, w]: the source's motion to it in the layer's
+    pixels; `filled`: its holes hold the fill that was shown."""
+
+    layer: Layer
+    flow: Array
+    filled: bool
 
 
 @dataclass(slots=True)

@@ -2,8 +2,11 @@
 
 import os
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 
 import cv2
@@ -15,8 +18,8 @@ from stereocast.planes import planes
 from stereocast.settings import StereoSettings
 from stereocast.stages import DepthClip
 from stereocast.stereo import comfort, edges, frame_edge
-from stereocast.stereo.memory import Memory, motion, small_luma
-from stereocast.stereo.warp import Workspace, render_view
+from stereocast.stereo.memory import AHEAD, Layer, Memory, motion, small_luma
+from stereocast.stereo.warp import Workspace, render_view, seen_layers
 from stereocast.types import Array, Clip, DepthMap, Disparity, PixelFormat, StereoClip, StreamInfo
 
 
@@ -35,6 +38,37 @@ def read_disparity(path: Path) -> Array:
     if values.ndim not in (2, 3) or values.dtype.kind not in "fiu":
         raise UsageError(f"--disparity {path}: needs numbers of shape [H, W] or [T, H, W], not {values.shape}")
     return (values[None] if values.ndim == 2 else values).astype(np.float32, copy=False)
+
+
+@dataclass(slots=True)
+class Motions:
+    """Flow float32 [2, h, w] from a frame to the one before, and to later ones by their number in the clip and after it."""
+
+    back: Array | None = None
+    ahead: list[tuple[int, Array]] = field(default_factory=list)
+
+
+def with_later(clips: Iterator[DepthClip], look: int) -> Iterator[tuple[DepthClip, list[tuple[Array, Array]]]]:
+    """Each clip with pictures and depth of up to `look` frames that follow it in its shot; holds no more clips than that."""
+    waiting: deque[DepthClip] = deque()
+
+    def later() -> list[tuple[Array, Array]]:
+        found: list[tuple[Array, Array]] = []
+        for clip, depth in islice(waiting, 1, None):
+            if clip.first:
+                break
+            pairs = zip(to_host(clip.frames)[clip.overlap :], to_host(depth.values)[clip.overlap :], strict=True)
+            found.extend(islice(pairs, look - len(found)))
+        return found
+
+    for item in clips:
+        waiting.append(item)
+        while waiting and (waiting[0][0].last or (len(waiting) > 1 and waiting[-1][0].first) or len(later()) >= look):
+            yield waiting[0], later()
+            waiting.popleft()
+    while waiting:
+        yield waiting[0], later()
+        waiting.popleft()
 
 
 class WarpSynthesizer:
@@ -65,29 +99,38 @@ class WarpSynthesizer:
 
     def __call__(self, clips: Iterator[DepthClip]) -> Iterator[StereoClip]:
         """Clips come out as they came in, `overlap` frames left out."""
+        look = AHEAD[-1] if self.settings.fill == "best" else 0
         with ThreadPoolExecutor(self._threads, thread_name_prefix="warp") as pool:
-            for clip, depth in clips:
-                yield self._convert(clip, depth, pool)
+            for (clip, depth), later in with_later(clips, look):
+                yield self._convert(clip, depth, later, pool)
 
-    def _convert(self, clip: Clip, depth: DepthMap, pool: ThreadPoolExecutor) -> StereoClip:
+    def _convert(
+        self, clip: Clip, depth: DepthMap, later: Sequence[tuple[Array, Array]], pool: ThreadPoolExecutor
+    ) -> StereoClip:
+        """`later`: the pictures and depth maps of the frames that follow this clip in its shot, as far as is looked."""
         frames = np.ascontiguousarray(to_host(clip.frames)[clip.overlap :])
         values = to_host(depth.values)[clip.overlap :]
         if clip.first or not self._begun:
             self._begin_shot(clip, values, depth.metric)
-        disparity_of = self._disparities(clip, values)
+        disparity_of = self._disparities(clip, [*values, *(late for _, late in later)], len(values))
         eyes = self.settings.synthesised
         count, height, width = len(frames), clip.height, clip.width
         left, right = (frames if eyes not in ("both", eye) else np.empty_like(frames) for eye in ("left", "right"))
         views = {"left": left, "right": right}
         holes = {eye: np.empty((count, height, width), np.bool_) for eye in ("left", "right") if eyes in ("both", eye)}
 
-        def work(t: int, names: tuple[str, ...], memories: Mapping[str, Memory], flow: Array | None) -> None:
+        film = [*frames, *(late for late, _ in later)]
+
+        def work(t: int, names: tuple[str, ...], memories: Mapping[str, Memory], motions: Motions) -> None:
             space = self._space(height, width)
             disparity = disparity_of(t, space.disparity)
-            for eye in names:
+            for number, eye in enumerate(names):
                 memory = memories.get(eye)
                 if memory is not None:
-                    memory.flow = flow
+                    memory.flow = motions.back
+                ahead = [
+                    (self._seen(film[n], disparity_of, n, eye, clip.pixel_format), flow) for n, flow in motions.ahead
+                ]
                 render_view(
                     frames[t],
                     disparity,
@@ -100,18 +143,20 @@ class WarpSynthesizer:
                     effort=self.settings.fill,
                     distrust=min(self.settings.edge_dilation, 1),
                     memory=memory,
+                    halved=number > 0,
+                    ahead=ahead,
                 )
 
         if self.settings.fill == "best":  # each frame needs the one before: the eyes run side by side, not the frames
-            flows = self._flows(frames, clip.pixel_format, pool)
+            motions = self._motions(film, count, clip.pixel_format, pool)
 
-            def film(eye: str) -> None:
+            def one_eye(eye: str) -> None:
                 for t in range(count):
-                    work(t, (eye,), self._memories, flows[t])
+                    work(t, (eye,), self._memories, motions[t])
 
-            list(pool.map(film, holes))
+            list(pool.map(one_eye, holes))
         else:
-            list(pool.map(lambda t: work(t, tuple(holes), {}, None), range(count)))
+            list(pool.map(lambda t: work(t, tuple(holes), {}, Motions()), range(count)))
         left, right = self._finish(clip, frames, views, holes, values)
         return StereoClip(
             left,
@@ -148,20 +193,36 @@ class WarpSynthesizer:
             )
             self._softness = edges.working_softness(self._scale.disparity(depth[0]), clip.height, clip.width)
 
-    def _flows(self, frames: Array, pixel_format: PixelFormat, pool: ThreadPoolExecutor) -> list[Array | None]:
-        """Motion from each frame to the one before it, across clips of a shot."""
-        lumas = list(pool.map(lambda frame: small_luma(frame, pixel_format), frames))
-        before = [self._last_luma, *lumas[:-1]]
-        self._last_luma = lumas[-1] if lumas else self._last_luma
-        width = planes(frames[0])[0].shape[1] if pixel_format.planar else frames.shape[2]
+    def _motions(
+        self, film: Sequence[Array], count: int, pixel_format: PixelFormat, pool: ThreadPoolExecutor
+    ) -> list["Motions"]:
+        """Motion from each of the first `count` frames to the one before it, across clips of a shot, and to later ones."""
+        lumas = list(pool.map(lambda frame: small_luma(frame, pixel_format), film))
+        before = [self._last_luma, *lumas[: count - 1]]
+        self._last_luma = lumas[count - 1]
+        width = planes(film[0])[0].shape[1] if pixel_format.planar else film[0].shape[1]
 
-        def flow(pair: tuple[Array, Array | None]) -> Array | None:
-            return None if pair[1] is None else motion(pair[0], pair[1], width)
+        def motions(t: int) -> Motions:
+            past = before[t]
+            return Motions(
+                None if past is None else motion(lumas[t], past, width),
+                [(t + n, motion(lumas[t], lumas[t + n], width)) for n in AHEAD if t + n < len(lumas)],
+            )
 
-        return list(pool.map(flow, zip(lumas, before, strict=True)))
+        return list(pool.map(motions, range(count)))
 
-    def _disparities(self, clip: Clip, depth: Array) -> Callable[[int, Array], Array]:
-        """A function from (frame, buffer) to that frame's disparity in pixels, finite, [H, W]."""
+    def _seen(
+        self, frame: Array, disparity_of: Callable[[int, Array], Array], number: int, eye: str, form: PixelFormat
+    ) -> list[Layer]:
+        """What `eye` sees of a later frame."""
+        height, width = planes(frame)[0].shape if form.planar else frame.shape[:2]
+        disparity = disparity_of(number, np.empty((height, width), np.float32))
+        return seen_layers(
+            frame, disparity, self._gain, form, mirror=eye == "left", distrust=min(self.settings.edge_dilation, 1)
+        )
+
+    def _disparities(self, clip: Clip, depth: Sequence[Array], count: int) -> Callable[[int, Array], Array]:
+        """A function from (frame, buffer) to that frame's disparity in pixels, finite, [H, W]. The clip has `count` frames."""
         grown = max(0, self.settings.edge_dilation - 1)
 
         def grow(disparity: Array) -> Array:
@@ -171,7 +232,7 @@ class WarpSynthesizer:
 
         if self._exact is not None:
             start = self._next
-            self._next += len(depth)
+            self._next += count
             exact, height, width = self._exact, clip.height, clip.width
             return lambda t, buffer: grow(self._fitted(exact, start + t, height, width))
         scale, softness = self._scale, self._softness

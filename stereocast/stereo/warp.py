@@ -1,5 +1,6 @@
 """One new view of one picture: warp, then fill. Planar 4:2:0 and RGB, 8 and 16 bit."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -7,7 +8,7 @@ import numpy as np
 from stereocast.kernels import cpu, cpu_edges
 from stereocast.planes import planes
 from stereocast.stereo.fill import Effort, fill
-from stereocast.stereo.memory import Memory
+from stereocast.stereo.memory import Layer, Memory, Other
 from stereocast.types import Array, PixelFormat
 
 _NO_MASK = np.empty((0, 0), np.uint8)
@@ -59,12 +60,16 @@ def render_view(
     effort: Effort = "fast",
     distrust: int = 1,
     memory: Memory | None = None,
+    halved: bool = False,
+    ahead: Sequence[tuple[list[Layer], Array]] = (),
 ) -> None:
     """Writes the view that sees every pixel `gain * disparity` further left (right, if `mirror`) into `out`.
 
     image, out: one picture; disparity float32 [H, W], finite, contiguous; holes bool [H, W] (written): what was
     invented. `gain` is 1 for a whole disparity, 0.5 for half of it, and at least 0. `distrust`: columns of background
     beside a silhouette that are taken to be mixed with it (0 or 1). `memory`: the former frame of this eye, if any.
+    `halved`: the space holds this disparity at the size of chroma already, from the other eye. `ahead`:
+    layers of later frames (`seen_layers`) with the motion from this frame to them, float32 [2, h, w] in pixels.
     """
     peak = (1 << pixel_format.bits) - 1
     masks = [space.holes, space.chroma_holes]
@@ -72,20 +77,42 @@ def render_view(
     maps = [space.shifts, space.chroma_shifts]
     depths = [disparity, space.chroma_disparity]
     sources, targets = layers(image, pixel_format), layers(out, pixel_format)
-    if len(sources) == 2:
+    if len(sources) == 2 and not halved:
         cpu.halve_disparity(disparity, space.chroma_disparity)
+    turn = np.s_[..., ::-1] if mirror else np.s_[..., :]
     for number, (source, target, mask, view, shifts, depth) in enumerate(
         zip(sources, targets, masks, views, maps, depths, strict=False)
     ):
         cpu.warp_rows(source, depth, gain, mirror, target, shifts, mask, view, 0, target.shape[1], distrust, peak)
-        turn = np.s_[..., ::-1] if mirror else np.s_[..., :]
-        former = flow = None
-        if memory is not None and memory.flow is not None:
-            former = memory.former(number)
-            flow = memory.flow * np.float32(0.5) if number else memory.flow
-            if mirror:
-                flow = np.stack([-flow[0, :, ::-1], flow[1, :, ::-1]])
-        fill(source[turn], target[turn], depth[turn], gain, shifts, mask, effort, former, flow)
+        others = [Other(seen[number], _layer_flow(flow, number, mirror), filled=False) for seen, flow in ahead]
+        former = memory.former(number) if memory is not None else None
+        if former is not None and memory is not None and memory.flow is not None:
+            others.insert(0, Other(former, _layer_flow(memory.flow, number, mirror), filled=True))
+        fill(source[turn], target[turn], depth[turn], gain, shifts, mask, effort, others)
         cpu_edges.soften(target[turn], shifts)
         if memory is not None:
             memory.keep(number, target[turn], shifts, mask)
+
+
+def _layer_flow(flow: Array, number: int, mirror: bool) -> Array:
+    """Flow in the pixels of a layer as the kernels see it: half for chroma, reversed for a left view."""
+    scaled = flow * np.float32(0.5) if number else flow
+    return np.stack([-scaled[0, :, ::-1], scaled[1, :, ::-1]]) if mirror else scaled
+
+
+def seen_layers(
+    image: Array, disparity: Array, gain: float, pixel_format: PixelFormat, mirror: bool = False, distrust: int = 1
+) -> list[Layer]:
+    """What a view shows of one picture without any fill, for `ahead` of `render_view` with the same arguments."""
+    peak = (1 << pixel_format.bits) - 1
+    depth, found = disparity, []
+    for number, source in enumerate(layers(image, pixel_format)):
+        if number:
+            depth = np.empty(source.shape[1:], np.float32)
+            cpu.halve_disparity(disparity, depth)
+        height, width = depth.shape
+        target, shifts = np.empty_like(source), np.empty((height, width), np.int16)
+        mask = np.zeros((height, (width + 7) // 8 * 8), np.uint8)
+        cpu.warp_rows(source, depth, gain, mirror, target, shifts, mask, _NO_MASK, 0, height, distrust, peak)
+        found.append(Layer(target[..., ::-1] if mirror else target, shifts, mask))
+    return found
