@@ -90,6 +90,25 @@ def scene(height, width, seed=0):
     return ((depth - depth.min()) / (depth.max() - depth.min())).astype(np.float32)
 
 
+def film_ms(texture, depth, effort, count=16):
+    """CPU ms per frame of the whole stage: map to size, both eyes, motion and memory, over a film that pans."""
+    settings = StereoSettings(strength=2.0, fill=effort)
+    frames = np.stack([np.roll(texture, 2 * t, axis=1) for t in range(count)])
+    maps = np.stack([np.roll(depth, t * depth.shape[1] * 2 // texture.shape[1], axis=1) for t in range(count)])
+    maps = (maps - maps.min()) / np.ptp(maps)
+
+    def clips():
+        for t in range(0, count, 2):
+            ends = {"first": t == 0, "last": t + 2 == count}
+            yield Clip(frames[t : t + 2], np.arange(t, t + 2), PixelFormat.YUV420P, **ends), DepthMap(maps[t : t + 2])
+
+    def run():
+        for _ in WarpSynthesizer(settings, threads=1)(clips()):
+            pass
+
+    return cpu_ms(run, 2) / count
+
+
 def speed():
     found = {"exact": {}}
     rng = np.random.default_rng(0)
@@ -140,6 +159,8 @@ def speed():
         "memcpy_ms": copy,
         "holes_share": float(holes.mean()),
     }
+    for effort in ("fast", "best"):
+        found["both_eyes_1080p"][f"film_{effort}_ms"] = film_ms(texture, small, effort)
     found["both_eyes_1080p"]["fast_in_memcpys"] = found["both_eyes_1080p"]["fast_ms"] / copy
     return found
 

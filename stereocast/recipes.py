@@ -68,7 +68,10 @@ def estimator(settings: ConvertSettings, info: StreamInfo) -> DepthEstimator:
 
 def synthesizer(settings: ConvertSettings, info: StreamInfo) -> StereoSynthesizer:
     """The stage that makes the second view."""
-    made: StereoSynthesizer = registry.load(registry.SYNTH, "synthesis", settings.synth)(settings, info)
+    fov_deg = catalog.preset(settings.preset).screen_fov_deg
+    made: StereoSynthesizer = registry.load(registry.SYNTH, "synthesis", settings.synth)(
+        settings, info, fov_deg=fov_deg
+    )
     return made
 
 

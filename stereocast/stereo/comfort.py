@@ -51,14 +51,20 @@ def auto_screen(depth: Array, pop_out: float) -> float:
 
 
 def scale_for(
-    depth: Array, width: int, strength: float | str, convergence: float | str, pop_out: float, unit: float = 1.0
+    depth: Array,
+    width: int,
+    strength: float | str,
+    convergence: float | str,
+    pop_out: float,
+    unit: float = 1.0,
+    fov_deg: float = SCREEN_FOV_DEG,
 ) -> DepthScale:
     """The map of a shot whose first frames have this depth, float32 [T, h, w].
 
     `strength` in % of `width` or 'auto', `convergence` 0..1 or 'auto', `pop_out` 0..1; `unit` is the depth that counts
-    as 1 (1 for relative depth, `metric_unit` for metric depth).
+    as 1 (1 for relative depth, `metric_unit` for metric depth); `fov_deg` the screen's horizontal angle, for 'auto'.
     """
     relative = depth / np.float32(unit) if unit != 1.0 else depth
-    percent = auto_strength(relative) if isinstance(strength, str) else strength
+    percent = auto_strength(relative, fov_deg) if isinstance(strength, str) else strength
     screen = auto_screen(relative, pop_out) if isinstance(convergence, str) else convergence
     return DepthScale(percent / 100.0 * width / unit, screen * unit)

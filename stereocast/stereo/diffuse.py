@@ -220,13 +220,22 @@ class _Shot:
 class ZeroSynthesizer:
     """Windows of frames, each sampled with the overlap of the one before held; cuts start afresh."""
 
-    def __init__(self, settings: ConvertSettings, info: StreamInfo, model: VideoModel | None = None) -> None:
-        """`model`: one that is loaded already. Raises WeightsError, LicenceNotAccepted, UsageError, OutOfMemory."""
+    def __init__(
+        self,
+        settings: ConvertSettings,
+        info: StreamInfo,
+        model: VideoModel | None = None,
+        fov_deg: float = comfort.SCREEN_FOV_DEG,
+    ) -> None:
+        """`model`: one that is loaded already; `fov_deg`: as for WarpSynthesizer.
+
+        Raises WeightsError, LicenceNotAccepted, UsageError, OutOfMemory."""
         if settings.zero_overlap >= settings.zero_window:
             raise UsageError(
                 f"--zero-overlap {settings.zero_overlap}: must be below --zero-window {settings.zero_window}"
             )
         self.settings = settings
+        self._fov_deg = fov_deg
         self.held = settings.zero_window
         self.model = model or _loaded(settings)
         self.steps = self.model.config.schedule().steps(settings.steps, self.model.config.spacing, settings.eta)
@@ -256,7 +265,7 @@ class ZeroSynthesizer:
             unit = comfort.metric_unit(depth.values) if depth.metric else 1.0
             percent = strength(settings)
             shot.scale = comfort.scale_for(
-                depth.values, clip.width, percent, settings.convergence, settings.pop_out, unit
+                depth.values, clip.width, percent, settings.convergence, settings.pop_out, unit, self._fov_deg
             )
         views = self._sampled(clip, depth, shot, old)
         stereo = self._warped(clip, depth, shot.scale, old)

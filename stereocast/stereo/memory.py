@@ -13,7 +13,7 @@ from stereocast.planes import planes
 from stereocast.types import Array, PixelFormat
 
 FLOW_WIDTH = 480
-AHEAD = (2, 6)  # frames: how far ahead is looked for background that the foreground still hides
+AHEAD = (4,)  # frames: how far ahead is looked for background that the foreground still hides
 
 
 def small_luma(image: Array, pixel_format: PixelFormat) -> Array:

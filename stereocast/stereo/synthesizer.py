@@ -77,13 +77,21 @@ class WarpSynthesizer:
     held = 0
 
     def __init__(
-        self, settings: StereoSettings, info: StreamInfo | None = None, *, threads: int = 0, first_frame: int = 0
+        self,
+        settings: StereoSettings,
+        info: StreamInfo | None = None,
+        *,
+        threads: int = 0,
+        first_frame: int = 0,
+        fov_deg: float = comfort.SCREEN_FOV_DEG,
     ) -> None:
         """`info` isn't needed here: sizes come with the clips.
 
         `threads` 0: one per core.
-        `first_frame`: number of the first frame that will come, for --disparity."""
+        `first_frame`: number of the first frame that will come, for --disparity.
+        `fov_deg`: horizontal angle of the screen, for --strength auto."""
         self.settings = settings
+        self._fov_deg = fov_deg
         self._threads = threads or min(8, os.cpu_count() or 1)
         self._exact = read_disparity(settings.disparity) if settings.disparity else None
         self._next = first_frame
@@ -99,7 +107,8 @@ class WarpSynthesizer:
 
     def __call__(self, clips: Iterator[DepthClip]) -> Iterator[StereoClip]:
         """Clips come out as they came in, `overlap` frames left out."""
-        look = AHEAD[-1] if self.settings.fill == "best" else 0
+        auto = self.settings.strength_percent == "auto"  # a shot's strength is better judged from more than one clip
+        look = AHEAD[-1] if auto or self.settings.fill == "best" else 0
         with ThreadPoolExecutor(self._threads, thread_name_prefix="warp") as pool:
             for (clip, depth), later in with_later(clips, look):
                 yield self._convert(clip, depth, later, pool)
@@ -111,7 +120,7 @@ class WarpSynthesizer:
         frames = np.ascontiguousarray(to_host(clip.frames)[clip.overlap :])
         values = to_host(depth.values)[clip.overlap :]
         if clip.first or not self._begun:
-            self._begin_shot(clip, values, depth.metric)
+            self._begin_shot(clip, np.stack([*values, *(late for _, late in later)]), depth.metric)
         disparity_of = self._disparities(clip, [*values, *(late for _, late in later)], len(values))
         eyes = self.settings.synthesised
         count, height, width = len(frames), clip.height, clip.width
@@ -189,7 +198,7 @@ class WarpSynthesizer:
             unit = comfort.metric_unit(depth) if metric else 1.0
             self._unit = unit
             self._scale = comfort.scale_for(
-                depth, clip.width, options.strength_percent, options.convergence, options.pop_out, unit
+                depth, clip.width, options.strength_percent, options.convergence, options.pop_out, unit, self._fov_deg
             )
             self._softness = edges.working_softness(self._scale.disparity(depth[0]), clip.height, clip.width)
 

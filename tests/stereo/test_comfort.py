@@ -33,6 +33,11 @@ def test_auto_strength_holds_the_one_degree_rule():
     assert comfort.auto_strength(RAMP * 0.6) > percent
 
 
+def test_a_smaller_screen_takes_a_stronger_effect():
+    narrow, wide = (comfort.scale_for(RAMP, 1000, "auto", 0.5, 0.25, fov_deg=fov).gain for fov in (33.0, 66.0))
+    assert narrow == pytest.approx(2 * wide)
+
+
 def test_metric_depth_is_scaled_by_the_nearest_surface():
     metric = RAMP * 4  # down to 0.25 m
     unit = comfort.metric_unit(metric)
