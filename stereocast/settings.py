@@ -202,6 +202,9 @@ class ZeroOptions(Settings):
     """Share of the left view in the opened border (paper 1, script 0.9)."""
     fill_latents: Literal["left", "noise", "mix"] = "left"
     """What first fills the holes: the left view's latents, noise, or half of each."""
+    zero_levels: Literal["noise", "inversion"] = "noise"
+    """convert: how the film's own latents get their noise: one fixed noise for a window, or DDIM inversion (two more
+    evaluations a step)."""
     zero_window: int = Field(16, ge=2, le=128)
     """convert: frames of a window."""
     zero_overlap: int = Field(4, ge=0, le=64)

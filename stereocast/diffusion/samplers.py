@@ -49,6 +49,16 @@ def ddim(x: Tensor, output: Tensor, step: Step, prediction: Prediction, noise: T
     return Stepped(step.alpha_prev**0.5 * x0 + direction + random, x0, direction, random)
 
 
+def inverted(after: Tensor, x: Tensor, output: Tensor, step: Step, prediction: Prediction) -> Tensor:
+    """One step of DDIM inversion (eta 0): the level before `after`, with the noise that the network's `output` sees in `x`.
+
+    `x` is a guess of the result; where it is the result itself, `ddim` with sigma 0 leads from there to `after` exactly.
+    """
+    _, eps = clean_and_eps(x, output, step, prediction)
+    x0 = (after - (1 - step.alpha_prev) ** 0.5 * eps) / step.alpha_prev**0.5 * (step.scale / step.scale_prev)
+    return step.alpha**0.5 * x0 + (1 - step.alpha) ** 0.5 * eps
+
+
 def sample(
     network: Callable[[Tensor, Step], Tensor],
     x: Tensor,

@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from stereocast.diffusion import guidance
-from stereocast.diffusion.samplers import Prediction, Stepped, ddim
+from stereocast.diffusion.samplers import Prediction, Stepped, ddim, inverted
 from stereocast.diffusion.schedules import Step
 from stereocast.kernels import cpu_exact
 
@@ -273,6 +273,24 @@ class ZeroSampler:
         self.levels = [
             step.alpha**0.5 * step.scale * clean + (1 - step.alpha) ** 0.5 * noise for step in self.steps
         ] + [clean]
+
+    def inverted(self, clean: Tensor, rounds: int = 2) -> Iterator[int]:
+        """The left view of a film by DDIM inversion (Song et al. 2021, eq. 14) of `clean`, unguided; yields the iteration.
+
+        Every step is solved by `rounds` fixed-point iterations (Pan et al. 2023, arXiv:2309.04907); 1 is the usual inversion.
+        """
+        first = self.steps[-1].scale_prev * clean
+        levels = [clean]
+        x = first
+        for i, step in reversed(list(enumerate(self.steps))):
+            guess = x
+            for _ in range(rounds):
+                output, _ = self.network.left(guess, step, "cond", False)
+                guess = inverted(x, guess, output, step, self.config.prediction)
+            x = guess
+            levels.append(x)
+            yield i
+        self.levels = levels[::-1]
 
     def adopt(self, levels: Sequence[Tensor]) -> None:
         """Levels that were sampled before: S + 1 latents."""

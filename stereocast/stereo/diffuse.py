@@ -300,6 +300,7 @@ class ZeroSynthesizer:
         store = zero.FeatureStore(int(settings.feature_budget_gb * 1e9))
         small = latent_depth(values, clean, settings)
         views: list[Array | None] = []
+        levels: list[Tensor] = []
         self._latents: list[Tensor | None] = []
         for number, percent in enumerate(scales(settings.synthesised, self.config.scale_percent)):
             if percent is None:
@@ -308,7 +309,14 @@ class ZeroSynthesizer:
                 continue
             config = replace(self.config, scale_percent=percent)
             sampler = zero.ZeroSampler(network, self.steps, config, store=store)
-            sampler.given(clean, fixed)
+            if settings.zero_levels == "inversion" and not levels:
+                for _ in sampler.inverted(clean):
+                    pass
+                levels = sampler.levels
+            elif levels:
+                sampler.adopt(levels)
+            else:
+                sampler.given(clean, fixed)
             known = shot.known[number]
             held = None if known is None or not old else zero.Held(known[:, :, -old:], fixed[:, :, :old])
             inputs = inputs_of(config, noise, settings.seed, place, model.device)

@@ -97,3 +97,21 @@ def test_lists_are_stretched_to_other_step_counts() -> None:
     assert zero.ZeroConfig().scaled(2).pair_steps(2) > 0
     assert zero.counts(zero.ZeroConfig(), 50) == (528, 314)
     assert zero.counts(zero.ZeroConfig.preset("script"), 50) == (588, 344)
+
+
+@pytest.mark.parametrize("snr", [True, False])
+def test_sampling_from_inverted_latents_returns_the_film(snr: bool) -> None:
+    steps = schedules.linear(zero_snr=snr, base_scale=0.7 if snr else None).steps(COUNT, "uniform", 0.0)
+    toy = Toy({"toy": {**K, "k6": 0.3}, "prediction": "v"}, draw(1, 1, 4, 1, 6, 10), draw(2, 1, 4, 1, 6, 10))
+    clean = draw(5)
+    errors = []
+    for rounds in (1, 20):
+        sampler = zero.ZeroSampler(toy, steps, zero.replace(CONFIG, guidance=1.0))
+        assert list(sampler.inverted(clean, rounds)) == list(range(COUNT))[::-1]
+        assert torch.equal(sampler.levels[-1], clean)
+        levels = sampler.levels
+        for _ in sampler.left(levels[0], [torch.zeros(SHAPE)] * COUNT):
+            pass
+        errors.append(float((sampler.levels[-1] - steps[-1].scale_prev * clean).abs().max()))
+    assert errors[1] < 1e-3
+    assert errors[1] < errors[0]
