@@ -133,6 +133,44 @@ def test_windows_join_without_a_jump(folder: Path, eyes: str, monkeypatch: pytes
         assert jumps[joins].max() <= 1.1 * inside.max() + 1e-3, name
 
 
+def test_windows_of_a_real_network_join_without_a_jump(tmp_path: Path) -> None:
+    settings = ConvertSettings(**{**FAST, "steps": 2}, eyes="right", full_view=True)
+    stage = diffuse.ZeroSynthesizer(settings, INFO, checkpoints.load(tiny.write(tmp_path, "256")))
+    out = list(stage(clips(60)))
+    assert [len(clip) for clip in out] == [16, 12, 12, 12, 8]
+    view = np.concatenate([clip.right for clip in out]).astype(np.float32)
+    jumps = np.abs(np.diff(view, axis=0)).mean((1, 2, 3))
+    joins = np.cumsum([len(clip) for clip in out])[:-1] - 1
+    assert jumps[joins].max() <= np.delete(jumps, joins).max()
+
+
+def test_inversion_and_fixed_noise_differ_in_the_holes_alone(folder: Path) -> None:
+    noise, inverted = (
+        next(
+            diffuse.ZeroSynthesizer(
+                ConvertSettings(**FAST, zero_window=4, zero_overlap=1, zero_levels=levels),
+                INFO,
+                checkpoints.load(folder),
+            )(clips(4))
+        )
+        for levels in ("noise", "inversion")
+    )
+    holes = cv2.dilate(noise.holes_right.astype(np.uint8).transpose(1, 2, 0), np.ones((9, 9))).transpose(2, 0, 1) > 0
+    assert np.array_equal(noise.right[~holes], inverted.right[~holes])
+    assert not np.array_equal(noise.right, inverted.right)
+
+
+@pytest.mark.parametrize("preset", ["paper", "script"])
+def test_the_exponent_acts_on_depth_once(preset: str) -> None:
+    depth = np.full((2, 8, 8), 0.5, np.float32)
+    settings = ConvertSettings(synth="stereocrafter-zero", zero_preset=preset, exponent=2.0)
+    like = torch.zeros(1, 4, 2, 8, 8)
+    before = (
+        0.25 if preset == "script" else 0.5
+    )  # the script raises the map before it is made small, the paper in the warp
+    assert torch.allclose(diffuse.latent_depth(depth, like, settings), torch.tensor(before))
+
+
 def film(path: Path, count: int = 6) -> Path:
     with av.open(str(path), "w") as out:
         stream = out.add_stream("ffv1", rate=25)
