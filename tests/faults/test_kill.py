@@ -84,7 +84,7 @@ def test_twenty_rounds_on_thirty_seconds(tmp_path: Path, real: bool) -> None:
 
 
 def test_a_killed_run_leaves_a_readable_part(tmp_path: Path) -> None:
-    """At most 3 s of film are missing from what had been written."""
+    """tests/media says how much of it: all but the last 3 s."""
     source = make_film(tmp_path / "in.mp4", frames=1500, size=(96, 192), audio=["aac"])
     worker = Worker(tmp_path / "tmp")
     output = tmp_path / "out.mp4"
