@@ -106,6 +106,7 @@ class Journal:
         self.path = path
         self.job = job
         self.segments = list(segments)
+        self.comfort: list[dict[str, Any]] = []  # figures of the shots that have passed (`report.Shot`)
 
     @classmethod
     def load(cls, path: Path, job: Job) -> "Journal | None":
@@ -126,7 +127,9 @@ class Journal:
             log.warning("%s was written by another version of stereocast; starting from the beginning", path)
             return None
         _compare(found, job)
-        return cls(path, job, segments)
+        journal = cls(path, job, segments)
+        journal.comfort = list(table.get("comfort", []))
+        return journal
 
     def add(self, segment: Segment) -> None:
         """Takes a finished segment in and saves the list."""
@@ -135,7 +138,12 @@ class Journal:
 
     def save(self) -> None:
         """Writes the list beside the old one and puts it in its place."""
-        table = {"version": VERSION, "job": asdict(self.job), "segments": [asdict(item) for item in self.segments]}
+        table = {
+            "version": VERSION,
+            "job": asdict(self.job),
+            "segments": [asdict(item) for item in self.segments],
+            "comfort": self.comfort,
+        }
         beside = self.path.with_suffix(".json.new")
         with beside.open("w", encoding="utf-8") as file:
             json.dump(table, file)

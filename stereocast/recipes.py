@@ -188,7 +188,7 @@ def convert(
         stack.callback(target.close)
         progress(run.copy_into(target), clock)
         kept = _depth_out(made, stack)
-        meter = report.Meter(made.preset.screen_fov_deg, made.info.time_base)
+        meter = report.Meter(made.preset.screen_fov_deg, made.info.time_base, run.comfort, run.measured)
         stages = (
             Windows(CLIP_FRAMES, number=run.number),
             run.watch,

@@ -7,7 +7,7 @@ unless they change fast or an object in front of the screen is cut by its side.
 """
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass, field
 from fractions import Fraction
 from typing import Any
@@ -132,9 +132,17 @@ class Meter:
 
     held = 0
 
-    def __init__(self, fov_deg: float, time_base: Fraction) -> None:
+    def __init__(
+        self,
+        fov_deg: float,
+        time_base: Fraction,
+        before: Iterable[Shot] = (),
+        measured: Callable[[Shot], None] = lambda shot: None,
+    ) -> None:
+        """`before`: shots of an earlier run of the same film; `measured` is told of each new one."""
         self._fov_deg, self._time_base = fov_deg, time_base
-        self._shots: list[Shot] = []
+        self._shots: list[Shot] = list(before)
+        self._measured = measured
         self._open: _Open | None = None
 
     def __call__(self, clips: Iterator[StereoClip]) -> Iterator[StereoClip]:
@@ -180,6 +188,7 @@ class Meter:
         )
         start = float(shot.start * self._time_base)
         self._shots.append(Shot(start, shot.frames, low, middle, high, shot.violations, shot.fastest))
+        self._measured(self._shots[-1])
 
     def result(self) -> Comfort | None:
         """The report; None where nothing could be measured."""

@@ -12,7 +12,7 @@ import shutil
 from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import asdict, replace
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
@@ -23,6 +23,7 @@ from stereocast.journal import Job, Journal, Sections, Segment, Shot, checksum, 
 from stereocast.media import reader, splice
 from stereocast.media.writer import PairSink, VideoSink, part_path
 from stereocast.plan import Plan
+from stereocast.report import Shot as Figures
 from stereocast.types import Clip, Frame, PackedClip
 
 log = logging.getLogger(__name__)
@@ -61,7 +62,7 @@ def begin(made: Plan, source: Any) -> "Run":
             made.output,
         )
         return Run(made, source, Journal(path, wanted))
-    return _resumed(made, source, wanted, segments)
+    return _resumed(made, source, wanted, segments, journal.comfort if journal else [])
 
 
 def why_not(made: Plan) -> str:
@@ -97,7 +98,7 @@ def _usable(made: Plan, journal: Journal) -> list[Segment]:
     return journal.segments[:count]
 
 
-def _resumed(made: Plan, source: Any, wanted: Job, segments: list[Segment]) -> "Run":
+def _resumed(made: Plan, source: Any, wanted: Job, segments: list[Segment], comfort: list[dict[str, Any]]) -> "Run":
     shot = segments[-1].after
     settings = made.settings
     if settings.depth_out is not None or settings.disparity is not None or Path(settings.depth).exists():
@@ -106,6 +107,8 @@ def _resumed(made: Plan, source: Any, wanted: Job, segments: list[Segment]) -> "
     if shot is None:
         return Run(made, source, journal, segments)
     opened, frames = _at(source, shot)
+    start = float(shot.pts * made.info.time_base)
+    journal.comfort = [figures for figures in comfort if figures["start_s"] < start]  # the open shot is measured again
     return Run(made, opened, journal, segments, shot, frames)
 
 
@@ -157,6 +160,16 @@ class Run:
         self.splitters: list[Sections | None] = [None] * count
         if journal is not None:  # the second eye's file is cut at the same frames; one journal serves both
             self.splitters = [Sections(made.info.time_base, journal if k == 0 else None) for k in range(count)]
+
+    @property
+    def comfort(self) -> list[Figures]:
+        """Figures of the shots that an earlier run finished."""
+        return [Figures(**figures) for figures in self._journal.comfort] if self._journal is not None else []
+
+    def measured(self, figures: Figures) -> None:
+        """Keeps a shot's figures; they reach the disk with the next segment."""
+        if self._journal is not None:
+            self._journal.comfort.append(asdict(figures))
 
     def __enter__(self) -> "Run":
         return self

@@ -27,7 +27,7 @@ class ShiftSynthesizer:
 
     held = 0
 
-    def __init__(self, *_: object) -> None: ...
+    def __init__(self, *_: object, **__: object) -> None: ...
 
     def __call__(self, clips: Iterator[DepthClip]) -> Iterator[StereoClip]:
         for clip, depth in clips:

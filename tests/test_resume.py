@@ -85,6 +85,15 @@ def test_goes_on_and_comes_out_the_same(film: Path, tmp_path: Path, suffix: str)
         assert [path.name for path in tmp_path.glob(f"cut{stop}.*")] == [output.name]
 
 
+def test_the_comfort_report_covers_the_whole_film(film: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(registry, "SYNTH", REAL[1])
+    whole = run(film, tmp_path / "whole.mp4").comfort
+    assert len(whole.shots) > 3
+    output = tmp_path / "out.mp4"
+    broken(film, output, 90)
+    assert run(film, output, resume=True).comfort == whole
+
+
 def test_reads_and_encodes_only_the_rest(film: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     output = tmp_path / "out.mp4"
     broken(film, output, 90)
