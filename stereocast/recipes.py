@@ -22,6 +22,7 @@ from stereocast.plan import CLIP_FRAMES, Plan
 from stereocast.segment.windows import Windows
 from stereocast.settings import ConvertSettings, FourDSettings
 from stereocast.stages import DepthClip, DepthEstimator, Packer, StereoSynthesizer
+from stereocast.stereo.memory import look_ahead
 from stereocast.types import DepthMap, Layout, PixelFormat, Projection, StereoClip, StereoFormat, StreamInfo
 
 __all__ = ["Converted", "convert", "part_path", "prepare", "reconstruct"]
@@ -111,7 +112,7 @@ def prepare(name: str, output: Path | str | None, settings: ConvertSettings) -> 
         packed = plan.packed_info(info, form, pack.shape(info.height, info.width), profile.pixel_format)
         depth, reason = ("file", "") if Path(settings.depth).exists() else choice.resolve(settings)
         waiting = 2 * CLIP_FRAMES + choice.held(depth, settings)
-        stages = {"segmenter": CLIP_FRAMES + 2, "depth": waiting, "synthesis": 2 * CLIP_FRAMES}
+        stages = {"segmenter": CLIP_FRAMES + 2, "depth": waiting, "synthesis": 2 * CLIP_FRAMES + look_ahead(settings)}
         bill = plan.memory_bill(info, packed, stages)
         notes: tuple[str, ...] = ("HDR is tone-mapped to SDR",) if source.tone_mapped else ()
         if reason:

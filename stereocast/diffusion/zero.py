@@ -279,9 +279,8 @@ class ZeroSampler:
 
         Every step is solved by `rounds` fixed-point iterations (Pan et al. 2023, arXiv:2309.04907); 1 is the usual inversion.
         """
-        first = self.steps[-1].scale_prev * clean
         levels = [clean]
-        x = first
+        x = self.steps[-1].scale_prev * clean
         for i, step in reversed(list(enumerate(self.steps))):
             guess = x
             for _ in range(rounds):

@@ -125,8 +125,7 @@ def soften(planes: Any, shifts: Any) -> None:
         now, before = y % 2, (y + 1) % 2
         counts[now] = 0
         if y < height:
-            # unsigned: Numba looks for negative indices otherwise
-            up, down = np.uint64(max(y - 1, 0)), np.uint64(min(y + 1, height - 1))
+            up, down = max(y - 1, 0), min(y + 1, height - 1)
             _steps(shifts[y], shifts[down], upright[now])
             _flag(shifts[y], upright[before], upright[now], steps, flags)
             n = 0
@@ -134,10 +133,9 @@ def soften(planes: Any, shifts: Any) -> None:
                 if packs[k] != 0:
                     for x in range(8 * k, 8 * k + 8):
                         if flags[x]:
-                            left, right = np.uint64(max(x - 1, 0)), np.uint64(min(x + 1, width - 1))
+                            left, right = max(x - 1, 0), min(x + 1, width - 1)
                             columns[now, n] = x
-                            for plane in range(count_planes):
-                                p = np.uint64(plane)
+                            for p in range(count_planes):
                                 a = np.float32(planes[p, up, left]) + np.float32(planes[p, down, left])
                                 b = np.float32(planes[p, up, x]) + np.float32(planes[p, down, x])
                                 c = np.float32(planes[p, up, right]) + np.float32(planes[p, down, right])
@@ -148,5 +146,5 @@ def soften(planes: Any, shifts: Any) -> None:
                             n += 1
             counts[now] = n
         for n in range(counts[before]):  # the row above, now that nobody needs it as it was
-            for plane in range(count_planes):
-                planes[plane, y - 1, columns[before, n]] = np.int32(values[before, plane, n] + np.float32(0.5))
+            for p in range(count_planes):
+                planes[p, y - 1, columns[before, n]] = np.int32(values[before, p, n] + np.float32(0.5))

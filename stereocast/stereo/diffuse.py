@@ -309,14 +309,14 @@ class ZeroSynthesizer:
                 continue
             config = replace(self.config, scale_percent=percent)
             sampler = zero.ZeroSampler(network, self.steps, config, store=store)
-            if settings.zero_levels == "inversion" and not levels:
+            if levels:
+                sampler.adopt(levels)
+            elif settings.zero_levels == "inversion":
                 for _ in sampler.inverted(clean):
                     pass
-                levels = sampler.levels
-            elif levels:
-                sampler.adopt(levels)
             else:
                 sampler.given(clean, fixed)
+            levels = sampler.levels
             known = shot.known[number]
             held = None if known is None or not old else zero.Held(known[:, :, -old:], fixed[:, :, :old])
             inputs = inputs_of(config, noise, settings.seed, place, model.device)

@@ -42,7 +42,8 @@ def fill(
     """Fills the holes of all planes [P, H, W] in place; the view is a right one or reversed (see `kernels.cpu`).
 
     source [P, H, W], disparity float32 [H, W] and `gain` are what was warped; shifts int16 [H, W] and holes uint8
-    [H, W rounded up to 8] are what the warp wrote. `others`: this layer in other frames; what was seen or shown there is kept.
+    [H, W rounded up to 8] are what the warp wrote. `others`: this layer in other frames, their
+    flow in this layer's pixels as the kernels see them; what was seen or shown there is kept.
     """
     count, height = planes.shape[:2]
     starts = np.empty(height + 1, np.int32)

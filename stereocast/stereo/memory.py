@@ -1,7 +1,7 @@
 """What one eye showed in the frame before, and what it will see in a few frames: the background plates of a shot.
 
 Fills once shown are carried along the motion; what comes to light later is taken from there. Bounded: one former view
-per eye, AHEAD[-1] frames of the film, one small flow field each. Forgotten at a cut.
+per eye, AHEAD frames of the film, one small flow field each. Forgotten at a cut.
 """
 
 from dataclasses import dataclass, field
@@ -10,10 +10,16 @@ import cv2
 import numpy as np
 
 from stereocast.planes import planes
+from stereocast.settings import StereoSettings
 from stereocast.types import Array, PixelFormat
 
 FLOW_WIDTH = 480
-AHEAD = (4,)  # frames: how far ahead is looked for background that the foreground still hides
+AHEAD = 4  # frames: how far ahead is looked for background that the foreground still hides
+
+
+def look_ahead(settings: StereoSettings) -> int:
+    """How many frames the warp holds back: for `best`, and for auto strength, which one clip alone would judge badly."""
+    return AHEAD if settings.fill == "best" or settings.strength_percent == "auto" else 0
 
 
 def small_luma(image: Array, pixel_format: PixelFormat) -> Array:
@@ -43,8 +49,8 @@ class Layer:
 
 @dataclass(slots=True)
 class Other:
-    """A layer of the same eye in another frame. `flow` float32 [2, h, w]: the source's motion to it in the layer's
-    pixels; `filled`: its holes hold the fill that was shown."""
+    """A layer of the same eye in another frame. `flow` float32 [2, h, w]: the source's motion to it; `filled`: its
+    holes hold the fill that was shown."""
 
     layer: Layer
     flow: Array
@@ -58,9 +64,10 @@ class Memory:
     layers: dict[int, Layer] = field(default_factory=dict)
     flow: Array | None = None
 
-    def former(self, number: int) -> Layer | None:
-        """Layer `number` of the former view, if the present frame continues it."""
-        return self.layers.get(number) if self.flow is not None else None
+    def former(self, number: int) -> list[Other]:
+        """Layer `number` of the former view, if the present frame continues it: one item or none."""
+        layer = self.layers.get(number)
+        return [] if layer is None or self.flow is None else [Other(layer, self.flow, filled=True)]
 
     def keep(self, number: int, view: Array, shifts: Array, holes: Array) -> None:
         """Remembers a finished layer."""

@@ -3,9 +3,9 @@
 import os
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
@@ -18,7 +18,7 @@ from stereocast.planes import planes
 from stereocast.settings import StereoSettings
 from stereocast.stages import DepthClip
 from stereocast.stereo import comfort, edges, frame_edge
-from stereocast.stereo.memory import AHEAD, Layer, Memory, motion, small_luma
+from stereocast.stereo.memory import AHEAD, Layer, Memory, look_ahead, motion, small_luma
 from stereocast.stereo.warp import Workspace, render_view, seen_layers
 from stereocast.types import Array, Clip, DepthMap, Disparity, PixelFormat, StereoClip, StreamInfo
 
@@ -40,41 +40,43 @@ def read_disparity(path: Path) -> Array:
     return (values[None] if values.ndim == 2 else values).astype(np.float32, copy=False)
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Motions:
-    """Flow float32 [2, h, w] from a frame to the one before, and to later ones by their number in the clip and after it."""
+    """Flow float32 [2, h, w] from a frame to the one before, and to the one that comes AHEAD later; None: not known."""
 
-    back: Array | None = None
-    ahead: list[tuple[int, Array]] = field(default_factory=list)
+    back: Array | None
+    ahead: Array | None
 
 
 def with_later(clips: Iterator[DepthClip], look: int) -> Iterator[tuple[DepthClip, list[tuple[Array, Array]]]]:
     """Each clip with pictures and depth of up to `look` frames that follow it in its shot; holds no more clips than that."""
     waiting: deque[DepthClip] = deque()
 
-    def later() -> list[tuple[Array, Array]]:
+    def known() -> bool:
+        """Whether all that the first one needs is there."""
+        follow = [clip for clip, _ in islice(waiting, 1, None)]
+        ended = waiting[0][0].last or (bool(follow) and follow[-1].first)
+        return ended or sum(len(clip) - clip.overlap for clip in follow) >= look
+
+    def give() -> tuple[DepthClip, list[tuple[Array, Array]]]:
+        item = waiting.popleft()
         found: list[tuple[Array, Array]] = []
-        for clip, depth in islice(waiting, 1, None):
-            if clip.first:
+        for clip, depth in waiting:
+            if clip.first or len(found) >= look:
                 break
-            pairs = zip(to_host(clip.frames)[clip.overlap :], to_host(depth.values)[clip.overlap :], strict=True)
-            found.extend(islice(pairs, look - len(found)))
-        return found
+            found += zip(to_host(clip.frames)[clip.overlap :], to_host(depth.values)[clip.overlap :], strict=True)
+        return item, found[:look]
 
     for item in clips:
         waiting.append(item)
-        while waiting and (waiting[0][0].last or (len(waiting) > 1 and waiting[-1][0].first) or len(later()) >= look):
-            yield waiting[0], later()
-            waiting.popleft()
+        while waiting and known():
+            yield give()
     while waiting:
-        yield waiting[0], later()
-        waiting.popleft()
+        yield give()
 
 
 class WarpSynthesizer:
     """Sub-pixel warp and fill of both eyes, or of one."""
-
-    held = 0
 
     def __init__(
         self,
@@ -91,6 +93,7 @@ class WarpSynthesizer:
         `first_frame`: number of the first frame that will come, for --disparity.
         `fov_deg`: horizontal angle of the screen, for --strength auto."""
         self.settings = settings
+        self.held = look_ahead(settings)
         self._fov_deg = fov_deg
         self._threads = threads or min(8, os.cpu_count() or 1)
         self._exact = read_disparity(settings.disparity) if settings.disparity else None
@@ -107,10 +110,8 @@ class WarpSynthesizer:
 
     def __call__(self, clips: Iterator[DepthClip]) -> Iterator[StereoClip]:
         """Clips come out as they came in, `overlap` frames left out."""
-        auto = self.settings.strength_percent == "auto"  # a shot's strength is better judged from more than one clip
-        look = AHEAD[-1] if auto or self.settings.fill == "best" else 0
         with ThreadPoolExecutor(self._threads, thread_name_prefix="warp") as pool:
-            for (clip, depth), later in with_later(clips, look):
+            for (clip, depth), later in with_later(clips, self.held):
                 yield self._convert(clip, depth, later, pool)
 
     def _convert(
@@ -119,53 +120,67 @@ class WarpSynthesizer:
         """`later`: the pictures and depth maps of the frames that follow this clip in its shot, as far as is looked."""
         frames = np.ascontiguousarray(to_host(clip.frames)[clip.overlap :])
         values = to_host(depth.values)[clip.overlap :]
+        film, maps = [*frames, *(late for late, _ in later)], [*values, *(late for _, late in later)]
         if clip.first or not self._begun:
-            self._begin_shot(clip, np.stack([*values, *(late for _, late in later)]), depth.metric)
-        disparity_of = self._disparities(clip, [*values, *(late for _, late in later)], len(values))
-        eyes = self.settings.synthesised
+            self._begin_shot(clip, np.stack(maps), depth.metric)
+        disparity_of = self._disparities(clip, maps, len(values))
+        eyes, form = self.settings.synthesised, clip.pixel_format
         count, height, width = len(frames), clip.height, clip.width
         left, right = (frames if eyes not in ("both", eye) else np.empty_like(frames) for eye in ("left", "right"))
         views = {"left": left, "right": right}
         holes = {eye: np.empty((count, height, width), np.bool_) for eye in ("left", "right") if eyes in ("both", eye)}
+        distrust = min(self.settings.edge_dilation, 1)
 
-        film = [*frames, *(late for late, _ in later)]
+        def draw(
+            t: int,
+            eye: str,
+            disparity: Array,
+            halved: bool = False,
+            memory: Memory | None = None,
+            ahead: tuple[list[Layer], Array] | None = None,
+        ) -> None:
+            out, mask, mirror = views[eye][t], holes[eye][t], eye == "left"
+            space, effort = self._space(height, width), self.settings.fill
+            render_view(
+                frames[t],
+                disparity,
+                self._gain,
+                form,
+                out,
+                mask,
+                space,
+                mirror,
+                effort,
+                distrust,
+                memory,
+                halved,
+                ahead,
+            )
 
-        def work(t: int, names: tuple[str, ...], memories: Mapping[str, Memory], motions: Motions) -> None:
-            space = self._space(height, width)
-            disparity = disparity_of(t, space.disparity)
-            for number, eye in enumerate(names):
-                memory = memories.get(eye)
-                if memory is not None:
-                    memory.flow = motions.back
-                ahead = [
-                    (self._seen(film[n], disparity_of, n, eye, clip.pixel_format), flow) for n, flow in motions.ahead
-                ]
-                render_view(
-                    frames[t],
-                    disparity,
-                    self._gain,
-                    clip.pixel_format,
-                    views[eye][t],
-                    holes[eye][t],
-                    space,
-                    mirror=eye == "left",
-                    effort=self.settings.fill,
-                    distrust=min(self.settings.edge_dilation, 1),
-                    memory=memory,
-                    halved=number > 0,
-                    ahead=ahead,
-                )
+        def one_frame(t: int) -> None:
+            disparity = disparity_of(t, self._space(height, width).disparity)
+            for number, eye in enumerate(holes):
+                draw(t, eye, disparity, halved=number > 0)
 
         if self.settings.fill == "best":  # each frame needs the one before: the eyes run side by side, not the frames
-            motions = self._motions(film, count, clip.pixel_format, pool)
+            motions = self._motions(film, count, form, pool)
+            used = {*range(count), *(t + AHEAD for t in range(count) if motions[t].ahead is not None)}
+            mapped = pool.map(lambda n: disparity_of(n, np.empty((height, width), np.float32)), used)
+            disparities = dict(zip(used, mapped, strict=True))  # for both eyes
 
             def one_eye(eye: str) -> None:
-                for t in range(count):
-                    work(t, (eye,), self._memories, motions[t])
+                memory = self._memories[eye]
+                for t, known in enumerate(motions):
+                    memory.flow, ahead = known.back, None
+                    if known.ahead is not None:
+                        n = t + AHEAD
+                        seen = seen_layers(film[n], disparities[n], self._gain, form, eye == "left", distrust)
+                        ahead = seen, known.ahead
+                    draw(t, eye, disparities[t], memory=memory, ahead=ahead)
 
             list(pool.map(one_eye, holes))
         else:
-            list(pool.map(lambda t: work(t, tuple(holes), {}, Motions()), range(count)))
+            list(pool.map(one_frame, range(count)))
         left, right = self._finish(clip, frames, views, holes, values)
         return StereoClip(
             left,
@@ -204,31 +219,18 @@ class WarpSynthesizer:
 
     def _motions(
         self, film: Sequence[Array], count: int, pixel_format: PixelFormat, pool: ThreadPoolExecutor
-    ) -> list["Motions"]:
-        """Motion from each of the first `count` frames to the one before it, across clips of a shot, and to later ones."""
+    ) -> list[Motions]:
+        """Motion from each of the first `count` frames to the one before it, across clips of a shot, and to a later one."""
         lumas = list(pool.map(lambda frame: small_luma(frame, pixel_format), film))
         before = [self._last_luma, *lumas[: count - 1]]
         self._last_luma = lumas[count - 1]
         width = planes(film[0])[0].shape[1] if pixel_format.planar else film[0].shape[1]
 
-        def motions(t: int) -> Motions:
-            past = before[t]
-            return Motions(
-                None if past is None else motion(lumas[t], past, width),
-                [(t + n, motion(lumas[t], lumas[t + n], width)) for n in AHEAD if t + n < len(lumas)],
-            )
+        def flow(t: int, other: Array | None) -> Array | None:
+            return None if other is None else motion(lumas[t], other, width)
 
-        return list(pool.map(motions, range(count)))
-
-    def _seen(
-        self, frame: Array, disparity_of: Callable[[int, Array], Array], number: int, eye: str, form: PixelFormat
-    ) -> list[Layer]:
-        """What `eye` sees of a later frame."""
-        height, width = planes(frame)[0].shape if form.planar else frame.shape[:2]
-        disparity = disparity_of(number, np.empty((height, width), np.float32))
-        return seen_layers(
-            frame, disparity, self._gain, form, mirror=eye == "left", distrust=min(self.settings.edge_dilation, 1)
-        )
+        after = [*lumas[AHEAD:], *([None] * AHEAD)]
+        return list(pool.map(lambda t: Motions(flow(t, before[t]), flow(t, after[t])), range(count)))
 
     def _disparities(self, clip: Clip, depth: Sequence[Array], count: int) -> Callable[[int, Array], Array]:
         """A function from (frame, buffer) to that frame's disparity in pixels, finite, [H, W]. The clip has `count` frames."""

@@ -1,7 +1,6 @@
 """One new view of one picture: warp, then fill. Planar 4:2:0 and RGB, 8 and 16 bit."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -61,7 +60,7 @@ def render_view(
     distrust: int = 1,
     memory: Memory | None = None,
     halved: bool = False,
-    ahead: Sequence[tuple[list[Layer], Array]] = (),
+    ahead: tuple[list[Layer], Array] | None = None,
 ) -> None:
     """Writes the view that sees every pixel `gain * disparity` further left (right, if `mirror`) into `out`.
 
@@ -69,7 +68,7 @@ def render_view(
     invented. `gain` is 1 for a whole disparity, 0.5 for half of it, and at least 0. `distrust`: columns of background
     beside a silhouette that are taken to be mixed with it (0 or 1). `memory`: the former frame of this eye, if any.
     `halved`: the space holds this disparity at the size of chroma already, from the other eye. `ahead`:
-    layers of later frames (`seen_layers`) with the motion from this frame to them, float32 [2, h, w] in pixels.
+    the layers of a later frame (`seen_layers`) and the motion from this frame to it, float32 [2, h, w] in pixels.
     """
     peak = (1 << pixel_format.bits) - 1
     masks = [space.holes, space.chroma_holes]
@@ -84,10 +83,10 @@ def render_view(
         zip(sources, targets, masks, views, maps, depths, strict=False)
     ):
         cpu.warp_rows(source, depth, gain, mirror, target, shifts, mask, view, 0, target.shape[1], distrust, peak)
-        others = [Other(seen[number], _layer_flow(flow, number, mirror), filled=False) for seen, flow in ahead]
-        former = memory.former(number) if memory is not None else None
-        if former is not None and memory is not None and memory.flow is not None:
-            others.insert(0, Other(former, _layer_flow(memory.flow, number, mirror), filled=True))
+        others = memory.former(number) if memory is not None else []
+        if ahead is not None:
+            others.append(Other(ahead[0][number], ahead[1], filled=False))
+        others = [replace(other, flow=_layer_flow(other.flow, number, mirror)) for other in others]
         fill(source[turn], target[turn], depth[turn], gain, shifts, mask, effort, others)
         cpu_edges.soften(target[turn], shifts)
         if memory is not None:

@@ -165,9 +165,8 @@ def test_the_exponent_acts_on_depth_once(preset: str) -> None:
     depth = np.full((2, 8, 8), 0.5, np.float32)
     settings = ConvertSettings(synth="stereocrafter-zero", zero_preset=preset, exponent=2.0)
     like = torch.zeros(1, 4, 2, 8, 8)
-    before = (
-        0.25 if preset == "script" else 0.5
-    )  # the script raises the map before it is made small, the paper in the warp
+    # the script raises the map before it is made small, the paper in the warp
+    before = 0.25 if preset == "script" else 0.5
     assert torch.allclose(diffuse.latent_depth(depth, like, settings), torch.tensor(before))
 
 

@@ -20,7 +20,7 @@ from onnx import TensorProto, helper, numpy_helper
 from torch import nn
 
 sys.path.insert(0, str(Path(__file__).parent))
-from network import DepthNet, Gate, Residual, Up
+from network import DepthNet, Gate, Residual, Up, normed
 
 
 class Writer:
@@ -72,16 +72,8 @@ class Writer:
     def module(self, x: str, m: nn.Module) -> str:
         """A module of network.py applied to tensor x."""
         if isinstance(m, nn.Sequential):
-            parts = list(m)
-            i = 0
-            while i < len(parts):
-                if isinstance(parts[i], nn.Conv2d):
-                    norm = parts[i + 1] if i + 1 < len(parts) and isinstance(parts[i + 1], nn.BatchNorm2d) else None
-                    x = self.conv(x, parts[i], norm)
-                    i += 1 if norm is None else 2
-                else:
-                    x = self.module(x, parts[i])
-                    i += 1
+            for part, norm in normed(m):
+                x = self.conv(x, part, norm) if isinstance(part, nn.Conv2d) else self.module(x, part)
             return x
         if isinstance(m, nn.ReLU):
             return self.relu(x)

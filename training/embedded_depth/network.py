@@ -17,6 +17,14 @@ def conv(cin, cout, stride=1, act=True):
     return nn.Sequential(*layers, nn.ReLU(inplace=True)) if act else nn.Sequential(*layers)
 
 
+def normed(sequence: nn.Sequential):
+    """(module, the batch norm that follows it or None) of each part that isn't a norm itself."""
+    parts = list(sequence)
+    for part, after in zip(parts, [*parts[1:], None], strict=True):
+        if not isinstance(part, nn.BatchNorm2d):
+            yield part, after if isinstance(after, nn.BatchNorm2d) else None
+
+
 class Residual(nn.Module):
     """Two convolutions beside the identity."""
 

@@ -19,7 +19,7 @@ from onnx import numpy_helper
 from torch import nn
 
 sys.path.insert(0, str(Path(__file__).parent))
-from network import DepthNet, Gate, Residual, Up
+from network import DepthNet, Gate, Residual, Up, normed
 from train import Pool, shape_of
 
 
@@ -28,12 +28,8 @@ def layers(module: nn.Module):
     if isinstance(module, nn.Conv2d):
         yield module, None
     elif isinstance(module, nn.Sequential):
-        parts = list(module)
-        for part, following in zip(parts, [*parts[1:], None], strict=True):
-            if isinstance(part, nn.Conv2d):
-                yield part, following if isinstance(following, nn.BatchNorm2d) else None
-            else:
-                yield from layers(part)
+        for part, norm in normed(module):
+            yield from [(part, norm)] if isinstance(part, nn.Conv2d) else layers(part)
     elif isinstance(module, Residual | Gate):
         yield from layers(module.a)
         yield from layers(module.b)
