@@ -41,7 +41,7 @@ class StereoSettings(Settings):
     edge_dilation: int = Field(1, ge=0, le=8)
     """Grow near surfaces by so many pixels before the warp, so that soft outlines travel with them."""
     fill: Literal["fast", "best"] = "fast"
-    """Filling of disocclusions: fast, or best (slower, finer structure)."""
+    """Filling of disocclusions: fast, or best (slower, finer structure, and what neighbouring frames saw)."""
     border: Literal["fill", "paper", "crop", "scale"] = "fill"
     """Columns that no source pixel reaches at the frame's side: fill, paper (take the other view's), crop, or scale."""
     window_guard: bool = False
