@@ -127,7 +127,7 @@ def film(img, inv, view: View, rng):
     if view.focus > 0 or rng.random() < 0.08:
         at = 1 / view.focus if view.focus > 0 else np.quantile(inv, rng.uniform(0.3, 1.0))
         c = np.abs(inv - at) / max(at, 1e-3)
-        c = cv2.blur(np.clip(c * rng.uniform(1, 4), 0, 1), (3, 3))[..., None]
+        c = cv2.blur(np.clip(c * rng.uniform(0.5, 2.5), 0, 1), (3, 3))[..., None]
         b1, b2 = cv2.GaussianBlur(img, (0, 0), 1.0 * k), cv2.GaussianBlur(img, (0, 0), 2.8 * k)
         img = np.where(c < 0.5, img * (1 - 2 * c) + b1 * 2 * c, b1 * (2 - 2 * c) + b2 * (2 * c - 1))
     if rng.random() < 0.08:

@@ -51,6 +51,9 @@ class Builder:
         self.cut = np.full(room, -1, np.int32)
         self.count = 0
         self.frames = [(np.eye(3), np.zeros(3))]
+        # many real pictures hold a colour or two: there tint can't tell a thing from what is behind it
+        self.palette = rng.uniform(0.15, 0.95, (int(rng.integers(1, 4)), 1)) * rng.uniform(0.55, 1.15, (1, 3))
+        self.share_of_palette = rng.choice([0.0, 0.5, 0.95], p=[0.6, 0.2, 0.2])
 
     # -- places ------------------------------------------------------------------------------------------------------------------------
     def at(self, x, y, z, yaw=0.0, scale=1.0):
@@ -99,6 +102,9 @@ class Builder:
         row = np.zeros(12, np.float32)
         row[0] = bank[rng.integers(len(bank))]
         row[1] = (rng.uniform(0.2, 1.0) if family != "print" else 1.0) if contrast is None else contrast
+        if tint is None and rng.random() < self.share_of_palette:
+            shade = self.palette[rng.integers(len(self.palette))]
+            tint = np.clip(shade * np.exp(rng.normal(0, 0.15) + rng.normal(0, 0.05, 3)), 0.02, 1)
         if tint is None:
             v = rng.uniform(0.08, 1.0)
             tint = np.clip(v * (1 + rng.normal(0, 0.35, 3)), 0.02, 1) if rng.random() < 0.7 else np.full(3, v)
@@ -821,6 +827,55 @@ def tabletop(b):
     return out
 
 
+def stack(b):
+    """Things packed in layers in front of a wall until they fill the picture; those of the edge are cut by it."""
+    rng = b.rng
+    wall, near = rng.uniform(1.8, 3.2), rng.uniform(0.7, 1.2)
+    layers = int(rng.integers(2, 5))
+    b.add("floor", (9, 0.001, 7), (0, 0, 2.0), b.look(None, 0.6))
+    with b.at(0, 0, wall, rng.normal(0, 0.15)):
+        b.add("wall", (9, 4, 0.001), (0, 0, 0), b.look(None, 0.5, contrast=rng.uniform(0.05, 1)))
+    kind = rng.choice(["turned", "box", "taper", "ball", "lump"]) if rng.random() < 0.4 else None
+    for z in np.linspace(near, wall - 0.25, layers):
+        high = rng.uniform(0.2, 0.35) + 0.45 * (z - near) / (wall - near) * rng.uniform(0.6, 1.4)
+        x = -0.65 * z - rng.uniform(0, 0.3)
+        while x < 0.65 * z:
+            wide = rng.uniform(0.15, 0.55)
+            h = high * rng.uniform(0.7, 1.25)
+            with b.at(x, 0, z + rng.normal(0, 0.06), rng.normal(0, 0.3)):
+                if rng.random() < 0.35:  # on a box of its own
+                    foot = h * rng.uniform(0.2, 0.6)
+                    b.add("box", (wide * 1.3, foot, wide), (0, 0, 0), b.look(None, 0.4))
+                    with b.at(0, foot, 0):
+                        thing(b, h - 0.5 * foot)
+                elif kind is not None:
+                    b.add(kind, (wide, h, wide), (0, 0, 0), b.look(tile=0.3))
+                else:
+                    thing(b, h)
+            x += wide * rng.uniform(0.6, 1.6)
+    if rng.random() < 0.4:  # a ledge along the lower edge, nearer than all
+        b.add("box", (3, rng.uniform(0.1, 0.25), 0.25), (0, 0, near - 0.3), b.look(None, 0.5), turn(rng.normal(0, 0.15)))
+    for _ in range(int(rng.integers(0, 3))):  # rods and stems from bottom to top
+        w = rng.uniform(0.01, 0.05)
+        z = rng.uniform(near, wall)
+        b.add("cylinder", (w, 2.5, w), (rng.uniform(-0.5, 0.5) * z, 0, z), b.look(), turn(0, 0, rng.normal(0, 0.15)))
+    lamps = [
+        [rng.uniform(-2, 2), rng.uniform(1, 3), rng.uniform(-0.5, 1), *([rng.uniform(0.2, 1.2)] * 3), rng.uniform(1, 3)]
+    ]
+    return [
+        View(
+            np.array([rng.uniform(-0.2, 0.2), rng.uniform(0.15, 0.7), rng.uniform(-0.4, 0.15)]),
+            rng.normal(0, 6),
+            rng.normal(-3, 5),
+            rng.normal(0, 1.5),
+            rng.uniform(28, 55),
+            reach=2.5,
+            lamps=lamps,
+        )
+        for _ in range(3)
+    ]
+
+
 def desk(b):
     rng = b.rng
     shell(b, -rng.uniform(2.5, 5), rng.uniform(2.5, 5), -2, rng.uniform(2.2, 6), 2.8)
@@ -1307,14 +1362,15 @@ def loose(b):
 
 MIX = {
     room: 0.13,
-    corridor: 0.03,
-    tabletop: 0.24,
+    corridor: 0.02,
+    tabletop: 0.19,
+    stack: 0.10,
     desk: 0.12,
     heap: 0.04,
-    street: 0.18,
-    field_scene: 0.08,
-    portrait: 0.07,
+    street: 0.17,
+    field_scene: 0.07,
+    portrait: 0.06,
     group: 0.05,
     close: 0.03,
-    loose: 0.03,
+    loose: 0.02,
 }

@@ -130,7 +130,7 @@ class Pool:
             img = (img - mean) * gain + mean + lift + rng.normal(0, 0.02, 3)
             if rng.random() < 0.5:
                 grey = img.mean(2, keepdims=True)
-                img = grey + (img - grey) * rng.uniform(0.5, 2.0)
+                img = grey + (img - grey) * rng.uniform(0.5, 1.6)
             x[k, :3] = np.clip(img, 0, 1).transpose(2, 0, 1) * 2 - 1
             t[k, 0], m[k, 0] = tt, mm
         return torch.from_numpy(x), torch.from_numpy(t), torch.from_numpy(m)
