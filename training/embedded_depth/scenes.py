@@ -854,7 +854,9 @@ def stack(b):
                     thing(b, h)
             x += wide * rng.uniform(0.6, 1.6)
     if rng.random() < 0.4:  # a ledge along the lower edge, nearer than all
-        b.add("box", (3, rng.uniform(0.1, 0.25), 0.25), (0, 0, near - 0.3), b.look(None, 0.5), turn(rng.normal(0, 0.15)))
+        b.add(
+            "box", (3, rng.uniform(0.1, 0.25), 0.25), (0, 0, near - 0.3), b.look(None, 0.5), turn(rng.normal(0, 0.15))
+        )
     for _ in range(int(rng.integers(0, 3))):  # rods and stems from bottom to top
         w = rng.uniform(0.01, 0.05)
         z = rng.uniform(near, wall)
