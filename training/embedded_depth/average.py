@@ -19,7 +19,7 @@ def average(start: Path, last: Path, share: float) -> dict:
     for name, value in state["mean"].items():
         if value.dtype.is_floating_point:
             value.lerp_(first["mean"][name], 1 - share)
-    state["options"]["average"] = str(share)
+    state["average"] = share
     return state
 
 
