@@ -127,6 +127,8 @@ def history(state) -> list[dict]:
         "minutes": round(state["spent"] / 60, 1),
         "loss": round(float(np.mean(state["curve"][-200:])), 4),
     }
+    if "average" in state:
+        run["average"] = state["average"]  # share of this run's weights, by average.py
     return [*before, run]
 
 

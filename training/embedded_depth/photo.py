@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
+from builder import Builder, View, turn
 from meshes import MeshBank
 from raster import shade, shadow_map, shrink, visible
-from scenes import MIX, Builder, View, turn
+from scenes import MIX
 from textures import TextureBank
 
 
@@ -55,8 +56,6 @@ def render(b: Builder, mesh, view: View, height: int, width: int, rng):
         to_map[:, 3] = -to_map[:, :3] @ centre
         to_map[:2, 3] += res / 2
         xyz = cam @ to_map[:, :3].T + to_map[:, 3]
-        size = np.linalg.norm(np.diag(b.mats[0]))  # floor and shell: never casters worth their cost
-        del size
         shadows = shadow_map(xyz.astype(np.float32), f, res)
         bias = np.float32(reach * 0.03)
     else:
