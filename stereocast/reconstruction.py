@@ -208,9 +208,8 @@ def reconstruct(
         scenes.write(scenes.ply_bytes(made.gaussians), folder / "scene.ply")
         result.files += [folder / "scene.4dgs", folder / "scene.ply"]
     result.gaussians, result.method = len(made.gaussians), made.info.method
-    whole = (
-        source is not None and Path(str(source)).suffix.lower() in _OBJECTS
-    )  # seen from all around, nothing is guessed
+    # an object is seen from all around: nothing is guessed
+    whole = source is not None and Path(str(source)).suffix.lower() in _OBJECTS
     result.note = RELIEF_NOTE if made.info.method == "relief" and not whole else ""
     _write_sequence(made, settings, folder, result)
     _write_films(made, settings, folder, device, progress, result)

@@ -19,23 +19,7 @@ FOLDER = ROOT / "training/embedded_depth"
 def room(monkeypatch):
     """The script's own modules, importable as they are there."""
     monkeypatch.syspath_prepend(str(FOLDER))
-    names = (
-        "meshes",
-        "textures",
-        "raster",
-        "builder",
-        "things",
-        "furniture",
-        "indoors",
-        "outdoors",
-        "people",
-        "scenes",
-        "photo",
-        "losses",
-        "network",
-        "train",
-        "export",
-    )
+    names = [path.stem for path in FOLDER.glob("*.py")]
     for name in names:
         monkeypatch.delitem(sys.modules, name, raising=False)
     yield

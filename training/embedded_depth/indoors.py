@@ -79,6 +79,13 @@ def corridor(b):
     ]
 
 
+def still_lamp(rng):
+    """A lamp somewhere over a still life, towards the camera: place, colour, reach."""
+    return [
+        rng.uniform(-2, 2), rng.uniform(1, 3), rng.uniform(-0.5, 1), *([rng.uniform(0.2, 1.2)] * 3), rng.uniform(1, 3),
+    ]  # fmt: skip
+
+
 def tabletop(b):
     """Still lifes: things in front of a wall or a cloth, camera low and near; some are cut by the frame."""
     rng = b.rng
@@ -123,9 +130,7 @@ def tabletop(b):
     if rng.random() < 0.3:  # near and cut by the lower edge
         with b.at(rng.uniform(-0.5, 0.5), -0.1, rng.uniform(0.45, 0.8)):
             thing(b, rng.uniform(0.2, 0.4))
-    lamps = [
-        [rng.uniform(-2, 2), rng.uniform(1, 3), rng.uniform(-0.5, 1), *([rng.uniform(0.2, 1.2)] * 3), rng.uniform(1, 3)]
-    ]
+    lamps = [still_lamp(rng)]
     out = []
     for _ in range(3):
         y = rng.uniform(0.15, 1.1)
@@ -177,9 +182,7 @@ def stack(b):
         w = rng.uniform(0.01, 0.05)
         z = rng.uniform(near, wall)
         b.add("cylinder", (w, 2.5, w), (rng.uniform(-0.5, 0.5) * z, 0, z), b.look(), turn(0, 0, rng.normal(0, 0.15)))
-    lamps = [
-        [rng.uniform(-2, 2), rng.uniform(1, 3), rng.uniform(-0.5, 1), *([rng.uniform(0.2, 1.2)] * 3), rng.uniform(1, 3)]
-    ]
+    lamps = [still_lamp(rng)]
     return [
         View(
             np.array([rng.uniform(-0.2, 0.2), rng.uniform(0.15, 0.7), rng.uniform(-0.4, 0.15)]),

@@ -9,7 +9,7 @@ from things import SKIN, animal, bust, car, green, person, plant, thing, tree
 
 
 def backdrop(b):
-    """What stands behind people and close things. Returns (sky, shadow reach)."""
+    """What stands behind people and close things. Returns whether it leaves the sky open."""
     rng = b.rng
     k = rng.random()
     if k < 0.4:
