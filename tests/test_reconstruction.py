@@ -67,3 +67,13 @@ def test_faults_are_named(tmp_path):
     cv2.imwrite(str(tmp_path / "clear.png"), np.zeros((40, 40, 4), np.uint8))
     with pytest.raises(SourceError, match="no object"):
         reconstruct(str(tmp_path / "clear.png"), tmp_path / "o", SMALL)
+
+
+@pytest.mark.gpu
+def test_picture_to_films_on_a_gpu(tmp_path):
+    pytest.importorskip("gsplat", reason="needs the 4d extra")
+    cv2.imwrite(str(tmp_path / "egg.png"), frame())
+    settings = SMALL.model_copy(update={"device": "cuda", "iterations": 400, "matrix_size": 96})
+    result = reconstruct(str(tmp_path / "egg.png"), None, settings)
+    assert all(path.exists() for path in result.files)
+    assert shape(tmp_path / "egg_4d/orbit.mp4") == (3, (64, 64, 3))

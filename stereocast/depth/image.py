@@ -25,6 +25,13 @@ from stereocast.types import Array, Clip, DepthMap, StreamInfo
 _log = logging.getLogger(__name__)
 
 
+def _float_head(model: Any) -> Any:
+    """The last convolutions in float32: half precision would draw terraces into the depth."""
+    first = next(layer for layer in model.head.float().modules() if isinstance(layer, torch.nn.Conv2d))
+    first.register_forward_pre_hook(lambda _, given: (given[0].float(),))
+    return model
+
+
 class _ImageDepth:
     """What both share: one call per few frames."""
 
@@ -39,7 +46,7 @@ class _ImageDepth:
         store = weights.WeightStore(weights.parse_paths(settings.weights, self.name), settings.accept_licence)
         dtype = memory.dtype_for(settings.precision, self.device)
         path = store.path(self.name)
-        self.model = weights.load_transformers(self.model_class, path, dtype).to(self.device)
+        self.model = _float_head(weights.load_transformers(self.model_class, path, dtype).to(self.device))
         self.shape = self.network_size(info.height, info.width, settings.depth_size)
         self._smoother = steady.FlowSmoother(settings.smooth)
         self._scale = steady.Scale()

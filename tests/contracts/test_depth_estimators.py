@@ -155,3 +155,25 @@ def test_repeated_frames_are_left_out(name, given):
     out, maps = depth_of(open_estimator(name, given), overlapping)
     assert np.concatenate([clip.pts for clip in out]).tolist() == list(range(6))
     assert len(joined(maps)) == 6
+
+
+@pytest.mark.parametrize("name", LEARNED)
+def test_half_precision_changes_little(name, given):
+    want = joined(depth_of(open_estimator(name, given, seed=3), clips(frames(6), [6]))[1])
+    made = joined(depth_of(open_estimator(name, given, seed=3, precision="bf16"), clips(frames(6), [6]))[1])
+    assert np.corrcoef(made.ravel(), want.ravel())[0, 1] > 0.97
+    assert len(np.unique(made)) > 0.25 * len(np.unique(want)), "terraces"
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize(
+    "options", [{}, {"precision": "bf16"}, {"depth_offload": "model"}, {"depth_offload": "sequential"}]
+)
+@pytest.mark.parametrize("name", LEARNED)
+def test_a_gpu_gives_what_the_cpu_gives(name, given, options):
+    """Half precision and offloading change the last bits alone."""
+    want = joined(depth_of(open_estimator(name, given, seed=3), clips(frames(12), [4]))[1])
+    made = joined(depth_of(open_estimator(name, given, seed=3, device="cuda", **options), clips(frames(12), [4]))[1])
+    assert made.dtype == np.float32
+    assert np.abs(made - want).mean() < 0.05 * np.ptp(want)
+    assert np.corrcoef(made.ravel(), want.ravel())[0, 1] > 0.97

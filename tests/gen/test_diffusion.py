@@ -84,3 +84,30 @@ def test_bad_step_counts_and_files_are_said_in_one_line(tmp_path: Path) -> None:
     assert "Traceback" not in run.output
     run = CliRunner().invoke(build("gen"), f"gen {tmp_path / 'none.png'}".split())
     assert run.exit_code == 2
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("model", ["256", "512", "1024"])
+@pytest.mark.parametrize("options", [{}, {"offload": True, "vae_tile": 8}, {"batch_cfg": True, "precision": "bf16"}])
+def test_a_gpu_samples_what_the_cpu_samples(tmp_path: Path, model: str, options: dict) -> None:
+    folder = tiny.write(tmp_path, model)
+    films = []
+    for device, more in (("cpu", {}), ("cuda:0", options)):
+        source = open_source(folder, GenSettings(steps=4, frames=4, cfg=3.0, seed=5, **more), device)
+        conditions = source.conditions(np.full((50, 90, 3), 0.4, np.float32), None)
+        films.append(source.decoded(source.trajectory(conditions).levels[-1]))
+    assert films[1].shape == films[0].shape
+    assert np.abs(films[1] - films[0]).mean() < 0.02
+
+
+@pytest.mark.gpu
+def test_a_clip_from_the_command_line_on_a_gpu(tmp_path: Path) -> None:
+    folder = tiny.write(tmp_path / "weights", "512")
+    image = picture(tmp_path / "img.png")
+    arguments = (
+        f"gen {image} --prompt boat --format mono --weights {folder} --steps 2 --frames 4 --device cuda --compile"
+    )
+    run = CliRunner().invoke(build("gen"), arguments.split())
+    assert run.exit_code == 0, run.output
+    with av.open(str(tmp_path / "img_mono.mp4")) as film:
+        assert len(list(film.decode(video=0))) == 4

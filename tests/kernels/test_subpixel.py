@@ -67,3 +67,15 @@ def test_a_line_one_pixel_wide_survives():
     planes[0, 0, 20] = 255
     view, _, _ = kernels.warp_subpixel(planes, disparity)
     assert view[0, 0, 13] == 255
+
+
+@pytest.mark.gpu
+@settings(deadline=None, max_examples=40)
+@given(scenes())
+def test_cuda_agrees_with_the_reference(scene):
+    import torch
+
+    planes, disparity, gain, mirror = scene
+    want = reference.warp_subpixel(planes, disparity, gain, mirror)
+    made = kernels.warp_subpixel(torch.from_numpy(planes).cuda(), torch.from_numpy(disparity).cuda(), gain, mirror)
+    agree((array.cpu() for array in made), want)

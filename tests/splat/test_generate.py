@@ -63,3 +63,19 @@ def test_mask_of_white_is_empty():
     image[0, 2, 2] = 0
     masks = generate.masks_of(image)
     assert masks[0, 2, 2] == 255 and masks.sum() == 255
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("together", [True, False])
+def test_a_gpu_samples_the_matrix_that_the_cpu_samples(models, together):
+    import copy
+    from dataclasses import replace
+
+    image = np.full((64, 64, 3), 255, np.uint8)
+    image[16:48, 24:40] = (180, 40, 40)
+    options = generate.Stage1(3, 2, 4, choices=ComposeOptions(rollback_steps=1), seed=4)
+    want = generate.stage1(models, options, lambda *_: None, image=image)
+    there = replace(copy.deepcopy(models), device="cuda:0", dtype=torch.bfloat16, together=together)
+    there.svd.to(torch.bfloat16), there.sv3d.to(torch.bfloat16), there.tower.to(torch.bfloat16)
+    made = generate.stage1(there, options, lambda *_: None, image=image)
+    assert np.abs(made.images.astype(float) - want.images).mean() < 16

@@ -141,3 +141,36 @@ def test_wrong_shapes_are_refused():
         )
     with pytest.raises(ValueError, match="degree"):
         rasterize(*list(leaves.values())[:4], leaves["sh"][:, :4], VIEWS, KS, Options(8, 8, 3))
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("antialiased", [False, True])
+def test_gsplat_on_a_gpu_renders_what_we_render(antialiased):
+    """Pictures, depth and gradients of both back ends of `render.rasterize`."""
+    pytest.importorskip("gsplat", reason="needs the 4d extra")
+    from stereocast.splat import render
+
+    results = []
+    for device in ("cpu", "cuda"):
+        given = {name: value.detach().to(device).requires_grad_() for name, value in scene(60).items()}
+        shapes = (given["means"], given["quats"], given["scales"])
+        seen = render.rasterize(shapes, given["opacities"], given["sh"], CAMERAS, (0.2, 0.4, 0.6), 3, antialiased)
+        (seen.rgb.square().sum() + seen.alpha.sum()).backward()
+        grads = torch.cat([value.grad.reshape(60, -1).cpu() for value in given.values()], 1)
+        results.append(
+            (
+                seen.rgb.detach().cpu(),
+                seen.alpha.detach().cpu(),
+                seen.depth.detach().cpu(),
+                grads,
+                seen.place_gradients(),
+            )
+        )
+    ours, theirs = results
+    assert (ours[0] - theirs[0]).abs().max() < 0.02
+    assert (ours[1] - theirs[1]).abs().max() < 0.02
+    solid = ours[1] > 0.5
+    assert ((ours[2] - theirs[2]).abs()[solid] < 0.02).all()
+    assert (ours[3] - theirs[3]).norm() < 0.02 * ours[3].norm()
+    assert ours[4].shape == theirs[4].shape
+    assert np.linalg.norm(ours[4] - theirs[4]) < 0.02 * np.linalg.norm(ours[4])

@@ -207,3 +207,30 @@ def test_gen_makes_a_stereo_clip(folder: Path, tmp_path: Path, preset: str, eyes
     with av.open(str(next(tmp_path.glob("*SBS.mp4")))) as out:
         frames = list(out.decode(video=0))
     assert (len(frames), frames[0].width, frames[0].height) == (4, 256, 64)
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("options", [{}, {"offload": True}, {"feature_budget_gb": 0.0}, {"zero_levels": "inversion"}])
+@pytest.mark.parametrize("preset", ["paper", "script"])
+def test_a_gpu_makes_the_view_that_the_cpu_makes(folder: Path, preset: str, options: dict) -> None:
+    views = []
+    for device, more in (("cpu", {k: v for k, v in options.items() if k == "zero_levels"}), ("cuda:0", options)):
+        settings = ConvertSettings(**FAST, zero_window=4, zero_overlap=1, full_view=True, zero_preset=preset, **more)
+        memory = checkpoints.memory_of(settings, device)
+        stage = diffuse.ZeroSynthesizer(settings, INFO, checkpoints.load(folder, device, "auto", memory))
+        views.append(np.concatenate([clip.right for clip in stage(clips(9))]).astype(float))
+    assert np.abs(views[1] - views[0]).mean() < 6
+
+
+@pytest.mark.gpu
+def test_films_and_pictures_from_the_command_line_on_a_gpu(folder: Path, tmp_path: Path) -> None:
+    source, image = film(tmp_path / "film.mkv"), tmp_path / "img.png"
+    np.save(tmp_path / "depth.npy", np.tile(np.linspace(0, 1, 64, dtype=np.float32)[:, None], (6, 1, 96)))
+    cv2.imwrite(str(image), next(clips(1))[0].frames[0])
+    common = f"--weights dynamicrafter={folder} --steps 2 --cfg 1 --restart-passes 1 --restart-steps 1 --device cuda"
+    words = f"convert {source} --synth stereocrafter-zero {common} --depth {tmp_path} --zero-window 4 --zero-overlap 1"
+    run = CliRunner().invoke(build("convert"), words.split())
+    assert run.exit_code == 0, run.output
+    run = CliRunner().invoke(build("gen"), f"gen {image} {common} --frames 4 --fps 8".split())
+    assert run.exit_code == 0, run.output
+    assert len(list(tmp_path.glob("*SBS.mp4"))) == 2
