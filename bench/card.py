@@ -155,7 +155,10 @@ def _crafter() -> list[Row]:
     vae = built(lambda: AutoencoderKLTemporalDecoder(
         block_out_channels=(128, 256, 512, 512), layers_per_block=2, down_block_types=("DownEncoderBlock2D",) * 4,
     ))  # fmt: skip
-    tower = CLIPVisionConfig(hidden_size=1280, intermediate_size=5120, num_hidden_layers=32, num_attention_heads=16, patch_size=14, projection_dim=1024)  # fmt: skip
+    tower = CLIPVisionConfig(
+        hidden_size=1280, intermediate_size=5120, num_hidden_layers=32, num_attention_heads=16, patch_size=14,
+        projection_dim=1024,
+    )  # fmt: skip
     networks = depthcrafter.Networks(unet, vae, built(lambda: CLIPVisionModelWithProjection(tower)), DEVICE)
     rows, weights = [], torch.cuda.memory_allocated()
     for rows_, columns in ((512, 1024), (576, 1024)):
@@ -232,7 +235,8 @@ PARTS = {"warp": warp, "video": video, "zero": zero, "depth": depth, "matrix": m
 
 def main(argv: list[str]) -> int:
     """One line a row; parts that fail are said and don't stop the others."""
-    parser = argparse.ArgumentParser(prog="python -m bench card", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)  # fmt: skip
+    shape = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser(prog="python -m bench card", description=__doc__, formatter_class=shape)
     parser.add_argument("--part", default=",".join(PARTS))
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args(argv)
