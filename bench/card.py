@@ -187,11 +187,11 @@ def matrix() -> list[Row]:
     from stereocast.models import svd
 
     rows = []
-    for name, vector, frames, context in (("SVD", 768, 25, 1024), ("SV3D", 1280, 21, 1024)):
-        unet = svd.build_unet(svd.full_config(), vector).to(DEVICE, torch.bfloat16)
+    for name, vector, frames in (("SVD", 768, 25), ("SV3D", 1280, 21)):
+        unet = built(lambda vector=vector: svd.build_unet(svd.full_config(), vector), torch.bfloat16)
         x = torch.randn(frames, 8, 72, 72, device=DEVICE, dtype=torch.bfloat16)
         levels = torch.full((frames,), 0.5, device=DEVICE)
-        tokens = torch.randn(frames, 1, context, device=DEVICE, dtype=torch.bfloat16)
+        tokens = torch.randn(1, 1, 1024, device=DEVICE, dtype=torch.bfloat16)
         codes = torch.randn(frames, vector, device=DEVICE, dtype=torch.bfloat16)
 
         def call(unet: Any = unet, args: Any = (x, levels, tokens, codes, frames)) -> None:

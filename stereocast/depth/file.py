@@ -20,7 +20,7 @@ _MAPS = {".png", ".tif", ".tiff", ".exr", ".jpg", ".jpeg", ".npy", ".npz"}
 class FileDepth:
     """Pairs each frame with the next map of `maps` (float32 [h, w], 0..1 with 1 = nearest, or 1/m if `metric`).
 
-    Raises SourceError when the maps end before the film does.
+    Raises SourceError when the maps end before the film does, or differ in size.
     """
 
     held = 0
@@ -32,6 +32,7 @@ class FileDepth:
 
     def __call__(self, clips: Iterator[Clip]) -> Iterator[DepthClip]:
         taken = 0
+        shape: tuple[int, ...] | None = None
         for clip in clips:
             values = []
             for _ in range(len(clip)):
@@ -39,6 +40,13 @@ class FileDepth:
                 if depth is None:
                     raise SourceError(
                         f"{self._name} ends after {taken} frames but the film goes on; give one map per frame"
+                    )
+                shape = shape or depth.shape
+                if depth.shape != shape:
+                    (height, width), (first_height, first_width) = depth.shape, shape
+                    raise SourceError(
+                        f"{self._name}: map {taken + 1} is {width}x{height}, the first {first_width}x{first_height}; "
+                        f"all maps of a film have one size"
                     )
                 values.append(depth)
                 taken += 1

@@ -1,7 +1,5 @@
 """The exact warp's column map in Triton: all pixels at once, and of those that meet the last in walking order wins."""
 
-from typing import Any
-
 import torch
 import triton
 import triton.language as tl
@@ -10,9 +8,7 @@ from stereocast.types import Array
 
 
 @triton.jit  # type: ignore[untyped-decorator]
-def _columns(
-    powers: Any, last: Any, factor: Any, width: Any, total: Any, rightwards: tl.constexpr, block: tl.constexpr
-) -> None:
+def _columns(powers, last, factor, width, total, rightwards: tl.constexpr, block: tl.constexpr):  # type: ignore[no-untyped-def]  # Triton compiles annotations too
     at = tl.program_id(0) * block + tl.arange(0, block)
     inside = at < total
     column = at % width

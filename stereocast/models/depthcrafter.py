@@ -93,6 +93,12 @@ def _dtype(network: Any) -> torch.dtype:
     return next(network.parameters()).dtype
 
 
+def _cast(network: Any, dtype: torch.dtype) -> None:
+    torch.nn.Module.to(
+        network, dtype
+    )  # diffusers' own `to` warns at each call of modules that should stay float32: none
+
+
 @dataclass(slots=True)
 class Networks:
     """The three networks, where they run, and how they are moved there.
@@ -147,12 +153,12 @@ class Networks:
         wide = torch.float32 if kept == torch.float16 and self.vae.config.force_upcast else kept
         with self.on_device(self.vae) as vae:
             if wide != kept:
-                vae.to(wide)
+                _cast(vae, wide)
             try:
                 latents = vae.encode(frames.to(wide)).latent_dist.mode()
             finally:
                 if wide != kept:
-                    vae.to(kept)
+                    _cast(vae, kept)
         return latents.to(self.dtype)
 
     @property

@@ -72,7 +72,7 @@ def _gsplat(
     views, ks, backgrounds = (torch.as_tensor(a.copy(), dtype=torch.float32, device=opacities.device) for a in cameras)
     colours, alpha, meta = rasterization(
         *shapes, opacities, harmonics, views, ks, *size, sh_degree=degree, packed=False, render_mode="RGB+ED",
-        backgrounds=torch.cat([backgrounds, torch.zeros_like(backgrounds[:, :1])], 1),
+        backgrounds=backgrounds,
         rasterize_mode="antialiased" if antialiased else "classic",
     )  # fmt: skip
     if meta["means2d"].requires_grad:

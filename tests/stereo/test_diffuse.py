@@ -225,10 +225,13 @@ def test_a_gpu_makes_the_view_that_the_cpu_makes(folder: Path, preset: str, opti
 @pytest.mark.gpu
 def test_films_and_pictures_from_the_command_line_on_a_gpu(folder: Path, tmp_path: Path) -> None:
     source, image = film(tmp_path / "film.mkv"), tmp_path / "img.png"
-    np.save(tmp_path / "depth.npy", np.tile(np.linspace(0, 1, 64, dtype=np.float32)[:, None], (6, 1, 96)))
+    maps = tmp_path / "maps"
+    maps.mkdir()
+    for n in range(6):
+        np.save(maps / f"{n}.npy", np.tile(np.linspace(0, 1, 64, dtype=np.float32)[:, None], (1, 96)))
     cv2.imwrite(str(image), next(clips(1))[0].frames[0])
     common = f"--weights dynamicrafter={folder} --steps 2 --cfg 1 --restart-passes 1 --restart-steps 1 --device cuda"
-    words = f"convert {source} --synth stereocrafter-zero {common} --depth {tmp_path} --zero-window 4 --zero-overlap 1"
+    words = f"convert {source} --synth stereocrafter-zero {common} --depth {maps} --zero-window 4 --zero-overlap 1"
     run = CliRunner().invoke(build("convert"), words.split())
     assert run.exit_code == 0, run.output
     run = CliRunner().invoke(build("gen"), f"gen {image} {common} --frames 4 --fps 8".split())
