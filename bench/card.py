@@ -43,7 +43,7 @@ def built(make: Callable[[], Any], dtype: torch.dtype = torch.float16) -> Any:
     torch.set_default_dtype(dtype)
     try:
         with torch.device(DEVICE):
-            return make().eval().requires_grad_(False)
+            return make().to(DEVICE).eval().requires_grad_(False)  # diffusers makes a few scalars on the host
     finally:
         torch.set_default_dtype(before)
 

@@ -57,6 +57,14 @@ def video_depth_anything(folder: Path, name: str) -> list[str]:
     return [f"{name}={folder}"]
 
 
+def _contrasting(model: torch.nn.Module) -> torch.nn.Module:
+    """Weights that keep the size of what passes: as transformers draws them, depth would be flat but for rounding."""
+    for value in model.parameters():
+        if value.ndim > 1:
+            torch.nn.init.normal_(value, std=(2 / value[0].numel()) ** 0.5)
+    return model
+
+
 def depth_anything(folder: Path, name: str) -> list[str]:
     from transformers import DepthAnythingConfig, DepthAnythingForDepthEstimation, Dinov2Config
 
@@ -69,7 +77,7 @@ def depth_anything(folder: Path, name: str) -> list[str]:
         backbone_config=backbone, reassemble_hidden_size=32, neck_hidden_sizes=[16, 24, 32, 32],
         fusion_hidden_size=16, head_hidden_size=8, patch_size=14,
     )  # fmt: skip
-    model = DepthAnythingForDepthEstimation(config)
+    model = _contrasting(DepthAnythingForDepthEstimation(config))
     model.head.conv3.bias.data += 3
     model.save_pretrained(folder)
     return [f"{name}={folder}"]
@@ -89,6 +97,6 @@ def depth_pro(folder: Path, name: str) -> list[str]:
         scaled_images_feature_dims=[16, 16, 16], use_fov_model=True, num_fov_head_layers=2,
         image_model_config=vision, patch_model_config=vision, fov_model_config=vision,
     )  # fmt: skip
-    model = DepthProForDepthEstimation(config)
+    model = _contrasting(DepthProForDepthEstimation(config))
     model.save_pretrained(folder)
     return [f"{name}={folder}"]
