@@ -12,6 +12,7 @@ from typing import Any
 import av
 
 from stereocast.errors import UsageError
+from stereocast.media import timing
 
 log = logging.getLogger(__name__)
 
@@ -173,21 +174,12 @@ class Passthrough:
                 output.mux(packet)
 
     def _within(self, packet: Any) -> bool:
-        ticks = packet.pts if packet.pts is not None else packet.dts
-        if ticks is None:
+        times = timing.moved(
+            packet.pts, packet.dts, Fraction(packet.time_base), shift=self._shift, stop=self._stop, clamp=self._clamp
+        )
+        if times is None:
             return False
-        base = Fraction(packet.time_base)
-        if self._stop is not None and ticks * base >= self._stop:
-            return False
-        if self._shift:
-            moved = round(self._shift / base)
-            if ticks - moved < 0:
-                return False
-            packet.pts = None if packet.pts is None else packet.pts - moved
-            packet.dts = None if packet.dts is None else packet.dts - moved
-        if self._clamp and ticks < 0:
-            # Matroska has no time before 0; the muxer would shift the pictures too. It is the encoder's priming alone.
-            packet.pts = packet.dts = 0
+        packet.pts, packet.dts = times
         return True
 
 

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ import numpy as np
 from stereocast import planes
 from stereocast.errors import SourceError, UsageError
 from stereocast.media import colour as colours
-from stereocast.media import probe
+from stereocast.media import probe, timing
 from stereocast.types import Array, Clip, Colour, Frame, PixelFormat, StreamInfo
 
 log = logging.getLogger(__name__)
@@ -211,32 +212,18 @@ class VideoSource:
 
     def _timed(self) -> Iterator[tuple[Any, int]]:
         """Frames with strictly rising ticks from `start` to `end`; missing ticks are guessed from the rate."""
-        step = max(1, round(1 / (Fraction(self.info.rate or 25) * self.time_base)))
-        last: int | None = None
+        head, self._head = self._head, None
+        step = timing.nominal_step(self.info.rate, self.time_base)
+        frames = timing.rising(chain([head], self._decoded), _stamp, self.time_base, self.first_pts, step)
         begin = self.start_pts if self.options.start else None
         stop = self.first_pts + self.options.end / self.time_base if self.options.end is not None else None
-        frame: Any = self._head
-        self._head = None
-        while frame is not None:
-            pts = frame.pts if frame.pts is not None else frame.dts
-            if pts is None:
-                pts = self.first_pts if last is None else last + step
-            elif frame.time_base and Fraction(frame.time_base) != self.time_base:
-                pts = round(pts * Fraction(frame.time_base) / self.time_base)
-            if last is not None and pts <= last:
-                pts = last + 1
-            last = pts
-            if stop is not None and pts >= stop:
-                return
-            if begin is None or pts >= begin:
-                yield frame, pts - self.start_pts
-            frame = next(self._decoded, None)
+        return timing.between(frames, begin, stop, self.start_pts)
 
     def __iter__(self) -> Iterator[Frame]:
         self._early = None
-        frames = (
-            self._timed() if self.options.rate is None else _resampled(self._timed(), self.options.rate, self.time_base)
-        )
+        frames = self._timed()
+        if self.options.rate is not None:
+            frames = timing.resampled(frames, self.options.rate, self.time_base)
         for frame, pts in frames:
             if self.options.first is None or pts >= self.options.first:
                 yield Frame(self._upright(frame), pts, self.info.pixel_format, self.info.colour)
@@ -291,6 +278,11 @@ def copied(packet: Any) -> Any:
     return copy
 
 
+def _stamp(frame: Any) -> tuple[int | None, Fraction | None]:
+    ticks = frame.pts if frame.pts is not None else frame.dts
+    return ticks, Fraction(frame.time_base) if frame.time_base else None
+
+
 def _plane_views(frame: Any, pixel_format: PixelFormat) -> Iterator[Array]:
     for plane in frame.planes:
         width = plane.line_size // np.dtype(pixel_format.dtype).itemsize
@@ -319,23 +311,6 @@ def _deinterlacer(frame: Any, time_base: Fraction) -> Any:
     bwdif.link_to(sink)
     graph.configure()
     return graph
-
-
-def _resampled(frames: Iterator[tuple[Any, int]], rate: Fraction, time_base: Fraction) -> Iterator[tuple[Any, int]]:
-    """A constant rate by repeating and dropping: each output time shows the frame that is on screen then."""
-    step = 1 / (rate * time_base)
-    origin: int | None = None
-    shown: Any = None
-    count = 0
-    for frame, pts in frames:
-        if origin is None:
-            origin = pts
-        while shown is not None and origin + count * step < pts:
-            yield shown, round(origin + count * step)
-            count += 1
-        shown = frame
-    if shown is not None and origin is not None and origin + count * step <= pts:
-        yield shown, round(origin + count * step)
 
 
 class ImageSource:

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 import av
 
 from stereocast.errors import SourceError
-from stereocast.media import probe, reader
+from stereocast.media import probe, reader, timing
 
 log = logging.getLogger(__name__)
 
@@ -78,7 +78,7 @@ def _groups(path: Path, spans: Sequence[Span], time_base: Fraction) -> Iterator[
                 slack = coarse / time_base if coarse > time_base else 1
                 if abs(min(times) + shift - span.first) > slack or abs(max(times) + shift - span.last) > slack:
                     return
-                _retime(group, coarse, time_base, shift)
+                timing.retime(group, coarse, time_base, shift)
                 yield [_start_coded(packet, prefix) for packet in group] if prefix else group
     except (av.error.FFmpegError, OSError, IndexError) as error:
         log.debug("%s: %s", path, error)
@@ -115,26 +115,6 @@ def _start_coded(packet: Any, prefix: int) -> Any:
     changed.pts, changed.dts, changed.duration = packet.pts, packet.dts, packet.duration
     changed.time_base, changed.is_keyframe = packet.time_base, packet.is_keyframe
     return changed
-
-
-def _retime(group: list[Any], coarse: Fraction, time_base: Fraction, shift: int) -> None:
-    """Ticks of `time_base`; a missing dts (Matroska keeps none) is made from the order of the pts."""
-    rising = sorted(packet.pts for packet in group)
-    late = max((k - rising.index(packet.pts) for k, packet in enumerate(group)), default=0)
-    step = (rising[-1] - rising[0]) // max(1, len(group) - 1) or 1
-    for k, packet in enumerate(group):
-        dts = packet.dts
-        if dts is None:
-            dts = rising[k - late] if k >= late else rising[0] - (late - k) * step
-        if coarse != time_base:
-            duration = round((packet.duration or 0) * coarse / time_base)
-            packet.pts, dts, packet.duration = (
-                round(packet.pts * coarse / time_base),
-                round(dts * coarse / time_base),
-                duration,
-            )
-        packet.pts, packet.dts = packet.pts + shift, dts + shift
-        packet.time_base = time_base
 
 
 class Beside:

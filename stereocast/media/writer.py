@@ -21,7 +21,7 @@ from stereocast.catalog import EncoderProfile
 from stereocast.errors import SinkError
 from stereocast.media import colour as colours
 from stereocast.media import profile as profiles
-from stereocast.media import sei, spatial
+from stereocast.media import sei, spatial, timing
 from stereocast.media.passthrough import Passthrough
 from stereocast.media.reader import write_image
 from stereocast.planes import rgb
@@ -74,7 +74,7 @@ class VideoSink:
         self.path = None if str(path) == "-" else Path(path)
         self.frames = 0
         self._passthrough = passthrough
-        self._last: tuple[int, int] | None = None
+        self._durations = timing.Durations(options.info.rate, options.info.time_base)
         self._dts: int | None = None
         self._held: Any = None
         self._message = sei.message(options.form, options.profile.family) if options.sei and options.form else b""
@@ -143,27 +143,19 @@ class VideoSink:
             raise self._failure(error) from error
 
     def _write_frame(self, image: Any, pts: int) -> None:
-        # a frame's duration is known when the next one is here; the last one repeats the one before
-        if self._last is not None:
-            self._last = (pts, pts - self._last[0])
-        else:
-            rate = self.options.info.rate
-            self._last = (pts, max(1, round(1 / (rate * self.options.info.time_base))) if rate else 0)
+        duration = self._durations(pts)
         splitter = self.options.splitter
         if splitter is not None and splitter.begins(pts):
             self._mux(self._encoder.flush())
             self._encoder.restart()
-        self._mux(self._encoder.encode(image, pts, self._last[1]))
+        self._mux(self._encoder.encode(image, pts, duration))
         self.frames += 1
 
     def _mux(self, packets: Iterable[Any], *, fresh: bool = True) -> None:
         for packet in packets:
             if fresh and self._message:
                 packet = sei.with_message(packet, self._message, self.options.profile.family, av.Packet)
-            # an encoder that starts afresh may repeat the decoding times of the last one's end
-            if self._dts is not None and packet.dts is not None and packet.dts <= self._dts:
-                packet.dts = min(self._dts + 1, packet.pts)
-            self._dts = packet.dts
+            packet.dts = self._dts = timing.later(packet.dts, packet.pts, self._dts)
             self._release(packet.dts)
             self._held = packet
 
@@ -174,8 +166,8 @@ class VideoSink:
             return
         if dts is not None and self._held.dts is not None:
             self._held.duration = dts - self._held.dts
-        elif not self._held.duration and self._last is not None:
-            self._held.duration = self._last[1]
+        elif not self._held.duration and self._durations.last is not None:
+            self._held.duration = self._durations.last[1]
         packet, self._held = self._held, None
         self._output.mux(packet)
 
@@ -190,7 +182,7 @@ class VideoSink:
                     self._passthrough.drain(self._output)
                 packet.stream = self._encoder.stream
                 self._mux([packet], fresh=False)
-                self._last = (max(packet.pts, self._last[0] if self._last else packet.pts), packet.duration or 0)
+                self._durations.seen(packet.pts, packet.duration or 0)
                 self.frames += 1
         except (av.error.FFmpegError, OSError) as error:
             raise self._failure(error) from error

@@ -1,0 +1,212 @@
+"""Mutation score of the tests on kernels, packing and timestamps.
+
+    python -m bench mutants [--count 320] [--seed 1] [--workers 2] [--area kernels,pack,timestamps] [--json FILE]
+
+A fixed-seed sample of mutants, made by cosmic-ray's operators; each is put into a copy of the tree, where the tests of
+its file run without Numba's compiler (NUMBA_DISABLE_JIT=1), the quickest first, until one fails. A test run that fails or
+takes too long kills its mutant. Left out: code that needs a GPU, annotations and decorators, texts of errors, `==`
+turned into `is`. Survivors are printed with their line; those named in EQUIVALENT change nothing that can be seen.
+"""
+
+import argparse
+import ast
+import json
+import os
+import random
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from queue import SimpleQueue
+
+from cosmic_ray import plugins
+from cosmic_ray.ast import ast_nodes, get_ast
+from cosmic_ray.mutating import mutate_code
+
+ROOT = Path(__file__).resolve().parent.parent
+KERNELS = "tests/kernels"
+TESTS = {  # file: its tests, quickest first
+    "stereocast/kernels/reference.py": [f"{KERNELS}/test_exact.py", f"{KERNELS}/test_subpixel.py"],
+    "stereocast/kernels/cpu_exact.py": [f"{KERNELS}/test_exact.py"],
+    "stereocast/kernels/cuda.py": [f"{KERNELS}/test_exact.py", f"{KERNELS}/test_subpixel.py"],
+    "stereocast/kernels/soft.py": ["tests/parity/test_warp_soft.py"],
+    "stereocast/kernels/mesh.py": [f"{KERNELS}/test_mesh.py", "tests/gen/test_camera.py"],
+    "stereocast/kernels/cpu.py": [f"{KERNELS}/test_subpixel.py", f"{KERNELS}/test_rows.py", "tests/stereo/test_synthesizer.py"],
+    "stereocast/kernels/cpu_edges.py": [f"{KERNELS}/test_edges.py", "tests/stereo/test_edges.py"],
+    "stereocast/kernels/cpu_fill.py": [f"{KERNELS}/test_fill.py", "tests/stereo/test_synthesizer.py"],
+    "stereocast/kernels/cpu_structure.py": [f"{KERNELS}/test_structure.py", "tests/stereo/test_synthesizer.py"],
+    "stereocast/kernels/cpu_carry.py": [f"{KERNELS}/test_carry.py", "tests/stereo/test_synthesizer.py"],
+    "stereocast/pack/layouts.py": ["tests/pack/test_pack.py"],
+    "stereocast/pack/packer.py": ["tests/pack/test_pack.py"],
+    "stereocast/pack/projection.py": ["tests/pack/test_projection.py"],
+    "stereocast/media/timing.py": ["tests/media/test_timing.py", "tests/media/test_reader.py", "tests/media/test_convert_media.py",
+                                   "tests/test_resume.py"],
+}  # fmt: skip
+AREAS = {"kernels": "stereocast/kernels/", "pack": "stereocast/pack/", "timestamps": "stereocast/media/timing.py"}
+SHARES = {"kernels": 0.65, "pack": 0.2, "timestamps": 0.15}
+_LEFT_OUT = ("VariableReplacer", "VariableInserter", "RemoveDecorator", "ExceptionReplacer")
+GPU = {"stereocast/kernels/cuda.py": ("has_triton", "synchronise")}
+# file, what stands in the line, why no test can see the change
+EQUIVALENT: tuple[tuple[str, str, str], ...] = ()
+
+
+@dataclass(frozen=True)
+class Mutant:
+    file: str
+    operator: str
+    occurrence: int
+    line: int
+    column: int
+
+    @property
+    def family(self) -> str:
+        return self.operator.split("/")[1].split("_")[0]
+
+
+def _shut(file: str) -> set[int]:
+    """Lines without behaviour: annotations, decorators, docstrings, messages of errors, functions for a GPU."""
+    lines: set[int] = set()
+    for node in ast.walk(ast.parse((ROOT / file).read_text("utf-8"))):
+        if isinstance(node, ast.FunctionDef):
+            begin = min([node.lineno, *(d.lineno for d in node.decorator_list)])
+            last = node.end_lineno if node.name in GPU.get(file, ()) else node.body[0].lineno - 1
+            defaults = {d.lineno for d in [*node.args.defaults, *node.args.kw_defaults] if d is not None}
+            lines |= set(range(begin, max(begin, last or 0) + 1)) - defaults
+        elif isinstance(node, (ast.Raise, ast.AnnAssign)) and (isinstance(node, ast.Raise) or node.value is None):
+            lines |= set(range(node.lineno, (node.end_lineno or node.lineno) + 1))
+    return lines
+
+
+def every(file: str) -> list[Mutant]:
+    """All mutants of a file, one for each place and family: which replacement is drawn later."""
+    tree, shut, found = get_ast((ROOT / file).read_text("utf-8")), _shut(file), []
+    nodes = list(ast_nodes(tree))
+    for name in sorted(plugins.operator_names()):
+        short = name.split("/")[1]
+        if short.startswith(_LEFT_OUT) or short.endswith(("_Is", "_IsNot")):
+            continue
+        operator = plugins.get_operator(name)()
+        occurrence = 0
+        for node in nodes:
+            for start, _ in operator.mutation_positions(node):
+                if start[0] not in shut:
+                    found.append(Mutant(file, name, occurrence, *start))
+                occurrence += 1
+    return found
+
+
+def sample(count: int, seed: int, areas: list[str]) -> list[Mutant]:
+    """`count` mutants over the areas by their shares, no two of one family at one place."""
+    stream, drawn = random.Random(seed), []
+    total = sum(SHARES[area] for area in areas)
+    for area in areas:
+        places: dict[tuple[str, int, int, str], list[Mutant]] = {}
+        for file in sorted(f for f in TESTS if f.startswith(AREAS[area])):
+            for mutant in every(file):
+                places.setdefault((file, mutant.line, mutant.column, mutant.family), []).append(mutant)
+        keys = sorted(places)
+        stream.shuffle(keys)
+        drawn += [stream.choice(places[key]) for key in keys[: round(count * SHARES[area] / total)]]
+    return drawn
+
+
+def copy_tree(target: Path) -> None:
+    """What the tests need."""
+    for name in ("stereocast", "tests", "encoders", "presets", "bench", "training", "pyproject.toml"):
+        source = ROOT / name
+        if source.is_dir():
+            shutil.copytree(source, target / name, ignore=shutil.ignore_patterns("__pycache__", "node_modules", "runs"))
+        else:
+            shutil.copy(source, target / name)
+
+
+def run(tree: Path, file: str, limit_s: float) -> str:
+    """'passed', 'failed' or 'slow'."""
+    environment = {**os.environ, "NUMBA_DISABLE_JIT": "1", "PYTHONPATH": str(tree), "OMP_NUM_THREADS": "1"}
+    environment |= {"PYTHONDONTWRITEBYTECODE": "1", "STEREOCAST_SHARED": str(tree / "none")}
+    for tests in TESTS[file]:
+        if not (tree / tests).exists():
+            continue
+        command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "--hypothesis-seed=0", tests]
+        try:
+            done = subprocess.run(command, cwd=tree, env=environment, capture_output=True, timeout=limit_s)
+        except subprocess.TimeoutExpired:
+            return "slow"
+        if done.returncode:
+            return "failed"
+    return "passed"
+
+
+def excuse(mutant: Mutant, text: str) -> str:
+    """Why a mutant can't be seen, or ''."""
+    return next((why for file, part, why in EQUIVALENT if file == Path(mutant.file).name and part in text), "")
+
+
+def main(argv: list[str]) -> int:
+    """Prints survivors as they come and the score of each area."""
+    shape = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser(prog="python -m bench mutants", description=__doc__, formatter_class=shape)
+    parser.add_argument("--count", type=int, default=320)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--area", default=",".join(AREAS))
+    parser.add_argument("--limit-s", type=float, default=120.0, help="longest run of one test file")
+    parser.add_argument("--json", type=Path)
+    options = parser.parse_args(argv)
+    chosen = sample(options.count, options.seed, options.area.split(","))
+    rows: list[dict[str, object]] = []
+    with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(options.workers) as pool:
+        trees: SimpleQueue[Path] = SimpleQueue()
+        for number in range(options.workers):
+            tree = Path(folder) / str(number)
+            copy_tree(tree)
+            trees.put(tree)
+        whole = trees.get()
+        used = sorted({mutant.file for mutant in chosen})
+        broken = [file for file in used if run(whole, file, 600) != "passed"]
+        trees.put(whole)
+        if broken:
+            print(f"the tests of {', '.join(broken)} don't pass as they are")
+            return 1
+
+        def one(mutant: Mutant) -> None:
+            source = (ROOT / mutant.file).read_text("utf-8")
+            changed = mutate_code(source, plugins.get_operator(mutant.operator)(), mutant.occurrence)
+            tree = trees.get()
+            begin = time.monotonic()
+            try:
+                (tree / mutant.file).write_text(changed, "utf-8")
+                outcome = run(tree, mutant.file, options.limit_s)
+            finally:
+                (tree / mutant.file).write_text(source, "utf-8")
+                trees.put(tree)
+            now = changed.splitlines()
+            line = now[mutant.line - 1].strip() if mutant.line <= len(now) else ""
+            before = source.splitlines()[mutant.line - 1].strip()
+            why = excuse(mutant, before) if outcome == "passed" else ""
+            rows.append({
+                "file": mutant.file, "line": mutant.line, "operator": mutant.operator, "outcome": outcome,
+                "before": before, "after": line, "equivalent": why, "seconds": round(time.monotonic() - begin, 1),
+            })  # fmt: skip
+            if outcome == "passed":
+                print(
+                    f"survived{' (' + why + ')' if why else ''}: {mutant.file}:{mutant.line} {line}   <- {before}",
+                    flush=True,
+                )
+
+        list(pool.map(one, chosen))
+    for area, prefix in AREAS.items():
+        mine = [row for row in rows if str(row["file"]).startswith(prefix)]
+        killed = sum(row["outcome"] != "passed" for row in mine)
+        known = sum(bool(row["equivalent"]) for row in mine)
+        if mine:
+            print(f"{area}: {killed} of {len(mine)} killed ({killed / len(mine):.1%}), {known} equivalent")
+    killed = sum(row["outcome"] != "passed" for row in rows)
+    print(f"all: {killed} of {len(rows)} killed ({killed / len(rows):.1%})")
+    if options.json:
+        options.json.write_text(json.dumps(rows, indent=1))
+    return 0

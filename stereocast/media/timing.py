@@ -1,0 +1,128 @@
+"""Timestamps: what becomes of ticks between the source and the output. It knows frames and packets by their times alone.
+
+Times are whole ticks of a time base (Fraction, seconds); nothing here rounds through floats.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from fractions import Fraction
+from typing import Any, TypeVar
+
+F = TypeVar("F")
+Stamp = Callable[[F], tuple[int | None, Fraction | None]]
+
+
+def nominal_step(rate: Fraction | None, time_base: Fraction) -> int:
+    """Ticks from one frame to the next at `rate` frames a second (25 where it isn't known), at least 1."""
+    return max(1, round(1 / (Fraction(rate or 25) * time_base)))
+
+
+def rising(frames: Iterable[F], stamp: Stamp[F], time_base: Fraction, first: int, step: int) -> Iterator[tuple[F, int]]:
+    """Frames with strictly rising ticks of `time_base`.
+
+    `stamp` gives a frame's ticks and their time base (None: unknown, and as `time_base`). A frame without ticks comes
+    `step` after the last one, or at `first`; one that isn't later than the last comes one tick after it.
+    """
+    last: int | None = None
+    for frame in frames:
+        pts, base = stamp(frame)
+        if pts is None:
+            pts = first if last is None else last + step
+        elif base and base != time_base:
+            pts = round(pts * base / time_base)
+        if last is not None and pts <= last:
+            pts = last + 1
+        last = pts
+        yield frame, pts
+
+
+def between(
+    frames: Iterable[tuple[F, int]], begin: int | None, stop: Fraction | None, origin: int
+) -> Iterator[tuple[F, int]]:
+    """Those from tick `begin` on and before `stop` (None: no bound), counted from `origin`."""
+    for frame, pts in frames:
+        if stop is not None and pts >= stop:
+            return
+        if begin is None or pts >= begin:
+            yield frame, pts - origin
+
+
+def resampled(frames: Iterable[tuple[F, int]], rate: Fraction, time_base: Fraction) -> Iterator[tuple[F, int]]:
+    """A constant rate by repeating and dropping: each output time shows the frame that is on screen then."""
+    step = 1 / (rate * time_base)
+    origin: int | None = None
+    shown: F | None = None
+    count = pts = 0
+    for frame, pts in frames:
+        if origin is None:
+            origin = pts
+        while shown is not None and origin + count * step < pts:
+            yield shown, round(origin + count * step)
+            count += 1
+        shown = frame
+    if shown is not None and origin is not None and origin + count * step <= pts:
+        yield shown, round(origin + count * step)
+
+
+class Durations:
+    """How long each picture lasts: what lies between it and the one before; the first lasts a nominal step."""
+
+    def __init__(self, rate: Fraction | None, time_base: Fraction) -> None:
+        self._first = nominal_step(rate, time_base) if rate else 0
+        self.last: tuple[int, int] | None = None  # tick and duration of the latest
+
+    def __call__(self, pts: int) -> int:
+        """The duration to give a picture at `pts`."""
+        self.last = (pts, self._first if self.last is None else pts - self.last[0])
+        return self.last[1]
+
+    def seen(self, pts: int, duration: int) -> None:
+        """Notes a packet that was copied as it is; packets come in coding order."""
+        self.last = (pts if self.last is None else max(pts, self.last[0]), duration)
+
+
+def later(dts: int | None, pts: int, before: int | None) -> int | None:
+    """A decoding time after `before`, as far as `pts` allows: an encoder that starts afresh may repeat the decoding
+    times of the last one's end."""
+    if dts is None or before is None or dts > before:
+        return dts
+    return min(before + 1, pts)
+
+
+def moved(
+    pts: int | None, dts: int | None, base: Fraction, *, shift: Fraction, stop: Fraction | None, clamp: bool
+) -> tuple[int | None, int | None] | None:
+    """Ticks (pts, dts) of a packet that is copied from a film of which a part is converted; None: it lies outside.
+
+    `shift` seconds become 0; what begins at `stop` seconds or later is left out. `clamp`: nothing before 0, which
+    Matroska doesn't know (the muxer would shift the pictures too); it is an encoder's priming alone.
+    """
+    ticks = pts if pts is not None else dts
+    if ticks is None or (stop is not None and ticks * base >= stop):
+        return None
+    if shift:
+        by = round(shift / base)
+        if ticks < by:
+            return None
+        pts, dts = None if pts is None else pts - by, None if dts is None else dts - by
+    elif clamp and ticks < 0:
+        return 0, 0
+    return pts, dts
+
+
+def decoding_times(pts: Sequence[int], dts: Sequence[int | None]) -> list[int]:
+    """Decoding times of a group in coding order; missing ones (Matroska keeps none) follow from the order of `pts`."""
+    order = sorted(pts)
+    late = max((k - order.index(p) for k, p in enumerate(pts)), default=0)
+    step = (order[-1] - order[0]) // max(1, len(order) - 1) or 1 if order else 1
+    made = [order[k - late] if k >= late else order[0] - (late - k) * step for k in range(len(order))]
+    return [m if d is None else d for m, d in zip(made, dts, strict=True)]
+
+
+def retime(group: Sequence[Any], coarse: Fraction, time_base: Fraction, shift: int) -> None:
+    """Gives packets in ticks of `coarse` their times in ticks of `time_base`, `shift` later, each with a dts."""
+    times = decoding_times([packet.pts for packet in group], [packet.dts for packet in group])
+    for packet, dts in zip(group, times, strict=True):
+        pts, duration = packet.pts, packet.duration
+        if coarse != time_base:
+            pts, dts, duration = (round((ticks or 0) * coarse / time_base) for ticks in (pts, dts, duration))
+        packet.pts, packet.dts, packet.duration, packet.time_base = pts + shift, dts + shift, duration, time_base
