@@ -112,3 +112,121 @@ def test_every_layout_has_a_name_of_its_own() -> None:
     assert layouts.suffix(StereoFormat(Layout.SBS)) == "_LRF_Full_SBS"
     assert layouts.suffix(StereoFormat(Layout.ANAGLYPH, anaglyph=Anaglyph.WIMMER)) == "_redcyan_wimmer"
     assert Colour() == Colour(2, 2, 2)
+
+
+@pytest.mark.parametrize("right_first", [False, True])
+@pytest.mark.parametrize("layout", [Layout.SBS, Layout.OU, Layout.CROSS_EYED, Layout.SPATIAL, Layout.ROW_INTERLACED])
+def test_eye_order_swaps_what_comes_first(layout: Layout, right_first: bool) -> None:
+    stereo = clip(pixel_format=PixelFormat.RGB24)
+    packed = FlatPacker(StereoFormat(layout, right_first=right_first)).pack(stereo).frames
+    first, second = (
+        (packed[:, ::2], packed[:, 1::2])
+        if layout is Layout.ROW_INTERLACED
+        else np.split(packed, 2, 1 if layout is Layout.OU else 2)
+    )
+    lefts = (stereo.left[:, ::2], stereo.left[:, 1::2]) if layout is Layout.ROW_INTERLACED else (stereo.left,) * 2
+    rights = (stereo.right[:, ::2], stereo.right[:, 1::2]) if layout is Layout.ROW_INTERLACED else (stereo.right,) * 2
+    swapped = right_first != (layout is Layout.CROSS_EYED)
+    assert (first == (rights[0] if swapped else lefts[0])).all()
+    assert (second == (lefts[1] if swapped else rights[1])).all()
+
+
+def test_row_interlaced_takes_turns_in_every_plane() -> None:
+    stereo = clip()
+    packed = FlatPacker(StereoFormat(Layout.ROW_INTERLACED)).pack(stereo).frames[1]
+    for got, left, right in zip(*(planes.planes(p) for p in (packed, stereo.left[1], stereo.right[1])), strict=True):
+        assert (got[::2] == left[::2]).all()
+        assert (got[1::2] == right[1::2]).all()
+
+
+def test_single_views_pass_through() -> None:
+    stereo = clip()
+    for layout, view in ((Layout.LEFT, stereo.left), (Layout.RIGHT, stereo.right), (Layout.MONO, stereo.left)):
+        packed = FlatPacker(StereoFormat(layout)).pack(stereo)
+        assert packed.frames is view
+        assert packed.second is None
+        assert packed.pts is stereo.pts
+    pair = FlatPacker(StereoFormat(Layout.PAIR)).pack(stereo)
+    assert pair.frames is stereo.left
+    assert pair.second is stereo.right
+
+
+def test_rgbd_keeps_the_film_and_limits_the_depth() -> None:
+    stereo = clip(pixel_format=PixelFormat.RGB24)
+    depth = DepthMap(np.tile(np.linspace(-0.5, 1.5, 6, dtype=np.float32), (2, 4, 1)))  # half size, beyond 0..1
+    stereo = StereoClip(stereo.left, stereo.right, stereo.pts, PixelFormat.RGB24, depth=depth)
+    packed = FlatPacker(StereoFormat(Layout.RGBD)).pack(stereo).frames
+    assert (packed[:, :, :12] == stereo.left).all()
+    right = packed[0, :, 12:]
+    assert (right[..., 0] == right[..., 1]).all()
+    assert (right[..., 0] == right[..., 2]).all()
+    assert right.min() == 0
+    assert right.max() == 255
+    assert (np.diff(right[0, :, 0].astype(int)) >= 0).all()
+    bare = StereoClip(stereo.left, stereo.right, stereo.pts, PixelFormat.RGB24)
+    with pytest.raises(ValueError, match="without depth"):
+        FlatPacker(StereoFormat(Layout.RGBD)).pack(bare)
+
+
+def test_layouts_that_need_more_than_a_frame_are_refused() -> None:
+    out = np.zeros((8, 12, 3), np.uint8)
+    with pytest.raises(ValueError, match="frame by frame"):
+        layouts.pack_frame(out, out, out, StereoFormat(Layout.VR180), PixelFormat.RGB24, Colour())
+
+
+@pytest.mark.parametrize("pixel_format", list(PixelFormat))
+def test_an_anaglyph_of_planes_is_that_of_the_colours(pixel_format: PixelFormat) -> None:
+    flat = [planes.blank(8, 12, pixel_format, Colour(), count=1) for _ in range(2)]
+    for view, grey in zip(flat, (0.75, 0.25), strict=True):
+        view[...] = planes.from_rgb(np.full((8, 12, 3), grey, np.float32), pixel_format, Colour())
+    packed = FlatPacker(StereoFormat(Layout.ANAGLYPH, anaglyph=Anaglyph.COLOR)).pack(
+        StereoClip(*flat, np.zeros(1, np.int64), pixel_format)
+    )
+    seen = planes.rgb(packed.frames[0], pixel_format, Colour())
+    assert np.abs(seen[2:6, 3:9] - np.array([0.75, 0.25, 0.25])).max() < 0.02
+
+
+@pytest.mark.parametrize(
+    ("kind", "left", "right"),
+    [
+        # pure red, green, blue in one eye alone: what the glasses let through
+        (Anaglyph.COLOR, [(1, 0, 0), (0, 0, 0), (0, 0, 0)], [(0, 0, 0), (0, 1, 0), (0, 0, 1)]),
+        (Anaglyph.HALF_COLOR, [(0.299, 0, 0), (0.587, 0, 0), (0.114, 0, 0)], [(0, 0, 0), (0, 1, 0), (0, 0, 1)]),
+        (Anaglyph.GRAY, [(0.299, 0, 0), (0.587, 0, 0), (0.114, 0, 0)],
+         [(0, 0.299, 0.299), (0, 0.587, 0.587), (0, 0.114, 0.114)]),
+        (Anaglyph.WIMMER, [(0, 0, 0), (0.7 ** (2 / 3), 0, 0), (0.3 ** (2 / 3), 0, 0)], [(0, 0, 0), (0, 1, 0), (0, 0, 1)]),
+        (Anaglyph.DUBOIS, [(0.4561, 0, 0), (0.500484, 0, 0), (0.176381, 0, 0)],
+         [(0, 0.378476, 0), (0, 0.73364, 0), (0, 0, 1)]),
+    ],
+)  # fmt: skip
+def test_what_each_anaglyph_lets_through(kind: Anaglyph, left: list, right: list) -> None:
+    black = np.zeros((1, 3, 3), np.float32)
+    colours = np.eye(3, dtype=np.float32)[None]
+    np.testing.assert_allclose(layouts.anaglyph(colours, black, kind)[0], left, atol=1e-5)
+    np.testing.assert_allclose(layouts.anaglyph(black, colours, kind)[0], right, atol=1e-5)
+
+
+def test_dubois_takes_crosstalk_back() -> None:
+    """The small entries of Dubois' matrix, seen on grey: what one eye shows lowers the other's channel."""
+    half = np.full((1, 1, 3), 0.5, np.float32)
+    lit = half + np.eye(3, dtype=np.float32)[None] * 0.4
+    for eye in (0, 1):
+        views = [half, half]
+        views[eye] = lit
+        changed = (
+            layouts.anaglyph(
+                np.broadcast_to(views[0], (1, 3, 3)).copy(),
+                np.broadcast_to(views[1], (1, 3, 3)).copy(),
+                Anaglyph.DUBOIS,
+            )[0]
+            - layouts.anaglyph(half, half, Anaglyph.DUBOIS)[0, 0]
+        )
+        want = {0: ((0.4561, 0.500484, 0.176381), (-0.0400822, -0.0378246, -0.0157589), (-0.0152161, -0.0205971, -0.00546856)),
+                1: ((-0.0434706, -0.0879388, -0.00155529), (0.378476, 0.73364, -0.0184503), (-0.0721527, -0.112961, 1.2264))}[eye]  # fmt: skip
+        np.testing.assert_allclose(changed, 0.4 * np.array(want).T, atol=1e-5)
+
+
+@pytest.mark.parametrize("layout", FLAT)
+def test_stated_shapes(layout: Layout) -> None:
+    wide = {Layout.SBS, Layout.CROSS_EYED, Layout.RGBD, Layout.SPATIAL}
+    assert layouts.shape(layout, 8, 12) == ((8, 24) if layout in wide else (16, 12) if layout is Layout.OU else (8, 12))
