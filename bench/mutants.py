@@ -43,8 +43,7 @@ TESTS = {  # file: its tests, quickest first
     "stereocast/pack/layouts.py": ["tests/pack/test_pack.py"],
     "stereocast/pack/packer.py": ["tests/pack/test_pack.py"],
     "stereocast/pack/projection.py": ["tests/pack/test_projection.py"],
-    "stereocast/media/timing.py": ["tests/media/test_timing.py", "tests/media/test_reader.py", "tests/media/test_convert_media.py",
-                                   "tests/test_resume.py"],
+    "stereocast/media/timing.py": ["tests/media/test_timing.py", "tests/media/test_reader.py", "tests/media/test_convert_media.py"],
 }  # fmt: skip
 AREAS = {"kernels": "stereocast/kernels/", "pack": "stereocast/pack/", "timestamps": "stereocast/media/timing.py"}
 SHARES = {"kernels": 0.65, "pack": 0.2, "timestamps": 0.15}
