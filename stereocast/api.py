@@ -5,7 +5,7 @@ from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
-from stereocast import catalog, generation, recipes
+from stereocast import catalog, recipes
 from stereocast.errors import UsageError
 from stereocast.settings import ConvertSettings, FourDSettings, GenSettings, Settings
 
@@ -30,12 +30,12 @@ def convert(source: str | Path, output: str | Path | None = None, **settings: An
     return recipes.convert(*recipes.prepare(str(source), output, wanted))
 
 
-def generate(picture: str | Path, output: str | Path | None = None, **settings: Any) -> generation.Generated:
+def generate(picture: str | Path, output: str | Path | None = None, **settings: Any) -> recipes.Generated:
     """One picture to a stereo clip; `settings` are the fields of GenSettings. Raises StereocastError."""
-    return generation.generate(str(picture), output, _settings(GenSettings, settings))
+    return recipes.generate(str(picture), output, _settings(GenSettings, settings))
 
 
-def reconstruct(source: str | Path, output: str | Path | None = None, **settings: Any) -> Any:
+def reconstruct(source: str | Path, output: str | Path | None = None, **settings: Any) -> recipes.Reconstructed:
     """A picture or video of an object to a dynamic scene and its films; `settings` are the fields of FourDSettings.
     Raises StereocastError."""
     place = None if output is None else Path(output)

@@ -1,22 +1,20 @@
-"""`stereocast gen`: a picture and a prompt to a stereo clip. What is connected to what; the rooms do the work.
+"""What takes the place of reading, depth and synthesis in `stereocast gen`: pairs of pictures from one picture.
 
 Without weights of a generative model the clip is a camera move through the picture, and that is said.
 """
 
 import logging
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from stereocast import catalog, plan, planes, recipes, registry
+from stereocast import catalog, makers, plan, planes, registry
 from stereocast.arrays import choose_device
 from stereocast.errors import UsageError
-from stereocast.media import reader, writer
+from stereocast.media import reader
 from stereocast.plan import Plan
 from stereocast.settings import GenSettings
 from stereocast.stereo import edges
@@ -41,12 +39,8 @@ class Generated:
     notes: tuple[str, ...] = ()
 
 
-def silent(what: str, done: int, total: int) -> None:
-    """No progress."""
-
-
 @dataclass(frozen=True, slots=True)
-class _Source:
+class Film:
     """Pairs of pictures, RGB in 0..1, and what is known of them."""
 
     model: str
@@ -84,8 +78,9 @@ def weights_for(settings: GenSettings) -> tuple[str, Path] | None:
     return here, store.path(here)
 
 
-def generate(name: str, output: Path | str | None, settings: GenSettings, progress: Progress = silent) -> Generated:
-    """Makes the clip. Raises UsageError, SourceError, SinkError, WeightsError, OutOfMemory, ExtraMissing."""
+def prepare(name: str, output: Path | str | None, settings: GenSettings, progress: Progress) -> tuple[Plan, Film]:
+    """The plan, and the film: drawn already by a model, or drawn as it is read. Raises UsageError, SourceError,
+    SinkError, WeightsError, OutOfMemory, ExtraMissing."""
     form, preset = plan.stereo_format(settings), catalog.preset(settings.preset)
     container = plan.container_of(settings, output)
     suffix = plan.default_suffix(container, name, still=False)
@@ -96,32 +91,16 @@ def generate(name: str, output: Path | str | None, settings: GenSettings, progre
     plan.check_output(
         () if isinstance(target, str) else (target,), name, overwrite=settings.overwrite or container == "hls"
     )
-    source = _source(picture, settings, progress)
-    info = StreamInfo(
-        source.width,
-        source.height,
-        1 / source.rate,
-        source.rate,
-        colour=BT709,
-        frames=source.frames,
-        duration=source.frames / source.rate,
-    )
+    film = _film(picture, settings, progress)
+    rate, duration = film.rate, film.frames / film.rate
+    info = StreamInfo(film.width, film.height, 1 / rate, rate, colour=BT709, frames=film.frames, duration=duration)
     profile = plan.choose_encoder(settings, preset, info)
     info = replace(info, pixel_format=profile.pixel_format)
-    pack = recipes.packer(settings, info)
-    packed = plan.packed_info(info, form, pack.shape(info.height, info.width), profile.pixel_format)
-    made = Plan(name, target, settings, preset, form, info, packed, container, profile, source.notes)
+    shape = makers.packer(settings, info).shape(info.height, info.width)
+    packed = plan.packed_info(info, form, shape, profile.pixel_format)
+    made = Plan(name, target, settings, preset, form, info, packed, container, profile, film.notes)
     plan.check_limits(made)
-    frames = 0
-    with ExitStack() as stack:
-        sink = _sink(made)
-        stack.callback(sink.close)
-        for clip in pack(_clips(source, profile.pixel_format)):
-            sink.write(clip)
-            frames += len(clip)
-            progress("writing", frames, source.frames)
-        sink.finish()
-    return Generated(made, frames, source.model, source.notes)
+    return made, film
 
 
 def picture_of(name: str) -> Array:
@@ -130,7 +109,7 @@ def picture_of(name: str) -> Array:
     return image.astype(np.float32) / (255 if image.dtype == np.uint8 else 65535)
 
 
-def _source(picture: Array, settings: GenSettings, progress: Progress) -> _Source:
+def _film(picture: Array, settings: GenSettings, progress: Progress) -> Film:
     chosen = weights_for(settings)
     if chosen is None:
         if settings.end_image is not None:
@@ -139,7 +118,7 @@ def _source(picture: Array, settings: GenSettings, progress: Progress) -> _Sourc
     return _diffused(picture, settings, chosen[1], progress)
 
 
-def _camera(picture: Array, settings: GenSettings) -> _Source:
+def _camera(picture: Array, settings: GenSettings) -> Film:
     height, width = (max(2, round(side * settings.scale / 2) * 2) for side in picture.shape[:2])
     picture = planes.resize(picture, height, width)
     depth = _sharp(_depth_of(picture[None], settings)[0], height, width)
@@ -147,7 +126,7 @@ def _camera(picture: Array, settings: GenSettings) -> _Source:
     rate = Fraction(settings.fps or CAMERA_RATE).limit_denominator(1001)
     count = max(2, round(settings.seconds * rate))
     note = f"a camera move ({move.name}) through the picture, nothing in it moves by itself; {HOW_TO}"
-    return _Source("camera move", height, width, count, rate, move.pairs(count), (note,))
+    return Film("camera move", height, width, count, rate, move.pairs(count), (note,))
 
 
 def _depth_of(pictures: Array, settings: GenSettings) -> Array:
@@ -156,7 +135,7 @@ def _depth_of(pictures: Array, settings: GenSettings) -> Array:
     clip = Clip(frames, np.arange(len(frames), dtype=np.int64), PixelFormat.RGB24)
     info = StreamInfo(clip.width, clip.height, Fraction(1, MODEL_RATE), Fraction(MODEL_RATE), PixelFormat.RGB24)
     named = tuple(text for text in settings.weights if "=" in text)  # a bare path is the generative model's
-    estimate = recipes.estimator(settings.model_copy(update={"weights": named}), info)
+    estimate = makers.estimator(settings.model_copy(update={"weights": named}), info)
     found = [np.asarray(depth.values) for _, depth in estimate(iter([clip]))]
     return np.concatenate(found).astype(np.float32)
 
@@ -167,7 +146,7 @@ def _sharp(depth: Array, height: int, width: int) -> Array:
     return edges.enlarge(depth * np.float32(gain), height, width) / np.float32(gain)
 
 
-def _diffused(picture: Array, settings: GenSettings, path: Path, progress: Progress) -> _Source:
+def _diffused(picture: Array, settings: GenSettings, path: Path, progress: Progress) -> Film:
     make = registry.load(registry.GENERATORS, "generator", "dynamicrafter")
     source = make(path, settings, choose_device(settings.device).name)
     end = picture_of(str(settings.end_image)) if settings.end_image else None
@@ -193,16 +172,17 @@ def _diffused(picture: Array, settings: GenSettings, path: Path, progress: Progr
     rate = Fraction(settings.fps or MODEL_RATE).limit_denominator(1001)
     height, width = left.shape[1:3]
     pairs = iter(zip(left, right, strict=True))
-    return _Source(f"DynamiCrafter {source.config.name}", height, width, len(left), rate, pairs)
+    return Film(f"DynamiCrafter {source.config.name}", height, width, len(left), rate, pairs)
 
 
-def _clips(source: _Source, pixel_format: PixelFormat) -> Iterator[StereoClip]:
+def clips(film: Film, pixel_format: PixelFormat) -> Iterator[StereoClip]:
+    """The film as the packer takes it."""
     views: list[tuple[Array, Array]] = []
     start = 0
-    for pair in source.pairs:
+    for pair in film.pairs:
         views.append((planes.from_rgb(pair[0], pixel_format, BT709), planes.from_rgb(pair[1], pixel_format, BT709)))
         if len(views) == CLIP_FRAMES:
-            yield _clip(views, start, pixel_format, last=start + len(views) == source.frames)
+            yield _clip(views, start, pixel_format, last=start + len(views) == film.frames)
             start, views = start + len(views), []
     if views:
         yield _clip(views, start, pixel_format, last=True)
@@ -212,9 +192,3 @@ def _clip(views: list[tuple[Array, Array]], start: int, pixel_format: PixelForma
     left, right = (np.stack(eye) for eye in zip(*views, strict=True))
     pts = np.arange(start, start + len(views), dtype=np.int64)
     return StereoClip(left, right, pts, pixel_format, BT709, first=start == 0, last=last)
-
-
-def _sink(made: Plan) -> Any:
-    options = plan.sink_options(made)
-    sinks = [writer.VideoSink(path, options) for path in made.outputs or (made.output,)]
-    return writer.PairSink(*sinks) if len(sinks) == 2 else sinks[0]

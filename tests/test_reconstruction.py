@@ -10,7 +10,7 @@ import av  # noqa: E402
 import cv2  # noqa: E402
 
 from stereocast.errors import SinkError, SourceError, UsageError  # noqa: E402
-from stereocast.reconstruction import reconstruct  # noqa: E402
+from stereocast.recipes import reconstruct  # noqa: E402
 from stereocast.settings import FourDSettings  # noqa: E402
 
 SMALL = FourDSettings(

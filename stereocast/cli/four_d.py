@@ -40,7 +40,7 @@ def four_d(
     [bold]stereocast 4d --render figure_4d/scene.4dgs --size 1024 -o again/[/]
     """
     from stereocast.cli.progress import Steps
-    from stereocast.reconstruction import reconstruct
+    from stereocast.recipes import reconstruct
 
     settings = make(FourDSettings, flags)
     begun = time.monotonic()

@@ -54,7 +54,7 @@ def gen(
     [bold]stereocast gen street.png --prompt "a boat drifts by" --model 1024[/]  DynamiCrafter + StereoCrafter-Zero\n
     [bold]stereocast gen a.png --end-image b.png --model 512-interp[/]  from one picture to another
     """
-    from stereocast import catalog, generation
+    from stereocast import catalog, recipes
     from stereocast.cli.progress import Steps
 
     settings = make(GenSettings, flags)
@@ -65,7 +65,7 @@ def gen(
         raise UsageError(f"no such picture: {image}")
     begun = time.monotonic()
     with Steps(quiet=quiet or as_json) as steps:
-        made = generation.generate(image, "-" if str(output) == "-" else output, settings, steps)
+        made = recipes.generate(image, "-" if str(output) == "-" else output, settings, steps)
     seconds = time.monotonic() - begun
     if as_json:
         print(json.dumps({**made.plan.summary(), "frames": made.frames, "model": made.model, "seconds": seconds}))

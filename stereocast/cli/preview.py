@@ -32,16 +32,17 @@ def preview(
     [bold]stereocast preview film.mp4[/]\n
     [bold]stereocast preview film.mp4 --strength 3 --moments 6 -o look.png[/]
     """
-    from stereocast import recipes
     from stereocast.cli.convert import say_if_first, settings_for
+    from stereocast.preview import figure_line
+    from stereocast.preview import preview as make_sheet
 
     settings = settings_for({**flags, "preset": preset, "overwrite": overwrite})
     if not as_json:
         say_if_first()
-    path, figures = recipes.preview(source, output, settings, moments=moments, width=width)
+    path, figures = make_sheet(source, output, settings, moments=moments, width=width)
     if as_json:
         print(json.dumps({"source": source, "output": str(path), "moments": figures}, indent=2))
         return
     for figure in figures:
-        print(recipes.figure_line(figure))
+        print(figure_line(figure))
     print(f"{path}", file=sys.stderr)

@@ -13,7 +13,10 @@ LEVELS = [  # lower may not import higher
     {"errors", "types"},
     {"planes", "stages", "arrays", "catalog", "settings", "registry"},
     {"media", "segment", "depth", "stereo", "kernels", "diffusion", "models", "gen", "splat", "pack"},
-    {"pipeline", "recipes", "plan", "sheet", "inputs", "resume", "journal", "report", "generation", "reconstruction"},
+    {
+        *("pipeline", "recipes", "makers", "preparation", "generation", "reconstruction", "subject", "plan"),
+        *("preview", "sheet", "inputs", "resume", "journal", "report"),
+    },
     {"engines", "serve", "doctor", "batch"},
     {"cli", "api", "__init__", "__main__"},
 ]
