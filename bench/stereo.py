@@ -28,7 +28,7 @@ from stereocast.settings import StereoSettings
 from stereocast.stereo import edges
 from stereocast.stereo.memory import motion, small_luma
 from stereocast.stereo.synthesizer import WarpSynthesizer
-from stereocast.stereo.warp import Workspace, render_view
+from stereocast.stereo.warp import Look, Workspace, render_view
 from stereocast.types import Clip, DepthMap, PixelFormat
 
 MASKS = ("dis", "edge", "border", "vis", "all")
@@ -138,18 +138,8 @@ def speed():
 
     def both(effort):
         for mirror in (False, True):
-            render_view(
-                texture,
-                disparity,
-                0.5,
-                PixelFormat.YUV420P,
-                out,
-                holes,
-                space,
-                mirror=mirror,
-                effort=effort,
-                halved=mirror,
-            )
+            look = Look(0.5, PixelFormat.YUV420P, effort)
+            render_view(texture, disparity, look, out, holes, space, mirror=mirror, halved=mirror)
 
     copy = cpu_ms(lambda: (np.copyto(out, texture), np.copyto(out, texture)), 20)
     found["both_eyes_1080p"] = {
@@ -188,7 +178,7 @@ def unsnapped(left, disparity):
     """As `right_view`, with the disparity as it is."""
     space, out = Workspace.of(*disparity.shape), np.empty_like(left)
     holes = np.empty(disparity.shape, bool)
-    render_view(left, np.ascontiguousarray(disparity, np.float32), 1.0, PixelFormat.RGB24, out, holes, space)
+    render_view(left, np.ascontiguousarray(disparity, np.float32), Look(1.0, PixelFormat.RGB24), out, holes, space)
     return out
 
 

@@ -58,13 +58,6 @@ def to_host(array: Array) -> Any:
     return array.detach().cpu().numpy() if hasattr(array, "detach") else array
 
 
-def to_device(array: Array, device: str) -> Any:
-    """A torch tensor of `array` on `device`."""
-    import torch
-
-    return torch.as_tensor(array).to(device, non_blocking=True)
-
-
 def free_bytes(device: str = "cpu") -> int:
     """Free memory of a device in bytes, an estimate."""
     if device.startswith("cuda"):

@@ -76,8 +76,6 @@ class Preset(Settings):
     """Decoder limits per codec family."""
     screen_fov_deg: float = 60.0
     """Horizontal angle of the virtual screen, for comfort figures."""
-    eye_fov_deg: float = 96.0
-    """Horizontal field of view of the display."""
     vr180_size: int = 2880
     """Edge of one eye's half sphere in pixels."""
     notes: str = ""

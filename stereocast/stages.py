@@ -8,7 +8,7 @@ is a sum one can print.
 from collections.abc import Iterator
 from typing import Protocol, runtime_checkable
 
-from stereocast.types import Array, Clip, DepthMap, Frame, PackedClip, StereoClip, StreamInfo
+from stereocast.types import Clip, DepthMap, Frame, PackedClip, StereoClip, StreamInfo
 
 DepthClip = tuple[Clip, DepthMap]
 
@@ -71,15 +71,3 @@ class Sink(Protocol):
     def finish(self) -> None: ...
 
     def close(self) -> None: ...
-
-
-class Denoiser(Protocol):
-    """The one contract of diffusion networks: noisy latents at `sigma` to the clean prediction."""
-
-    def __call__(self, x: Array, sigma: float, cond: object, /) -> Array: ...
-
-
-class Filler(Protocol):
-    """Fills the holes of both views."""
-
-    def __call__(self, clip: StereoClip, /) -> StereoClip: ...

@@ -17,7 +17,7 @@ from transformers import DepthAnythingForDepthEstimation, DepthProForDepthEstima
 from stereocast import arrays, planes
 from stereocast.depth import frames as pictures
 from stereocast.depth import memory, steady, windowed
-from stereocast.models import weights
+from stereocast.models import loading, weights
 from stereocast.settings import ConvertSettings
 from stereocast.stages import DepthClip
 from stereocast.types import Array, Clip, DepthMap, StreamInfo
@@ -46,7 +46,7 @@ class _ImageDepth:
         store = weights.WeightStore(weights.parse_paths(settings.weights, self.name), settings.accept_licence)
         dtype = memory.dtype_for(settings.precision, self.device)
         path = store.path(self.name)
-        self.model = _float_head(weights.load_transformers(self.model_class, path, dtype).to(self.device))
+        self.model = _float_head(loading.load_transformers(self.model_class, path, dtype).to(self.device))
         self.shape = self.network_size(info.height, info.width, settings.depth_size)
         self._smoother = steady.FlowSmoother(settings.smooth)
         self._scale = steady.Scale()

@@ -18,7 +18,7 @@ from torch.nn import functional
 from stereocast import arrays
 from stereocast.depth import frames as pictures
 from stereocast.depth import memory, windowed
-from stereocast.models import weights
+from stereocast.models import loading, weights
 from stereocast.models.video_depth_anything import VARIANTS, Cache, Config, VideoDepthAnything
 from stereocast.settings import ConvertSettings
 from stereocast.stages import DepthClip
@@ -209,10 +209,10 @@ def load_network(
     path = store.path(name)
     config = VARIANTS[variant]
     if path.is_dir() and (path / "config.json").is_file():
-        config = Config.of(weights.read_config(path))
-    file = weights.find_checkpoint(path, f"video_depth_anything_vit{variant[0]}")
+        config = Config.of(loading.read_config(path))
+    file = loading.find_checkpoint(path, f"video_depth_anything_vit{variant[0]}")
     network = VideoDepthAnything(config)
-    weights.load_into(network, file)
+    loading.load_into(network, file)
     placed: VideoDepthAnything = (network if dtype == torch.float32 else network.to_half(dtype)).to(device)
     return placed
 

@@ -9,15 +9,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, Protocol
 
-import numpy as np
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
-from stereocast.diffusion import guidance
+from stereocast.diffusion import guidance, warped
 from stereocast.diffusion.samplers import Prediction, Stepped, ddim, inverted
 from stereocast.diffusion.schedules import Step
-from stereocast.kernels import cpu_exact
 
 Branch = Literal["cond", "uncond"]
 Features = Any  # what a network's left view gives to its right one
@@ -157,54 +154,6 @@ class Progress:
     blended: Tensor | None = None  # Eq. 4's prediction behind the holes of x_in
 
 
-def small_depth(depth: Tensor, height: int, width: int) -> Tensor:
-    """Depth [T, 1, H, W] at latent size, float32 [T, h, w]: bilinear, no antialiasing, values as they are."""
-    return F.interpolate(depth.float(), size=(height, width), mode="bilinear", align_corners=False)[:, 0]
-
-
-class Warp:
-    """The exact warp (Appendix B) of one depth, as a gather that is worked out once."""
-
-    def __init__(self, depth: Tensor, scale_percent: float, exponent: float) -> None:
-        """depth float32 [T, h, w]."""
-        width = depth.shape[-1]
-        columns = np.broadcast_to(np.arange(width, dtype=np.int32), tuple(depth.shape))[None]
-        source, blank = cpu_exact.warp_exact(
-            np.ascontiguousarray(columns), depth.detach().cpu().numpy(), scale_percent, exponent
-        )
-        self._source = torch.from_numpy(source[0].astype(np.int64)).to(depth.device)
-        self.blank = torch.from_numpy(np.ascontiguousarray(blank)).to(depth.device)
-
-    def __call__(self, left: Tensor, filling: Tensor) -> Tensor:
-        """left [1, 4, T, h, w] seen from the right, blanks from `filling`."""
-        moved = torch.gather(left, -1, self._source.expand(left.shape))
-        return torch.where(self.blank, filling, moved)
-
-
-def border_columns(blank: Tensor, scale_percent: float) -> int:
-    """Width of the border (Eq. 3): the run of columns, from the side that opens, each of whose rows is blank in at
-    least one frame; 0 if all columns are. blank bool [T, h, w]."""
-    counts = blank.any(0).all(0)
-    if bool(counts.all()):
-        return 0
-    run = counts.flip(0) if scale_percent > 0 else counts
-    return int(torch.cumprod(run.int(), 0).sum())
-
-
-def border_mask(blank: Tensor, scale_percent: float) -> Tensor:
-    """The border as bool [T, h, w]: all rows and frames of its columns."""
-    columns, mask = border_columns(blank, scale_percent), torch.zeros_like(blank)
-    if columns:
-        mask[..., -columns:] = scale_percent > 0
-        mask[..., :columns] |= scale_percent < 0
-    return mask
-
-
-def bordered(filling: Tensor, left: Tensor, mask: Tensor, share: float) -> Tensor:
-    """Eq. 3 on the filling latents: inside the mask `share` of the left view."""
-    return torch.where(mask, share * left + (1 - share) * filling, filling)
-
-
 class FeatureStore:
     """Left-view features by (iteration, branch), up to a budget in bytes; what doesn't fit isn't kept.
 
@@ -341,7 +290,7 @@ class ZeroSampler:
 
     def right(self, depth: Tensor, inputs: Inputs, held: Held | None = None) -> Iterator[Progress]:
         """All steps of the right view; `levels` must be there. depth float32 [T, h, w]. The last item's result is x_S."""
-        warp = Warp(depth, self.config.scale_percent, self.config.exponent)
+        warp = warped.Warp(depth, self.config.scale_percent, self.config.exponent)
         total = self.config.pair_steps(len(self.steps))
         done = 0
         last: Progress | None = None
@@ -379,10 +328,10 @@ class ZeroSampler:
             return left
         return inputs.fill if self.config.fill == "noise" else (left + inputs.fill) / 2**0.5
 
-    def restarted(self, warp: Warp, inputs: Inputs, held: Held | None = None) -> Iterator[Progress]:
+    def restarted(self, warp: warped.Warp, inputs: Inputs, held: Held | None = None) -> Iterator[Progress]:
         """Phase 1: noisy restart with border handling."""
         rules = self.config.restart
-        mask = border_mask(warp.blank, self.config.scale_percent)
+        mask = warped.border_mask(warp.blank, self.config.scale_percent)
         stored: list[Tensor] = []
         for turn in range(rules.passes):
             fillings, stored = stored, []
@@ -390,7 +339,7 @@ class ZeroSampler:
             for i in range(min(rules.iterations, len(self.steps))):
                 filling = fillings[i] if fillings else x
                 if rules.border_lambda is not None:
-                    filling = bordered(filling, self.levels[i], mask, rules.border_lambda)
+                    filling = warped.bordered(filling, self.levels[i], mask, rules.border_lambda)
                 x_in = self._with_held(warp(self.levels[i], filling), i, held)
                 result = self.step(i, x_in, inputs.noise[i])
                 x = result.x
@@ -407,7 +356,7 @@ class ZeroSampler:
         return x * (1 - weight) * ratio + step.sigma * noise * weight
 
     def refined(
-        self, i: int, repetitions: int, warp: Warp, before: Stepped, inputs: Inputs, held: Held | None = None
+        self, i: int, repetitions: int, warp: warped.Warp, before: Stepped, inputs: Inputs, held: Held | None = None
     ) -> Iterator[Progress]:
         """Phase 2 at one iteration: warp, then N steps that change what lies behind the holes (Eq. 4 or "latent")."""
         rules, step = self.config.refine, self.steps[i]

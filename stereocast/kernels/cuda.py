@@ -1,7 +1,5 @@
 """The kernels on tensors: torch on any device, Triton on CUDA. The same results as `reference`."""
 
-from typing import Any
-
 import numpy as np
 import torch
 
@@ -134,9 +132,3 @@ def has_triton() -> bool:
     from importlib.util import find_spec
 
     return find_spec("triton") is not None
-
-
-def synchronise(tensor: Any) -> None:
-    """Waits for the work on a tensor's device: for measurements."""
-    if tensor.is_cuda:
-        torch.cuda.synchronize(tensor.device)

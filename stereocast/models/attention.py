@@ -7,7 +7,6 @@ patched. Knows nothing of stereo.
 from dataclasses import dataclass
 from typing import Protocol
 
-import torch
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -38,12 +37,6 @@ class Attend(Protocol):
 def fused(site: Site, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
     """softmax(q kᵀ / sqrt(d)) v without the score matrix."""
     return F.scaled_dot_product_attention(q, k, v)
-
-
-def materialised(site: Site, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-    """The same with the score matrix in memory: the readable twin, and the yardstick of the benchmark."""
-    scores = torch.softmax((q @ k.transpose(-1, -2)) * q.shape[-1] ** -0.5, dim=-1)
-    return scores @ v
 
 
 def split_heads(x: Tensor, heads: int) -> Tensor:

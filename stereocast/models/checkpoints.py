@@ -16,7 +16,7 @@ from torch import Tensor
 
 from stereocast.arrays import free_bytes
 from stereocast.errors import OutOfMemory, WeightsError
-from stereocast.models import weights
+from stereocast.models import loading
 from stereocast.models.video import VideoConfig, VideoModel, VideoNetworks
 from stereocast.settings import ConvertSettings
 
@@ -86,7 +86,7 @@ def find(path: Path) -> Path:
     """The checkpoint of a folder (a converted one first), or the file itself. Raises WeightsError."""
     if path.is_dir() and (path / CONVERTED).is_file():
         return path / CONVERTED
-    return weights.find_checkpoint(path, "model")
+    return loading.find_checkpoint(path, "model")
 
 
 def load(path: Path, device: str = "cpu", precision: Precision = "auto", memory: Memory | None = None) -> VideoModel:
@@ -110,7 +110,7 @@ def load(path: Path, device: str = "cpu", precision: Precision = "auto", memory:
             state[key] = value.to(home, dtype if value.is_floating_point() else None)
         for name, values in config.schedule().buffers().items():
             state[name] = torch.from_numpy(values).to(home)
-        weights.load_into(networks, state, what=str(file))
+        loading.load_into(networks, state, what=str(file))
     except torch.OutOfMemoryError as error:
         raise OutOfMemory(f"{file} doesn't fit on {device}; use --offload, or --device cpu") from error
     return VideoModel(
@@ -132,7 +132,7 @@ def dtype_of(precision: Precision, device: str) -> torch.dtype:
 
 
 def _entries(file: Path) -> dict[str, Tensor]:
-    found = weights.tensors(file)
+    found = loading.tensors(file)
     state = {new: value for key, value in found.items() if (new := renamed(key)) is not None}
     del found
     if not any(key.startswith("model.diffusion_model.") for key in state):

@@ -18,7 +18,7 @@ from torch import Tensor
 from torch.nn import functional
 from transformers import CLIPVisionConfig, CLIPVisionModelWithProjection
 
-from stereocast.models import weights
+from stereocast.models import loading, weights
 
 Offload = Literal["none", "model", "sequential"]
 CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
@@ -225,7 +225,7 @@ def load(store: weights.WeightStore, dtype: torch.dtype, device: str, offload: O
 
 
 def _part(part: str, folder: Path, stem: str, dtype: torch.dtype) -> Any:
-    model = build_empty(part, weights.read_config(folder))
-    return weights.load_into(
-        model, weights.find_checkpoint(folder, stem), rename=without_buffers, dtype=dtype, what=str(folder)
+    model = build_empty(part, loading.read_config(folder))
+    return loading.load_into(
+        model, loading.find_checkpoint(folder, stem), rename=without_buffers, dtype=dtype, what=str(folder)
     )

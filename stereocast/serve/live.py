@@ -70,10 +70,6 @@ class Run:
 
         recipes.convert(made, reader, progress)
 
-    @property
-    def running(self) -> bool:
-        return self._thread.is_alive()
-
     def close(self) -> None:
         """Ends the conversion and removes its segments."""
         self._cancel.set()

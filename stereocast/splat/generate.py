@@ -16,7 +16,8 @@ from torch import Tensor
 
 from stereocast.diffusion import compose, edm
 from stereocast.models import svd
-from stereocast.models.weights import WeightStore, load_into, read_config, tensors
+from stereocast.models.loading import load_into, read_config, tensors
+from stereocast.models.weights import WeightStore
 from stereocast.splat import prepare
 from stereocast.splat.matrix import Matrix
 from stereocast.splat.scene import FOV_DEG, RADIUS_M, SceneInfo

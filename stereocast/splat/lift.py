@@ -253,11 +253,6 @@ def idle(points: Array, time: float) -> Array:
     return np.stack([x + away * np.sin(lean), y - x * np.sin(lean) * height, z], 1).astype(np.float32)
 
 
-def chosen_frames(count: int, most: int) -> list[int]:
-    """At most `most` of `count` frames, evenly, the ends included."""
-    return sorted({round(i) for i in np.linspace(0, count - 1, min(count, most))}) if count > 1 else [0]
-
-
 def lift(frames: Array, depths: Array | None, settings: LiftSettings) -> Lifted:
     """The relief, its small matrix and its tracks, from framed RGBA pictures.
 

@@ -7,7 +7,7 @@ World: y up, the object at the origin, metres. Cameras are OpenCV's (x right, y 
 import json
 import math
 import os
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -229,8 +229,3 @@ def write(data: bytes, path: Path) -> None:
     part = path.with_name(f"{path.stem}.part{path.suffix}")
     part.write_bytes(data)
     os.replace(part, path)
-
-
-def with_info(scene: Scene, **changes: Any) -> Scene:
-    """The scene with other facts about it."""
-    return Scene(scene.gaussians, scene.motion, replace(scene.info, **changes))

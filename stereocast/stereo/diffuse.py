@@ -16,7 +16,7 @@ from torch import Tensor
 
 from stereocast import planes
 from stereocast.arrays import choose_device, to_host
-from stereocast.diffusion import latents, zero
+from stereocast.diffusion import latents, warped, zero
 from stereocast.diffusion.schedules import Step
 from stereocast.errors import OutOfMemory, UsageError
 from stereocast.models import checkpoints, weights
@@ -24,11 +24,11 @@ from stereocast.models.attention import fused
 from stereocast.models.video import Branch, Conditions, VideoConfig, VideoModel
 from stereocast.settings import ConvertSettings
 from stereocast.stages import DepthClip
-from stereocast.stereo import comfort
+from stereocast.stereo import blend, comfort
 from stereocast.stereo.crossview import Record, Replay
 from stereocast.stereo.flicker import FlickerGuard
 from stereocast.stereo.synthesizer import WarpSynthesizer
-from stereocast.types import Array, Clip, DepthMap, PixelFormat, StereoClip, StreamInfo
+from stereocast.types import Array, Clip, DepthMap, StereoClip, StreamInfo
 
 log = logging.getLogger(__name__)
 
@@ -170,7 +170,7 @@ def latent_depth(depth: Array, like: Tensor, settings: ConvertSettings) -> Tenso
     values = torch.from_numpy(np.ascontiguousarray(depth, np.float32))[:, None]
     if settings.zero_preset == "script" and settings.exponent != 1.0:
         values = values**settings.exponent
-    return zero.small_depth(values, *like.shape[-2:]).to(like.device)
+    return warped.small_depth(values, *like.shape[-2:]).to(like.device)
 
 
 def finished(
@@ -358,41 +358,9 @@ class ZeroSynthesizer:
                     large = moved(large[None], shift)[0]
                 drawn = planes.from_rgb(large, clip.pixel_format, clip.colour)
                 mask = None if self.settings.full_view or holes is None else holes[t]
-                frames.append(composed(warped[t], drawn, mask, clip.pixel_format))
+                frames.append(blend.composed(warped[t], drawn, mask, clip.pixel_format))
             changed[name] = np.stack(frames)
         return replace(stereo, **changed)
-
-
-def composed(warped: Array, drawn: Array, holes: Array | None, pixel_format: PixelFormat) -> Array:
-    """`drawn` in the holes, its colour matched to what surrounds them, blended over a few pixels; `holes` None: all of
-    it. Pictures of one format; holes bool [H, W]."""
-    if holes is None:
-        return drawn
-    if not holes.any():
-        return warped
-    out = warped.copy()
-    if not pixel_format.planar:
-        for channel in range(3):
-            out[..., channel] = _blended(warped[..., channel], drawn[..., channel], holes, pixel_format)
-        return out
-    for number, (target, base, other) in enumerate(
-        zip(planes.planes(out), planes.planes(warped), planes.planes(drawn), strict=True)
-    ):
-        mask = holes if number == 0 else holes.reshape(holes.shape[0] // 2, 2, holes.shape[1] // 2, 2).any((1, 3))
-        target[...] = _blended(base, other, mask, pixel_format)
-    return out
-
-
-def _blended(base: Array, drawn: Array, holes: Array, pixel_format: PixelFormat) -> Array:
-    known = (~holes).astype(np.float32)
-    width = max(3.0, holes.shape[1] / 60)
-    weight = cv2.GaussianBlur(known, (0, 0), width)
-    offset = cv2.GaussianBlur((base.astype(np.float32) - drawn) * known, (0, 0), width) / np.maximum(weight, 1e-3)
-    soft = np.clip(cv2.distanceTransform(holes.astype(np.uint8), cv2.DIST_L2, 3) / 2.5, 0, 1)
-    matched = drawn + offset * (weight > 1e-3)
-    mixed = base + soft * (matched - base)  # the warp's own filling stands at the rim
-    top = (1 << pixel_format.bits) - 1
-    return np.clip(np.rint(np.where(holes, mixed, base)), 0, top).astype(base.dtype)
 
 
 def working_shape(model: VideoModel, height: int, width: int) -> tuple[int, int]:

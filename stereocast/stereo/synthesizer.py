@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -18,8 +19,8 @@ from stereocast.planes import planes
 from stereocast.settings import StereoSettings
 from stereocast.stages import DepthClip
 from stereocast.stereo import comfort, edges, frame_edge
-from stereocast.stereo.memory import AHEAD, Layer, Memory, look_ahead, motion, small_luma
-from stereocast.stereo.warp import Workspace, render_view, seen_layers
+from stereocast.stereo.memory import AHEAD, Memory, look_ahead, motion, small_luma
+from stereocast.stereo.warp import Look, Workspace, render_view, seen_layers
 from stereocast.types import Array, Clip, DepthMap, Disparity, PixelFormat, StereoClip, StreamInfo
 
 
@@ -129,33 +130,11 @@ class WarpSynthesizer:
         left, right = (frames if eyes not in ("both", eye) else np.empty_like(frames) for eye in ("left", "right"))
         views = {"left": left, "right": right}
         holes = {eye: np.empty((count, height, width), np.bool_) for eye in ("left", "right") if eyes in ("both", eye)}
-        distrust = min(self.settings.edge_dilation, 1)
+        look = Look(self._gain, form, self.settings.fill, min(self.settings.edge_dilation, 1))
 
-        def draw(
-            t: int,
-            eye: str,
-            disparity: Array,
-            halved: bool = False,
-            memory: Memory | None = None,
-            ahead: tuple[list[Layer], Array] | None = None,
-        ) -> None:
-            out, mask, mirror = views[eye][t], holes[eye][t], eye == "left"
-            space, effort = self._space(height, width), self.settings.fill
-            render_view(
-                frames[t],
-                disparity,
-                self._gain,
-                form,
-                out,
-                mask,
-                space,
-                mirror,
-                effort,
-                distrust,
-                memory,
-                halved,
-                ahead,
-            )
+        def draw(t: int, eye: str, disparity: Array, **more: Any) -> None:
+            space = self._space(height, width)
+            render_view(frames[t], disparity, look, views[eye][t], holes[eye][t], space, mirror=eye == "left", **more)
 
         def one_frame(t: int) -> None:
             disparity = disparity_of(t, self._space(height, width).disparity)
@@ -174,7 +153,7 @@ class WarpSynthesizer:
                     memory.flow, ahead = known.back, None
                     if known.ahead is not None:
                         n = t + AHEAD
-                        seen = seen_layers(film[n], disparities[n], self._gain, form, eye == "left", distrust)
+                        seen = seen_layers(film[n], disparities[n], look, mirror=eye == "left")
                         ahead = seen, known.ahead
                     draw(t, eye, disparities[t], memory=memory, ahead=ahead)
 

@@ -47,17 +47,29 @@ def layers(image: Array, pixel_format: PixelFormat) -> list[Array]:
     return [luma[None], chroma]
 
 
+@dataclass(frozen=True, slots=True)
+class Look:
+    """How views of a film are drawn: the same for all its frames.
+
+    `gain`: 1 for a whole disparity, 0.5 for half of it, and at least 0. `distrust`: columns of background beside a
+    silhouette that are taken to be mixed with it (0 or 1).
+    """
+
+    gain: float
+    pixel_format: PixelFormat
+    effort: Effort = "fast"
+    distrust: int = 1
+
+
 def render_view(
     image: Array,
     disparity: Array,
-    gain: float,
-    pixel_format: PixelFormat,
+    look: Look,
     out: Array,
     holes: Array,
     space: Workspace,
+    *,
     mirror: bool = False,
-    effort: Effort = "fast",
-    distrust: int = 1,
     memory: Memory | None = None,
     halved: bool = False,
     ahead: tuple[list[Layer], Array] | None = None,
@@ -65,11 +77,11 @@ def render_view(
     """Writes the view that sees every pixel `gain * disparity` further left (right, if `mirror`) into `out`.
 
     image, out: one picture; disparity float32 [H, W], finite, contiguous; holes bool [H, W] (written): what was
-    invented. `gain` is 1 for a whole disparity, 0.5 for half of it, and at least 0. `distrust`: columns of background
-    beside a silhouette that are taken to be mixed with it (0 or 1). `memory`: the former frame of this eye, if any.
-    `halved`: the space holds this disparity at the size of chroma already, from the other eye. `ahead`:
-    the layers of a later frame (`seen_layers`) and the motion from this frame to it, float32 [2, h, w] in pixels.
+    invented. `memory`: the former frame of this eye, if any. `halved`: the space holds this disparity at the size of
+    chroma already, from the other eye. `ahead`: the layers of a later frame (`seen_layers`) and the motion from this
+    frame to it, float32 [2, h, w] in pixels.
     """
+    gain, pixel_format, distrust = look.gain, look.pixel_format, look.distrust
     peak = (1 << pixel_format.bits) - 1
     masks = [space.holes, space.chroma_holes]
     views = [holes.view(np.uint8), _NO_MASK]
@@ -87,7 +99,7 @@ def render_view(
         if ahead is not None:
             others.append(Other(ahead[0][number], ahead[1], filled=False))
         others = [replace(other, flow=_layer_flow(other.flow, number, mirror)) for other in others]
-        fill(source[turn], target[turn], depth[turn], gain, shifts, mask, effort, others)
+        fill(source[turn], target[turn], depth[turn], gain, shifts, mask, look.effort, others)
         cpu_edges.soften(target[turn], shifts)
         if memory is not None:
             memory.keep(number, target[turn], shifts, mask)
@@ -99,10 +111,9 @@ def _layer_flow(flow: Array, number: int, mirror: bool) -> Array:
     return np.stack([-scaled[0, :, ::-1], scaled[1, :, ::-1]]) if mirror else scaled
 
 
-def seen_layers(
-    image: Array, disparity: Array, gain: float, pixel_format: PixelFormat, mirror: bool = False, distrust: int = 1
-) -> list[Layer]:
+def seen_layers(image: Array, disparity: Array, look: Look, *, mirror: bool = False) -> list[Layer]:
     """What a view shows of one picture without any fill, for `ahead` of `render_view` with the same arguments."""
+    gain, pixel_format, distrust = look.gain, look.pixel_format, look.distrust
     peak = (1 << pixel_format.bits) - 1
     depth, found = disparity, []
     for number, source in enumerate(layers(image, pixel_format)):

@@ -4,7 +4,7 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="needs the depth extra")
 
-from stereocast.diffusion import samplers, schedules, zero  # noqa: E402
+from stereocast.diffusion import samplers, schedules, warped, zero  # noqa: E402
 from tests.diffusion.toy import Toy  # noqa: E402
 
 K = {"k0": -0.5, "k1": 0.2, "k2": 0.3, "k3": 0.1, "k4": 0.2, "k5": 0.3, "k6": 0.9}
@@ -57,7 +57,7 @@ def test_the_left_view_is_plain_sampling() -> None:
 def test_between_repetitions_only_holes_change() -> None:
     depth = torch.rand(4, 6, 10, generator=torch.Generator().manual_seed(1))
     sampler, walk = run(CONFIG, depth)
-    blank = zero.Warp(depth, CONFIG.scale_percent, 1.0).blank
+    blank = warped.Warp(depth, CONFIG.scale_percent, 1.0).blank
     turns = [at for at in walk if at.phase == "refine" and at.iteration == 4]
     assert len(turns) == 3
     for before, after in zip(turns, turns[1:], strict=False):
@@ -84,7 +84,7 @@ def test_filling_strategies_differ_in_the_first_holes_alone(fill: str) -> None:
     depth = torch.rand(4, 6, 10, generator=torch.Generator().manual_seed(1))
     config = zero.replace(CONFIG, fill=fill, restart=zero.replace(CONFIG.restart, border_lambda=None))
     sampler, walk = run(config, depth)
-    warp = zero.Warp(depth, config.scale_percent, 1.0)
+    warp = warped.Warp(depth, config.scale_percent, 1.0)
     want = {"left": sampler.levels[0], "noise": draw(4), "mix": (sampler.levels[0] + draw(4)) / 2**0.5}[fill]
     holes = warp.blank.expand(SHAPE)
     assert torch.equal(walk[0].x_in[holes], want[holes])

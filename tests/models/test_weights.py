@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from stereocast.errors import LicenceNotAccepted, UnknownName, UsageError, WeightsError
-from stereocast.models import shelf, weights
+from stereocast.models import loading, shelf, weights
 
 _spec = importlib.util.spec_from_file_location("hub", Path(__file__).with_name("hub.py"))
 _hub = importlib.util.module_from_spec(_spec)
@@ -131,15 +131,15 @@ def test_a_cut_safetensors_file_is_noticed(tmp_path):
 
     path = tmp_path / "model.safetensors"
     save_file({"a": torch.ones(4, 5)}, path)
-    assert weights.header(path)["a"]["shape"] == [4, 5]
+    assert loading.header(path)["a"]["shape"] == [4, 5]
     path.write_bytes(path.read_bytes()[:-3])
     with pytest.raises(WeightsError, match="damaged"):
-        weights.header(path)
+        loading.header(path)
     with pytest.raises(WeightsError, match="damaged"):
-        weights.tensors(path)
+        loading.tensors(path)
     (tmp_path / "model.pth").write_bytes(b"nothing")
     with pytest.raises(WeightsError, match="no checkpoint"):
-        weights.tensors(tmp_path / "model.pth")
+        loading.tensors(tmp_path / "model.pth")
 
 
 def test_checkpoints_fit_or_say_what_does_not(tmp_path):
@@ -158,7 +158,7 @@ def test_checkpoints_fit_or_say_what_does_not(tmp_path):
     def rename(key):
         return key.removeprefix("published.")
 
-    model = weights.load_into(empty(), tmp_path / "model.ckpt", rename=rename, dtype=torch.float16)
+    model = loading.load_into(empty(), tmp_path / "model.ckpt", rename=rename, dtype=torch.float16)
     assert model[0].weight.dtype == torch.float16
     assert torch.equal(model[1].bias, source[1].bias.half())
 
@@ -166,7 +166,7 @@ def test_checkpoints_fit_or_say_what_does_not(tmp_path):
     state["published.extra"] = torch.ones(1)
     state["published.1.weight"] = torch.ones(2, 5)
     with pytest.raises(WeightsError) as error:
-        weights.load_into(empty(), state, rename=rename, what="model.ckpt")
+        loading.load_into(empty(), state, rename=rename, what="model.ckpt")
     assert str(error.value) == (
         "model.ckpt doesn't fit Sequential: missing 0.bias; unexpected extra; wrong shape 1.weight [2, 5] not [2, 4]"
     )
@@ -175,7 +175,7 @@ def test_checkpoints_fit_or_say_what_does_not(tmp_path):
     save_file({"0.bias": torch.zeros(1)}, tmp_path / "m-2.safetensors")
     index = {"weight_map": {"0.weight": "m-1.safetensors", "0.bias": "m-2.safetensors"}}
     (tmp_path / "m.safetensors.index.json").write_text(json.dumps(index))
-    found = weights.find_checkpoint(tmp_path, "m")
-    assert set(weights.tensors(found)) == {"0.weight", "0.bias"}
+    found = loading.find_checkpoint(tmp_path, "m")
+    assert set(loading.tensors(found)) == {"0.weight", "0.bias"}
     with pytest.raises(WeightsError, match="holds no other.safetensors"):
-        weights.find_checkpoint(tmp_path, "other")
+        loading.find_checkpoint(tmp_path, "other")

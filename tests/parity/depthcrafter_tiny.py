@@ -6,7 +6,7 @@ from pathlib import Path
 
 import torch
 
-from stereocast.models import depthcrafter, weights
+from stereocast.models import depthcrafter, loading
 from tests.fill import fill
 
 
@@ -25,7 +25,7 @@ def drawn_state(part: str, config: dict) -> dict[str, torch.Tensor]:
 @cache
 def networks(folder: Path, offload: str = "none") -> depthcrafter.Networks:
     parts = {
-        part: weights.load_into(
+        part: loading.load_into(
             depthcrafter.build_empty(part, configs(folder)[part]), drawn_state(part, configs(folder)[part])
         )
         for part in ("unet", "vae", "image_encoder")

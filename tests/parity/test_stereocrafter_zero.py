@@ -9,7 +9,7 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="needs the depth extra")
 
-from stereocast.diffusion import zero  # noqa: E402
+from stereocast.diffusion import warped, zero  # noqa: E402
 from stereocast.diffusion.samplers import Stepped  # noqa: E402
 from stereocast.diffusion.schedules import Step  # noqa: E402
 from stereocast.models.attention import Site, fused, join_heads, split_heads  # noqa: E402
@@ -69,15 +69,15 @@ def test_border(case: Path) -> None:
     for one in data.meta["cases"]:
         name = one["name"]
         blank = data[f"{name}.blank"].bool()
-        assert zero.border_columns(blank, one["scale_percent"]) == one["columns"], name
-        mask = zero.border_mask(blank, one["scale_percent"])
+        assert warped.border_columns(blank, one["scale_percent"]) == one["columns"], name
+        mask = warped.border_mask(blank, one["scale_percent"])
         assert torch.equal(mask, data[f"{name}.mask"].bool()), name
         for key in (k for k in data.arrays if k.startswith(f"{name}.fill_")):
-            got = zero.bordered(data[f"{name}.fill"], data[f"{name}.left"], mask, float(key.rsplit("fill_", 1)[1]))
+            got = warped.bordered(data[f"{name}.fill"], data[f"{name}.left"], mask, float(key.rsplit("fill_", 1)[1]))
             assert far(got, data[key]) <= 1e-6
     for name in data.meta["resize"]:
         want = data[f"{name}.out"]
-        assert far(zero.small_depth(data[f"{name}.depth"], *want.shape[-2:]), want) <= 1e-5
+        assert far(warped.small_depth(data[f"{name}.depth"], *want.shape[-2:]), want) <= 1e-5
 
 
 @pytest.mark.reference("restart.npz")
@@ -90,10 +90,10 @@ def test_restart(case: Path) -> None:
         sampler = zero.ZeroSampler(toy, steps, config)
         sampler.adopt(list(data[f"{name}.left"][:, None]))
         small = data[f"{name}.depth_small"]
-        assert far(zero.small_depth(data[f"{name}.depth"], *small.shape[-2:]), small) <= 1e-5
-        warp = zero.Warp(small, config.scale_percent, config.exponent)
+        assert far(warped.small_depth(data[f"{name}.depth"], *small.shape[-2:]), small) <= 1e-5
+        warp = warped.Warp(small, config.scale_percent, config.exponent)
         assert torch.equal(warp.blank, data[f"{name}.blank"].bool())
-        assert torch.equal(zero.border_mask(warp.blank, config.scale_percent), data[f"{name}.border"].bool())
+        assert torch.equal(warped.border_mask(warp.blank, config.scale_percent), data[f"{name}.border"].bool())
         inputs = zero.Inputs(data[f"{name}.eps"][:, None], data[f"{name}.eps_prime"][:, None])
         seen = 0
         for at in sampler.restarted(warp, inputs):
@@ -122,7 +122,7 @@ def test_refine(case: Path) -> None:
             data.latent("prev_noise"),
         )
         inputs = zero.Inputs([data.latent("eps")] * (i + 1), [], iter(data["eps_rep"][:, None]))
-        warp = zero.Warp(data["depth_small"], meta["scale_percent"], meta["exponent"])
+        warp = warped.Warp(data["depth_small"], meta["scale_percent"], meta["exponent"])
         assert torch.equal(warp.blank, data["blank"].bool())
         first = None
         for at in sampler.refined(i, count, warp, before, inputs):
@@ -159,7 +159,7 @@ def run_of(data: Case, run: dict[str, Any], **how: Any) -> tuple[zero.ZeroSample
     after_left = toy.evaluations
     fresh = find("eps_rep")
     inputs = zero.Inputs(eps, find("eps_prime")[:, None], None if fresh is None else iter(fresh[:, None]))
-    depth = zero.small_depth(find("depth"), *find("x_T").shape[-2:])
+    depth = warped.small_depth(find("depth"), *find("x_T").shape[-2:])
     levels: dict[int, Any] = {}
     for at in sampler.right(depth, inputs):
         levels[at.iteration + 1] = at.result.x[0]

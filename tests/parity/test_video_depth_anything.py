@@ -11,7 +11,7 @@ torch = pytest.importorskip("torch", reason="needs the depth extra")
 
 from stereocast.depth import frames as pictures
 from stereocast.depth import video_depth_anything as vda
-from stereocast.models import weights
+from stereocast.models import loading
 from stereocast.models.video_depth_anything import VARIANTS, Config, VideoDepthAnything
 from tests.fill import fill
 
@@ -27,7 +27,7 @@ def network_of(config: dict) -> VideoDepthAnything:
         else torch.from_numpy(fill(key, tuple(value.shape)) + np.float32(added.get(key, 0)))
         for key, value in network.state_dict().items()
     }
-    return weights.load_into(network, state)
+    return loading.load_into(network, state)
 
 
 def _run(shot, frames: np.ndarray) -> np.ndarray:

@@ -1,0 +1,57 @@
+"""The exact warp on latents: the left view's levels as the right view starts from, what stays blank, and its border
+(StereoCrafter-Zero, sec. 4 and Appendix B)."""
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from stereocast.kernels import cpu_exact
+
+
+def small_depth(depth: Tensor, height: int, width: int) -> Tensor:
+    """Depth [T, 1, H, W] at latent size, float32 [T, h, w]: bilinear, no antialiasing, values as they are."""
+    return F.interpolate(depth.float(), size=(height, width), mode="bilinear", align_corners=False)[:, 0]
+
+
+class Warp:
+    """The exact warp (Appendix B) of one depth, as a gather that is worked out once."""
+
+    def __init__(self, depth: Tensor, scale_percent: float, exponent: float) -> None:
+        """depth float32 [T, h, w]."""
+        width = depth.shape[-1]
+        columns = np.broadcast_to(np.arange(width, dtype=np.int32), tuple(depth.shape))[None]
+        source, blank = cpu_exact.warp_exact(
+            np.ascontiguousarray(columns), depth.detach().cpu().numpy(), scale_percent, exponent
+        )
+        self._source = torch.from_numpy(source[0].astype(np.int64)).to(depth.device)
+        self.blank = torch.from_numpy(np.ascontiguousarray(blank)).to(depth.device)
+
+    def __call__(self, left: Tensor, filling: Tensor) -> Tensor:
+        """left [1, 4, T, h, w] seen from the right, blanks from `filling`."""
+        moved = torch.gather(left, -1, self._source.expand(left.shape))
+        return torch.where(self.blank, filling, moved)
+
+
+def border_columns(blank: Tensor, scale_percent: float) -> int:
+    """Width of the border (Eq. 3): the run of columns, from the side that opens, each of whose rows is blank in at
+    least one frame; 0 if all columns are. blank bool [T, h, w]."""
+    counts = blank.any(0).all(0)
+    if bool(counts.all()):
+        return 0
+    run = counts.flip(0) if scale_percent > 0 else counts
+    return int(torch.cumprod(run.int(), 0).sum())
+
+
+def border_mask(blank: Tensor, scale_percent: float) -> Tensor:
+    """The border as bool [T, h, w]: all rows and frames of its columns."""
+    columns, mask = border_columns(blank, scale_percent), torch.zeros_like(blank)
+    if columns:
+        mask[..., -columns:] = scale_percent > 0
+        mask[..., :columns] |= scale_percent < 0
+    return mask
+
+
+def bordered(filling: Tensor, left: Tensor, mask: Tensor, share: float) -> Tensor:
+    """Eq. 3 on the filling latents: inside the mask `share` of the left view."""
+    return torch.where(mask, share * left + (1 - share) * filling, filling)
