@@ -94,8 +94,8 @@ def _list(entry: Any, _: bool) -> dict[str, Any]:
 def _download(entry: Any, accept_licence: bool) -> dict[str, Any]:
     from stereocast.models import weights
 
-    if weights.downloaded(entry) is None:
-        typer.echo(entry.summary, err=True)
+    if weights.downloaded(entry) is None and (accept_licence or weights.accepted(entry)):
+        typer.echo(entry.summary, err=True)  # a refusal says it too
     weights.download(entry, accept_licence=accept_licence, progress=lambda text: typer.echo(text, err=True))
     return _row(entry)
 

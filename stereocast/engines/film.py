@@ -30,6 +30,7 @@ def convert_in_sections(made: Plan, source: Any, progress: Progress) -> Converte
         log.warning("%s: %s, so it is made in one piece", made.output, reason)
         return recipes.convert(made, source, progress)
     assert made.profile is not None
+    make_engine = registry.load(registry.ENGINES, "engine", made.settings.engine)  # before anything is written
     output = made.outputs[0]
     folder = resume.sections_folder(output)
     wanted = job(made.settings, made.source, made.profile.name, made.info.time_base)
@@ -42,7 +43,7 @@ def convert_in_sections(made: Plan, source: Any, progress: Progress) -> Converte
     results: list[Result] = []
     with ExitStack() as stack:
         stack.callback(source.close)
-        engine = registry.load(registry.ENGINES, "engine", made.settings.engine)(made.settings)
+        engine = make_engine(made.settings)
         stack.callback(engine.close)
         for result in _made(engine, _tasks(made, source, folder), finished):
             results.append(result)

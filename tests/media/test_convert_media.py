@@ -277,3 +277,13 @@ def test_variable_rate_survives_fragment_ends(tmp_path: Path) -> None:
     for _ in range(6):
         output = convert(source, tmp_path / "out.mp4", encoder="x264", overwrite=True).plan.outputs[0]
         assert [round(float(time) * 1000) for time in read_film(output)["times"]] == pts
+
+
+def test_depth_maps_of_different_sizes_are_refused(tmp_path: Path) -> None:
+    maps = tmp_path / "maps"
+    maps.mkdir()
+    for n in range(12):
+        np.save(maps / f"{n}.npy", np.zeros((32, 64) if n < 5 else (32, 60), np.float32))
+    source = make_film(tmp_path / "in.mp4", frames=12)
+    with pytest.raises(SourceError, match="map 6 is 60x32, the first 64x32"):
+        convert(source, tmp_path / "out.mp4", depth=str(maps))

@@ -1,0 +1,33 @@
+"""What the docs point to is there."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGES = sorted(
+    [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("*/README.md"), *ROOT.glob("training/*/README.md")]
+)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_and_pictures_lead_somewhere(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)#]+)[^)]*\)", page.read_text("utf-8")):
+        if "://" not in target:
+            assert (page.parent / target).exists(), target
+
+
+def test_every_page_is_linked_from_the_readme() -> None:
+    text = (ROOT / "README.md").read_text("utf-8")
+    for page in ROOT.glob("docs/*.md"):
+        assert f"(docs/{page.name})" in text, page.name
+
+
+def test_no_file_is_long() -> None:
+    """A file of more than 400 lines says at its top why it is one."""
+    for path in (ROOT / "stereocast").rglob("*.py"):
+        lines = path.read_text("utf-8").splitlines()
+        assert len(lines) <= 400 or any("long because" in line for line in lines[:20]), (
+            f"{path.name}: {len(lines)} lines"
+        )
