@@ -54,9 +54,12 @@ def serve(
     if films and settings.format.value in ("pair", "rgbd", "row-interlaced"):
         raise UsageError(f"--format {settings.format.value} can't be watched on the page; use sbs, ou or vr180")
     address = server.Address("0.0.0.0" if lan else "127.0.0.1", port, https, server.new_token() if lan else "")
-    print(f"open {address.url} in the headset's browser; Ctrl-C stops", flush=True)
-    if lan and not https:
-        print("stereocast: browsers allow WebXR over the network with --https alone", file=sys.stderr)
-    if lan:
-        print(server.qr(address.url), flush=True)
-    server.run(app.build(shelf, live.Live(settings) if films else None, address.token), address, cable=usb)
+
+    def tell() -> None:
+        print(f"open {address.url} in the headset's browser; Ctrl-C stops", flush=True)
+        if lan and not https:
+            print("stereocast: browsers allow WebXR over the network with --https alone", file=sys.stderr)
+        if lan:
+            print(server.qr(address.url), flush=True)
+
+    server.run(app.build(shelf, live.Live(settings) if films else None, address.token), address, cable=usb, ready=tell)

@@ -5,7 +5,7 @@ import ipaddress
 import logging
 import secrets
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -121,14 +121,16 @@ def _bound(address: Address) -> Iterator[socket.socket]:
         yield made
 
 
-def run(app: Starlette, address: Address, *, cable: bool = False) -> None:
-    """Serves until interrupted. `cable` makes the port reachable as localhost on a headset. Raises ServeError."""
+def run(app: Starlette, address: Address, *, cable: bool = False, ready: Callable[[], None] = lambda: None) -> None:
+    """Serves until interrupted. `cable` makes the port reachable as localhost on a headset; `ready` is
+    called when port, certificate and cable are there. Raises ServeError."""
     with TemporaryDirectory(prefix="stereocast-tls-") as folder, _bound(address) as listening:
         files = (None, None)
         if address.https:
             files = certificate(Path(folder), ("localhost", "127.0.0.1", lan_address()))  # type: ignore[assignment]
         if cable:
             push.Adb.find().reverse(address.port)
+        ready()
         config = uvicorn.Config(
             app, log_level="warning", ssl_certfile=files[0], ssl_keyfile=files[1], timeout_keep_alive=10,
             timeout_graceful_shutdown=2, limit_concurrency=500, h11_max_incomplete_event_size=32_768, ws="none",
