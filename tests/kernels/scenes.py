@@ -10,7 +10,7 @@ from stereocast.kernels import cpu, cpu_carry, cpu_edges, cpu_fill, cpu_structur
 
 GOLDEN = Path(__file__).with_name("golden.json")
 REACH, CAP = 4, 9
-SCENES = range(8)
+SCENES = range(14)
 
 
 def scene(seed: int) -> dict[str, Any]:
@@ -27,6 +27,8 @@ def scene(seed: int) -> dict[str, Any]:
     disparity = (0.3 * rng.normal() + 0.05 * x + 0.1 * (seed % 2) * y).astype(np.float32)
     for _ in range(3):
         top, left = rng.integers(0, height - 4), rng.integers(0, width - 6)
+        if seed >= 8:  # at the frame's sides
+            top, left = rng.choice([0, top, height - 3]), rng.choice([0, 1, left, width - 5, width - 3])
         box = np.s_[top : top + rng.integers(3, 8), left : left + rng.integers(2, 9)]
         disparity[box] = rng.uniform(3, 9)
         planes[:, *box] = rng.uniform(20, 230, (count, 1, 1)) + rng.normal(0, 3, planes[:, *box].shape)
@@ -36,7 +38,7 @@ def scene(seed: int) -> dict[str, Any]:
     scale = 4 if kind is np.uint16 else 1
     return {
         "planes": (np.clip(planes, 0, 255) * scale).astype(kind),
-        "disparity": disparity, "gain": np.float32((1, 0.5)[seed // 4]), "mirror": seed in (2, 5),
+        "disparity": disparity, "gain": np.float32((1, 0.5, 1, 0.75)[seed // 4]), "mirror": seed in (2, 5),
     }  # fmt: skip
 
 

@@ -156,6 +156,39 @@ def test_structure_leads_along_stripes():
             assert (want[0] == rows % 4 * 60).all()
 
 
+def softened(planes, shifts):
+    """The kernel in NumPy: beside a step of more than one pixel, a 3 x 3 Gaussian of the picture as it was."""
+    apart = np.zeros(shifts.shape, bool)
+    wide = shifts.astype(np.int32)
+    across, down = np.abs(np.diff(wide, axis=1)) > 8, np.abs(np.diff(wide, axis=0)) > 8
+    apart[:, 1:] |= across
+    apart[:, :-1] |= across
+    apart[1:] |= down
+    apart[:-1] |= down
+    padded = np.pad(planes.astype(np.float64), ((0, 0), (1, 1), (1, 1)), "edge")
+    line = np.array([0.1664, 1 - 2 * 0.1664, 0.1664])
+    height, width = shifts.shape
+    mean = sum(line[i] * line[j] * padded[:, i : i + height, j : j + width] for i in range(3) for j in range(3))
+    return np.where(apart, mean, planes), apart
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_outlines_are_softened_as_in_numpy(seed):
+    rng = np.random.default_rng(seed)
+    height, width = 5 + seed % 3, 8 + seed
+    planes = rng.integers(0, 255, (1 + seed % 3, height, width)).astype((np.uint8, np.uint16)[seed % 2])
+    shifts = (rng.integers(0, 2 + seed % 2, (height, width)) * rng.integers(5, 12, (height, width))).astype(np.int16)
+    if seed > 5:  # single steps at the sides
+        shifts[:] = 0
+        shifts[:, (0, -1, 0, width - 2, 1, -1)[seed % 6]] = 40
+        shifts[(0, -1)[seed % 2]] += 9 * (seed % 3)
+    want, apart = softened(planes, shifts)
+    made = planes.copy()
+    cpu_edges.soften(made, shifts)
+    assert np.abs(made - want).max() <= 0.51
+    assert (made[:, ~apart] == planes[:, ~apart]).all()
+
+
 def test_an_outline_is_drawn_over_two_pixels():
     planes = np.zeros((1, 6, 10), np.uint8)
     planes[..., 5:] = 200
