@@ -128,6 +128,33 @@ def _enter(bounds, node, ox, oy, oz, ix, iy, iz, limit):
 
 
 @numba.njit(cache=True, error_model="numpy", fastmath={"contract", "arcp", "nsz"})
+def _meets(corner, k, ox, oy, oz, dx, dy, dz):
+    """(distance, u, v) at which a ray meets triangle k; FAR where it misses."""
+    px, py, pz = (
+        dy * corner[k, 8] - dz * corner[k, 7],
+        dz * corner[k, 6] - dx * corner[k, 8],
+        dx * corner[k, 7] - dy * corner[k, 6],
+    )
+    det = corner[k, 3] * px + corner[k, 4] * py + corner[k, 5] * pz
+    if abs(det) < 1e-14:
+        return FAR, 0.0, 0.0
+    inv = 1.0 / det
+    tx, ty, tz = ox - corner[k, 0], oy - corner[k, 1], oz - corner[k, 2]
+    u = (tx * px + ty * py + tz * pz) * inv
+    if u < 0.0 or u > 1.0:
+        return FAR, 0.0, 0.0
+    qx, qy, qz = (
+        ty * corner[k, 5] - tz * corner[k, 4],
+        tz * corner[k, 3] - tx * corner[k, 5],
+        tx * corner[k, 4] - ty * corner[k, 3],
+    )
+    v = (dx * qx + dy * qy + dz * qz) * inv
+    if v < 0.0 or u + v > 1.0:
+        return FAR, 0.0, 0.0
+    return (corner[k, 6] * qx + corner[k, 7] * qy + corner[k, 8] * qz) * inv, u, v
+
+
+@numba.njit(cache=True, error_model="numpy", fastmath={"contract", "arcp", "nsz"})
 def nearest(bvh, ox, oy, oz, dx, dy, dz, limit, stack):
     """(distance, triangle, u, v) of the first hit before `limit`; triangle is -1 without one."""
     ix = 1.0 / dx if abs(dx) > 1e-12 else 1e12
@@ -143,28 +170,7 @@ def nearest(bvh, ox, oy, oz, dx, dy, dz, limit, stack):
         if size:
             first = child[node]
             for k in range(first, first + size):
-                px, py, pz = (
-                    dy * corner[k, 8] - dz * corner[k, 7],
-                    dz * corner[k, 6] - dx * corner[k, 8],
-                    dx * corner[k, 7] - dy * corner[k, 6],
-                )
-                det = corner[k, 3] * px + corner[k, 4] * py + corner[k, 5] * pz
-                if abs(det) < 1e-14:
-                    continue
-                inv = 1.0 / det
-                tx, ty, tz = ox - corner[k, 0], oy - corner[k, 1], oz - corner[k, 2]
-                u = (tx * px + ty * py + tz * pz) * inv
-                if u < 0.0 or u > 1.0:
-                    continue
-                qx, qy, qz = (
-                    ty * corner[k, 5] - tz * corner[k, 4],
-                    tz * corner[k, 3] - tx * corner[k, 5],
-                    tx * corner[k, 4] - ty * corner[k, 3],
-                )
-                v = (dx * qx + dy * qy + dz * qz) * inv
-                if v < 0.0 or u + v > 1.0:
-                    continue
-                t = (corner[k, 6] * qx + corner[k, 7] * qy + corner[k, 8] * qz) * inv
+                t, u, v = _meets(corner, k, ox, oy, oz, dx, dy, dz)
                 if 1e-4 < t < best:
                     best, hit, hit_u, hit_v = t, k, u, v
         else:
@@ -206,27 +212,6 @@ def blocked(bvh, ox, oy, oz, dx, dy, dz, limit, stack):
             depth += 2
             continue
         for k in range(first, first + size):
-            px, py, pz = (
-                dy * corner[k, 8] - dz * corner[k, 7],
-                dz * corner[k, 6] - dx * corner[k, 8],
-                dx * corner[k, 7] - dy * corner[k, 6],
-            )
-            det = corner[k, 3] * px + corner[k, 4] * py + corner[k, 5] * pz
-            if abs(det) < 1e-14:
-                continue
-            inv = 1.0 / det
-            tx, ty, tz = ox - corner[k, 0], oy - corner[k, 1], oz - corner[k, 2]
-            u = (tx * px + ty * py + tz * pz) * inv
-            if u < 0.0 or u > 1.0:
-                continue
-            qx, qy, qz = (
-                ty * corner[k, 5] - tz * corner[k, 4],
-                tz * corner[k, 3] - tx * corner[k, 5],
-                tx * corner[k, 4] - ty * corner[k, 3],
-            )
-            v = (dx * qx + dy * qy + dz * qz) * inv
-            if v < 0.0 or u + v > 1.0:
-                continue
-            if 1e-4 < (corner[k, 6] * qx + corner[k, 7] * qy + corner[k, 8] * qz) * inv < limit:
+            if 1e-4 < _meets(corner, k, ox, oy, oz, dx, dy, dz)[0] < limit:
                 return True
     return False

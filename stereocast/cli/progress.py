@@ -1,13 +1,28 @@
 """Progress on the terminal: frames, fps, ETA, time per stage. Silent where there is no terminal."""
 
 from types import TracebackType
-from typing import Any
+from typing import Any, Self
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 
-class Bar:
+class _Shown:
+    """Shown while the block runs."""
+
+    _progress: Progress
+
+    def __enter__(self) -> Self:
+        self._progress.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._progress.stop()
+
+
+class Bar(_Shown):
     """A progress bar on standard error for `total` frames (None: unknown)."""
 
     def __init__(self, name: str, total: int | None, *, quiet: bool = False) -> None:
@@ -25,15 +40,6 @@ class Bar:
             disable=quiet or not console.is_terminal,
         )
         self._task = self._progress.add_task(name, total=total, rate="", stages="")
-
-    def __enter__(self) -> "Bar":
-        self._progress.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._progress.stop()
 
     def __call__(self, frames: int, clock: Any) -> None:
         """`frames` more are done."""
@@ -54,7 +60,7 @@ def summary(rows: list[tuple[str, str, str, float]]) -> None:
     Console(stderr=True, markup=False).print(table)
 
 
-class Steps:
+class Steps(_Shown):
     """Progress of named phases, one bar each, on standard error."""
 
     def __init__(self, *, quiet: bool = False) -> None:
@@ -70,15 +76,6 @@ class Steps:
             disable=quiet or not console.is_terminal,
         )
         self._tasks: dict[str, Any] = {}
-
-    def __enter__(self) -> "Steps":
-        self._progress.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._progress.stop()
 
     def __call__(self, what: str, done: int, total: int) -> None:
         """`what` is at `done` of `total`."""

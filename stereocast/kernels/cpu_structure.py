@@ -10,6 +10,8 @@ import numpy as np
 from stereocast.kernels.cpu_fill import APART
 from stereocast.kernels.jit import jit
 
+_ANY = 1 << 16  # no two shifts, int16, differ by so much
+
 
 @jit
 def gradients(planes: Any, shifts: Any, holes: Any, xs: Any, starts: Any, reach: Any, tensor: Any, known: Any) -> None:
@@ -70,6 +72,26 @@ def _march(planes: Any, shifts: Any, holes: Any, y: Any, x: Any, dy: Any, dx: An
 
 
 @jit
+def _mean_tensor(tensor: Any, known: Any, shifts: Any, window: Any, reach: Any, y: Any, x: Any, apart: Any) -> Any:
+    """The weighted mean of the tensors within `reach` of (y, x) whose shift differs by at most `apart` from the one
+    there, and the sum of the weights (0: nothing is known)."""
+    height, width = shifts.shape
+    code = shifts[y, x]
+    a, b, c, weight = np.float32(0), np.float32(0), np.float32(0), np.float32(0)
+    for v in range(max(y - reach, 0), min(y + reach + 1, height)):
+        for u in range(max(x - reach, 0), min(x + reach + 1, width)):
+            if known[v, u] == 2 and abs(shifts[v, u] - code) <= apart:
+                w = window[v - y + reach, u - x + reach]
+                a += w * tensor[0, v, u]
+                b += w * tensor[1, v, u]
+                c += w * tensor[2, v, u]
+                weight += w
+    if weight > 0:
+        a, b, c = a / weight, b / weight, c / weight
+    return a, b, c, weight
+
+
+@jit
 def follow(
     planes: Any,
     shifts: Any,
@@ -99,18 +121,9 @@ def follow(
             code = shifts[y, x]
             if side[k]:
                 continue
-            a, b, c, weight = np.float32(0), np.float32(0), np.float32(0), np.float32(0)
-            for v in range(max(y - reach, 0), min(y + reach + 1, height)):
-                for u in range(max(x - reach, 0), min(x + reach + 1, width)):
-                    if known[v, u] == 2 and abs(shifts[v, u] - code) <= APART:
-                        w = window[v - y + reach, u - x + reach]
-                        a += w * tensor[0, v, u]
-                        b += w * tensor[1, v, u]
-                        c += w * tensor[2, v, u]
-                        weight += w
+            a, b, c, weight = _mean_tensor(tensor, known, shifts, window, reach, y, x, APART)
             if weight <= 0:
                 continue
-            a, b, c = a / weight, b / weight, c / weight
             root = np.sqrt((a - c) * (a - c) + np.float32(4) * b * b)
             coherence = root / (a + c + floor)
             if coherence < np.float32(0.05):
@@ -179,18 +192,9 @@ def lean(
                 while k > begin and xs[k - 1] == xs[k] - 1:
                     k -= 1
             x = xs[k]
-            a, b, c, weight = np.float32(0), np.float32(0), np.float32(0), np.float32(0)
-            for v in range(max(y - reach, 0), min(y + reach + 1, height)):
-                for u in range(max(x - reach, 0), min(x + reach + 1, width)):
-                    if known[v, u] == 2:
-                        w = window[v - y + reach, u - x + reach]
-                        a += w * tensor[0, v, u]
-                        b += w * tensor[1, v, u]
-                        c += w * tensor[2, v, u]
-                        weight += w
+            a, b, c, weight = _mean_tensor(tensor, known, shifts, window, reach, y, x, _ANY)
             if weight <= 0:
                 continue
-            a, b, c = a / weight, b / weight, c / weight
             root = np.sqrt((a - c) * (a - c) + np.float32(4) * b * b)
             coherence = root / (a + c + np.float32(12))
             ex, ey = np.float32(2) * b, c - a - root
