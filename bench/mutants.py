@@ -50,7 +50,27 @@ SHARES = {"kernels": 0.65, "pack": 0.2, "timestamps": 0.15}
 _LEFT_OUT = ("VariableReplacer", "VariableInserter", "RemoveDecorator", "ExceptionReplacer")
 GPU = {"stereocast/kernels/cuda.py": ("has_triton",)}
 # file, what stands in the line, why no test can see the change
-EQUIVALENT: tuple[tuple[str, str, str], ...] = ()
+EQUIVALENT: tuple[tuple[str, str, str], ...] = (
+    ("cpu_fill.py", "found = -1", "any negative number says: none"),
+    ("cpu_fill.py", "for y in range(1, starts.size - 1):", "the first row has nothing above, and finds nothing there"),
+    ("cpu.py", "if events[n + 1] == i + 1:", "a run of no columns does nothing"),
+    ("cpu.py", "usual = (step >= low) & (step <= high) & (step > 0)", "an unusual step gives the same pixels, slower"),
+    ("cpu_edges.py", "half, zero = np.float32(0.5), np.float32(0)", "both ends of an outer cell are one sample"),
+    ("cuda.py", "text, depth = text.flip(-1), depth.flip(-1)", "depth has two axes: -1 is 1"),
+    (
+        "cpu_exact.py",
+        "flat = np.ascontiguousarray(source.reshape(source.shape[0], -1, width))",
+        "NumPy takes any negative",
+    ),
+    ("layouts.py", "elif layout is Layout.ANAGLYPH:", "members of an enumeration are equal where they are the same"),
+    (
+        "layouts.py",
+        "mixed[..., 0] = np.power(np.clip(mixed[..., 0], 0, 1), 1 / 1.5)",
+        "what is above 1 is clipped once more",
+    ),
+    ("projection.py", "strict=True", "both have as many planes"),
+    ("timing.py", "strict=True", "both are as long"),
+)
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ REACH, CAP = 4, 9
 SCENES = range(14)
 
 
-def scene(seed: int) -> dict[str, Any]:
+def scene(seed: int, *, boxes: bool = True) -> dict[str, Any]:
     """A textured picture [P, H, W] and its disparity: two near boxes, a bar and a slope over a tilted background."""
     rng = np.random.default_rng(seed)
     height, width, count = 11, 29 + seed % 3, 1 + 2 * (seed % 2)
@@ -30,6 +30,8 @@ def scene(seed: int) -> dict[str, Any]:
         if seed >= 8:  # at the frame's sides
             top, left = rng.choice([0, top, height - 3]), rng.choice([0, 1, left, width - 5, width - 3])
         box = np.s_[top : top + rng.integers(3, 8), left : left + rng.integers(2, 9)]
+        if not boxes:
+            continue
         disparity[box] = rng.uniform(3, 9)
         planes[:, *box] = rng.uniform(20, 230, (count, 1, 1)) + rng.normal(0, 3, planes[:, *box].shape)
     if seed % 4 == 3:
@@ -69,7 +71,7 @@ def listed(holes: np.ndarray) -> tuple[np.ndarray, ...]:
 
 def chain(seed: int) -> dict[str, np.ndarray]:
     """Every array that the kernels make on the way from a picture to a filled view."""
-    given, later = scene(seed), scene(seed)
+    given, later = scene(seed), scene(seed, boxes=seed % 5 == 4)
     rng = np.random.default_rng(100 + seed)
     first = warped(given, distrust=(1, 0, cpu.BARE)[seed % 3])
     turn = np.s_[..., ::-1] if given["mirror"] else np.s_[..., :]
@@ -102,11 +104,11 @@ def chain(seed: int) -> dict[str, np.ndarray]:
 
     move = rng.integers(-2, 3, 2)  # another frame, in which all has moved, and what else it shows
     later["planes"] = np.roll(later["planes"], move, (1, 2))
-    later["disparity"] = np.roll(later["disparity"], (move[0], move[1] + 3), (0, 1))
+    later["disparity"] = np.roll(later["disparity"], move, (0, 1))
     other = warped(later)
     flow = np.empty((2, 6, 13), np.float32)
-    flow[0], flow[1] = move[1] + 0.25, move[0] - 0.375
-    flow += rng.normal(0, 0.2, flow.shape).astype(np.float32)
+    flow[0], flow[1] = (-move[1] if given["mirror"] else move[1]) + 0.25, move[0] - 0.375
+    flow += rng.normal(0, 0.1, flow.shape).astype(np.float32)
     former = np.ascontiguousarray(other["out"][turn])
     for shown in (np.float32(0), cpu_carry.SHOWN):
         cpu_carry.carry(view, former, other["shifts"], other["holes"], flow, shifts, xs, starts, shown, pull, want)

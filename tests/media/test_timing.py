@@ -125,6 +125,7 @@ def test_copied_packets_are_cut_and_moved() -> None:
     assert moved(70, None) == (70, None)
     assert moved(None, 60) == (None, 60)
     assert moved(2000, 1900, stop=2) is None
+    assert moved(2500, 1900, stop=2) is None
     assert moved(1999, 1900, stop=2) == (1999, 1900)
     assert moved(None, 2000, stop=2) is None
     assert moved(1500, 1400, shift=1) == (500, 400)

@@ -206,6 +206,12 @@ def test_what_each_anaglyph_lets_through(kind: Anaglyph, left: list, right: list
     np.testing.assert_allclose(layouts.anaglyph(black, colours, kind)[0], right, atol=1e-5)
 
 
+def test_wimmer_s_red_knows_nothing_of_the_right_eye() -> None:
+    half, white = np.full((1, 1, 3), 0.5, np.float32), np.ones((1, 1, 3), np.float32)
+    assert layouts.anaglyph(half, white, Anaglyph.WIMMER)[0, 0, 0] == pytest.approx(0.5 ** (1 / 1.5))
+    assert (layouts.anaglyph(half, white, Anaglyph.WIMMER)[0, 0, 1:] == 1).all()
+
+
 def test_dubois_takes_crosstalk_back() -> None:
     """The small entries of Dubois' matrix, seen on grey: what one eye shows lowers the other's channel."""
     half = np.full((1, 1, 3), 0.5, np.float32)

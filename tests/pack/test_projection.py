@@ -185,3 +185,12 @@ def test_eye_order_sizes_and_levels() -> None:
             luma, blue, red = planes.planes(frame)
             assert luma[0, 0] == black << bits - 8
             assert blue[0, 0] == red[0, 0] == 128 << bits - 8
+
+
+def test_films_of_several_widths_through_one_packer() -> None:
+    packer = SpherePacker(FORM, 96, 90.0)
+    for width in (60, 40, 60):
+        view = np.full((1, 40, width, 3), 255, np.uint8)
+        rows = (packer.pack(StereoClip(view, view, np.arange(1))).frames[0, :, 48, 0] > 128).sum()
+        alone = SpherePacker(FORM, 96, 90.0).pack(StereoClip(view, view, np.arange(1))).frames[0, :, 48, 0] > 128
+        assert rows == alone.sum()
