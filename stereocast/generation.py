@@ -15,6 +15,7 @@ from stereocast import catalog, makers, plan, planes, registry
 from stereocast.arrays import choose_device
 from stereocast.errors import UsageError
 from stereocast.media import reader
+from stereocast.pipeline import Steps
 from stereocast.plan import Plan
 from stereocast.settings import GenSettings
 from stereocast.stereo import edges
@@ -26,7 +27,6 @@ HOW_TO = "for generated motion: pip install 'stereocast[diffusion]' and stereoca
 CAMERA_RATE, MODEL_RATE = 30, 8  # frames a second
 CLIP_FRAMES = 4
 BT709 = Colour(1, 1, 1, False)
-Progress = Callable[[str, int, int], None]  # what, done, total
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +78,7 @@ def weights_for(settings: GenSettings) -> tuple[str, Path] | None:
     return here, store.path(here)
 
 
-def prepare(name: str, output: Path | str | None, settings: GenSettings, progress: Progress) -> tuple[Plan, Film]:
+def prepare(name: str, output: Path | str | None, settings: GenSettings, progress: Steps) -> tuple[Plan, Film]:
     """The plan, and the film: drawn already by a model, or drawn as it is read. Raises UsageError, SourceError,
     SinkError, WeightsError, OutOfMemory, ExtraMissing."""
     form, preset = plan.stereo_format(settings), catalog.preset(settings.preset)
@@ -109,7 +109,7 @@ def picture_of(name: str) -> Array:
     return image.astype(np.float32) / (255 if image.dtype == np.uint8 else 65535)
 
 
-def _film(picture: Array, settings: GenSettings, progress: Progress) -> Film:
+def _film(picture: Array, settings: GenSettings, progress: Steps) -> Film:
     chosen = weights_for(settings)
     if chosen is None:
         if settings.end_image is not None:
@@ -146,7 +146,7 @@ def _sharp(depth: Array, height: int, width: int) -> Array:
     return edges.enlarge(depth * np.float32(gain), height, width) / np.float32(gain)
 
 
-def _diffused(picture: Array, settings: GenSettings, path: Path, progress: Progress) -> Film:
+def _diffused(picture: Array, settings: GenSettings, path: Path, progress: Steps) -> Film:
     make = registry.load(registry.GENERATORS, "generator", "dynamicrafter")
     source = make(path, settings, choose_device(settings.device).name)
     end = picture_of(str(settings.end_image)) if settings.end_image else None

@@ -15,7 +15,7 @@ from stereocast import generation, makers, reconstruction, report, resume
 from stereocast.errors import SourceError
 from stereocast.generation import Generated
 from stereocast.media.writer import part_path
-from stereocast.pipeline import Clock, chain, prefetch
+from stereocast.pipeline import Clock, Steps, chain, prefetch
 from stereocast.plan import CLIP_FRAMES, Plan
 from stereocast.preparation import prepare
 from stereocast.reconstruction import Reconstructed
@@ -25,7 +25,6 @@ from stereocast.settings import FourDSettings, GenSettings
 __all__ = ["Converted", "Generated", "Reconstructed", "convert", "generate", "part_path", "prepare", "reconstruct"]
 
 Progress = Callable[[int, Clock], None]
-Steps = Callable[[str, int, int], None]  # what, done, total
 
 
 @dataclass(frozen=True, slots=True)

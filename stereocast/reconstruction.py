@@ -18,11 +18,11 @@ from stereocast import arrays, catalog, makers, plan, planes, registry, subject
 from stereocast.errors import ExtraMissing, SinkError, UsageError
 from stereocast.media import reader
 from stereocast.pack import layouts
+from stereocast.pipeline import Steps
 from stereocast.settings import ConvertSettings, FourDSettings
 from stereocast.types import Array, Clip, Colour, Layout, PixelFormat, StereoClip, StreamInfo
 
 _COLOUR = Colour(1, 1, 1)
-Progress = Callable[[str, int, int], None]  # phase, done, total
 RELIEF_NOTE = "relief: the front is what the picture shows; sides and back are guessed, not generated"
 
 
@@ -71,7 +71,7 @@ def open_folder(order: Order, output: Path | None) -> Reconstructed:
     return Reconstructed(folder)
 
 
-def scene_of(order: Order, result: Reconstructed, progress: Progress) -> Any:
+def scene_of(order: Order, result: Reconstructed, progress: Steps) -> Any:
     """The scene: loaded, or made by the model that was asked for or fits the machine. Raises UsageError, SourceError,
     WeightsError."""
     from stereocast.splat import scene as scenes
@@ -112,7 +112,7 @@ def write_scene(made: Any, order: Order, result: Reconstructed) -> None:
     result.files.append(target)
 
 
-def _lifted(order: Order, result: Reconstructed, progress: Progress) -> Any:
+def _lifted(order: Order, result: Reconstructed, progress: Steps) -> Any:
     """A relief: what the picture shows, its depth, and a guess behind it."""
     from stereocast.splat import matrix as matrices
     from stereocast.splat import prepare, stage
@@ -152,7 +152,7 @@ def _lifted(order: Order, result: Reconstructed, progress: Progress) -> Any:
     return fitted
 
 
-def _generated(order: Order, device: str, result: Reconstructed, progress: Progress) -> Any:
+def _generated(order: Order, device: str, result: Reconstructed, progress: Steps) -> Any:
     """Stage 1 by SVD and SV3D, then stage 2 with the paper's settings."""
     for package in ("diffusers", "transformers"):
         if not registry.Backend("", requires=(package,)).installed:

@@ -94,9 +94,8 @@ def _dtype(network: Any) -> torch.dtype:
 
 
 def _cast(network: Any, dtype: torch.dtype) -> None:
-    torch.nn.Module.to(
-        network, dtype
-    )  # diffusers' own `to` warns at each call of modules that should stay float32: none
+    # diffusers' own `to` warns at each call of modules that should stay float32: there are none
+    torch.nn.Module.to(network, dtype)
 
 
 @dataclass(slots=True)
