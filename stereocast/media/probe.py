@@ -80,10 +80,10 @@ def _reason(error: BaseException) -> str:
     return str(getattr(error, "strerror", None) or error).strip() or type(error).__name__
 
 
-def video_stream(container: Any, name: str) -> Any:
+def video_stream(container: Any, name: str, *, quiet: bool = False) -> Any:
     """The video stream that is converted: the default one, else the first that isn't a cover picture.
 
-    Other video streams are named in a warning. Raises SourceError when there is none, or it is encrypted.
+    Other video streams are named in a warning, unless `quiet`. Raises SourceError when there is none, or it is encrypted.
     """
     streams = [s for s in container.streams.video if not s.disposition & av.stream.Disposition.attached_pic]
     if not streams:
@@ -91,7 +91,7 @@ def video_stream(container: Any, name: str) -> Any:
         raise SourceError(f"{name} holds no video stream (only {kinds}); there is nothing to convert")
     chosen = next((s for s in streams if s.disposition & av.stream.Disposition.default), streams[0])
     for other in streams:
-        if other is not chosen:
+        if other is not chosen and not quiet:
             log.warning("%s: video stream %d is left out (stream %d is converted)", name, other.index, chosen.index)
     if chosen.codec_context is None:
         raise SourceError(f"{name}: no decoder for video stream {chosen.index}")

@@ -11,20 +11,21 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import chain
-from pathlib import Path
 from typing import Any
 
 import av
-import cv2
 import numpy as np
 
 from stereocast import planes
 from stereocast.errors import SourceError, UsageError
+from stereocast.media import clock, probe, timing
 from stereocast.media import colour as colours
-from stereocast.media import probe, timing
+from stereocast.media.stills import ImageSource, read_image, write_image
 from stereocast.types import Array, Clip, Colour, Frame, PixelFormat, StreamInfo
 
 log = logging.getLogger(__name__)
+
+__all__ = ["ImageSource", "ReadOptions", "VideoSource", "concatenate", "copied", "demux", "open_source", "read_image", "write_image"]  # fmt: skip
 
 _DIRECT = {"yuv420p": PixelFormat.YUV420P, "yuvj420p": PixelFormat.YUV420P, "yuv420p10le": PixelFormat.YUV420P10}
 
@@ -63,10 +64,9 @@ class VideoSource:
             self.stream.thread_type = "AUTO"
             self.time_base: Fraction = Fraction(self.stream.time_base or Fraction(1, 90000))
             self.first_pts = self._first_pts()
-            self._seek()
+            self.origin = clock.origin(self.container, (self.stream, *self.container.streams.audio))
             self._graph: Any = None
-            self._decoded = self._decode()
-            self._head = self._first_frame()
+            self._decoded, self._head = self._begin()
             self.info = self._describe(self._head)
         except BaseException:
             self.close()
@@ -77,22 +77,67 @@ class VideoSource:
     def _first_pts(self) -> int:
         return int(self.stream.start_time or 0)
 
-    def _seek(self) -> None:
+    def _begin(self) -> tuple[Iterator[Any], Any]:
+        """The decoder's frames and the first of them, at or before the tick where reading begins."""
+        tick = self._begin_tick
+        if tick is None:
+            decoded = self._start()
+            return decoded, self._first_frame(decoded)
+        tries = [0, 10] if self.options.seek and not clock.restarts(self.container) else []
+        for back_s in tries:
+            if not self._seek(tick - int(back_s / self.time_base)):
+                break
+            decoded = self._start()
+            with suppress(UsageError):
+                head = self._first_frame(decoded)
+                if (_stamp(head)[0] or 0) <= tick:
+                    return decoded, head
+            self._forget()
+            log.info("%s: seeking to %.3f s came out too late", self.name, float(tick * self.time_base))
+        if tries:
+            self._rewind()
+        decoded = self._start(tick)
+        return decoded, self._first_frame(decoded)
+
+    @property
+    def _begin_tick(self) -> int | None:
+        """The tick of the file's clock before which nothing is wanted; None: the beginning."""
         first = self.options.first if self.options.rate is None else None  # a new rate counts from the first frame
-        if self.options.seek and (self.options.start or first):
-            ticks = self.first_pts + int((self.options.start or 0) / self.time_base)
-            if first is not None:
-                ticks = max(ticks, self.start_pts + first)
-            try:
-                self.container.seek(ticks, stream=self.stream, backward=True)
-            except av.error.FFmpegError as error:
-                log.debug("%s: can't seek (%s); reading up to the start", self.name, error)
+        if not (self.options.start or first):
+            return None
+        ticks = self.first_pts + int((self.options.start or 0) / self.time_base)
+        return ticks if first is None else max(ticks, self.start_pts + first)
+
+    def _seek(self, tick: int) -> bool:
+        try:
+            self.container.seek(tick, stream=self.stream, backward=True)
+        except av.error.FFmpegError as error:
+            log.debug("%s: can't seek (%s); reading up to the start", self.name, error)
+            return False
+        return True
+
+    def _forget(self) -> None:
+        """Drops what came with a seek that went wrong."""
+        self._graph = None
+        self._early = []
+        for queue in self._queues:
+            queue.clear()
+
+    def _rewind(self) -> None:
+        self._forget()
+        if self.name == "-":
+            self._seek(self.first_pts)
+            return
+        self.container.close()
+        self.container = probe.open_input(self.name)
+        self.stream = self.container.streams[self.stream.index]
+        self.stream.thread_type = "AUTO"
 
     @property
     def start_pts(self) -> int:
-        """The tick that becomes 0 in the output when `start` is given; else 0, so timestamps stay as they are."""
+        """The tick that becomes 0 in the output."""
         if not self.options.start:
-            return 0
+            return int(self.origin / self.time_base)
         return self.first_pts + round(self.options.start / self.time_base)
 
     @property
@@ -100,9 +145,9 @@ class VideoSource:
         """Where reading ends, in seconds of the file's own clock; None: at its end."""
         return None if self.options.end is None else self.options.end + self.first_pts * self.time_base
 
-    def _first_frame(self) -> Any:
+    def _first_frame(self, decoded: Iterator[Any]) -> Any:
         try:
-            return next(self._decoded)
+            return next(decoded)
         except StopIteration:
             if self.options.start:
                 raise UsageError(f"--start {float(self.options.start):g}: {self.name} ends before that") from None
@@ -141,7 +186,7 @@ class VideoSource:
             duration = Fraction(self.container.duration, av.time_base)
         if duration is not None and (self.options.start or self.options.end):
             begin = self.options.start or Fraction(0)
-            if begin >= duration:
+            if begin >= duration and not clock.restarts(self.container):
                 raise UsageError(f"--start {float(begin):g}: {self.name} ends before that, at {float(duration):.3f} s")
             duration = max(Fraction(0), min(duration, self.options.end or duration) - begin)
             frames = None
@@ -156,12 +201,17 @@ class VideoSource:
 
     # -- decoding
 
+    def _start(self, tick: int | None = None) -> Iterator[Any]:
+        """Frames from here on, or from the keyframe before `tick`."""
+        self._demuxed = demux(self.container, self.stream)
+        if tick is not None:
+            self._demuxed = clock.from_keyframe(self._demuxed, self.stream, tick)
+        return self._decode()
+
     def _packets(self) -> Iterator[Any]:
-        wanted = [s for s in self.container.streams if s is self.stream or s.type in ("audio", "subtitle")]
-        demuxed = self.container.demux(wanted)
         while True:
             try:
-                packet = next(demuxed)
+                packet = next(self._demuxed)
             except StopIteration:
                 return
             except (av.error.FFmpegError, OSError) as error:  # a size that is a lie asks for more memory than there is
@@ -270,6 +320,13 @@ class VideoSource:
             self.container.close()
 
 
+def demux(container: Any, stream: Any) -> Iterator[Any]:
+    """Packets of a video stream, of sound and of subtitles, in file order, on a clock that never goes back."""
+    wanted = [s for s in container.streams if s is stream or s.type in ("audio", "subtitle")]
+    packets: Iterator[Any] = container.demux(wanted)
+    return clock.Continuous()(packets) if clock.restarts(container) else packets
+
+
 def copied(packet: Any) -> Any:
     """A packet of its own for a second output."""
     copy = av.Packet(bytes(packet))
@@ -311,55 +368,6 @@ def _deinterlacer(frame: Any, time_base: Fraction) -> Any:
     bwdif.link_to(sink)
     graph.configure()
     return graph
-
-
-class ImageSource:
-    """A still as one frame, RGB, 8 or 16 bit; EXIF orientation applied, odd sizes padded."""
-
-    def __init__(self, name: str, scale: float = 1.0) -> None:
-        self.name = name
-        image = read_image(name)
-        padding = (image.shape[0] % 2, image.shape[1] % 2)
-        image = np.pad(image, ((0, padding[0]), (0, padding[1]), (0, 0)), "edge")
-        if scale != 1:
-            padding = (0, 0)
-            image = planes.resize(image, *(max(2, round(side * scale / 2) * 2) for side in image.shape[:2]))
-        self._image = image
-        self.damaged = 0
-        self.start_pts = 0
-        self.tone_mapped = False
-        pixel_format = PixelFormat.RGB24 if image.dtype == np.uint8 else PixelFormat.RGB48
-        height, width = image.shape[:2]
-        self.info = StreamInfo(width, height, Fraction(1, 25), None, pixel_format, frames=1, padding=padding)
-
-    def __iter__(self) -> Iterator[Frame]:
-        yield Frame(self._image, 0, self.info.pixel_format, self.info.colour)
-
-    def close(self) -> None:
-        """Nothing is open."""
-
-
-def read_image(name: str) -> Array:
-    """An image as RGB [H, W, 3] uint8 or uint16, upright; transparent parts on black. Raises SourceError."""
-    path = Path(name)
-    if not path.exists():
-        raise SourceError(f"no such file: {name}")
-    data = np.fromfile(path, np.uint8)
-    image = cv2.imdecode(data, cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH) if data.size else None
-    if image is None:
-        raise SourceError(f"{name} is not an image that can be read, or it is damaged")
-    if image.dtype not in (np.uint8, np.uint16):
-        image = np.clip(np.rint(image * 255.0), 0, 255).astype(np.uint8)
-    return np.ascontiguousarray(image[..., ::-1])
-
-
-def write_image(path: Path, image: Array) -> None:
-    """Writes RGB [H, W, 3] (or grey [H, W]) by the suffix of `path`. Raises SourceError for an unknown suffix."""
-    stored = image[..., ::-1] if image.ndim == 3 else image
-    ok, data = cv2.imencode(path.suffix or ".png", np.ascontiguousarray(stored))
-    if not ok:
-        raise SourceError(f"{path} can't be written as an image")
-    path.write_bytes(data.tobytes())
 
 
 def concatenate(frames: list[Frame], **fields: Any) -> Clip:

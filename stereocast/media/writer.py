@@ -89,8 +89,9 @@ class VideoSink:
             self._encoder.stream.metadata.update(options.tags)
             if passthrough is not None:
                 passthrough.attach(self._output, options.container)
+            self._output.start_encoding()
         except (av.error.FFmpegError, OSError) as error:
-            raise self._failure(error) from error
+            raise self._failure(error, opening=True) from error
 
     def _target(self) -> Path | None:
         if self.path is None:
@@ -99,7 +100,7 @@ class VideoSink:
             try:
                 self.path.mkdir(parents=True, exist_ok=True)
             except OSError as error:
-                raise self._failure(error) from error
+                raise self._failure(error, opening=True) from error
             return self.path / "index.m3u8"
         return part_path(self.path)
 
@@ -229,7 +230,7 @@ class VideoSink:
             self._mux(self._encoder.flush())
         self._release(None)
 
-    def _failure(self, error: Exception) -> SinkError:
+    def _failure(self, error: Exception, *, opening: bool = False) -> SinkError:
         where = self.path or "standard output"
         code = getattr(error, "errno", None)
         if code == errno.ENOSPC:
@@ -238,9 +239,10 @@ class VideoSink:
             )
         if code == errno.EPIPE:
             return SinkError("the reader of standard output went away")
-        if code in (errno.EACCES, errno.EPERM, errno.EROFS):
+        # FFmpeg gives the same numbers for reasons of its own, once the file is open
+        if code == errno.EROFS or (opening and code in (errno.EACCES, errno.EPERM)):
             return SinkError(f"{where} can't be written: permission denied")
-        if code == errno.ENOENT:
+        if opening and code == errno.ENOENT:
             return SinkError(f"{where} can't be written: no such folder")
         return SinkError(f"writing {where} failed: {getattr(error, 'strerror', None) or error}")
 
