@@ -63,9 +63,7 @@ def sounding(path: Path, codec: str, muxer: str, rate: int, options: dict[str, s
 def loudness(path: Path) -> tuple[float, float]:
     """Seconds of sound, and its RMS."""
     with av.open(str(path)) as film:
-        resampler = av.AudioResampler(
-            format="fltp", layout="mono", rate=film.streams.audio[0].codec_context.sample_rate
-        )
+        resampler = av.AudioResampler(format="fltp")
         frames = [part for frame in film.decode(audio=0) for part in resampler.resample(frame)]
         wave = np.concatenate([frame.to_ndarray()[0] for frame in frames])
         return len(wave) / frames[0].sample_rate, float(np.sqrt((wave**2).mean()))
