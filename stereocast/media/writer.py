@@ -75,7 +75,9 @@ class VideoSink:
         self.frames = 0
         self._passthrough = passthrough
         self._durations = timing.Durations(options.info.rate, options.info.time_base)
-        self._dts: int | None = None
+        info = options.info
+        step = timing.nominal_step(info.rate, info.time_base)
+        self._decoding = timing.DecodingTimes(profiles.reordering(options.profile), step)
         self._held: Any = None
         self._message = sei.message(options.form, options.profile.family) if options.sei and options.form else b""
         self._closed = False
@@ -156,7 +158,7 @@ class VideoSink:
         for packet in packets:
             if fresh and self._message:
                 packet = sei.with_message(packet, self._message, self.options.profile.family, av.Packet)
-            packet.dts = self._dts = timing.later(packet.dts, packet.pts, self._dts)
+            packet.dts = self._decoding(packet.pts)
             self._release(packet.dts)
             self._held = packet
 
@@ -165,10 +167,15 @@ class VideoSink:
         a fragment to where the durations before it end, so they have to be exact."""
         if self._held is None:
             return
-        if dts is not None and self._held.dts is not None:
-            self._held.duration = dts - self._held.dts
-        elif not self._held.duration and self._durations.last is not None:
-            self._held.duration = self._durations.last[1]
+        if dts is not None:  # Matroska adds durations to the times of what is shown: a long one would lengthen the film
+            self._held.duration = 0 if self.options.container == "mkv" else dts - self._held.dts
+        elif self._durations.last is not None:
+            # the last packet need not be the last picture: the film lasts as long as that is shown, and mp4 adds up
+            # decoding times, which run ahead of what is shown
+            end = sum(self._durations.last)
+            ahead = 0 if self.options.container == "mkv" else self._decoding.ahead
+            since = self._held.pts if self.options.container == "mkv" else self._held.dts
+            self._held.duration = max(1, end - since - ahead)
         packet, self._held = self._held, None
         self._output.mux(packet)
 
