@@ -40,7 +40,7 @@ def four_d(
     [bold]stereocast 4d --render figure_4d/scene.4dgs --size 1024 -o again/[/]
     """
     from stereocast.cli.progress import Steps
-    from stereocast.recipes import reconstruct
+    from stereocast.jobs.convert.whole import reconstruct
 
     settings = make(FourDSettings, flags)
     begun = time.monotonic()

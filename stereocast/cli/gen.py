@@ -54,8 +54,9 @@ def gen(
     [bold]stereocast gen street.png --prompt "a boat drifts by" --model 1024[/]  DynamiCrafter + StereoCrafter-Zero\n
     [bold]stereocast gen a.png --end-image b.png --model 512-interp[/]  from one picture to another
     """
-    from stereocast import catalog, recipes
+    from stereocast import catalog
     from stereocast.cli.progress import Steps
+    from stereocast.jobs.convert import whole
 
     settings = make(GenSettings, flags)
     preset = catalog.preset(settings.preset)
@@ -65,7 +66,7 @@ def gen(
         raise UsageError(f"no such picture: {image}")
     begun = time.monotonic()
     with Steps(quiet=quiet or as_json) as steps:
-        made = recipes.generate(image, "-" if str(output) == "-" else output, settings, steps)
+        made = whole.generate(image, "-" if str(output) == "-" else output, settings, steps)
     seconds = time.monotonic() - begun
     if as_json:
         print(json.dumps({**made.plan.summary(), "frames": made.frames, "model": made.model, "seconds": seconds}))

@@ -8,10 +8,10 @@ from collections.abc import Iterator
 import cv2
 import numpy as np
 
-from stereocast import planes
 from stereocast.depth.propagate import Propagate
+from stereocast.pictures import planes
+from stereocast.pipeline.stages import DepthClip, DepthEstimator
 from stereocast.settings import ConvertSettings
-from stereocast.stages import DepthClip, DepthEstimator
 from stereocast.types import Array, Clip, DepthMap, StreamInfo
 
 

@@ -10,9 +10,9 @@ from typing import Protocol
 
 import numpy as np
 
-from stereocast import planes
 from stereocast.depth import steady
-from stereocast.stages import DepthClip
+from stereocast.pictures import planes
+from stereocast.pipeline.stages import DepthClip
 from stereocast.types import Array, Clip, DepthMap
 
 

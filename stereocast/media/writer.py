@@ -24,7 +24,7 @@ from stereocast.media import profile as profiles
 from stereocast.media import sei, spatial, timing
 from stereocast.media.passthrough import Passthrough
 from stereocast.media.reader import write_image
-from stereocast.planes import rgb
+from stereocast.pictures.planes import rgb
 from stereocast.types import PackedClip, StereoFormat, StreamInfo
 
 log = logging.getLogger(__name__)

@@ -14,10 +14,10 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
-from stereocast.arrays import free_bytes
 from stereocast.errors import OutOfMemory, WeightsError
 from stereocast.models import loading
 from stereocast.models.video import VideoConfig, VideoModel, VideoNetworks
+from stereocast.pictures.devices import free_bytes
 from stereocast.settings import ConvertSettings
 
 log = logging.getLogger(__name__)

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 
-from stereocast import planes
 from stereocast.pack import layouts
+from stereocast.pictures import planes
 from stereocast.types import Array, Layout, PackedClip, StereoClip, StereoFormat
 
 

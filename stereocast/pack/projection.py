@@ -12,7 +12,7 @@ from math import radians, tan
 import cv2
 import numpy as np
 
-from stereocast import planes
+from stereocast.pictures import planes
 from stereocast.types import Array, Colour, PackedClip, PixelFormat, StereoClip, StereoFormat
 
 SCREEN_FOV_DEG = 70.0  # a screen one can see at once, as in the first third of a cinema

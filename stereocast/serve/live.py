@@ -12,8 +12,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from stereocast import recipes
 from stereocast.errors import StereocastError
+from stereocast.jobs.convert import whole
 from stereocast.media import captions
 from stereocast.settings import ConvertSettings
 
@@ -52,7 +52,7 @@ class Run:
 
     def _work(self) -> None:
         try:
-            made, reader = recipes.prepare(str(self._source), self.folder, self._settings)
+            made, reader = whole.prepare(str(self._source), self.folder, self._settings)
             self._convert(made, reader)
         except _Cancelled:
             pass
@@ -68,7 +68,7 @@ class Run:
             if self._cancel.is_set():
                 raise _Cancelled
 
-        recipes.convert(made, reader, progress)
+        whole.convert(made, reader, progress)
 
     def close(self) -> None:
         """Ends the conversion and removes its segments."""

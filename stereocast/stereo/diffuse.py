@@ -14,16 +14,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from stereocast import planes
-from stereocast.arrays import choose_device, to_host
 from stereocast.diffusion import latents, warped, zero
 from stereocast.diffusion.schedules import Step
 from stereocast.errors import OutOfMemory, UsageError
 from stereocast.models import checkpoints, weights
 from stereocast.models.attention import fused
 from stereocast.models.video import Branch, Conditions, VideoConfig, VideoModel
+from stereocast.pictures import planes
+from stereocast.pictures.devices import choose_device, to_host
+from stereocast.pipeline.stages import DepthClip
 from stereocast.settings import ConvertSettings
-from stereocast.stages import DepthClip
 from stereocast.stereo import blend, comfort
 from stereocast.stereo.crossview import Record, Replay
 from stereocast.stereo.flicker import FlickerGuard

@@ -13,13 +13,13 @@ from typing import Any
 import cv2
 import numpy as np
 
-from stereocast.arrays import to_host
 from stereocast.errors import UsageError
-from stereocast.planes import planes
+from stereocast.pictures.devices import to_host
+from stereocast.pictures.planes import planes
+from stereocast.pipeline.stages import DepthClip
 from stereocast.settings import StereoSettings
-from stereocast.stages import DepthClip
 from stereocast.stereo import comfort, edges, frame_edge
-from stereocast.stereo.memory import AHEAD, Memory, look_ahead, motion, small_luma
+from stereocast.stereo.plates import AHEAD, Memory, look_ahead, motion, small_luma
 from stereocast.stereo.warp import Look, Workspace, render_view, seen_layers
 from stereocast.types import Array, Clip, DepthMap, Disparity, PixelFormat, StereoClip, StreamInfo
 

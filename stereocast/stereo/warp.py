@@ -5,9 +5,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from stereocast.kernels import cpu, cpu_edges
-from stereocast.planes import planes
+from stereocast.pictures.planes import planes
 from stereocast.stereo.fill import Effort, fill
-from stereocast.stereo.memory import Layer, Memory, Other
+from stereocast.stereo.plates import Layer, Memory, Other
 from stereocast.types import Array, PixelFormat
 
 _NO_MASK = np.empty((0, 0), np.uint8)

@@ -7,8 +7,8 @@ import cv2
 import numpy as np
 import pytest
 
-from stereocast import planes
 from stereocast.depth import embedded
+from stereocast.pictures import planes
 from stereocast.settings import ConvertSettings
 from stereocast.types import Clip, Colour, PixelFormat, StreamInfo
 
