@@ -19,8 +19,8 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 import stereocast  # noqa: E402
-from stereocast.jobs import assembly
-from stereocast.jobs.preview import sheet
+from stereocast.jobs import assembly  # noqa: E402
+from stereocast.jobs.preview import sheet  # noqa: E402
 from stereocast.media import reader  # noqa: E402
 from stereocast.settings import ConvertSettings  # noqa: E402
 

@@ -42,6 +42,7 @@ class ShiftSynthesizer:
                 clip.pixel_format,
                 clip.colour,
                 depth=depth,
+                shot=clip.shot,
                 first=clip.first,
                 last=clip.last,
             )

@@ -96,6 +96,7 @@ def _several(
     sources: list[str], output: Path | None, settings: ConvertSettings, recursive: bool, report: Path | None,
     *, stop: bool, dry_run: bool, as_json: bool, quiet: bool,
 ) -> None:  # fmt: skip
+
     from stereocast.jobs.convert import batch
 
     todo = batch.jobs(sources, output, settings, recursive=recursive)
@@ -146,9 +147,11 @@ def say_if_first() -> None:
 
 
 def _one(name: str, output: Path | None, settings: ConvertSettings, *, dry_run: bool, quiet: bool) -> dict[str, Any]:
-    from stereocast.jobs.convert import engines, whole
 
-    made, source = whole.prepare(name, "-" if str(output) == "-" else output, settings)
+    from stereocast.jobs.convert import job
+    from stereocast.media.writer import part_path
+
+    made, source = job.prepare(name, "-" if str(output) == "-" else output, settings)
     if dry_run:
         source.close()
         summary = made.summary()
@@ -163,9 +166,9 @@ def _one(name: str, output: Path | None, settings: ConvertSettings, *, dry_run: 
         say_if_first()
     try:
         with Bar(Path(name).name, made.info.frames, quiet=quiet) as bar:
-            result = engines.convert(made, source, bar)
+            result = job.convert(made, source, bar)
     except KeyboardInterrupt:
-        kept = ", ".join(str(whole.part_path(path)) for path in made.outputs)
+        kept = ", ".join(str(part_path(path)) for path in made.outputs)
         fail(
             f"interrupted; what is done is kept in {kept or 'the output'} (playable); run again with --resume to go on",
             130,

@@ -58,10 +58,10 @@ class SeededNoise:
     """Noise from (seed, shot, frame)."""
 
     seed: int
-    segment: int
+    shot: int
 
     def _draw(self, kind: int, number: int, shape: tuple[int, ...]) -> Tensor:
-        stream = np.random.Generator(np.random.Philox(key=[self.seed, (self.segment << 32) | (kind << 31) | number]))
+        stream = np.random.Generator(np.random.Philox(key=[self.seed, (self.shot << 32) | (kind << 31) | number]))
         return torch.from_numpy(stream.standard_normal(shape, dtype=np.float32))
 
     def image(self, frame: int, shape: tuple[int, ...]) -> Tensor:
@@ -323,11 +323,11 @@ class DepthCrafter:
         self._recipe = dissolve.recipe(settings)
         self.held = self.options.window * (2 if self._recipe else 1) + self.options.chunk
 
-    def begin(self, segment: int) -> CrafterShot:
+    def begin(self, shot: int) -> CrafterShot:
         """The state of one shot."""
         from stereocast.depth import dissolve
 
-        noise = SeededNoise(self._seed, segment)
+        noise = SeededNoise(self._seed, shot)
         after = dissolve.Dissolver(self.networks, self.options, self._recipe, noise) if self._recipe else None
         return CrafterShot(self.networks, self.options, noise, after)
 

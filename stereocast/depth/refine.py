@@ -86,7 +86,7 @@ class Dissolve:
                 if shot is not None:
                     ready.extend(frame for piece in shot.finish() for frame in piece)
                     yield from complete()
-                shot, top = self._maker.begin(clip.segment), 0.0
+                shot, top = self._maker.begin(clip.shot.number), 0.0
             waiting.append(clip)
             values = depth.values
             if depth.metric:  # to 0..1: the largest inverse depth of the shot so far

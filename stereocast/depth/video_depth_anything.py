@@ -233,7 +233,7 @@ class _VideoDepth:
         self.held = 0 if self._streaming else LENGTH + FADED
         _log.info("video-depth-anything %s at %dx%d on %s", self.variant, self.shape[1], self.shape[0], device)
 
-    def begin(self, segment: int) -> windowed.Shot:
+    def begin(self, shot: int) -> windowed.ShotDepth:
         """The state of one shot."""
         return StreamingShot(self.engine) if self._streaming else WindowShot(self.engine)
 

@@ -1,6 +1,6 @@
 """Settings to stages: each function makes one stage of a recipe. They choose; the rooms do the work."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from fractions import Fraction
@@ -11,7 +11,6 @@ from stereocast import catalog, registry
 from stereocast.depth import choice, refine
 from stereocast.depth.file import FileDepth, folder_maps
 from stereocast.jobs import plan
-from stereocast.jobs.convert import resume
 from stereocast.jobs.plan import Plan
 from stereocast.media import bars, depthfile, probe, reader, writer
 from stereocast.media.passthrough import Passthrough
@@ -86,34 +85,21 @@ def packer(settings: ConvertSettings, info: StreamInfo) -> Packer:
     return FlatPacker(form)
 
 
-def sink(made: Plan, run: resume.Run | None = None) -> Any:
-    """Where packed clips go: one file, or one per eye; `run` brings the source's other streams and where the encoder
-    starts afresh."""
+def sink(
+    made: Plan, splitters: Sequence[writer.Splitter | None] = (), streams: Sequence[Passthrough | None] = ()
+) -> Any:
+    """Where packed clips go: one file, or one per eye. For each file, `splitters` say where its encoder starts afresh,
+    `streams` bring the sound and subtitles; none by default."""
     if made.profile is None:
         alone = made.form.layout in (Layout.LEFT, Layout.RIGHT, Layout.MONO, Layout.PAIR)
         trim = made.info.padding if alone else (0, 0)  # a view alone is as large as the source, even at an odd size
         sinks: list[Any] = [writer.ImageSink(path, trim) for path in made.outputs]
     else:
         options, paths = plan.sink_options(made), made.outputs or (made.output,)
-        splitters = run.splitters if run is not None else [None] * len(paths)
         sinks = [
-            writer.VideoSink(
-                path, replace(options, splitter=splitter), None if run is None else _other_streams(made, run)
+            writer.VideoSink(path, replace(options, splitter=splitter), brought)
+            for path, splitter, brought in zip(
+                paths, splitters or [None] * len(paths), streams or [None] * len(paths), strict=True
             )
-            for path, splitter in zip(paths, splitters, strict=True)
         ]
     return writer.PairSink(*sinks) if len(sinks) == 2 else sinks[0]
-
-
-def _other_streams(made: Plan, run: resume.Run) -> Passthrough | None:
-    if run.picture_only:
-        return None
-    container, packets = run.other_streams()
-    return Passthrough(
-        container,
-        packets,
-        audio=made.settings.audio,
-        subs=made.settings.subs,
-        shift=run.source.start_pts * run.source.time_base,
-        stop=run.source.stop_s,
-    )

@@ -27,7 +27,7 @@ _SPAN_S = Fraction(1, 4)  # over which the speed of a change is taken
 
 
 @dataclass(frozen=True, slots=True)
-class Shot:
+class ShotFigures:
     """The figures of one shot; disparities in % of the width, positive in front of the screen."""
 
     start_s: float
@@ -44,7 +44,7 @@ class Comfort:
     """The figures of a film on a screen of `fov_deg`."""
 
     fov_deg: float
-    shots: tuple[Shot, ...] = ()
+    shots: tuple[ShotFigures, ...] = ()
 
     def degrees(self, percent: float) -> float:
         """% of the width as degrees on the screen."""
@@ -136,12 +136,12 @@ class Meter:
         self,
         fov_deg: float,
         time_base: Fraction,
-        before: Iterable[Shot] = (),
-        measured: Callable[[Shot], None] = lambda shot: None,
+        before: Iterable[ShotFigures] = (),
+        measured: Callable[[ShotFigures], None] = lambda shot: None,
     ) -> None:
         """`before`: shots of an earlier run of the same film; `measured` is told of each new one."""
         self._fov_deg, self._time_base = fov_deg, time_base
-        self._shots: list[Shot] = list(before)
+        self._shots: list[ShotFigures] = list(before)
         self._measured = measured
         self._open: _Open | None = None
 
@@ -187,7 +187,7 @@ class Meter:
             float((np.searchsorted(share, part) + 0.5) * (2 * _REACH / _BINS) - _REACH) for part in (0.01, 0.5, 0.99)
         )
         start = float(shot.start * self._time_base)
-        self._shots.append(Shot(start, shot.frames, low, middle, high, shot.violations, shot.fastest))
+        self._shots.append(ShotFigures(start, shot.frames, low, middle, high, shot.violations, shot.fastest))
         self._measured(self._shots[-1])
 
     def result(self) -> Comfort | None:

@@ -120,7 +120,7 @@ class SpherePacker:
         for out, first, second in zip(frames, *views, strict=True):
             for half, view in enumerate((first, second)):
                 self._view(view, out, half, clip.pixel_format, clip.colour)
-        return PackedClip(frames, clip.pts, self.format, clip.pixel_format, clip.colour)
+        return PackedClip(frames, clip.pts, self.format, clip.pixel_format, clip.colour, shot=clip.shot)
 
     def _view(self, view: Array, out: Array, half: int, pixel_format: PixelFormat, colour: Colour) -> None:
         top = 1 << pixel_format.bits

@@ -9,7 +9,6 @@ from typing import Any, TypeVar
 
 Item = TypeVar("Item")
 Stage = Callable[[Iterator[Any]], Iterator[Any]]
-Steps = Callable[[str, int, int], None]  # told of named phases: what, done, total
 
 
 class Clock:

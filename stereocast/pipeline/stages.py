@@ -25,15 +25,6 @@ class Source(Protocol):
 
 
 @runtime_checkable
-class Segmenter(Protocol):
-    """Frames to clips that never cross a cut."""
-
-    held: int
-
-    def __call__(self, frames: Iterator[Frame], /) -> Iterator[Clip]: ...
-
-
-@runtime_checkable
 class DepthEstimator(Protocol):
     """Clips to clips with depth; every frame comes out once and in order (overlap 0)."""
 

@@ -4,6 +4,7 @@ The difference of two frames is compared with its neighbours', so that motion an
 is told from a cut by comparing the frames before and after it.
 """
 
+import zlib
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ import cv2
 import numpy as np
 
 from stereocast.pictures import planes
-from stereocast.types import Array, Frame
+from stereocast.types import Array, Frame, Shot
 
 SMALL = (36, 64)  # rows, columns
 LOOK_AHEAD = 2  # frames
@@ -94,3 +95,20 @@ def mark_cuts(frames: Iterator[Frame], options: CutOptions | None = None) -> Ite
             yield decide()
     while waiting:
         yield decide()
+
+
+def mark_shots(
+    frames: Iterator[Frame], options: CutOptions | None = None, number: int = 0
+) -> Iterator[tuple[Frame, Shot | None]]:
+    """Each frame with the shot that begins at it, None within a shot; the first shot has that `number`."""
+    for frame, cut in mark_cuts(frames, options):
+        if cut:
+            yield frame, Shot(number, frame.pts, checksum(frame.image))
+            number += 1
+        else:
+            yield frame, None
+
+
+def checksum(image: Array) -> int:
+    """A checksum of one picture."""
+    return zlib.crc32(np.ascontiguousarray(image).data)

@@ -58,7 +58,7 @@ class Other:
 
 
 @dataclass(slots=True)
-class Memory:
+class Plates:
     """The former frame's view of one eye; `flow` leads from the present frame to it (None: there is none)."""
 
     layers: dict[int, Layer] = field(default_factory=dict)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from stereocast import registry
 from stereocast.errors import StereocastError
-from stereocast.jobs.convert import whole
+from stereocast.jobs.convert import job
 from stereocast.settings import ConvertSettings
 
 
@@ -15,8 +15,8 @@ def main() -> int:
     registry.SYNTH = {"warp": registry.Backend("tests.fakes:ShiftSynthesizer")}
     settings = ConvertSettings(encoder="x264", overwrite=True, resume="--resume" in rest)
     try:
-        made, opened = whole.prepare(source, output if output == "-" else Path(output), settings)
-        whole.convert(made, opened)
+        made, opened = job.prepare(source, output if output == "-" else Path(output), settings)
+        job.convert(made, opened)
     except StereocastError as error:
         print(f"stereocast: {error}", file=sys.stderr)
         return error.exit_code

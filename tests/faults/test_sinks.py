@@ -14,7 +14,7 @@ import pytest
 
 from stereocast import registry
 from stereocast.errors import SinkError
-from stereocast.jobs.convert import whole
+from stereocast.jobs.convert import job
 from stereocast.media import writer
 from stereocast.media.writer import part_path
 from stereocast.settings import ConvertSettings
@@ -39,9 +39,9 @@ def nothing_is_left() -> Any:
     assert threading.active_count() <= before
 
 
-def convert(source: Path, output: Path | str, settings: ConvertSettings = SETTINGS) -> whole.Converted:
-    made, opened = whole.prepare(str(source), output, settings)
-    return whole.convert(made, opened)
+def convert(source: Path, output: Path | str, settings: ConvertSettings = SETTINGS) -> job.Converted:
+    made, opened = job.prepare(str(source), output, settings)
+    return job.convert(made, opened)
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")

@@ -36,7 +36,7 @@ def main() -> None:
 
     from stereocast import registry
     from stereocast.errors import StereocastError
-    from stereocast.jobs.convert import whole
+    from stereocast.jobs.convert import job
     from stereocast.settings import ConvertSettings
 
     av.logging.set_level(None)
@@ -49,8 +49,8 @@ def main() -> None:
         before = open_files()
         message, frames = "", 0
         try:
-            made, source = whole.prepare(case["source"], Path(case["output"]), ConvertSettings(**case["flags"]))
-            frames = whole.convert(made, source).frames
+            made, source = job.prepare(case["source"], Path(case["output"]), ConvertSettings(**case["flags"]))
+            frames = job.convert(made, source).frames
             ended = "done"
         except StereocastError as error:
             ended, message = "refused", str(error)

@@ -5,7 +5,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from stereocast.jobs.comfort import Comfort, Meter, Shot, joined
+from stereocast.jobs.comfort import Comfort, Meter, ShotFigures, joined
 from stereocast.types import Disparity, PixelFormat, StereoClip
 
 TICK = Fraction(1, 24)
@@ -97,5 +97,5 @@ def test_memory_does_not_grow_with_a_shot() -> None:
 
 
 def test_verdict_counts_reasons() -> None:
-    shot = Shot(0.0, 10, -1.9, 0.0, 1.9, 10, 9.0)
+    shot = ShotFigures(0.0, 10, -1.9, 0.0, 1.9, 10, 9.0)
     assert Comfort(60, (shot,)).verdict == "uncomfortable"

@@ -10,7 +10,7 @@ import av  # noqa: E402
 import cv2  # noqa: E402
 
 from stereocast.errors import SinkError, SourceError, UsageError  # noqa: E402
-from stereocast.jobs.convert.whole import reconstruct  # noqa: E402
+from stereocast.jobs.reconstruct.job import Order, reconstruct  # noqa: E402
 from stereocast.settings import FourDSettings  # noqa: E402
 
 SMALL = FourDSettings(
@@ -34,7 +34,7 @@ def shape(path):
 
 def test_picture_to_films_and_again(tmp_path):
     cv2.imwrite(str(tmp_path / "egg.png"), frame())
-    result = reconstruct(str(tmp_path / "egg.png"), None, SMALL)
+    result = reconstruct(Order(str(tmp_path / "egg.png"), settings=SMALL), None)
     folder = tmp_path / "egg_4d"
     assert result.folder == folder and "guessed" in result.note
     assert all(path.exists() for path in result.files)
@@ -43,8 +43,8 @@ def test_picture_to_films_and_again(tmp_path):
     assert len(list((folder / "splat_sequence").iterdir())) == 3
     assert not (folder / "work").exists()
     with pytest.raises(SinkError, match="--overwrite"):
-        reconstruct(str(tmp_path / "egg.png"), None, SMALL)
-    again = reconstruct(None, tmp_path / "again", SMALL, scene_file=folder / "scene.4dgs")
+        reconstruct(Order(str(tmp_path / "egg.png"), settings=SMALL), None)
+    again = reconstruct(Order(None, settings=SMALL, scene_file=folder / "scene.4dgs"), tmp_path / "again")
     assert again.gaussians == result.gaussians
     assert shape(tmp_path / "again/orbit.mp4") == (3, (64, 64, 3))
 
@@ -54,19 +54,21 @@ def test_folder_of_frames_moves(tmp_path):
     for i in range(3):
         cv2.imwrite(str(tmp_path / f"walk/{i:03d}.png"), frame(4 * i))
     seen = []
-    result = reconstruct(str(tmp_path / "walk"), tmp_path / "out", SMALL, lambda phase, done, total: seen.append(phase))
+    result = reconstruct(
+        Order(str(tmp_path / "walk"), settings=SMALL), tmp_path / "out", lambda p: seen.append(p.phase)
+    )
     assert {"reading", "matrix", "motion", "reconstruction"} <= set(seen)
     assert result.method == "relief"
 
 
 def test_faults_are_named(tmp_path):
     with pytest.raises(SourceError, match=r"none\.png"):
-        reconstruct(str(tmp_path / "none.png"), tmp_path / "o", SMALL)
+        reconstruct(Order(str(tmp_path / "none.png"), settings=SMALL), tmp_path / "o")
     with pytest.raises(UsageError, match="one of"):
-        reconstruct(None, tmp_path / "o", SMALL)
+        reconstruct(Order(None, settings=SMALL), tmp_path / "o")
     cv2.imwrite(str(tmp_path / "clear.png"), np.zeros((40, 40, 4), np.uint8))
     with pytest.raises(SourceError, match="no object"):
-        reconstruct(str(tmp_path / "clear.png"), tmp_path / "o", SMALL)
+        reconstruct(Order(str(tmp_path / "clear.png"), settings=SMALL), tmp_path / "o")
 
 
 @pytest.mark.gpu
@@ -74,6 +76,6 @@ def test_picture_to_films_on_a_gpu(tmp_path):
     pytest.importorskip("gsplat", reason="needs the 4d extra")
     cv2.imwrite(str(tmp_path / "egg.png"), frame())
     settings = SMALL.model_copy(update={"device": "cuda", "iterations": 400, "matrix_size": 96})
-    result = reconstruct(str(tmp_path / "egg.png"), None, settings)
+    result = reconstruct(Order(str(tmp_path / "egg.png"), settings=settings), None)
     assert all(path.exists() for path in result.files)
     assert shape(tmp_path / "egg_4d/orbit.mp4") == (3, (64, 64, 3))

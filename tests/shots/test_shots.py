@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stereocast.media.reader import open_source
-from stereocast.shots.clips import Windows
+from stereocast.shots.clips import Clipper
 from stereocast.shots.cuts import mark_cuts
 from stereocast.types import Frame
 from tests.films import picture
@@ -41,11 +41,11 @@ def test_windows_cover_everything_once(count: int, length: int, overlap: int, cu
     at = tuple(sorted(cuts))
     if len(at) == 2 and at[1] - at[0] < 8:
         at = at[:1]
-    clips = list(Windows(length, overlap)(frames(count, at)))
+    clips = list(Clipper(length, overlap)(frames(count, at)))
     fresh = [int(p) for clip in clips for p in clip.pts[clip.overlap :]]
     assert fresh == [n * 10 for n in range(count)]
     for before, clip in zip(clips, clips[1:], strict=False):
-        assert clip.first == before.last == (clip.segment != before.segment)
+        assert clip.first == before.last == (clip.shot != before.shot)
         assert len(clip) <= length
         assert clip.overlap < len(clip)
         if clip.overlap:

@@ -1,6 +1,6 @@
-"""What of a film is finished: segments, the shots they end in, and a list of them on disk.
+"""What of a film is finished: chunks, the shots they end in, and a list of them on disk.
 
-A film is encoded in segments, each by an encoder of its own, so their packets don't depend on what came before. The
+A film is encoded in chunks, each by an encoder of its own, so their packets don't depend on what came before. The
 journal beside the part file lists the finished ones. Depth and stereo carry state within a shot and forget it at a
 cut; so a resumed run begins at the shot that was open, and what was already encoded of it is dropped after packing.
 """
@@ -8,25 +8,21 @@ cut; so a resumed run begins at the shot that was open, and what was already enc
 import json
 import logging
 import os
-import zlib
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from fractions import Fraction
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from stereocast import __version__
 from stereocast.errors import UsageError
 from stereocast.settings import ConvertSettings
-from stereocast.types import Array, Clip
+from stereocast.types import Shot
 
 log = logging.getLogger(__name__)
 
-VERSION = 1
-SHORTEST_S, LONGEST_S = 4, 20  # a segment ends at the first cut after the one, at the latest after the other
+VERSION = 2
+SHORTEST_S, LONGEST_S = 4, 20  # a chunk ends at the first cut after the one, at the latest after the other
 _FREE = {
     "overwrite",
     "resume",
@@ -39,16 +35,7 @@ _ENDS = 1 << 20  # bytes of the source's head and tail that are hashed
 
 
 @dataclass(frozen=True, slots=True)
-class Shot:
-    """Where a shot begins: its first frame's tick, its number, and a checksum of that frame."""
-
-    pts: int
-    number: int
-    check: int
-
-
-@dataclass(frozen=True, slots=True)
-class Segment:
+class Chunk:
     """Frames that one encoder made, and the shot to which the frame after them belongs (None: the film ends)."""
 
     first: int  # tick
@@ -59,7 +46,7 @@ class Segment:
 
 
 @dataclass(frozen=True, slots=True)
-class Job:
+class Identity:
     """What a journal must have been made for to be used: the same picture from the same source."""
 
     settings: dict[str, Any]
@@ -86,12 +73,14 @@ def fingerprint(name: str) -> dict[str, Any]:
     return {"size": path.stat().st_size, "changed_ns": path.stat().st_mtime_ns, "ends": digest.hexdigest()}
 
 
-def job(settings: ConvertSettings, name: str, encoder: str, time_base: Fraction) -> Job:
-    """The job of these settings on this source."""
+def identity(settings: ConvertSettings, name: str, encoder: str, time_base: Fraction) -> Identity:
+    """What these settings make of this source."""
     values = {k: v for k, v in settings.model_dump(mode="json").items() if k not in _FREE}
     brought = [path for path in (settings.depth, settings.disparity) if path and Path(path).is_file()]
     values["encoder"] = encoder
-    return Job(values, {**fingerprint(name), **{str(path): fingerprint(str(path)) for path in brought}}, str(time_base))
+    return Identity(
+        values, {**fingerprint(name), **{str(path): fingerprint(str(path)) for path in brought}}, str(time_base)
+    )
 
 
 def journal_path(output: Path) -> Path:
@@ -100,48 +89,47 @@ def journal_path(output: Path) -> Path:
 
 
 class Journal:
-    """The list of finished segments on disk. It is replaced as a whole, so it is never half written."""
+    """The list of finished chunks on disk. It is replaced as a whole, so it is never half written."""
 
-    def __init__(self, path: Path, job: Job, segments: tuple[Segment, ...] = ()) -> None:
+    def __init__(self, path: Path, identity: Identity, chunks: tuple[Chunk, ...] = ()) -> None:
         self.path = path
-        self.job = job
-        self.segments = list(segments)
-        self.comfort: list[dict[str, Any]] = []  # figures of the shots that have passed (`report.Shot`)
+        self.identity = identity
+        self.chunks = list(chunks)
+        self.comfort: list[dict[str, Any]] = []  # figures of the shots that have passed (`comfort.ShotFigures`)
 
     @classmethod
-    def load(cls, path: Path, job: Job) -> "Journal | None":
-        """The journal at `path`; None where there is none. Raises UsageError for one of another job."""
+    def load(cls, path: Path, identity: Identity) -> "Journal | None":
+        """The journal at `path`; None where there is none. Raises UsageError for one that was made for something else."""
         try:
             table = json.loads(path.read_text("utf-8"))
-            found = Job(**table["job"])
-            segments = tuple(
-                Segment(**{**item, "after": Shot(**item["after"]) if item["after"] else None})
-                for item in table["segments"]
+            found = Identity(**table["identity"])
+            chunks = tuple(
+                Chunk(**{**item, "after": Shot(**item["after"]) if item["after"] else None}) for item in table["chunks"]
             )
         except FileNotFoundError:
             return None
         except (OSError, ValueError, KeyError, TypeError) as error:
             log.warning("%s can't be read (%s); starting from the beginning", path, error)
             return None
-        if table.get("version") != VERSION or found.program != job.program:
+        if table.get("version") != VERSION or found.program != identity.program:
             log.warning("%s was written by another version of stereocast; starting from the beginning", path)
             return None
-        _compare(found, job)
-        journal = cls(path, job, segments)
+        _compare(found, identity)
+        journal = cls(path, identity, chunks)
         journal.comfort = list(table.get("comfort", []))
         return journal
 
-    def add(self, segment: Segment) -> None:
-        """Takes a finished segment in and saves the list."""
-        self.segments.append(segment)
+    def add(self, chunk: Chunk) -> None:
+        """Takes a finished chunk in and saves the list."""
+        self.chunks.append(chunk)
         self.save()
 
     def save(self) -> None:
         """Writes the list beside the old one and puts it in its place."""
         table = {
             "version": VERSION,
-            "job": asdict(self.job),
-            "segments": [asdict(item) for item in self.segments],
+            "identity": asdict(self.identity),
+            "chunks": [asdict(item) for item in self.chunks],
             "comfort": self.comfort,
         }
         beside = self.path.with_suffix(".json.new")
@@ -156,7 +144,7 @@ class Journal:
         self.path.unlink(missing_ok=True)
 
 
-def _compare(found: Job, wanted: Job) -> None:
+def _compare(found: Identity, wanted: Identity) -> None:
     for name, value in wanted.settings.items():
         before = found.settings.get(name)
         if before != value:
@@ -168,40 +156,22 @@ def _compare(found: Job, wanted: Job) -> None:
         raise UsageError("--resume: the source has changed since it was interrupted; leave --resume out to begin again")
 
 
-class Sections:
-    """Decides where a segment ends, and enters the finished ones into the journal.
-
-    `watch` sees the shots pass at the front of the pipeline; the sink asks `begins` for every frame at its end.
-    """
+class Chunker:
+    """Decides where a chunk ends, and enters the finished ones into the journal. The sink asks it for every frame."""
 
     def __init__(self, time_base: Fraction, journal: Journal | None = None) -> None:
         self._shortest, self._longest = SHORTEST_S / time_base, LONGEST_S / time_base
         self._journal = journal
-        self._shots: list[Shot] = []
         self._open: list[int] | None = None  # first tick, last tick, frames
-        self.done: list[Segment] = []
+        self.done: list[Chunk] = []
 
-    def watch(self, clips: Iterator[Clip]) -> Iterator[Clip]:
-        """A stage: notes where shots begin."""
-        for clip in clips:
-            if clip.first:
-                self.note(Shot(int(clip.pts[0]), clip.segment, checksum(clip.frames[0])))
-            yield clip
-
-    def note(self, shot: Shot) -> None:
-        """A shot begins; said before any of its frames is asked for."""
-        self._shots.append(shot)
-
-    def begins(self, pts: int) -> bool:
-        """Whether a new segment begins at the frame of that tick; ask once for each frame, in order."""
-        while len(self._shots) > 1 and self._shots[1].pts <= pts:
-            self._shots.pop(0)
-        shot = self._shots[0] if self._shots else None
+    def begins(self, pts: int, shot: Shot) -> bool:
+        """Whether a new chunk begins at the frame of that tick and shot; ask once for each frame, in order."""
         if self._open is None:
             self._open = [pts, pts, 1]
             return False
         long = pts - self._open[0]
-        if long >= self._longest or (long >= self._shortest and shot is not None and shot.pts == pts):
+        if long >= self._longest or (long >= self._shortest and shot.pts == pts):
             self._close(shot)
             self._open = [pts, pts, 1]
             return True
@@ -217,12 +187,7 @@ class Sections:
 
     def _close(self, after: Shot | None) -> None:
         assert self._open is not None
-        segment = Segment(self._open[0], self._open[1], self._open[2], after)
-        self.done.append(segment)
+        chunk = Chunk(self._open[0], self._open[1], self._open[2], after)
+        self.done.append(chunk)
         if self._journal is not None and after is not None:
-            self._journal.add(segment)
-
-
-def checksum(image: Array) -> int:
-    """A checksum of one picture."""
-    return zlib.crc32(np.ascontiguousarray(image).data)
+            self._journal.add(chunk)

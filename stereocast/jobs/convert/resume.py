@@ -1,7 +1,7 @@
 """Begins a run: from the start of the film, or where an interrupted one stopped.
 
 Depth and stereo carry state within a shot and forget it at a cut. A resumed run therefore reads from the shot that was
-open, drops what was encoded of it after packing, and takes the finished segments' packets from the old part file, so
+open, drops what was encoded of it after packing, and takes the finished chunks' packets from the old part file, so
 the result has the frames of an uninterrupted one.
 """
 
@@ -19,12 +19,14 @@ from types import TracebackType
 from typing import Any
 
 from stereocast.errors import SourceError
-from stereocast.jobs.comfort import Shot as Figures
-from stereocast.jobs.convert.chunks import Job, Journal, Sections, Segment, Shot, checksum, job, journal_path
+from stereocast.jobs.comfort import ShotFigures
+from stereocast.jobs.convert.chunks import Chunk, Chunker, Identity, Journal, identity, journal_path
 from stereocast.jobs.plan import Plan
 from stereocast.media import reader, splice
+from stereocast.media.passthrough import Passthrough
 from stereocast.media.writer import PairSink, VideoSink, part_path
-from stereocast.types import Clip, Frame, PackedClip
+from stereocast.shots import cuts
+from stereocast.types import Frame, PackedClip, Shot
 
 log = logging.getLogger(__name__)
 
@@ -47,14 +49,14 @@ def begin(made: Plan, source: Any) -> "Run":
             log.warning("%s: %s, so it starts from the beginning", made.output, reason)
         return Run(made, source)
     assert made.profile is not None
-    wanted = job(made.settings, made.source, made.profile.name, made.info.time_base)
+    wanted = identity(made.settings, made.source, made.profile.name, made.info.time_base)
     path = journal_path(made.outputs[0])
     if not made.settings.resume:
         _forget(made, path)
         return Run(made, source, Journal(path, wanted))
     journal = Journal.load(path, wanted)
-    segments = [] if journal is None else _usable(made, journal)
-    if not segments:
+    chunks = [] if journal is None else _usable(made, journal)
+    if not chunks:
         there = journal is not None or any(part_path(output).exists() for output in made.outputs)
         log.log(
             logging.WARNING if there else logging.INFO,
@@ -62,7 +64,7 @@ def begin(made: Plan, source: Any) -> "Run":
             made.output,
         )
         return Run(made, source, Journal(path, wanted))
-    return _resumed(made, source, wanted, segments, journal.comfort if journal else [])
+    return _resumed(made, source, wanted, chunks, journal.comfort if journal else [])
 
 
 def why_not(made: Plan) -> str:
@@ -82,12 +84,12 @@ def _forget(made: Plan, path: Path) -> None:
         kept_path(output).unlink(missing_ok=True)
 
 
-def _usable(made: Plan, journal: Journal) -> list[Segment]:
-    """The finished segments that are whole in every output's old file, which is put aside under its kept name."""
-    count = len(journal.segments)
+def _usable(made: Plan, journal: Journal) -> list[Chunk]:
+    """The finished chunks that are whole in every output's old file, which is put aside under its kept name."""
+    count = len(journal.chunks)
     for output in made.outputs:
         whole = {
-            path: splice.complete(path, journal.segments, made.info.time_base)
+            path: splice.complete(path, journal.chunks, made.info.time_base)
             for path in (kept_path(output), part_path(output))
             if path.is_file()
         }
@@ -95,21 +97,21 @@ def _usable(made: Plan, journal: Journal) -> list[Segment]:
         count = min(count, whole[best] if best is not None else 0)
         if best == part_path(output):
             os.replace(best, kept_path(output))
-    return journal.segments[:count]
+    return journal.chunks[:count]
 
 
-def _resumed(made: Plan, source: Any, wanted: Job, segments: list[Segment], comfort: list[dict[str, Any]]) -> "Run":
-    shot = segments[-1].after
+def _resumed(made: Plan, source: Any, wanted: Identity, chunks: list[Chunk], comfort: list[dict[str, Any]]) -> "Run":
+    shot = chunks[-1].after
     settings = made.settings
     if settings.depth_out is not None or settings.disparity is not None or Path(settings.depth).exists():
         shot = None  # files with one map per frame are read and written from the first frame on
-    journal = Journal(journal_path(made.outputs[0]), wanted, tuple(segments))
+    journal = Journal(journal_path(made.outputs[0]), wanted, tuple(chunks))
     if shot is None:
-        return Run(made, source, journal, segments)
+        return Run(made, source, journal, chunks)
     opened, frames = _at(source, shot)
     start = float(shot.pts * made.info.time_base)
     journal.comfort = [figures for figures in comfort if figures["start_s"] < start]  # the open shot is measured again
-    return Run(made, opened, journal, segments, shot, frames)
+    return Run(made, opened, journal, chunks, shot, frames)
 
 
 def _at(source: Any, shot: Shot) -> tuple[Any, Iterator[Frame]]:
@@ -120,7 +122,7 @@ def _at(source: Any, shot: Shot) -> tuple[Any, Iterator[Frame]]:
         opened = reader.VideoSource(name, replace(options, first=shot.pts, seek=seek))
         frames = iter(opened)
         head = next(frames, None)
-        if head is not None and head.pts == shot.pts and checksum(head.image) == shot.check:
+        if head is not None and head.pts == shot.pts and cuts.checksum(head.image) == shot.check:
             return opened, itertools.chain([head], frames)
         opened.close()
         log.info("%s: seeking to tick %d isn't exact; decoding from the start", name, shot.pts)
@@ -133,21 +135,21 @@ def section(made: Plan, source: Any, shot: Shot, stop: int | None) -> "Run":
     if stop is not None:
         frames = itertools.takewhile(lambda frame: frame.pts < stop, frames)
     run = Run(made, opened, shot=shot, frames=frames)
-    run.splitters = [Sections(made.info.time_base)]
+    run.chunkers = [Chunker(made.info.time_base)]
     run.picture_only = True
     return run
 
 
 def joined(made: Plan, source: Any, journal: Journal) -> "Run":
-    """A run that has nothing left to do but to put the finished segments and the other streams together."""
-    return Run(made, source, journal, journal.segments, frames=iter(()))
+    """A run that has nothing left to do but to put the finished chunks and the other streams together."""
+    return Run(made, source, journal, journal.chunks, frames=iter(()))
 
 
 class Run:
     """One conversion's ends: what is read, what is kept of an earlier run, what is entered in the journal."""
 
     def __init__(
-        self, made: Plan, source: Any, journal: Journal | None = None, kept: Sequence[Segment] = (),
+        self, made: Plan, source: Any, journal: Journal | None = None, kept: Sequence[Chunk] = (),
         shot: Shot | None = None, frames: Iterator[Frame] | None = None,
     ) -> None:  # fmt: skip
         self.source = source
@@ -157,17 +159,17 @@ class Run:
         self._beside = splice.Beside(source.name) if kept else None
         self._queues: list[deque[Any]] = []
         count = max(1, len(made.outputs))
-        self.splitters: list[Sections | None] = [None] * count
+        self.chunkers: list[Chunker | None] = [None] * count
         if journal is not None:  # the second eye's file is cut at the same frames; one journal serves both
-            self.splitters = [Sections(made.info.time_base, journal if k == 0 else None) for k in range(count)]
+            self.chunkers = [Chunker(made.info.time_base, journal if k == 0 else None) for k in range(count)]
 
     @property
-    def comfort(self) -> list[Figures]:
+    def comfort(self) -> list[ShotFigures]:
         """Figures of the shots that an earlier run finished."""
-        return [Figures(**figures) for figures in self._journal.comfort] if self._journal is not None else []
+        return [ShotFigures(**figures) for figures in self._journal.comfort] if self._journal is not None else []
 
-    def measured(self, figures: Figures) -> None:
-        """Keeps a shot's figures; they reach the disk with the next segment."""
+    def measured(self, figures: ShotFigures) -> None:
+        """Keeps a shot's figures; they reach the disk with the next chunk."""
         if self._journal is not None:
             self._journal.comfort.append(asdict(figures))
 
@@ -181,14 +183,29 @@ class Run:
         if self._beside is not None:
             self._beside.close()
 
-    def other_streams(self) -> tuple[Any, deque[Any]]:
-        """The container whose sound and subtitles are copied, and the queue of their packets for one output."""
-        if self._beside is None:
-            return self.source.container, self.source.share_packets()
-        return self._beside.container, self._beside.share()
+    def streams(self) -> list[Passthrough | None]:
+        """The source's sound and subtitles, once for each output."""
+        alone = self.picture_only or self._made.still
+        return [None if alone else self._other_streams() for _ in self.chunkers]
+
+    def _other_streams(self) -> Passthrough:
+        container, packets = (
+            (self.source.container, self.source.share_packets())
+            if self._beside is None
+            else (self._beside.container, self._beside.share())
+        )
+        settings = self._made.settings
+        return Passthrough(
+            container,
+            packets,
+            audio=settings.audio,
+            subs=settings.subs,
+            shift=self.source.start_pts * self.source.time_base,
+            stop=self.source.stop_s,
+        )
 
     def copy_into(self, target: Any) -> int:
-        """Copies the finished segments into the new part file; returns their frames."""
+        """Copies the finished chunks into the new part file; returns their frames."""
         if not self._kept:
             return 0
         beside = self._beside
@@ -200,11 +217,11 @@ class Run:
             beside.until(seconds + shift)
 
         for output, sink in zip(self._made.outputs, sinks, strict=True):
-            for file, segments in itertools.groupby(self._kept, lambda segment: segment.file):
+            for file, chunks in itertools.groupby(self._kept, lambda chunk: chunk.file):
                 path = output.parent / file if file else kept_path(output)
-                sink.copy(splice.packets(path, tuple(segments), time_base), fetch)
-        frames = sum(segment.frames for segment in self._kept)
-        log.info("%s: %d frames in %d segments are kept", self._made.output, frames, len(self._kept))
+                sink.copy(splice.packets(path, tuple(chunks), time_base), fetch)
+        frames = sum(chunk.frames for chunk in self._kept)
+        log.info("%s: %d frames in %d chunks are kept", self._made.output, frames, len(self._kept))
         return frames
 
     def frames(self) -> Iterator[Frame]:
@@ -224,13 +241,6 @@ class Run:
             close = getattr(frames, "close", None)
             if close is not None:
                 close()
-
-    def watch(self, clips: Iterator[Clip]) -> Iterator[Clip]:
-        """A stage: notes the shots for those who cut the output into segments."""
-        for splitter in self.splitters:
-            if splitter is not None:
-                clips = splitter.watch(clips)
-        return clips
 
     def rest(self, clips: Iterator[PackedClip]) -> Iterator[PackedClip]:
         """A stage: drops the frames that are encoded already."""

@@ -11,21 +11,22 @@ from stereocast import registry
 from stereocast.errors import SourceError
 from stereocast.jobs import comfort
 from stereocast.jobs.convert import resume, whole
-from stereocast.jobs.convert.chunks import Journal, Sections, Segment, Shot, checksum, job, journal_path
+from stereocast.jobs.convert.chunks import Chunk, Chunker, Journal, identity, journal_path
 from stereocast.jobs.convert.engines.section import Result, Task
-from stereocast.jobs.convert.whole import Converted, Progress
+from stereocast.jobs.convert.prepare import prepare
+from stereocast.jobs.convert.whole import Converted
 from stereocast.jobs.plan import Plan
 from stereocast.media import splice
-from stereocast.pipeline.chain import Clock
+from stereocast.pipeline.progress import OnProgress, Progress
 from stereocast.shots import cuts
-from stereocast.types import Layout
+from stereocast.types import Layout, Shot
 
 log = logging.getLogger(__name__)
 
 SECTION_S = 12  # a section is at least so long: a worker takes a second or two to begin
 
 
-def convert_in_sections(made: Plan, source: Any, progress: Progress) -> Converted:
+def convert_in_sections(made: Plan, source: Any, progress: OnProgress) -> Converted:
     """Runs a plan on the engine of its settings. Raises what `whole.convert` raises."""
     reason = _why_not(made)
     if reason:
@@ -35,7 +36,7 @@ def convert_in_sections(made: Plan, source: Any, progress: Progress) -> Converte
     make_engine = registry.load(registry.ENGINES, "engine", made.settings.engine)  # before anything is written
     output = made.outputs[0]
     folder = resume.sections_folder(output)
-    wanted = job(made.settings, made.source, made.profile.name, made.info.time_base)
+    wanted = identity(made.settings, made.source, made.profile.name, made.info.time_base)
     known = Journal.load(journal_path(output), wanted) if made.settings.resume else None
     if known is None and folder.exists():
         shutil.rmtree(folder)
@@ -43,16 +44,18 @@ def convert_in_sections(made: Plan, source: Any, progress: Progress) -> Converte
     journal = Journal(journal_path(output), wanted)
     finished = _finished(output, known, made)
     results: list[Result] = []
+    frames = 0
     with ExitStack() as stack:
         stack.callback(source.close)
         engine = make_engine(made.settings)
         stack.callback(engine.close)
         for result in _made(engine, _tasks(made, source, folder), finished):
             results.append(result)
-            for segment in result.segments:
-                journal.segments.append(segment)
+            for chunk in result.chunks:
+                journal.chunks.append(chunk)
             journal.save()
-            progress(result.frames, Clock())
+            frames += result.frames
+            progress(Progress("frames", frames, made.info.frames))
     if not results:
         raise SourceError(f"{made.source}: no frame could be decoded in the part that was asked for")
     return _joined(made, journal, results)
@@ -75,32 +78,30 @@ def _tasks(made: Plan, source: Any, folder: Path) -> Iterator[Task]:
     """The sections as the shots are found; reading stays as far ahead as the engine takes tasks."""
     base, settings = made.info.time_base, made.settings.model_dump(mode="json")
     suffix = made.outputs[0].suffix
-    sections = Sections(base)
-    begun: Shot | None = None
-    number = count = 0
+    chunker = Chunker(base)
+    shot = Shot()
+    head: Shot | None = None  # of the section
+    count = 0
 
     def task(shot: Shot, stop: int | None) -> Task:
         return Task(made.source, settings, shot, stop, str(folder / f"{count:05d}.part{suffix}"))
 
-    for frame, cut in cuts.mark_cuts(iter(source)):
-        if cut:
-            shot = Shot(frame.pts, number, checksum(frame.image))
-            number += 1
-            sections.note(shot)
-            begun = begun or shot
-        if sections.begins(frame.pts) and cut and begun is not None and (frame.pts - begun.pts) * base >= SECTION_S:
-            yield task(begun, frame.pts)
-            begun, count = shot, count + 1
-    if begun is not None:
-        yield task(begun, None)
+    for frame, begun in cuts.mark_shots(iter(source)):
+        shot = begun or shot
+        head = head or shot
+        if chunker.begins(frame.pts, shot) and begun is not None and (frame.pts - head.pts) * base >= SECTION_S:
+            yield task(head, frame.pts)
+            head, count = shot, count + 1
+    if head is not None:
+        yield task(head, None)
 
 
-def _finished(output: Path, known: Journal | None, made: Plan) -> dict[int, tuple[Segment, ...]]:
+def _finished(output: Path, known: Journal | None, made: Plan) -> dict[int, tuple[Chunk, ...]]:
     """Sections of an interrupted run that are whole, by their first tick."""
-    groups: dict[str, list[Segment]] = {}
-    for segment in known.segments if known else []:
-        if segment.file:
-            groups.setdefault(segment.file, []).append(segment)
+    groups: dict[str, list[Chunk]] = {}
+    for chunk in known.chunks if known else []:
+        if chunk.file:
+            groups.setdefault(chunk.file, []).append(chunk)
     return {
         group[0].first: tuple(group)
         for file, group in groups.items()
@@ -108,9 +109,9 @@ def _finished(output: Path, known: Journal | None, made: Plan) -> dict[int, tupl
     }
 
 
-def _made(engine: Any, tasks: Iterator[Task], finished: dict[int, tuple[Segment, ...]]) -> Iterator[Result]:
+def _made(engine: Any, tasks: Iterator[Task], finished: dict[int, tuple[Chunk, ...]]) -> Iterator[Result]:
     """Results in order; those that are finished aren't made again."""
-    order: list[tuple[Segment, ...] | None] = []
+    order: list[tuple[Chunk, ...] | None] = []
 
     def wanted() -> Iterator[Task]:
         for task in tasks:
@@ -132,7 +133,7 @@ def _made(engine: Any, tasks: Iterator[Task], finished: dict[int, tuple[Segment,
 
 
 def _joined(made: Plan, journal: Journal, results: list[Result]) -> Converted:
-    _, source = whole.prepare(made.source, made.outputs[0], made.settings.model_copy(update={"overwrite": True}))
+    _, source = prepare(made.source, made.outputs[0], made.settings.model_copy(update={"overwrite": True}))
     done = whole.convert(made, source, run=resume.joined(made, source, journal))
     seconds: dict[str, float] = dict(done.seconds)
     for result in results:

@@ -4,7 +4,7 @@ Without weights of a generative model the clip is a camera move through the pict
 """
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
@@ -18,7 +18,7 @@ from stereocast.jobs.plan import Plan
 from stereocast.media import reader
 from stereocast.pictures import planes
 from stereocast.pictures.devices import choose_device
-from stereocast.pipeline.chain import Steps
+from stereocast.pipeline.progress import OnProgress
 from stereocast.settings import GenSettings
 from stereocast.stereo import edges
 from stereocast.types import Array, Clip, Colour, Layout, PixelFormat, StereoClip, StreamInfo
@@ -80,7 +80,7 @@ def weights_for(settings: GenSettings) -> tuple[str, Path] | None:
     return here, store.path(here)
 
 
-def prepare(name: str, output: Path | str | None, settings: GenSettings, progress: Steps) -> tuple[Plan, Film]:
+def prepare(name: str, output: Path | str | None, settings: GenSettings, progress: OnProgress) -> tuple[Plan, Film]:
     """The plan, and the film: drawn already by a model, or drawn as it is read. Raises UsageError, SourceError,
     SinkError, WeightsError, OutOfMemory, ExtraMissing."""
     form, preset = plan.stereo_format(settings), catalog.preset(settings.preset)
@@ -111,7 +111,7 @@ def picture_of(name: str) -> Array:
     return image.astype(np.float32) / (255 if image.dtype == np.uint8 else 65535)
 
 
-def _film(picture: Array, settings: GenSettings, progress: Steps) -> Film:
+def _film(picture: Array, settings: GenSettings, progress: OnProgress) -> Film:
     chosen = weights_for(settings)
     if chosen is None:
         if settings.end_image is not None:
@@ -148,26 +148,23 @@ def _sharp(depth: Array, height: int, width: int) -> Array:
     return edges.enlarge(depth * np.float32(gain), height, width) / np.float32(gain)
 
 
-def _diffused(picture: Array, settings: GenSettings, path: Path, progress: Steps) -> Film:
+def _diffused(picture: Array, settings: GenSettings, path: Path, progress: OnProgress) -> Film:
     make = registry.load(registry.GENERATORS, "generator", "dynamicrafter")
     source = make(path, settings, choose_device(settings.device).name)
     end = picture_of(str(settings.end_image)) if settings.end_image else None
     conditions = source.conditions(picture, end)
 
-    def tell(what: str) -> Callable[[int, int], None]:
-        return lambda done, total: progress(what, done, total)
-
     if settings.format is Layout.MONO:
-        film = source.trajectory(conditions, tell("film"))
+        film = source.trajectory(conditions, progress)
         views = (source.decoded(film.levels[-1]),) * 2
     else:
         second = registry.load(registry.GENERATORS, "generator", "stereo")(
             source.model, conditions, source.steps, settings
         )
-        film = source.trajectory(conditions, tell("first view"), second.left)
+        film = source.trajectory(conditions, progress, second.left, "first view")
         first = source.decoded(film.levels[-1])
         depth = _depth_of(first, settings)
-        latents = second.views(film.levels, film.noise, first, depth, tell("second view"))
+        latents = second.views(film.levels, film.noise, first, depth, progress)
         views = tuple(first if view is None else source.decoded(view) for view in latents)
         views = second.converged(*views, depth)
     left, right = (source.trimmed(view, stereo=settings.format is not Layout.MONO) for view in views)

@@ -21,7 +21,7 @@ from stereocast.jobs.reconstruct import subject
 from stereocast.media import reader
 from stereocast.pack import layouts
 from stereocast.pictures import devices, planes
-from stereocast.pipeline.chain import Steps
+from stereocast.pipeline.progress import OnProgress, Progress
 from stereocast.settings import ConvertSettings, FourDSettings
 from stereocast.types import Array, Clip, Colour, Layout, PixelFormat, StereoClip, StreamInfo
 
@@ -34,10 +34,10 @@ class Order:
     """What was asked for."""
 
     source: str | None
-    prompt: str | None
-    views: Path | None
-    scene_file: Path | None
-    settings: FourDSettings
+    prompt: str | None = None
+    views: Path | None = None
+    scene_file: Path | None = None
+    settings: FourDSettings = field(default_factory=FourDSettings)
 
 
 @dataclass(slots=True)
@@ -74,7 +74,7 @@ def open_folder(order: Order, output: Path | None) -> Reconstructed:
     return Reconstructed(folder)
 
 
-def scene_of(order: Order, result: Reconstructed, progress: Steps) -> Any:
+def scene_of(order: Order, result: Reconstructed, progress: OnProgress) -> Any:
     """The scene: loaded, or made by the model that was asked for or fits the machine. Raises UsageError, SourceError,
     WeightsError."""
     from stereocast.splat import scene as scenes
@@ -115,7 +115,7 @@ def write_scene(made: Any, order: Order, result: Reconstructed) -> None:
     result.files.append(target)
 
 
-def _lifted(order: Order, result: Reconstructed, progress: Steps) -> Any:
+def _lifted(order: Order, result: Reconstructed, progress: OnProgress) -> Any:
     """A relief: what the picture shows, its depth, and a guess behind it."""
     from stereocast.splat import matrix as matrices
     from stereocast.splat import prepare, stage
@@ -127,7 +127,7 @@ def _lifted(order: Order, result: Reconstructed, progress: Steps) -> Any:
         settings.views or 13, settings.frames or 9, settings.matrix_size or 192, settings.elevation,
         reference_frame=None if settings.reference_frame < 0 else settings.reference_frame, seed=settings.seed,
     )  # fmt: skip
-    progress("reading", 0, 1)
+    progress(Progress("reading", 0, 1))
     given = subject.read(source, settings.frames or 13)
     options = replace(options, fps=given.fps)
     framed, depths = given.solid, None
@@ -135,13 +135,13 @@ def _lifted(order: Order, result: Reconstructed, progress: Steps) -> Any:
         box = prepare.bounding_box(given.frames[..., 3], options.ratio)
         framed = np.stack([prepare.framed(frame, options.size, box=box) for frame in given.frames])
         depths = _depths(framed)
-    progress("reading", 1, 1)
+    progress(Progress("reading", 1, 1))
     digest = hashlib.sha256(b"" if given.frames is None else given.frames.tobytes()).hexdigest()
     key = json.dumps([digest, str(source), repr(options), settings.iterations])
     work = stage.Work(folder / "work", key, settings.resume)
-    progress("matrix", 0, 1)
+    progress(Progress("matrix", 0, 1))
     lifted = stage.lifted(framed, depths, options, work)
-    progress("matrix", 1, 1)
+    progress(Progress("matrix", 1, 1))
     writer_image = matrices.contact_sheet(lifted.matrix)
     reader.write_image(folder / "matrix.png", writer_image)
     result.files.append(folder / "matrix.png")
@@ -155,7 +155,7 @@ def _lifted(order: Order, result: Reconstructed, progress: Steps) -> Any:
     return fitted
 
 
-def _generated(order: Order, device: str, result: Reconstructed, progress: Steps) -> Any:
+def _generated(order: Order, device: str, result: Reconstructed, progress: OnProgress) -> Any:
     """Stage 1 by SVD and SV3D, then stage 2 with the paper's settings."""
     for package in ("diffusers", "transformers"):
         if not registry.Backend("", requires=(package,)).installed:
@@ -259,12 +259,12 @@ def films(made: Any, settings: FourDSettings) -> Iterator[tuple[dict[str, Layout
     rig = render.Rig(settings.ipd_mm / 1000, made.info.radius_m)
     slow = max(1, round(settings.rate / made.info.fps))
     if settings.orbit:  # the plain turntable is the left eye of the other
-        shots = render.orbit(made, settings.size, count, slow=slow)
+        moments = render.orbit(made, settings.size, count, slow=slow)
         titles = {"orbit": Layout.LEFT, "orbit_stereo": settings.format}
-        yield titles, render.stereo_clips(made, shots, rig, device), count
+        yield titles, render.stereo_clips(made, moments, rig, device), count
     if settings.fixed_view:
-        shots = render.fixed(made, settings.size, count, slow=slow)
-        yield {"view_stereo": settings.format}, render.stereo_clips(made, shots, rig, device), count
+        moments = render.fixed(made, settings.size, count, slow=slow)
+        yield {"view_stereo": settings.format}, render.stereo_clips(made, moments, rig, device), count
 
 
 def film_plan(folder: Path, title: str, layout: Layout, settings: FourDSettings, count: int) -> plan.Plan:

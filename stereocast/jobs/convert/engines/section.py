@@ -14,11 +14,12 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from stereocast.errors import StereocastError
-from stereocast.jobs.comfort import Comfort
-from stereocast.jobs.comfort import Shot as Figures
+from stereocast.jobs.comfort import Comfort, ShotFigures
 from stereocast.jobs.convert import resume, whole
-from stereocast.jobs.convert.chunks import Segment, Shot
+from stereocast.jobs.convert.chunks import Chunk
+from stereocast.jobs.convert.prepare import prepare
 from stereocast.settings import ConvertSettings
+from stereocast.types import Shot
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,16 +35,16 @@ class Task:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """The segments that a task made, and what was measured."""
+    """The chunks that a task made, and what was measured."""
 
-    segments: tuple[Segment, ...]
+    chunks: tuple[Chunk, ...]
     damaged: int = 0
     seconds: dict[str, float] = field(default_factory=dict)
     comfort: Comfort | None = None
 
     @property
     def frames(self) -> int:
-        return sum(segment.frames for segment in self.segments)
+        return sum(chunk.frames for chunk in self.chunks)
 
     def table(self) -> dict[str, Any]:
         """Plain values."""
@@ -54,24 +55,24 @@ class Result:
         """The result of plain values."""
         comfort = table["comfort"]
         return cls(
-            tuple(Segment(**{**s, "after": Shot(**s["after"]) if s["after"] else None}) for s in table["segments"]),
+            tuple(Chunk(**{**s, "after": Shot(**s["after"]) if s["after"] else None}) for s in table["chunks"]),
             table["damaged"],
             table["seconds"],
-            Comfort(comfort["fov_deg"], tuple(Figures(**shot) for shot in comfort["shots"])) if comfort else None,
+            Comfort(comfort["fov_deg"], tuple(ShotFigures(**shot) for shot in comfort["shots"])) if comfort else None,
         )
 
 
 def work(task: Task) -> Result:
     """Converts the section. Raises what `whole.convert` raises."""
     settings = ConvertSettings(**{**task.settings, "overwrite": True, "resume": False, "audio": "none", "subs": "none"})
-    made, source = whole.prepare(task.source, Path(task.output), settings)
+    made, source = prepare(task.source, Path(task.output), settings)
     run = resume.section(made, source, task.shot, task.stop)
     done = whole.convert(made, source, run=run)
-    splitter = run.splitters[0]
-    assert splitter is not None
+    chunker = run.chunkers[0]
+    assert chunker is not None
     name = str(Path(task.output).relative_to(Path(task.output).parents[1]))
-    segments = tuple(Segment(s.first, s.last, s.frames, s.after, name) for s in splitter.done)
-    return Result(segments, done.damaged, done.seconds, done.comfort)
+    chunks = tuple(Chunk(s.first, s.last, s.frames, s.after, name) for s in chunker.done)
+    return Result(chunks, done.damaged, done.seconds, done.comfort)
 
 
 def _end_with_input() -> None:
