@@ -16,11 +16,11 @@ from typing import Any
 import av
 import numpy as np
 
-from stereocast import planes
 from stereocast.errors import SourceError, UsageError
 from stereocast.media import clock, probe, timing
 from stereocast.media import colour as colours
 from stereocast.media.stills import ImageSource, read_image, write_image
+from stereocast.pictures import planes
 from stereocast.types import Array, Clip, Colour, Frame, PixelFormat, StreamInfo
 
 log = logging.getLogger(__name__)

@@ -7,8 +7,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from stereocast import planes
 from stereocast.errors import SourceError
+from stereocast.pictures import planes
 from stereocast.types import Array, Frame, PixelFormat, StreamInfo
 
 

@@ -8,16 +8,16 @@ from typing import Any
 import av
 import numpy as np
 
-from stereocast import recipes
 from stereocast.cli.convert import settings_for
+from stereocast.jobs.convert import job
 from tests.films import number_of, picture
 
 SIZE = (96, 192)
 
 
-def convert(source: Path | str, output: Path | str | None = None, **flags: object) -> recipes.Converted:
-    made, reader = recipes.prepare(str(source), output, settings_for(flags))
-    return recipes.convert(made, reader)
+def convert(source: Path | str, output: Path | str | None = None, **flags: object) -> job.Converted:
+    made, reader = job.prepare(str(source), output, settings_for(flags))
+    return job.convert(made, reader)
 
 
 def numbers(path: Path) -> list[int]:
