@@ -3,7 +3,6 @@
 Packets are copied byte for byte. Only what the container can't hold is changed, and each change is logged as a warning.
 """
 
-import errno
 import logging
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -18,8 +17,6 @@ from stereocast.media import sound, timing
 log = logging.getLogger(__name__)
 
 _TEXT = {"subrip", "srt", "mov_text", "ass", "ssa", "webvtt", "text"}
-_REFUSED_AT_MOST = 100_000  # packets; more is no damage but a fault of ours
-_DISK = {errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EPIPE, errno.EROFS, errno.EFBIG}  # not the packet's fault
 _SKIP_TAGS = {"major_brand", "minor_version", "compatible_brands", "encoder", "stereo_mode", "alpha_mode", "vendor_id"}
 _ASS_HEADER = (
     b"[Script Info]\nScriptType: v4.00+\nPlayResX: 384\nPlayResY: 288\n\n[V4+ Styles]\nFormat: Name, Fontname, Fontsize, "
@@ -63,7 +60,6 @@ class Passthrough:
         self._shift = shift
         self._stop = stop
         self._clamp = False
-        self._refused = 0
         self._routes: dict[int, Callable[[Any], Iterator[Any]]] = {}
         self._finishers: list[sound.Route] = []
         self._rising = sound.Rising()
@@ -135,27 +131,14 @@ class Passthrough:
             if route is None or not self._within(packet):
                 continue
             for muxed in route(packet):
-                self._mux(output, muxed)
-
-    def _mux(self, output: Any, packet: Any) -> None:
-        try:
-            output.mux(self._rising(packet))
-        except av.error.FFmpegError as error:
-            if error.errno in _DISK or self._refused >= _REFUSED_AT_MOST:
-                raise
-            if not self._refused:
-                log.warning(
-                    "a packet of stream %d can't be written and is left out: %s",
-                    packet.stream.index, sound.reason_of(error),
-                )  # fmt: skip
-            self._refused += 1
+                output.mux(self._rising(muxed))
 
     def finish(self, output: Any) -> None:
         """Muxes the rest, after the last picture."""
         self.drain(output)
         for finisher in self._finishers:
             for packet in finisher(None):
-                self._mux(output, packet)
+                output.mux(self._rising(packet))
 
     def _within(self, packet: Any) -> bool:
         times = timing.moved(

@@ -22,6 +22,7 @@ from stereocast.errors import SinkError
 from stereocast.media import colour as colours
 from stereocast.media import profile as profiles
 from stereocast.media import sei, spatial, timing
+from stereocast.media.interleave import Interleaver
 from stereocast.media.passthrough import Passthrough
 from stereocast.media.reader import write_image
 from stereocast.pictures.planes import rgb
@@ -75,10 +76,6 @@ class VideoSink:
         self.frames = 0
         self._passthrough = passthrough
         self._durations = timing.Durations(options.info.rate, options.info.time_base)
-        info = options.info
-        step = timing.nominal_step(info.rate, info.time_base)
-        self._decoding = timing.DecodingTimes(profiles.reordering(options.profile), step)
-        self._held: Any = None
         self._message = sei.message(options.form, options.profile.family) if options.sei and options.form else b""
         self._closed = False
         self.target = self._target()
@@ -92,6 +89,9 @@ class VideoSink:
             if passthrough is not None:
                 passthrough.attach(self._output, options.container)
             self._output.start_encoding()
+            step = timing.nominal_step(options.info.rate, options.info.time_base)
+            decoding = timing.DecodingTimes(profiles.reordering(options.profile), step)
+            self._lanes = Interleaver(self._output, decoding, self._durations, matroska=options.container == "mkv")
         except (av.error.FFmpegError, OSError) as error:
             raise self._failure(error, opening=True) from error
 
@@ -139,7 +139,7 @@ class VideoSink:
         """Encodes the clip and muxes what has come out, sound included. Raises SinkError."""
         try:
             if self._passthrough is not None:
-                self._passthrough.drain(self._output)
+                self._passthrough.drain(self._lanes)
             for image, pts in zip(clip.frames, clip.pts, strict=True):
                 self._write_frame(image, int(pts), clip.shot)
         except (av.error.FFmpegError, OSError) as error:
@@ -158,36 +158,16 @@ class VideoSink:
         for packet in packets:
             if fresh and self._message:
                 packet = sei.with_message(packet, self._message, self.options.profile.family, av.Packet)
-            packet.dts = self._decoding(packet.pts)
-            self._release(packet.dts)
-            self._held = packet
-
-    def _release(self, dts: int | None) -> None:
-        """Muxes the packet held back, which lasts until the next one's `dts`: the mp4 muxer moves the first frame of
-        a fragment to where the durations before it end, so they have to be exact."""
-        if self._held is None:
-            return
-        if dts is not None:  # Matroska adds durations to the times of what is shown: a long one would lengthen the film
-            self._held.duration = 0 if self.options.container == "mkv" else dts - self._held.dts
-        elif self._durations.last is not None:
-            # the last packet need not be the last picture: the film lasts as long as that is shown, and mp4 adds up
-            # decoding times, which run ahead of what is shown
-            end = sum(self._durations.last)
-            ahead = 0 if self.options.container == "mkv" else self._decoding.ahead
-            since = self._held.pts if self.options.container == "mkv" else self._held.dts
-            self._held.duration = max(1, end - since - ahead)
-        packet, self._held = self._held, None
-        self._output.mux(packet)
+            self._lanes.picture(packet)
 
     def copy(self, packets: Iterable[Any], before: Callable[[Fraction], None] = lambda seconds: None) -> None:
         """Takes encoded frames as they are, before the first `write`; `before` is told the time of each in seconds,
         so that sound can be fetched that far. Raises SinkError."""
         try:
-            self._output.start_encoding()
             for packet in packets:
                 before(packet.dts * packet.time_base)
                 if self._passthrough is not None:
-                    self._passthrough.drain(self._output)
+                    self._passthrough.drain(self._lanes)
                 packet.stream = self._encoder.stream
                 self._mux([packet], fresh=False)
                 self._durations.seen(packet.pts, packet.duration or 0)
@@ -205,11 +185,11 @@ class VideoSink:
         try:
             if self._encoder.used:
                 self._mux(self._encoder.flush())
-            self._release(None)
             if self.options.splitter is not None:
                 self.options.splitter.end()
             if self._passthrough is not None:
-                self._passthrough.finish(self._output)
+                self._passthrough.finish(self._lanes)
+            self._lanes.finish()
             self._output.close()
             self._closed = True
             self._encoder.close()
@@ -235,7 +215,7 @@ class VideoSink:
     def _flush_quietly(self) -> None:
         if self._encoder.used:
             self._mux(self._encoder.flush())
-        self._release(None)
+        self._lanes.finish()
 
     def _failure(self, error: Exception, *, opening: bool = False) -> SinkError:
         where = self.path or "standard output"

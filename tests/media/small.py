@@ -70,16 +70,16 @@ def flashes(path: Path) -> list[float]:
 
 def flash_film(
     path: Path, *, seconds: float = 2, at: float = 1, start: float = 0, codec: str = "libx264", sound: str = "ac3",
-    gop: int = 25, format: str | None = None,
+    gop: int = 25, rate: int = 25,
 ) -> Path:  # fmt: skip
-    """A grey film of 25 fps whose picture flashes, and whose sound beeps, at `at` for 0.2 s; its clock begins at `start`."""
-    rate, options = 48000, {"g": str(gop), **({"preset": "ultrafast"} if codec == "libx264" else {})}
-    with av.open(str(path), "w", format=format) as out:
-        video, audio = out.add_stream(codec, rate=25, options=options), out.add_stream(sound, rate=rate)
+    """A grey film whose picture flashes, and whose sound beeps, at `at` for 0.2 s; its clock begins at `start`."""
+    options = {"g": str(gop), **({"preset": "ultrafast"} if codec == "libx264" else {})}
+    with av.open(str(path), "w") as out:
+        video, audio = out.add_stream(codec, rate=rate, options=options), out.add_stream(sound, rate=48000)
         video.width, video.height, video.pix_fmt = 64, 48, "yuv420p"
         audio.codec_context.layout = "stereo"
         audio.codec_context.format = audio.codec_context.codec.audio_formats[0].name
-        made = list(_pictures(video, seconds, at)) + list(_wave(audio, rate, seconds, at))
+        made = list(_pictures(video, rate, seconds, at)) + list(_wave(audio, 48000, seconds, at))
         made.sort(key=lambda packet: float(packet.dts * packet.time_base))
         for packet in made:
             packet.pts += round(start / packet.time_base)
@@ -88,13 +88,13 @@ def flash_film(
     return path
 
 
-def _pictures(video: Any, seconds: float, at: float) -> Iterable[Any]:
-    for k in range(round(seconds * 25)):
-        value = 235 if at <= k / 25 < at + 0.19 else 40
+def _pictures(video: Any, rate: int, seconds: float, at: float) -> Iterable[Any]:
+    for k in range(round(seconds * rate)):
+        value = 235 if at <= k / rate < at + 0.19 else 40
         frame = av.VideoFrame.from_ndarray(np.full((72, 64), value, np.uint8), format="yuv420p")
         for plane in frame.planes[1:]:
             plane.update(bytes([128]) * plane.buffer_size)
-        frame.pts, frame.time_base = k, Fraction(1, 25)
+        frame.pts, frame.time_base = k, Fraction(1, rate)
         yield from video.encode(frame)
     yield from video.encode(None)
 

@@ -3,6 +3,7 @@
 from fractions import Fraction
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 
@@ -98,3 +99,19 @@ def test_a_seek_that_lands_late_is_made_good(tmp_path: Path, monkeypatch: pytest
     found = [number_of(np.asarray(frame.image)[:heights]) for frame in opened]
     opened.close()
     assert found == list(range(50, 100))
+
+
+@pytest.mark.parametrize("container", ["mp4", "mkv", "fmp4"])
+@pytest.mark.parametrize("rate", [12, 60])
+def test_sound_stands_beside_its_pictures(tmp_path: Path, container: str, rate: int) -> None:
+    source = flash_film(tmp_path / "in.mkv", seconds=4, rate=rate)
+    target = tmp_path / ("out.mkv" if container == "mkv" else "out.mp4")
+    output = convert(source, target, out_format=container).plan.outputs[0]
+    latest = Fraction(-1)
+    for _, dts in packets(output)["order"]:
+        assert container != "mkv" or dts > latest - Fraction(1, 2)  # a fragment of mp4 holds one track after the other
+        latest = max(latest, dts)
+    with av.open(str(output)) as film:
+        film.seek(0)
+        after = sum(1 for packet in film.demux(audio=0) if packet.size)
+    assert after == len(packets(source)["audio"])

@@ -10,7 +10,7 @@ import pytest
 from stereocast import catalog
 from stereocast.media import profile as profiles
 from stereocast.media import writer
-from stereocast.types import Colour, Layout, PackedClip, PixelFormat, StereoFormat, StreamInfo
+from stereocast.types import Colour, Layout, PackedClip, PixelFormat, Shot, StereoFormat, StreamInfo
 from tests.media.small import packets
 
 MS = Fraction(1, 1000)
@@ -31,7 +31,7 @@ class Cuts:
     def __init__(self, ticks: set[int]) -> None:
         self.ticks = ticks
 
-    def begins(self, pts: int, /) -> bool:
+    def begins(self, pts: int, shot: Shot, /) -> bool:
         return pts in self.ticks
 
     def end(self) -> None: ...

@@ -1,5 +1,6 @@
 """Sound of every codec into every container: it arrives, as it is or transcoded, and never ends the film."""
 
+import errno
 import io
 import logging
 from fractions import Fraction
@@ -11,7 +12,8 @@ import numpy as np
 import pytest
 
 from stereocast.errors import SinkError
-from stereocast.media import passthrough, sound
+from stereocast.media import sound, timing
+from stereocast.media.interleave import Interleaver
 from stereocast.media.writer import VideoSink
 from tests.media.small import convert, flash_film, packets
 
@@ -126,24 +128,36 @@ def test_the_warning_says_why(tmp_path: Path, caplog: pytest.LogCaptureFixture) 
     assert "mp4 refuses it at 11025 Hz" in caplog.text
 
 
-def test_a_packet_that_the_muxer_refuses_is_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    source = flash_film(tmp_path / "in.mkv", sound="aac")
-    honest = passthrough.Passthrough._mux
-
+def test_a_packet_that_the_muxer_refuses_is_left_out(caplog: pytest.LogCaptureFixture) -> None:
     class Refusing:
-        def __init__(self, output: Any) -> None:
-            self.output = output
+        def __init__(self) -> None:
+            self.taken: list[int] = []
 
         def mux(self, packet: Any) -> None:
-            if packet.pts and 500 < packet.pts < 1000:
-                raise av.error.InvalidDataError(1, "refused")
-            self.output.mux(packet)
+            if packet.pts == 3:
+                raise av.error.InvalidDataError(1, "Refused")
+            if packet.pts == 9:
+                raise av.error.OSError(errno.ENOSPC, "No space left on device")
+            self.taken.append(packet.pts)
 
-    monkeypatch.setattr(passthrough.Passthrough, "_mux", lambda self, out, packet: honest(self, Refusing(out), packet))
-    output = convert(source, tmp_path / "out.mp4").plan.outputs[0]
-    found = packets(output)
-    assert len(found["video"]) == 50
-    assert len(found["audio"]) < len(packets(source)["audio"])
+    with av.open(io.BytesIO(), "w", format="mp4") as out:
+        stream = out.add_stream("aac", rate=48000)
+    output = Refusing()
+    lanes = Interleaver(output, timing.DecodingTimes(0, 1), timing.Durations(None, Fraction(1)), matroska=False)
+
+    def send(pts: int) -> None:
+        packet = av.Packet(b"x")
+        packet.stream, packet.pts, packet.dts, packet.time_base = stream, pts, pts, Fraction(1)
+        lanes.mux(packet)
+
+    for pts in (1, 3, 4):
+        send(pts)
+    lanes.finish()
+    assert output.taken == [1, 4]
+    assert "can't be written and is left out: refused" in caplog.text
+    send(9)
+    with pytest.raises(OSError, match="No space"):
+        lanes.finish()
 
 
 def test_ffmpegs_error_numbers_are_not_the_file_systems(tmp_path: Path) -> None:
