@@ -7,6 +7,7 @@ from typing import Any
 import cv2
 import numpy as np
 
+from stereocast.media import sidedata
 from stereocast.pictures import planes
 from stereocast.types import Array, Colour, HdrStatic, PixelFormat
 
@@ -43,9 +44,7 @@ def hdr_of_frame(frame: Any) -> HdrStatic | None:
     primaries: tuple[tuple[Fraction, Fraction], ...] = ()
     luminance = None
     content = average = 0
-    for item in frame.side_data:
-        name = getattr(item.type, "name", "")
-        data = bytes(item)
+    for name, data in sidedata.of_frame(frame):
         if name == "MASTERING_DISPLAY_METADATA" and len(data) >= 88:
             numbers = struct.unpack_from("=22i", data)
             ratios = [Fraction(a, b or 1) for a, b in zip(numbers[0:20:2], numbers[1:20:2], strict=True)]

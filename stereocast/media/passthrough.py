@@ -121,6 +121,10 @@ class Passthrough:
                 name,
             )
             return
+        if container == "mp4":
+            closing = _Closing(self._routes[stream.index], target)
+            self._routes[stream.index] = closing
+            self._finishers.append(closing.finish)
         _copy_tags(stream, target)
 
     def drain(self, output: Any) -> None:
@@ -184,3 +188,31 @@ class _SubtitleChange:
         made.time_base = packet.time_base
         made.stream = self._target
         yield made
+
+
+class _Closing:
+    """Ends each cue of a mov_text track with an empty one. The muxer's own, after the last cue, would last as long as
+    that cue and lengthen the film."""
+
+    def __init__(self, route: sound.Route, target: Any) -> None:
+        self._route, self._target = route, target
+        self._end: tuple[int, Fraction] | None = None  # of the cue that is shown
+
+    def __call__(self, packet: Any) -> Iterator[Any]:
+        for cue in self._route(packet):
+            if self._end is not None and cue.pts > self._end[0]:
+                yield self._empty(cue.pts - self._end[0])
+            self._end = (cue.pts + cue.duration, Fraction(cue.time_base)) if cue.size > 2 and cue.duration else None
+            yield cue
+
+    def finish(self, packet: None = None) -> Iterator[Any]:
+        if self._end is not None:
+            yield self._empty(1)
+
+    def _empty(self, duration: int) -> Any:
+        assert self._end is not None
+        made = av.Packet(b"\0\0")
+        made.stream, made.duration = self._target, duration
+        made.pts = made.dts = self._end[0]
+        made.time_base = self._end[1]
+        return made

@@ -17,8 +17,9 @@ import av
 import numpy as np
 
 from stereocast.errors import SourceError, UsageError
-from stereocast.media import clock, probe, timing
+from stereocast.media import clock, probe, sidedata, timing
 from stereocast.media import colour as colours
+from stereocast.media import rate as rates
 from stereocast.media.stills import ImageSource, read_image, write_image
 from stereocast.pictures import planes
 from stereocast.types import Array, Clip, Colour, Frame, PixelFormat, StreamInfo
@@ -179,7 +180,8 @@ class VideoSource:
         height, width = height + height % 2, width + width % 2
         if self.options.scale != 1:
             height, width = (max(2, round(side * self.options.scale / 2) * 2) for side in (height, width))
-        rate = self.stream.average_rate or self.stream.guessed_rate
+        stated = self.stream.average_rate or self.stream.guessed_rate
+        rate = rates.believed(Fraction(stated) if stated else None, self._rate)
         frames = int(self.stream.frames) or None
         duration = Fraction(self.stream.duration) * self.time_base if self.stream.duration else None
         if duration is None and self.container.duration:
@@ -206,6 +208,7 @@ class VideoSource:
         self._demuxed = demux(self.container, self.stream)
         if tick is not None:
             self._demuxed = clock.from_keyframe(self._demuxed, self.stream, tick)
+        self._rate, self._demuxed = rates.measured(self._demuxed, self.stream)
         return self._decode()
 
     def _packets(self) -> Iterator[Any]:
@@ -348,9 +351,9 @@ def _plane_views(frame: Any, pixel_format: PixelFormat) -> Iterator[Array]:
 
 def _orientation(frame: Any) -> tuple[bool, int]:
     """(mirrored, quarter turns counterclockwise) that make a frame upright, from its display matrix."""
-    for item in frame.side_data:
-        if getattr(item.type, "name", "") == "DISPLAYMATRIX":
-            a, b, _, c, d = np.frombuffer(bytes(item), np.int32)[:5]
+    for name, data in sidedata.of_frame(frame):
+        if name == "DISPLAYMATRIX":
+            a, b, _, c, d = np.frombuffer(data, np.int32)[:5]
             mirrored = int(a) * int(d) - int(b) * int(c) < 0
             angle = np.degrees(np.arctan2(-float(b) if mirrored else float(b), -float(a) if mirrored else float(a)))
             return mirrored, round(-angle / 90) % 4

@@ -1,0 +1,29 @@
+"""What frames carry beside their picture, by FFmpeg's names.
+
+PyAV fails on the whole list when FFmpeg knows a kind that it doesn't (EXIF, the views of MV-HEVC, ...): unknown kinds
+get a nameless member of its enum and are passed over.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+from av.sidedata.sidedata import Type
+
+
+def _unknown(cls: type[Type], value: object) -> Any:
+    member = object.__new__(cls)
+    member._name_, member._value_ = "", value
+    return member
+
+
+def of_frame(frame: Any) -> Iterator[tuple[str, bytes]]:
+    """(name, bytes) of each known kind of side data of a frame."""
+    try:
+        items = frame.side_data
+    except ValueError:
+        Type._missing_ = classmethod(_unknown)  # type: ignore[assignment, method-assign]
+        items = frame.side_data
+    for item in items:
+        name = getattr(item.type, "name", "")
+        if name:
+            yield name, bytes(item)
