@@ -5,10 +5,8 @@ from fractions import Fraction
 from itertools import chain, pairwise
 from typing import Any
 
-_USUAL = tuple(
-    Fraction(n, d)
-    for n, d in ((12, 1), (15, 1), (24000, 1001), (24, 1), (25, 1), (30000, 1001), (30, 1), (48, 1), (50, 1), (60000, 1001), (60, 1), (90, 1), (120, 1))
-)  # fmt: skip
+_WHOLE = (12, 15, 24, 25, 30, 48, 50, 60, 90, 120)
+_USUAL = (*map(Fraction, _WHOLE), *(Fraction(n * 1000, 1001) for n in (24, 30, 60, 120)))
 _PICTURES, _PACKETS, _BYTES = 64, 1000, 16_000_000  # read ahead at most
 _REORDERED = 4  # pictures at the end of what was read, before which others may still be missing
 _TRUSTED = Fraction(5, 4)  # a stated rate up to so many times the measured one is believed
@@ -16,7 +14,9 @@ _TRUSTED = Fraction(5, 4)  # a stated rate up to so many times the measured one 
 
 def measured(packets: Iterator[Any], stream: Any) -> tuple[Fraction | None, Iterator[Any]]:
     """The rate of the first pictures of `stream`, None where their times don't tell, and the packets, all of them."""
-    ahead, times, size = [], [], 0
+    ahead: list[Any] = []
+    times: list[int] = []
+    size = 0
     while len(times) < _PICTURES and len(ahead) < _PACKETS and size < _BYTES:
         packet = next(packets, None)
         if packet is None:

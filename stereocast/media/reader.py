@@ -286,7 +286,7 @@ class VideoSource:
 
     def _upright(self, frame: Any) -> Array:
         if frame.format.name not in _DIRECT or _DIRECT[frame.format.name] is not self._source_format:
-            frame = frame.reformat(format=self._source_format.value)
+            frame = colours.converted(frame, self._source_format, self._source_colour)
         parts = list(_plane_views(frame, self._source_format))
         if self._flip:
             parts = [part[:, ::-1] for part in parts]

@@ -11,7 +11,7 @@ from av.sidedata.sidedata import Type
 
 
 def _unknown(cls: type[Type], value: object) -> Any:
-    member = object.__new__(cls)
+    member: Any = object.__new__(cls)
     member._name_, member._value_ = "", value
     return member
 
