@@ -26,7 +26,10 @@ from stereocast.types import Array, Clip, Colour, Frame, PixelFormat, StreamInfo
 
 log = logging.getLogger(__name__)
 
-__all__ = ["ImageSource", "ReadOptions", "VideoSource", "concatenate", "copied", "demux", "open_source", "read_image", "write_image"]  # fmt: skip
+__all__ = [
+    "ImageSource", "ReadOptions", "VideoSource", "concatenate", "copied", "demux", "open_source", "orientation",
+    "read_image", "write_image",
+]  # fmt: skip
 
 _DIRECT = {"yuv420p": PixelFormat.YUV420P, "yuvj420p": PixelFormat.YUV420P, "yuv420p10le": PixelFormat.YUV420P10}
 
@@ -168,7 +171,7 @@ class VideoSource:
         self._hdr = hdr
         if self.tone_mapped:
             wanted, colour, hdr = PixelFormat.YUV420P, Colour(1, 1, 1), None
-        self._flip, self._turns = _orientation(frame)
+        self._flip, self._turns = orientation(frame)
         height, width = frame.height, frame.width
         aspect = Fraction(self.stream.sample_aspect_ratio or 1) or Fraction(1)
         if self._turns % 2:
@@ -349,7 +352,7 @@ def _plane_views(frame: Any, pixel_format: PixelFormat) -> Iterator[Array]:
         yield np.frombuffer(plane, pixel_format.dtype).reshape(plane.height, width)[:, : plane.width]
 
 
-def _orientation(frame: Any) -> tuple[bool, int]:
+def orientation(frame: Any) -> tuple[bool, int]:
     """(mirrored, quarter turns counterclockwise) that make a frame upright, from its display matrix."""
     for name, data in sidedata.of_frame(frame):
         if name == "DISPLAYMATRIX":

@@ -128,3 +128,8 @@ def numbered_film(
             out.mux(video.encode(frame))
         out.mux(video.encode(None))
     return path
+
+
+def settings(**flags: object) -> Any:
+    """Settings of `convert`, as its flags give them."""
+    return settings_for(flags)

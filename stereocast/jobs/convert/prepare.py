@@ -1,5 +1,6 @@
 """What is decided before `convert` starts: the source is opened, the plan made and checked."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -7,7 +8,7 @@ from stereocast import catalog, registry
 from stereocast.depth import choice
 from stereocast.jobs import assembly, plan
 from stereocast.jobs.plan import CLIP_FRAMES, Plan
-from stereocast.media import reader
+from stereocast.media import bars, reader
 from stereocast.settings import ConvertSettings
 from stereocast.stereo.plates import look_ahead
 from stereocast.types import Layout
@@ -24,13 +25,14 @@ def prepare(name: str, output: Path | str | None, settings: ConvertSettings) -> 
     try:
         if isinstance(source, reader.ImageSource):
             return _prepare_still(name, output, settings, source), source
+        options = source.options
         profile = plan.choose_encoder(settings, preset, source.info)
         if source.info.pixel_format is not profile.pixel_format:
             if name == "-":
                 source.retarget(profile.pixel_format)
             else:
                 source.close()
-                source = reader.open_source(name, assembly.read_options(settings, profile.pixel_format, name))
+                source = reader.open_source(name, replace(options, pixel_format=profile.pixel_format))
         container = plan.container_of(settings, output)
         target = "-" if output == "-" else plan.output_path(
             name, None if output is None else Path(output), form, plan.default_suffix(container, name, still=False)
@@ -43,6 +45,8 @@ def prepare(name: str, output: Path | str | None, settings: ConvertSettings) -> 
         stages = {"segmenter": CLIP_FRAMES + 2, "depth": waiting, "synthesis": 2 * CLIP_FRAMES + look_ahead(settings)}
         bill = plan.memory_bill(info, packed, stages)
         notes: tuple[str, ...] = ("HDR is tone-mapped to SDR",) if source.tone_mapped else ()
+        if settings.crop == "auto":
+            notes += (bars.described(options.crop) if name != "-" else "a pipe can't be searched for bars",)
         if reason:
             notes += (f"depth: {depth} ({reason})",)
         if form.layout is Layout.SPATIAL and target != "-":
