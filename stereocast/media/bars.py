@@ -1,7 +1,7 @@
 """Black bars: how much may be cut away so that no picture is lost."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from typing import Any
 
 import av
@@ -15,7 +15,7 @@ log = logging.getLogger(__name__)
 DARK = 24  # luma (8 bit, limited range: black is 16) up to which a row counts as bar
 _SHORT = 3000  # frames up to which a film is looked through as a whole
 _EVERY = 5  # then, every so many frames
-_FAR = 100  # frames decoded after a seek before another look
+_FAR = 400  # frames to decode after a seek; films with rarer keyframes are looked through
 
 
 def edges(luma: Array) -> tuple[int, int, int, int]:
@@ -76,9 +76,12 @@ def _pictures(name: str, moments: int) -> Iterator[Array]:
         jumps = clock.restarts(container)  # neither its length nor where a seek lands can be relied on
         if length_s and length_s * min(rate, 120) > _SHORT and not jumps and _seek(container, stream, 0, length_s):
             for number in range(moments):
-                yield from _moment(container, stream, length_s, (number + 0.5) / moments)
-        else:
-            yield from _all_through(container, stream)
+                if not (yield from _moment(container, stream, length_s, (number + 0.5) / moments)):
+                    break
+            else:
+                return
+            _seek(container, stream, 0, length_s)
+        yield from _all_through(container, stream)
     finally:
         container.close()
 
@@ -103,19 +106,20 @@ def _seek(container: Any, stream: Any, part: float, length_s: float) -> bool:
     return True
 
 
-def _moment(container: Any, stream: Any, length_s: float, part: float) -> Iterator[Array]:
-    """The picture at `part` of the film and the keyframe before it; on a long way from there, one in between."""
+def _moment(container: Any, stream: Any, length_s: float, part: float) -> Generator[Array, None, bool]:
+    """The picture at `part` of the film and the keyframe before it. False where keyframes are too rare for that."""
     if not _seek(container, stream, part, length_s):
-        return
+        return False
     goal = float((stream.start_time or 0) * stream.time_base) + length_s * part
-    frame = None
     for number, frame in enumerate(_decoded(container, stream)):
-        if number % _FAR == 0:
+        reached = frame.time is None or frame.time >= goal
+        if number == 0 or reached:
             yield _luma(frame)
-        if frame.time is None or frame.time >= goal or number >= 3 * _FAR:
+        if reached:
             break
-    if frame is not None:
-        yield _luma(frame)
+        if number >= _FAR:
+            return False
+    return True
 
 
 def _decoded(container: Any, stream: Any) -> Iterator[Any]:
