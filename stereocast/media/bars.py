@@ -7,7 +7,7 @@ from typing import Any
 import av
 import numpy as np
 
-from stereocast.media import clock, probe, reader
+from stereocast.media import clock, probe, sidedata
 from stereocast.types import Array
 
 log = logging.getLogger(__name__)
@@ -137,6 +137,6 @@ def _decoded(container: Any, stream: Any) -> Iterator[Any]:
 
 
 def _luma(frame: Any) -> Array:
-    flip, turns = reader.orientation(frame)
+    flip, turns = sidedata.orientation(frame)
     luma = frame.to_ndarray(format="gray")
     return np.rot90(luma[:, ::-1] if flip else luma, turns)

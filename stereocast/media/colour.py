@@ -60,19 +60,23 @@ def explicit(colour: Colour, width: int, height: int) -> Colour:
     )
 
 
-def converted(frame: Any, pixel_format: PixelFormat, colour: Colour) -> Any:
-    """A decoded frame in `pixel_format` and of `colour`, as `of_frame` tells it; YUV keeps its matrix and range."""
+def converted(
+    frame: Any, pixel_format: PixelFormat, colour: Colour, size: tuple[int | None, int | None] = (None, None)
+) -> Any:
+    """A decoded frame in `pixel_format` and of `colour`, as `of_frame` tells it; YUV keeps its matrix and range.
+    `size`: (width, height) of the result."""
+    width, height = size
     span = 2 if colour.full_range else 1
     if frame.format.is_rgb:
         return frame.reformat(
-            format=pixel_format.value, dst_colorspace=Colorspace.ITU709, src_color_range=2, dst_color_range=span,
+            width, height, pixel_format.value, dst_colorspace=Colorspace.ITU709, src_color_range=2, dst_color_range=span,
             interpolation=_CAREFUL,
         )  # fmt: skip
     same = Colorspace.ITU709  # whatever it is called: equal ones leave the values alone
     if len(frame.format.components) < 3:  # grey is full range to swscale, whatever it is told of the source
         span = 2
     return frame.reformat(
-        format=pixel_format.value, src_colorspace=same, dst_colorspace=same, src_color_range=span, dst_color_range=span,
+        width, height, pixel_format.value, src_colorspace=same, dst_colorspace=same, src_color_range=span, dst_color_range=span,
         interpolation=_CAREFUL,
     )  # fmt: skip
 

@@ -17,7 +17,7 @@ import av
 import numpy as np
 
 from stereocast.errors import SourceError, UsageError
-from stereocast.media import clock, probe, sidedata, timing
+from stereocast.media import clock, probe, sidedata, sizes, timing
 from stereocast.media import colour as colours
 from stereocast.media import rate as rates
 from stereocast.media.stills import ImageSource, read_image, write_image
@@ -27,7 +27,7 @@ from stereocast.types import Array, Clip, Colour, Frame, PixelFormat, StreamInfo
 log = logging.getLogger(__name__)
 
 __all__ = [
-    "ImageSource", "ReadOptions", "VideoSource", "concatenate", "copied", "demux", "open_source", "orientation",
+    "ImageSource", "ReadOptions", "VideoSource", "concatenate", "copied", "demux", "open_source",
     "read_image", "write_image",
 ]  # fmt: skip
 
@@ -69,7 +69,8 @@ class VideoSource:
             self.time_base: Fraction = Fraction(self.stream.time_base or Fraction(1, 90000))
             self.first_pts = self._first_pts()
             self.origin = clock.origin(self.container, (self.stream, *self.container.streams.audio))
-            self._graph: Any = None
+            self._graph: Any = None  # of FFmpeg's filters
+            self._graph_shape: Any = None
             self._decoded, self._head = self._begin()
             self.info = self._describe(self._head)
         except BaseException:
@@ -171,7 +172,8 @@ class VideoSource:
         self._hdr = hdr
         if self.tone_mapped:
             wanted, colour, hdr = PixelFormat.YUV420P, Colour(1, 1, 1), None
-        self._flip, self._turns = orientation(frame)
+        self._flip, self._turns = sidedata.orientation(frame)
+        self._coded, self._resized = (frame.width, frame.height), False
         height, width = frame.height, frame.width
         aspect = Fraction(self.stream.sample_aspect_ratio or 1) or Fraction(1)
         if self._turns % 2:
@@ -252,12 +254,19 @@ class VideoSource:
             yield from self._progressive(None)
 
     def _progressive(self, frame: Any) -> Iterator[Any]:
+        shape = None if frame is None else (frame.width, frame.height, frame.format.name)
+        if self._graph is not None and shape != self._graph_shape:  # the end, or another size
+            yield from self._through_graph(None)
+            self._graph = None
         if frame is not None and self._graph is None and frame.interlaced_frame:
-            self._graph = _deinterlacer(frame, self.time_base)
+            self._graph, self._graph_shape = _deinterlacer(frame, self.time_base), shape
             log.info("%s: interlaced, deinterlacing", self.name)
-        if self._graph is None:
+        if self._graph is not None:
+            yield from self._through_graph(frame)
+        elif frame is not None:
             yield frame
-            return
+
+    def _through_graph(self, frame: Any) -> Iterator[Any]:
         self._graph.push(frame)
         while True:
             try:
@@ -288,9 +297,15 @@ class VideoSource:
                 break
 
     def _upright(self, frame: Any) -> Array:
-        if frame.format.name not in _DIRECT or _DIRECT[frame.format.name] is not self._source_format:
-            frame = colours.converted(frame, self._source_format, self._source_colour)
-        parts = list(_plane_views(frame, self._source_format))
+        if (frame.width, frame.height) != self._coded:
+            if not self._resized:
+                self._resized = True
+                log.warning("%s: the picture changes its size; all are brought to %dx%d", self.name, *self._coded)
+            parts = sizes.fitted(frame, *self._coded, self._source_format, self._source_colour)
+        else:
+            if _DIRECT.get(frame.format.name) is not self._source_format:
+                frame = colours.converted(frame, self._source_format, self._source_colour)
+            parts = sizes.plane_views(frame, self._source_format)
         if self._flip:
             parts = [part[:, ::-1] for part in parts]
         if self._turns:
@@ -344,23 +359,6 @@ def copied(packet: Any) -> Any:
 def _stamp(frame: Any) -> tuple[int | None, Fraction | None]:
     ticks = frame.pts if frame.pts is not None else frame.dts
     return ticks, Fraction(frame.time_base) if frame.time_base else None
-
-
-def _plane_views(frame: Any, pixel_format: PixelFormat) -> Iterator[Array]:
-    for plane in frame.planes:
-        width = plane.line_size // np.dtype(pixel_format.dtype).itemsize
-        yield np.frombuffer(plane, pixel_format.dtype).reshape(plane.height, width)[:, : plane.width]
-
-
-def orientation(frame: Any) -> tuple[bool, int]:
-    """(mirrored, quarter turns counterclockwise) that make a frame upright, from its display matrix."""
-    for name, data in sidedata.of_frame(frame):
-        if name == "DISPLAYMATRIX":
-            a, b, _, c, d = np.frombuffer(data, np.int32)[:5]
-            mirrored = int(a) * int(d) - int(b) * int(c) < 0
-            angle = np.degrees(np.arctan2(-float(b) if mirrored else float(b), -float(a) if mirrored else float(a)))
-            return mirrored, round(-angle / 90) % 4
-    return False, round(frame.rotation / 90) % 4
 
 
 def _deinterlacer(frame: Any, time_base: Fraction) -> Any:

@@ -7,6 +7,7 @@ get a nameless member of its enum and are passed over.
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
 from av.sidedata.sidedata import Type
 
 
@@ -27,3 +28,14 @@ def of_frame(frame: Any) -> Iterator[tuple[str, bytes]]:
         name = getattr(item.type, "name", "")
         if name:
             yield name, bytes(item)
+
+
+def orientation(frame: Any) -> tuple[bool, int]:
+    """(mirrored, quarter turns counterclockwise) that make a frame upright, from its display matrix."""
+    for name, data in of_frame(frame):
+        if name == "DISPLAYMATRIX":
+            a, b, _, c, d = np.frombuffer(data, np.int32)[:5]
+            mirrored = int(a) * int(d) - int(b) * int(c) < 0
+            angle = np.degrees(np.arctan2(-float(b) if mirrored else float(b), -float(a) if mirrored else float(a)))
+            return mirrored, round(-angle / 90) % 4
+    return False, round(frame.rotation / 90) % 4
