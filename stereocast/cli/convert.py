@@ -187,6 +187,7 @@ def _one(name: str, output: Path | None, settings: ConvertSettings, *, dry_run: 
         **made.summary(),
         "frames": result.frames,
         "damaged_packets": result.damaged,
+        "missing_s": round(result.missing_s, 3),
         "seconds": round(seconds, 3),
         "fps": round(result.frames / max(seconds, 1e-9), 2),
         "comfort": result.comfort.table() if result.comfort else None,

@@ -17,7 +17,7 @@ import av
 import numpy as np
 
 from stereocast.errors import SourceError, UsageError
-from stereocast.media import clock, probe, sidedata, sizes, timing
+from stereocast.media import clock, probe, promise, sidedata, sizes, timing
 from stereocast.media import colour as colours
 from stereocast.media import rate as rates
 from stereocast.media.stills import ImageSource, read_image, write_image
@@ -61,6 +61,7 @@ class VideoSource:
         self._queues: list[deque[Any]] = []  # packets of the other streams, in file order
         self._early: list[Any] | None = []  # those that came before anybody asked
         self.damaged = 0
+        self.missing_s = 0.0  # known when all is read: what the container promised, and wasn't there
         self.container = probe.open_input(name)
         self._closed = False
         try:
@@ -213,6 +214,7 @@ class VideoSource:
         self._demuxed = demux(self.container, self.stream)
         if tick is not None:
             self._demuxed = clock.from_keyframe(self._demuxed, self.stream, tick)
+        self._promise = promise.Promise(self.container, self.stream)
         self._rate, self._demuxed = rates.measured(self._demuxed, self.stream)
         return self._decode()
 
@@ -228,6 +230,7 @@ class VideoSource:
                 with suppress(av.error.FFmpegError):
                     yield from self.stream.codec_context.decode(None)  # flush
                 return
+            self._promise.seen(packet)
             if packet.stream is self.stream:
                 yield packet
             elif packet.dts is not None or packet.pts is not None:
@@ -295,6 +298,10 @@ class VideoSource:
         for _ in self._packets():  # the rest of the sound, after --end or the last picture
             if self.options.end is not None:
                 break
+        if self.options.end is None:
+            self.missing_s = self._promise.missing_s(whole=self._begin_tick is None)
+            if self.missing_s:
+                log.warning("%s", self._promise.line(self.name, self.missing_s))
 
     def _upright(self, frame: Any) -> Array:
         if (frame.width, frame.height) != self._coded:

@@ -11,7 +11,7 @@ _SAME_SHAPE = 0.02  # a difference in aspect up to which a picture is stretched
 
 
 def fitted(frame: Any, width: int, height: int, pixel_format: PixelFormat, colour: Colour) -> list[Array]:
-    """The planes of a decoded frame, brought to the size of the first one: scaled, with black bars where the aspect is
+    """The planes of a decoded frame (4:2:0), brought to the size of the first one: scaled, with black bars where the aspect is
     another. Sizes are those of the coded picture and may be odd."""
     shape = frame.width * height / (frame.height * width)
     if abs(shape - 1) <= _SAME_SHAPE or width % 2 or height % 2:
@@ -20,11 +20,6 @@ def fitted(frame: Any, width: int, height: int, pixel_format: PixelFormat, colou
     inner_h = height if shape < 1 else max(2, round(height / shape / 2) * 2)
     inner = plane_views(colours.converted(frame, pixel_format, colour, (inner_w, inner_h)), pixel_format)
     top, left = (height - inner_h) // 4 * 2, (width - inner_w) // 4 * 2
-    if not pixel_format.planar:
-        (picture,) = inner
-        outer = np.zeros((height, width, 3), pixel_format.dtype)
-        outer[top : top + inner_h, left : left + inner_w] = picture
-        return [outer]
     result = []
     levels = 1 << pixel_format.bits
     for number, plane in enumerate(inner):

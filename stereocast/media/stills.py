@@ -25,6 +25,7 @@ class ImageSource:
             image = planes.resize(image, *(max(2, round(side * scale / 2) * 2) for side in image.shape[:2]))
         self._image = image
         self.damaged = 0
+        self.missing_s = 0.0
         self.start_pts = 0
         self.tone_mapped = False
         pixel_format = PixelFormat.RGB24 if image.dtype == np.uint8 else PixelFormat.RGB48

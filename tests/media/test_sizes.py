@@ -61,15 +61,15 @@ def test_every_picture_comes_at_the_first_ones_size(
     assert caplog.text.count("changes its size") == 1
 
 
-@pytest.mark.parametrize("pixel_format", [PixelFormat.YUV420P, PixelFormat.YUV420P10, PixelFormat.RGB24])
+@pytest.mark.parametrize("pixel_format", [PixelFormat.YUV420P, PixelFormat.YUV420P10])
 def test_another_aspect_gets_bars(pixel_format: PixelFormat) -> None:
     frame = av.VideoFrame.from_ndarray(np.full((60, 160, 3), 200, np.uint8), format="rgb24")
     planes = sizes.fitted(frame, 80, 60, pixel_format, Colour(1, 1, 1))
     assert [plane.shape[:2] for plane in planes] == (
         [(60, 80), (30, 40), (30, 40)] if pixel_format.planar else [(60, 80)]
     )
-    rows = planes[0].reshape(60, -1)
-    black = {PixelFormat.YUV420P: 16, PixelFormat.YUV420P10: 64, PixelFormat.RGB24: 0}[pixel_format]
+    rows = planes[0]
+    black = {PixelFormat.YUV420P: 16, PixelFormat.YUV420P10: 64}[pixel_format]
     assert (rows[:14] == black).all()
     assert (rows[46:] == black).all()
     assert (rows[16:44] > 150).all()

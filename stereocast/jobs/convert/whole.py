@@ -26,6 +26,7 @@ class Converted:
     damaged: int  # packets of the source that couldn't be decoded
     seconds: dict[str, float]  # per stage
     comfort: Comfort | None = None
+    missing_s: float = 0.0  # of the source: promised by its container, but not there
 
 
 def convert(made: Plan, source: Any, progress: OnProgress = silent, *, run: resume.Run | None = None) -> Converted:
@@ -62,4 +63,4 @@ def convert(made: Plan, source: Any, progress: OnProgress = silent, *, run: resu
             raise SourceError(f"{made.source}: no frame could be decoded in the part that was asked for")
         clock.timed("encoding", sink.finish)()
         run.finish()
-    return Converted(made, sink.frames, run.source.damaged, clock.seconds, meter.result())
+    return Converted(made, sink.frames, run.source.damaged, clock.seconds, meter.result(), run.source.missing_s)
