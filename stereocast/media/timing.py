@@ -9,6 +9,7 @@ from fractions import Fraction
 from typing import Any, TypeVar
 
 F = TypeVar("F")
+_PRIMING_S = Fraction(3, 20)  # an encoder's priming isn't longer
 Stamp = Callable[[F], tuple[int | None, Fraction | None]]
 
 
@@ -128,6 +129,8 @@ def moved(
         if ticks < by:
             return None
         pts, dts = None if pts is None else pts - by, None if dts is None else dts - by
+    elif ticks * base < -_PRIMING_S:
+        return None  # an edit list of the source hides it
     elif clamp and ticks < 0:
         return 0, 0
     return pts, dts
