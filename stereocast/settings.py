@@ -146,6 +146,8 @@ class OutputSettings(Settings):
 class RunSettings(Settings):
     """How the work is done."""
 
+    spool: bool = False
+    """Put standard input into a temporary file first, for formats that can't be read from a pipe."""
     overwrite: bool = False
     """Replace an existing output."""
     resume: bool = False

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from stereocast.cli.options import fail, make, with_settings
+from stereocast.cli.options import leave, make, with_settings
 from stereocast.cli.progress import Bar
 from stereocast.errors import StereocastError, UsageError
 from stereocast.settings import (
@@ -149,9 +149,18 @@ def say_if_first() -> None:
 def _one(name: str, output: Path | None, settings: ConvertSettings, *, dry_run: bool, quiet: bool) -> dict[str, Any]:
 
     from stereocast.jobs.convert import job
+    from stereocast.media import probe
     from stereocast.media.writer import part_path
+    from stereocast.pipeline.patience import interruptible
 
-    made, source = job.prepare(name, "-" if str(output) == "-" else output, settings)
+    target = "-" if str(output) == "-" else output
+    try:
+        if probe.flows(name):
+            made, source = interruptible(lambda: job.prepare(name, target, settings))
+        else:
+            made, source = job.prepare(name, target, settings)
+    except KeyboardInterrupt:
+        leave("interrupted before anything was done")
     if dry_run:
         source.close()
         summary = made.summary()
@@ -169,9 +178,8 @@ def _one(name: str, output: Path | None, settings: ConvertSettings, *, dry_run: 
             result = job.convert(made, source, bar)
     except KeyboardInterrupt:
         kept = ", ".join(str(part_path(path)) for path in made.outputs)
-        fail(
-            f"interrupted; what is done is kept in {kept or 'the output'} (playable); run again with --resume to go on",
-            130,
+        leave(
+            f"interrupted; what is done is kept in {kept or 'the output'} (playable); run again with --resume to go on"
         )
     seconds = time.monotonic() - begun
     if not quiet:

@@ -12,6 +12,7 @@ from typing import Any
 import av
 
 from stereocast.errors import SourceError, UsageError
+from stereocast.media.standard_input import Piped
 
 log = logging.getLogger(__name__)
 
@@ -20,8 +21,10 @@ VIDEOS = {
     ".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".ts", ".m2ts", ".mts", ".mpg", ".mpeg", ".wmv", ".flv", ".ogv",
     ".3gp", ".vob", ".mxf", ".gif", ".h264", ".hevc", ".y4m",
 }  # fmt: skip
-# what a playlist or a file that names other files may lead to
-_PROTOCOLS = "file,http,https,httpproxy,tcp,tls,crypto,data,pipe,fd"
+# what a playlist or a file that names other files may lead to; one from elsewhere never to files of this machine
+_REMOTE = "http,https,httpproxy,tcp,tls,crypto,data"
+_LOCAL = f"file,{_REMOTE},pipe,fd"
+SILENCE_S = 20  # a server that sends nothing for so long is given up
 _URL = re.compile(r"^[A-Za-z][A-Za-z0-9+.-]+://")
 
 
@@ -42,6 +45,11 @@ def is_url(name: str) -> bool:
     return bool(_URL.match(name))
 
 
+def flows(name: str) -> bool:
+    """Whether reading may have to wait for someone else: a web address or standard input."""
+    return name == "-" or is_url(name)
+
+
 def is_image(name: str) -> bool:
     return not is_url(name) and Path(name).suffix.lower() in IMAGES and "%" not in name
 
@@ -49,12 +57,16 @@ def is_image(name: str) -> bool:
 def open_input(name: str) -> Any:
     """An open PyAV container for a file, an http(s) or file URL, or '-'. Raises SourceError, UsageError."""
     target: Any = name
+    protocols, patience_s = _LOCAL, None
     if name == "-":
-        target = sys.stdin.buffer if hasattr(sys.stdin, "buffer") else io.BytesIO()
+        target = Piped() if hasattr(sys.stdin, "buffer") else io.BytesIO()
+        protocols = _REMOTE
     elif is_url(name):
         scheme = name.split("://", 1)[0].lower()
         if scheme not in ("http", "https", "file"):
             raise UsageError(f"{name}: only http, https and file URLs are read, not {scheme}://")
+        if scheme != "file":
+            protocols, patience_s = _REMOTE, float(SILENCE_S)
     else:
         path = Path(name)
         if path.is_dir():
@@ -65,7 +77,10 @@ def open_input(name: str) -> Any:
             if path.stat().st_size == 0 and path.is_file():
                 raise SourceError(f"{name} is empty (0 bytes)")
     try:
-        return av.open(target, metadata_errors="replace", options={"protocol_whitelist": _PROTOCOLS})
+        options = {"protocol_whitelist": protocols}
+        return av.open(target, metadata_errors="replace", options=options, timeout=patience_s)
+    except av.error.ExitError as error:
+        raise SourceError(silent(name)) from error
     except av.error.FileNotFoundError as error:
         raise SourceError(f"no such file: {name}") from error
     except av.error.PermissionError as error:
@@ -74,6 +89,11 @@ def open_input(name: str) -> Any:
         raise SourceError(f"{name} is not a video, or its header is damaged") from error
     except (av.error.FFmpegError, OSError, ValueError) as error:
         raise SourceError(f"{name} can't be opened: {_reason(error)}") from error
+
+
+def silent(name: str) -> str:
+    """The message about a server that sends nothing."""
+    return f"{name}: the server sent nothing for {SILENCE_S} s"
 
 
 def _reason(error: BaseException) -> str:

@@ -17,7 +17,7 @@ import av
 import numpy as np
 
 from stereocast.errors import SourceError, UsageError
-from stereocast.media import clock, probe, promise, sidedata, sizes, timing
+from stereocast.media import clock, interlace, probe, promise, sidedata, sizes, timing
 from stereocast.media import colour as colours
 from stereocast.media import rate as rates
 from stereocast.media.stills import ImageSource, read_image, write_image
@@ -61,6 +61,8 @@ class VideoSource:
         self._queues: list[deque[Any]] = []  # packets of the other streams, in file order
         self._early: list[Any] | None = []  # those that came before anybody asked
         self.damaged = 0
+        self._reading = False
+        self.spool: Any = None  # the folder of standard input that was put into a file
         self.missing_s = 0.0  # known when all is read: what the container promised, and wasn't there
         self.container = probe.open_input(name)
         self._closed = False
@@ -221,9 +223,13 @@ class VideoSource:
     def _packets(self) -> Iterator[Any]:
         while True:
             try:
+                self._reading = True
                 packet = next(self._demuxed)
+                self._reading = False
             except StopIteration:
                 return
+            except av.error.ExitError as error:
+                raise SourceError(f"{probe.silent(self.name)}; what is done is kept") from error
             except (av.error.FFmpegError, OSError) as error:  # a size that is a lie asks for more memory than there is
                 self.damaged += 1
                 log.warning("%s: reading stopped early: %s; what was read is kept", self.name, error)
@@ -262,7 +268,7 @@ class VideoSource:
             yield from self._through_graph(None)
             self._graph = None
         if frame is not None and self._graph is None and frame.interlaced_frame:
-            self._graph, self._graph_shape = _deinterlacer(frame, self.time_base), shape
+            self._graph, self._graph_shape = interlace.deinterlacer(frame, self.time_base), shape
             log.info("%s: interlaced, deinterlacing", self.name)
         if self._graph is not None:
             yield from self._through_graph(frame)
@@ -345,7 +351,10 @@ class VideoSource:
         """Closes the file. May be called twice."""
         if not self._closed:
             self._closed = True
-            self.container.close()
+            if not self._reading:  # a thread that was left waiting for a server still uses it
+                self.container.close()
+            if self.spool is not None:
+                self.spool.cleanup()
 
 
 def demux(container: Any, stream: Any) -> Iterator[Any]:
@@ -366,19 +375,6 @@ def copied(packet: Any) -> Any:
 def _stamp(frame: Any) -> tuple[int | None, Fraction | None]:
     ticks = frame.pts if frame.pts is not None else frame.dts
     return ticks, Fraction(frame.time_base) if frame.time_base else None
-
-
-def _deinterlacer(frame: Any, time_base: Fraction) -> Any:
-    graph = av.filter.Graph()
-    source = graph.add_buffer(
-        width=frame.width, height=frame.height, format=av.VideoFormat(frame.format.name), time_base=time_base
-    )
-    bwdif = graph.add("bwdif", "mode=send_frame:deint=interlaced")
-    sink = graph.add("buffersink")
-    source.link_to(bwdif)
-    bwdif.link_to(sink)
-    graph.configure()
-    return graph
 
 
 def concatenate(frames: list[Frame], **fields: Any) -> Clip:

@@ -8,7 +8,7 @@ from stereocast import catalog, registry
 from stereocast.depth import choice
 from stereocast.jobs import assembly, plan
 from stereocast.jobs.plan import CLIP_FRAMES, Plan
-from stereocast.media import bars, reader
+from stereocast.media import bars, reader, standard_input
 from stereocast.settings import ConvertSettings
 from stereocast.stereo.plates import look_ahead
 from stereocast.types import Layout
@@ -21,18 +21,19 @@ def prepare(name: str, output: Path | str | None, settings: ConvertSettings) -> 
     """
     preset, form = catalog.preset(settings.preset), plan.stereo_format(settings)
     _check_names(settings)
-    source = reader.open_source(name, assembly.read_options(settings, None, name))
+    spooled, folder = standard_input.spooled() if name == "-" and settings.spool else (name, None)
+    source = reader.open_source(spooled, assembly.read_options(settings, None, spooled))
     try:
         if isinstance(source, reader.ImageSource):
             return _prepare_still(name, output, settings, source), source
         options = source.options
         profile = plan.choose_encoder(settings, preset, source.info)
         if source.info.pixel_format is not profile.pixel_format:
-            if name == "-":
+            if spooled == "-":
                 source.retarget(profile.pixel_format)
             else:
                 source.close()
-                source = reader.open_source(name, replace(options, pixel_format=profile.pixel_format))
+                source = reader.open_source(spooled, replace(options, pixel_format=profile.pixel_format))
         container = plan.container_of(settings, output)
         target = "-" if output == "-" else plan.output_path(
             name, None if output is None else Path(output), form, plan.default_suffix(container, name, still=False)
@@ -46,7 +47,7 @@ def prepare(name: str, output: Path | str | None, settings: ConvertSettings) -> 
         bill = plan.memory_bill(info, packed, stages)
         notes: tuple[str, ...] = ("HDR is tone-mapped to SDR",) if source.tone_mapped else ()
         if settings.crop == "auto":
-            notes += (bars.described(options.crop) if name != "-" else "a pipe can't be searched for bars",)
+            notes += (bars.described(options.crop) if spooled != "-" else "a pipe can't be searched for bars",)
         if reason:
             notes += (f"depth: {depth} ({reason})",)
         if form.layout is Layout.SPATIAL and target != "-":
@@ -55,9 +56,13 @@ def prepare(name: str, output: Path | str | None, settings: ConvertSettings) -> 
         plan.check_output(made.outputs, name, overwrite=settings.overwrite or container == "hls")
         plan.check_limits(made)
         plan.check_disk(made)
+        if folder is not None and isinstance(source, reader.VideoSource):
+            source.spool = folder  # goes with the source
         return made, source
     except BaseException:
         source.close()
+        if folder is not None:
+            folder.cleanup()
         raise
 
 

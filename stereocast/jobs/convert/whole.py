@@ -5,6 +5,7 @@ Whatever ends it early, every stage is closed and the part file stays readable.
 
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from stereocast.errors import SourceError
@@ -12,9 +13,12 @@ from stereocast.jobs import assembly
 from stereocast.jobs.comfort import Comfort, Meter
 from stereocast.jobs.convert import resume
 from stereocast.jobs.plan import CLIP_FRAMES, Plan
+from stereocast.media import probe
 from stereocast.pipeline.chain import Clock, chain, prefetch
 from stereocast.pipeline.progress import OnProgress, Progress, silent
 from stereocast.shots.clips import Clipper
+
+_PATIENCE_S = 1.0  # after an interruption, for a source that may never answer
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,12 +49,12 @@ def convert(made: Plan, source: Any, progress: OnProgress = silent, *, run: resu
         meter = Meter(made.preset.screen_fov_deg, made.info.time_base, run.comfort, run.measured)
         stages = (
             Clipper(CLIP_FRAMES, number=run.number),
-            prefetch,
+            partial(prefetch, patience_s=_PATIENCE_S if probe.flows(made.source) else None),
             clock.stage("depth", assembly.estimator(made.settings, made.info)),
             assembly.depth_recorder(made, stack),
             clock.stage("synthesis", assembly.synthesizer(made.settings, made.info)),
             meter,
-            prefetch,
+            partial(prefetch, patience_s=2 * _PATIENCE_S if probe.flows(made.source) else None),
             clock.stage("packing", assembly.packer(made.settings, made.info)),
             run.rest,
         )
