@@ -59,7 +59,9 @@ def open_input(name: str) -> Any:
     target: Any = name
     protocols, patience_s = _LOCAL, None
     if name == "-":
-        target = Piped() if hasattr(sys.stdin, "buffer") else io.BytesIO()
+        target = sys.stdin.buffer if hasattr(sys.stdin, "buffer") else io.BytesIO()
+        if not target.seekable():  # a file that was redirected can be sought in
+            target = Piped(target)
         protocols = _REMOTE
     elif is_url(name):
         scheme = name.split("://", 1)[0].lower()

@@ -14,8 +14,8 @@ _HEAD = 1 << 16
 class Piped:
     """Standard input for FFmpeg, whose first bytes were looked at. Raises SourceError where it can't be read in order."""
 
-    def __init__(self, stream: Any = None) -> None:
-        self._stream = stream if stream is not None else sys.stdin.buffer
+    def __init__(self, stream: Any) -> None:
+        self._stream = stream
         self._head = self._stream.read(_HEAD) or b""
         if index_at_end(self._head):
             raise SourceError(

@@ -106,9 +106,14 @@ def test_a_remote_playlist_never_reads_files(tmp_path: Path, inner: str) -> None
         reader.VideoSource(f"{url}.m3u8").close()
 
 
+class Pipe(io.BytesIO):
+    def seekable(self) -> bool:
+        return False
+
+
 class Input:
     def __init__(self, body: bytes) -> None:
-        self.buffer = io.BufferedReader(io.BytesIO(body))
+        self.buffer = Pipe(body)
 
 
 def mp4(path: Path, *, first: bool) -> bytes:
