@@ -15,6 +15,7 @@ import numpy as np
 
 from stereocast import planes
 from stereocast.depth import steady
+from stereocast.depth.motion import MotionFusion
 from stereocast.errors import StereocastError
 from stereocast.settings import DepthSettings
 from stereocast.stages import DepthClip
@@ -179,6 +180,7 @@ class EmbeddedDepth:
         self._scale = steady.Scale()
         # one step of the smoother happens per network frame, so it may keep less than a step per frame would
         self._smoother = steady.FlowSmoother(settings.smooth**2)
+        self._motion = MotionFusion() if settings.motion == "auto" else None
         self._part = (0, info.height, 0, info.width)
         self._count = 0
 
@@ -191,6 +193,8 @@ class EmbeddedDepth:
     def _begin(self, clip: Clip) -> None:
         self._scale.reset()
         self._smoother.reset()
+        if self._motion is not None:
+            self._motion.begin()
         self._part = window(clip)
         self._count = 0
 
@@ -208,11 +212,13 @@ class EmbeddedDepth:
         self._count += len(clip)
         if raw:
             self._scale.look(np.stack(list(raw.values())))
-        depths = []
+        depths, flows = [], []
         for number, grey in enumerate(greys):
             own = self._scale(raw[number]) if number in raw else None
             depths.append(self._smoother(grey, own))
-        return self._framed(np.stack(depths), clip)
+            flows.append(self._smoother.flow)
+        fused = np.stack(depths) if self._motion is None else self._motion(greys, np.stack(depths), flows)
+        return self._framed(fused, clip)
 
     def _grey(self, frame: Array, pixel_format: PixelFormat, shape: tuple[int, int]) -> Array:
         top, bottom, left, right = self._part
