@@ -169,6 +169,20 @@ def cropped(frame: Array, pixel_format: PixelFormat, part: tuple[int, int, int, 
     return out
 
 
+def small_grey(
+    frame: Array, pixel_format: PixelFormat, part: tuple[int, int, int, int], shape: tuple[int, int]
+) -> Array:
+    """8-bit luma [h, w] of the part (top, bottom, left, right) of one picture, shrunk to `shape`."""
+    top, bottom, left, right = part
+    if not pixel_format.planar:
+        return _luma(cv2.resize(frame[top:bottom, left:right], shape[::-1], interpolation=cv2.INTER_AREA), pixel_format)
+    luma = planes.planes(frame)[0][top:bottom, left:right]
+    if bottom - top >= 6 * shape[0]:
+        luma = luma[::2]  # every second row is plenty for a sixth of the size
+    small = cv2.resize(luma, shape[::-1], interpolation=cv2.INTER_AREA)
+    return small if small.dtype == np.uint8 else (small >> 2).astype(np.uint8)
+
+
 class EmbeddedDepth:
     """Depth of clips, relative, 1 = nearest, one scale per shot; maps of about MAP_AREA pixels. Raises NetworkMismatch."""
 
@@ -204,7 +218,7 @@ class EmbeddedDepth:
         shape, seen = network_shape(*size, MAP_AREA), network_shape(*size)
         greys, raw = [], {}
         for number, frame in enumerate(clip.frames):
-            greys.append(self._grey(frame, clip.pixel_format, shape))
+            greys.append(small_grey(frame, clip.pixel_format, self._part, shape))
             if (self._count + number) % EVERY == 0:
                 inner = cropped(frame, clip.pixel_format, self._part)
                 picture = planes.rgb(inner, clip.pixel_format, clip.colour, seen)
@@ -219,23 +233,6 @@ class EmbeddedDepth:
             flows.append(self._smoother.flow)
         fused = np.stack(depths) if self._motion is None else self._motion(greys, np.stack(depths), flows)
         return self._framed(fused, clip)
-
-    def _grey(self, frame: Array, pixel_format: PixelFormat, shape: tuple[int, int]) -> Array:
-        top, bottom, left, right = self._part
-        if pixel_format.planar:
-            luma = planes.planes(frame)[0][top:bottom, left:right]
-            if bottom - top >= 6 * shape[0]:
-                luma = luma[::2]  # every second row is plenty for a sixth of the size
-        else:
-            luma = frame[top:bottom, left:right]
-        small = cv2.resize(luma, shape[::-1], interpolation=cv2.INTER_AREA)
-        return (
-            _luma(small, PixelFormat.RGB24)
-            if not pixel_format.planar
-            else small
-            if small.dtype == np.uint8
-            else (small >> 2).astype(np.uint8)
-        )
 
     def _framed(self, depths: Array, clip: Clip) -> Array:
         """Depth of the window continued over the bars, so that the maps cover the frame."""

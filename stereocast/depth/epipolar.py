@@ -21,6 +21,8 @@ FOV_DEG = 60.0  # most films are shot near it, and (*) forgives: an error bends 
 _DIRECTIONS = 100  # on the half sphere; the sign follows from depth being positive
 _SOFT_PX = 0.5  # residuals beyond this count less and less
 _FINER_DEG = (9.0, 4.0, 1.5, 0.6)
+_ROUNDS = 4  # of reweighting
+_FEW = 400  # points that are enough for the first search
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,42 +92,41 @@ def _across(directions: Array, moved: Array) -> tuple[Array, Array]:
 
 def _solve(
     directions: Array, start: Array, moved: Array, flow: Array, weight: Array, soft: float
-) -> tuple[Array, Array, Array]:
-    """For each direction [C, 3] the small rotation [C, 3] on top of `start` (points already turned), the cost [C], and
-    the residuals across the lines [C, N]."""
+) -> tuple[Array, Array]:
+    """For each direction [C, 3] the small rotation [C, 3] on top of `start` (points already turned) and the cost [C];
+    flow: `_rotational_flow` of `start`."""
     nx, ny = _across(directions, moved)
-    turn = flow  # [N, 2, 3]
-    basis = nx[..., None] * turn[None, :, 0] + ny[..., None] * turn[None, :, 1]  # [C, N, 3]
+    basis = nx[:, None] * flow[:, 0].T + ny[:, None] * flow[:, 1].T  # [C, 3, N]
     shift = moved - start
     target = nx * shift[:, 0] + ny * shift[:, 1]  # [C, N]
     residual = target
     vector = np.zeros((len(directions), 3))
-    for _ in range(4):
+    for _ in range(_ROUNDS):
         w = weight / (1 + (residual / soft) ** 2)
-        normal = np.einsum("cni,cn,cnj->cij", basis, w, basis, optimize=True)
-        right = np.einsum("cni,cn,cn->ci", basis, w, target, optimize=True)
-        vector = np.linalg.solve(normal + 1e-9 * np.eye(3), right[..., None])[..., 0]
-        residual = target - np.einsum("cni,ci->cn", basis, vector)
-    cost = (weight * np.log1p((residual / soft) ** 2)).sum(1)
-    return vector, cost, residual
+        weighted = basis * w[:, None]
+        normal = weighted @ basis.transpose(0, 2, 1)
+        right = weighted @ target[..., None]
+        vector = np.linalg.solve(normal + 1e-9 * np.eye(3), right)[..., 0]
+        residual = target - (vector[:, None] @ basis)[:, 0]
+    return vector, (weight * np.log1p((residual / soft) ** 2)).sum(1)
 
 
 def camera_motion(points: Array, moved: Array, weight: Array, focal: float) -> CameraMotion:
     """The motion that explains most of the flow. points, moved [N, 2], weight [N] >= 0; `focal` in pixels."""
     soft = _SOFT_PX / focal
-    flow = _rotational_flow(points)
     directions = _half_sphere(_DIRECTIONS)
-    vectors, cost, _ = _solve(directions, points, moved, flow, weight, soft)
+    few = slice(None, None, max(1, len(points) // _FEW))
+    vectors, cost = _solve(directions, points[few], moved[few], _rotational_flow(points[few]), weight[few], soft)
     best = int(np.argmin(cost))
     direction, rotation = directions[best], rotation_of(vectors[best])
     for angle in _FINER_DEG:
         start = turned(points, rotation)
         directions = _around(direction, angle)
-        vectors, cost, _ = _solve(directions, start, moved, _rotational_flow(start), weight, soft)
+        vectors, cost = _solve(directions, start, moved, _rotational_flow(start), weight, soft)
         best = int(np.argmin(cost))
         direction, rotation = directions[best], rotation_of(vectors[best]) @ rotation
     start = turned(points, rotation)
-    vectors, _, _ = _solve(direction[None], start, moved, _rotational_flow(start), weight, soft)
+    vectors, _ = _solve(direction[None], start, moved, _rotational_flow(start), weight, soft)
     rotation = rotation_of(vectors[0]) @ rotation
     start = turned(points, rotation)
     nx, ny = _across(direction[None], moved)
@@ -150,10 +151,10 @@ def turn_and_zoom(points: Array, moved: Array, weight: Array, focal: float) -> A
         basis = np.concatenate([zoom * _rotational_flow(start / zoom), start[..., None]], 2)  # [N, 2, 4]
         shift = moved - start
         w = weight / (1 + (shift**2).sum(1) * (focal / soft_px) ** 2)
+        flat = basis.reshape(-1, 4)
         for _ in range(3):
-            normal = np.einsum("nai,n,naj->ij", basis, w, basis, optimize=True)
-            right = np.einsum("nai,n,na->i", basis, w, shift, optimize=True)
-            step = np.linalg.solve(normal + 1e-9 * np.eye(4), right)
+            weighted = flat * np.repeat(w, 2)[:, None]
+            step = np.linalg.solve(weighted.T @ flat + 1e-9 * np.eye(4), weighted.T @ shift.ravel())
             rest = shift - basis @ step
             w = weight / (1 + (rest**2).sum(1) * (focal / soft_px) ** 2)
         rotation = rotation_of(step[:3]) @ rotation

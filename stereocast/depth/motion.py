@@ -17,6 +17,7 @@ from stereocast.kernels import cpu_motion
 from stereocast.types import Array
 
 EVERY = 4  # frames between two looks at the motion
+SELDOM = 8  # the same once looks keep saying the same
 LOOK_AHEAD = 8  # frames of a shot's start among which references are taken ahead
 _FURTHEST = 24  # frames back
 _WANTED_PX = 9.0  # median flow to a reference
@@ -24,14 +25,14 @@ _SPEED_PX = (3.0, 20.0)  # least and most
 _ALONE_PX = (2.0, 30.0)  # where a shot has but two frames there is no choice
 _GRID = 5  # pixels between the points that camera motion is solved from
 _FLOOR_PX = 0.2  # flow is never surer than this
-_FARTHER = 0.15  # trust in what lies farther than the estimator says: a walker whom the camera follows must not sink
-_SINK = 0.2  # share of the range by which a thing may be moved away from the viewer
+_FARTHER = 0.4  # trust in what lies farther than the estimator says: a walker whom the camera follows must not sink
+_SINK = 0.3  # share of the range by which a thing may be moved away from the viewer
 _SOFT = 0.04  # share of the range within which that trust changes
-_PRIOR = 0.01  # weight of the estimator in the mean
+_PRIOR = 0.005  # weight of the estimator in the mean
 _DECAY = 0.8  # of evidence from one look to the next
 _MOST = 2.0  # evidence doesn't grow beyond
 _RISE, _FALL = 0.34, 0.34  # how fast the correction eases in and out, per look
-_SPATIAL, _RANGE = 12.0, 0.06  # of the edge-aware filter: pixels, share of the picture's range
+_SPATIAL, _RANGE = 12.0, 0.12  # of the edge-aware filter: pixels, share of the picture's range
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +57,9 @@ class Look:
         self._dis.setFinestScale(0)
         self.speed = 0.0  # median flow of the last pair, pixels
 
-    def __call__(self, grey: Array, other: Array, prior: Array, speed_px: tuple[float, float] = _SPEED_PX) -> Evidence | None:
+    def __call__(
+        self, grey: Array, other: Array, prior: Array, speed_px: tuple[float, float] = _SPEED_PX
+    ) -> Evidence | None:
         """grey, other uint8 [h, w]; prior float32 [h, w]. None where the motion says nothing about depth."""
         flow = self._dis.calc(grey, other, None)
         near = flow[::_GRID, ::_GRID]
@@ -117,8 +120,16 @@ def _parallax(
 
 def _pass_overlays(flow: Array, grey: Array, other: Array, trust: Array) -> None:
     """Takes the trust from what stands still on the screen while the picture moves: subtitles, logos."""
-    same = (np.abs(flow).max(-1) < 0.75) | (cv2.absdiff(grey, other) < 3) & (cv2.absdiff(grey, cv2.blur(grey, (5, 5))) > 12)
-    trust[cv2.dilate(cv2.morphologyEx(same.astype(np.uint8), cv2.MORPH_OPEN, np.ones((2, 2), np.uint8)), np.ones((5, 5), np.uint8)) > 0] = 0
+    same = (np.abs(flow).max(-1) < 0.75) | (cv2.absdiff(grey, other) < 3) & (
+        cv2.absdiff(grey, cv2.blur(grey, (5, 5))) > 12
+    )
+    trust[
+        cv2.dilate(
+            cv2.morphologyEx(same.astype(np.uint8), cv2.MORPH_OPEN, np.ones((2, 2), np.uint8)),
+            np.ones((5, 5), np.uint8),
+        )
+        > 0
+    ] = 0
 
 
 def _on_scale(rho: Array, spread: Array, trust: Array, prior: Array, gate: float, sure: float) -> Evidence | None:
@@ -159,7 +170,7 @@ def _fit(r: Array, p: Array, w: Array) -> tuple[float, float, float]:
         now = shared / np.sqrt(vr * vp + 1e-20)
         if turn == 0:
             alike = float(now)
-        slope = float(np.sqrt(vp / (vr + 1e-20)) * now ** 0.5) if now > 0 else 0.0
+        slope = float(np.sqrt(vp / (vr + 1e-20)) * now**0.5) if now > 0 else 0.0
         shift = float(mp - slope * mr)
         rest = slope * r + shift - p
         weight = w / (1 + (rest / 0.12) ** 2)
@@ -183,6 +194,8 @@ class MotionFusion:
         self._state: Array | None = None  # float32 [h, w, 3]: correction, evidence, its weight
         self._gain = 0.0
         self._agreed = False
+        self._settled = False  # the last two looks ended alike
+        self._saw: bool | None = None
 
     def __call__(self, greys: list[Array], depths: Array, flows: list[Array | None]) -> Array:
         """Depth [T, h, w] with what motion says. greys uint8 [h, w]; flows: where each pixel came from in the frame
@@ -196,7 +209,7 @@ class MotionFusion:
             self._greys.append(grey)
             if self._count == 0:
                 self._open(greys[number : number + LOOK_AHEAD], depths[number])
-            elif self._count % EVERY == 0:
+            elif self._count % (SELDOM if self._settled else EVERY) == 0:
                 self._look_back(depths[number])
             self._count += 1
             if self._state is not None:
@@ -245,6 +258,9 @@ class MotionFusion:
         seen = None
         if way >= _SPEED_PX[0] and distance:
             seen = self._look(self._greys[-1], self._greys[-1 - distance], prior)
+        fast_enough = way >= _SPEED_PX[0] and distance > 0
+        self._settled = fast_enough and seen is None and self._saw is False
+        self._saw = seen is not None if fast_enough else None
         self._take(seen)
         if self._state is not None:
             self._correct(prior, self._greys[-1])
@@ -282,8 +298,10 @@ class MotionFusion:
         wanted = stack[0] / (stack[1] + _PRIOR)
         wanted = self._gain * np.where(wanted < 0, -_SINK * np.tanh(wanted / -_SINK), wanted)
         self._state[..., 0] = wanted if at_once else before + 0.5 * (wanted - before)
-        if self._gain == 0 and np.abs(self._state[..., 0]).max() < 2e-3 and (
-            self._agreed or self._state[..., 2].max() < 0.05
+        if (
+            self._gain == 0
+            and np.abs(self._state[..., 0]).max() < 2e-3
+            and (self._agreed or self._state[..., 2].max() < 0.05)
         ):
             self._state = None
 
@@ -296,7 +314,7 @@ def crossing(grey: Array, prior: Array) -> tuple[Array, Array]:
         step = np.zeros_like(guide)
         part = (slice(None), slice(1, None)) if axis else (slice(1, None), slice(None))
         step[part] = np.abs(np.diff(guide, axis=axis)) + np.abs(np.diff(prior, axis=axis))
-        shares.append(np.exp(-np.sqrt(np.float32(2)) / _SPATIAL * (1 + _SPATIAL / (_RANGE * 25) * step * 25)).astype(np.float32))
+        shares.append(np.exp(np.float32(-(2**0.5)) * (1 / _SPATIAL + step / _RANGE)).astype(np.float32))
     return shares[0], shares[1]
 
 
