@@ -106,16 +106,18 @@ def _matches(flow: Array, back: Array, grey: Array) -> tuple[Array, Array, Array
 
 def _slopes(grey: Array) -> tuple[Array, Array]:
     """Central differences of a picture, grey levels a pixel, float32."""
-    return tuple(cv2.Sobel(grey, cv2.CV_32F, *axis, ksize=3, scale=1 / 8) for axis in ((1, 0), (0, 1)))  # type: ignore[return-value]
+    return tuple(cv2.Sobel(grey, cv2.CV_32F, *axis, ksize=3, scale=1 / 8) for axis in ((1, 0), (0, 1)))
 
 
 def _parallax(
     flow: Array, back: Array, grey: Array, camera: epipolar.CameraMotion, focal: float
 ) -> tuple[Array, Array, Array]:
-    out = tuple(np.empty(grey.shape, np.float32) for _ in range(3))
+    rho, spread, trust = (np.empty(grey.shape, np.float32) for _ in range(3))
     noise = max(camera.noise_px, _FLOOR_PX)
-    cpu_motion.motion_parallax(flow, back, *_slopes(grey), camera.rotation, camera.direction, focal, noise, *out)
-    return out  # type: ignore[return-value]
+    cpu_motion.motion_parallax(
+        flow, back, *_slopes(grey), camera.rotation, camera.direction, focal, noise, rho, spread, trust
+    )
+    return rho, spread, trust
 
 
 def _pass_overlays(flow: Array, grey: Array, other: Array, trust: Array) -> None:
