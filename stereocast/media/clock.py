@@ -206,3 +206,10 @@ def from_keyframe(packets: Iterable[Any], stream: Any, tick: int) -> Iterator[An
     if waiting:
         for group in groups:
             yield from group
+
+
+def demux(container: Any, stream: Any) -> Iterator[Any]:
+    """Packets of a video stream, of sound and of subtitles, in file order, on a clock that never goes back."""
+    wanted = [s for s in container.streams if s is stream or s.type in ("audio", "subtitle")]
+    packets: Iterator[Any] = container.demux(wanted)
+    return Continuous()(packets) if restarts(container) else packets

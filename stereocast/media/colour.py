@@ -81,6 +81,19 @@ def converted(
     )  # fmt: skip
 
 
+def as_rgb(frame: Any, pixel_format: PixelFormat) -> Array:
+    """A decoded frame as RGB of full range, by the matrix and range that it is tagged with."""
+    if frame.format.is_rgb:
+        return frame.to_ndarray(format=pixel_format.value)
+    tags = of_frame(frame)
+    source = {1: Colorspace.ITU709, 4: Colorspace.FCC, 7: Colorspace.SMPTE240M, 9: Colorspace.BT2020}
+    made = frame.reformat(
+        format=pixel_format.value, src_colorspace=source.get(tags.matrix, Colorspace.ITU601),
+        src_color_range=2 if tags.full_range else 1, dst_color_range=2, interpolation=_CAREFUL,
+    )  # fmt: skip
+    return made.to_ndarray()
+
+
 def apply(context: Any, colour: Colour) -> None:
     """Writes the tags into an encoder's context or a frame."""
     context.color_primaries = colour.primaries

@@ -17,6 +17,7 @@ from stereocast.media.standard_input import Piped
 log = logging.getLogger(__name__)
 
 IMAGES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".exr"}
+ITEMS = {".heic", ".heif", ".avif"}  # stills in a film's container
 VIDEOS = {
     ".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".ts", ".m2ts", ".mts", ".mpg", ".mpeg", ".wmv", ".flv", ".ogv",
     ".3gp", ".vob", ".mxf", ".gif", ".h264", ".hevc", ".y4m",
@@ -51,7 +52,32 @@ def flows(name: str) -> bool:
 
 
 def is_image(name: str) -> bool:
-    return not is_url(name) and Path(name).suffix.lower() in IMAGES and "%" not in name
+    """Whether a name is that of a still. Animated PNG and AVIF are films, and their pictures come through FFmpeg."""
+    suffix = Path(name).suffix.lower()
+    if is_url(name) or "%" in name or suffix not in IMAGES | ITEMS:
+        return False
+    return not (suffix in (".png", *ITEMS) and moves(_head(name)))
+
+
+def _head(name: str) -> bytes:
+    try:
+        with open(name, "rb") as file:
+            return file.read(4096)
+    except OSError:
+        return b""
+
+
+def moves(head: bytes) -> bool:
+    """Whether the first bytes are those of an animated PNG, WebP, AVIF or HEIF."""
+    if head[:8] == b"\x89PNG\r\n\x1a\n":
+        before = head.find(b"IDAT")
+        return b"acTL" in head[: before if before > 0 else None]
+    if head[:4] == b"RIFF" and head[8:16] == b"WEBPVP8X":
+        return bool(head[20] & 2)
+    if head[4:8] == b"ftyp":
+        brands = head[8 : int.from_bytes(head[:4], "big")]
+        return brands[:4] in (b"avis", b"msf1", b"hevc")
+    return False
 
 
 def open_input(name: str) -> Any:

@@ -20,14 +20,14 @@ from stereocast.errors import SourceError, UsageError
 from stereocast.media import clock, interlace, probe, promise, sidedata, sizes, timing
 from stereocast.media import colour as colours
 from stereocast.media import rate as rates
-from stereocast.media.stills import ImageSource, read_image, write_image
+from stereocast.media.stills import ImageSource, read_image, upright, write_image
 from stereocast.pictures import planes
 from stereocast.types import Array, Clip, Colour, Frame, PixelFormat, StreamInfo
 
 log = logging.getLogger(__name__)
 
 __all__ = [
-    "ImageSource", "ReadOptions", "VideoSource", "concatenate", "copied", "demux", "open_source",
+    "ImageSource", "ReadOptions", "VideoSource", "concatenate", "copied", "open_source",
     "read_image", "write_image",
 ]  # fmt: skip
 
@@ -213,7 +213,7 @@ class VideoSource:
 
     def _start(self, tick: int | None = None) -> Iterator[Any]:
         """Frames from here on, or from the keyframe before `tick`."""
-        self._demuxed = demux(self.container, self.stream)
+        self._demuxed = clock.demux(self.container, self.stream)
         if tick is not None:
             self._demuxed = clock.from_keyframe(self._demuxed, self.stream, tick)
         self._promise = promise.Promise(self.container, self.stream)
@@ -341,6 +341,14 @@ class VideoSource:
         self.options = replace(self.options, pixel_format=pixel_format)
         self.info = self._describe(self._head)
 
+    def as_still(self) -> ImageSource:
+        """The only picture as a still; closes this source. Raises UsageError for a film."""
+        if next(self._decoded, None) is not None:
+            raise UsageError(f"{self.name} is a film; the output needs a film's suffix, such as .mp4")
+        image = upright(self._head)
+        self.close()
+        return ImageSource(self.name, self.options.scale, image)
+
     def share_packets(self) -> deque[Any]:
         """A queue that will hold the packets of the other streams, in file order; ask before reading begins."""
         queue = deque(map(copied, self._early or ()))
@@ -355,13 +363,6 @@ class VideoSource:
                 self.container.close()
             if self.spool is not None:
                 self.spool.cleanup()
-
-
-def demux(container: Any, stream: Any) -> Iterator[Any]:
-    """Packets of a video stream, of sound and of subtitles, in file order, on a clock that never goes back."""
-    wanted = [s for s in container.streams if s is stream or s.type in ("audio", "subtitle")]
-    packets: Iterator[Any] = container.demux(wanted)
-    return clock.Continuous()(packets) if clock.restarts(container) else packets
 
 
 def copied(packet: Any) -> Any:

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 import av
 
 from stereocast.errors import SourceError
-from stereocast.media import probe, reader, timing
+from stereocast.media import clock, probe, reader, timing
 
 log = logging.getLogger(__name__)
 
@@ -128,7 +128,7 @@ class Beside:
         self._queues: list[deque[Any]] = []
         # picture packets come too, since both tell when the file's clock jumps
         self._picture = probe.video_stream(self.container, name, quiet=True)
-        self._packets = reader.demux(self.container, self._picture)
+        self._packets = clock.demux(self.container, self._picture)
         self._ended = False
 
     def until(self, seconds: Fraction | None) -> None:

@@ -1,23 +1,33 @@
 """Stills: read upright as RGB, written by their suffix."""
 
+import logging
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
+import av
 import cv2
 import numpy as np
 
 from stereocast.errors import SourceError
+from stereocast.media import colour, probe, sidedata
 from stereocast.pictures import planes
 from stereocast.types import Array, Frame, PixelFormat, StreamInfo
+
+log = logging.getLogger(__name__)
+
+_DEPENDENT = 0x80000  # AV_DISPOSITION_DEPENDENT: a tile of something larger
 
 
 class ImageSource:
     """A still as one frame, RGB, 8 or 16 bit; EXIF orientation applied, odd sizes padded."""
 
-    def __init__(self, name: str, scale: float = 1.0) -> None:
+    def __init__(self, name: str, scale: float = 1.0, image: Array | None = None) -> None:
+        """`image`: the picture, where it was read already."""
         self.name = name
-        image = read_image(name)
+        if image is None:
+            image = read_image(name)
         padding = (image.shape[0] % 2, image.shape[1] % 2)
         image = np.pad(image, ((0, padding[0]), (0, padding[1]), (0, 0)), "edge")
         if scale != 1:
@@ -44,13 +54,45 @@ def read_image(name: str) -> Array:
     path = Path(name)
     if not path.exists():
         raise SourceError(f"no such file: {name}")
+    if path.suffix.lower() in probe.ITEMS:
+        return _item(name)
     data = np.fromfile(path, np.uint8)
     image = cv2.imdecode(data, cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH) if data.size else None
     if image is None:
         raise SourceError(f"{name} is not an image that can be read, or it is damaged")
+    if path.suffix.lower() == ".webp" and probe.moves(data[:64].tobytes()):
+        log.warning("%s is animated; its first picture alone is converted", name)
     if image.dtype not in (np.uint8, np.uint16):
         image = np.clip(np.rint(image * 255.0), 0, 255).astype(np.uint8)
     return np.ascontiguousarray(image[..., ::-1])
+
+
+def _item(name: str) -> Array:
+    """The picture of a HEIC or AVIF file. Raises SourceError for one made of tiles, which FFmpeg gives one by one."""
+    container = probe.open_input(name)
+    try:
+        stream = probe.video_stream(container, name, quiet=True)
+        tiles = sum(bool(s.disposition & _DEPENDENT) for s in container.streams.video)
+        if tiles > 1:
+            raise SourceError(
+                f"{name} is made of {tiles} tiles, which can't be put together here; export it as JPEG or PNG"
+            )
+        frame = next(container.decode(stream), None)
+        if frame is None:
+            raise SourceError(f"{name} is not an image that can be read, or it is damaged")
+        return upright(frame)
+    except av.error.FFmpegError as error:
+        raise SourceError(f"{name} is not an image that can be read, or it is damaged") from error
+    finally:
+        container.close()
+
+
+def upright(frame: Any) -> Array:
+    """A decoded frame as RGB [H, W, 3], 8 bit or, where it has more, 16."""
+    deep = max((component.bits for component in frame.format.components), default=8) > 8
+    flip, turns = sidedata.orientation(frame)
+    image: Array = colour.as_rgb(frame, PixelFormat.RGB48 if deep else PixelFormat.RGB24)
+    return np.ascontiguousarray(np.rot90(image[:, ::-1] if flip else image, turns))
 
 
 def write_image(path: Path, image: Array) -> None:

@@ -6,9 +6,10 @@ from typing import Any
 
 from stereocast import catalog, registry
 from stereocast.depth import choice
+from stereocast.errors import UsageError
 from stereocast.jobs import assembly, plan
 from stereocast.jobs.plan import CLIP_FRAMES, Plan
-from stereocast.media import bars, reader, standard_input
+from stereocast.media import bars, probe, reader, standard_input
 from stereocast.settings import ConvertSettings
 from stereocast.stereo.plates import look_ahead
 from stereocast.types import Layout
@@ -24,6 +25,12 @@ def prepare(name: str, output: Path | str | None, settings: ConvertSettings) -> 
     spooled, folder = standard_input.spooled() if name == "-" and settings.spool else (name, None)
     source = reader.open_source(spooled, assembly.read_options(settings, None, spooled))
     try:
+        if (
+            isinstance(source, reader.VideoSource)
+            and output is not None
+            and Path(output).suffix.lower() in probe.IMAGES
+        ):
+            source = source.as_still()
         if isinstance(source, reader.ImageSource):
             return _prepare_still(name, output, settings, source), source
         options = source.options
@@ -76,6 +83,12 @@ def _check_names(settings: ConvertSettings) -> None:
 def _prepare_still(name: str, output: Path | str | None, settings: ConvertSettings, source: reader.ImageSource) -> Plan:
     form, info = plan.stereo_format(settings), source.info
     suffix = plan.default_suffix("", name, still=True)
+    given = "" if output in (None, "-") else Path(str(output)).suffix.lower()
+    if given and given not in probe.IMAGES:
+        kinds = ", ".join(sorted(probe.IMAGES))
+        raise UsageError(
+            f"-o {output}: {name} is a still, which becomes one of {kinds}; `stereocast gen` makes a film of it"
+        )
     target = plan.output_path(name, None if output in (None, "-") else Path(str(output)), form, suffix)
     packed = plan.packed_info(
         info, form, assembly.packer(settings, info).shape(info.height, info.width), info.pixel_format
