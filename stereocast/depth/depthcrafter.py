@@ -21,7 +21,7 @@ from stereocast.models import depthcrafter, shelf, weights
 from stereocast.models.depthcrafter import STRIDE, Networks
 from stereocast.pictures import devices
 from stereocast.pipeline.stages import DepthClip
-from stereocast.settings import ConvertSettings
+from stereocast.settings import EstimatorSettings
 from stereocast.types import Array, Clip, StreamInfo
 
 _log = logging.getLogger(__name__)
@@ -291,7 +291,7 @@ def window_for(shape: tuple[int, int], device: str, element_size: int, at_most: 
     return devices.frames_that_fit(cost, device, at_least=MIN_WINDOW, at_most=at_most)
 
 
-def options_for(settings: ConvertSettings, shape: tuple[int, int], device: str, element_size: int) -> Options:
+def options_for(settings: EstimatorSettings, shape: tuple[int, int], device: str, element_size: int) -> Options:
     """Windows by the settings, or by free memory."""
     window = settings.depth_window or window_for(shape, device, element_size)
     overlap = min(25, window // 4)
@@ -299,7 +299,7 @@ def options_for(settings: ConvertSettings, shape: tuple[int, int], device: str, 
     return Options(settings.depth_steps, settings.depth_guidance, window, overlap)
 
 
-def open_networks(settings: ConvertSettings) -> Networks:
+def open_networks(settings: EstimatorSettings) -> Networks:
     """The networks that the settings ask for. Raises WeightsError, LicenceNotAccepted, UsageError."""
     device = devices.choose_device(settings.device).name
     # a bare path belongs to the estimator that was asked for, also when these networks only dissolve its depth
@@ -313,7 +313,7 @@ def open_networks(settings: ConvertSettings) -> Networks:
 class DepthCrafter:
     """The estimator. Raises WeightsError, LicenceNotAccepted, UsageError."""
 
-    def __init__(self, settings: ConvertSettings, info: StreamInfo) -> None:
+    def __init__(self, settings: EstimatorSettings, info: StreamInfo) -> None:
         from stereocast.depth import dissolve
 
         self.networks = open_networks(settings)

@@ -19,7 +19,7 @@ from stereocast.depth import headroom, steady, windowed
 from stereocast.models import loading, weights
 from stereocast.pictures import devices, planes
 from stereocast.pipeline.stages import DepthClip
-from stereocast.settings import ConvertSettings
+from stereocast.settings import EstimatorSettings
 from stereocast.types import Array, Clip, DepthMap, StreamInfo
 
 _log = logging.getLogger(__name__)
@@ -41,7 +41,7 @@ class _ImageDepth:
     mean_std = pictures.IMAGENET
     model_class: Any = None
 
-    def __init__(self, settings: ConvertSettings, info: StreamInfo) -> None:
+    def __init__(self, settings: EstimatorSettings, info: StreamInfo) -> None:
         self.device = devices.choose_device(settings.device).name
         store = weights.WeightStore(weights.parse_paths(settings.weights, self.name), settings.accept_licence)
         dtype = headroom.dtype_for(settings.precision, self.device)

@@ -11,11 +11,11 @@ import numpy as np
 from stereocast.depth.propagate import Propagate
 from stereocast.pictures import planes
 from stereocast.pipeline.stages import DepthClip, DepthEstimator
-from stereocast.settings import ConvertSettings
+from stereocast.settings import EstimatorSettings
 from stereocast.types import Array, Clip, DepthMap, StreamInfo
 
 
-def refined(estimator: DepthEstimator, settings: ConvertSettings, info: StreamInfo, name: str) -> DepthEstimator:
+def refined(estimator: DepthEstimator, settings: EstimatorSettings, info: StreamInfo, name: str) -> DepthEstimator:
     """`estimator` with what the settings ask for behind it. Raises what `dissolve` raises."""
     stages: list[object] = []
     if (settings.dissolve or settings.dissolve_sigma is not None) and name != "depthcrafter":
@@ -63,7 +63,7 @@ class Downsample:
 class Dissolve:
     """Depth of another estimator, dissolved by DepthCrafter's networks."""
 
-    def __init__(self, settings: ConvertSettings, info: StreamInfo) -> None:
+    def __init__(self, settings: EstimatorSettings, info: StreamInfo) -> None:
         from stereocast.depth import dissolve
 
         self._maker = dissolve.ForeignDissolve(settings, info.height, info.width)

@@ -21,7 +21,7 @@ from stereocast.models import loading, weights
 from stereocast.models.video_depth_anything import VARIANTS, Cache, Config, VideoDepthAnything
 from stereocast.pictures import devices
 from stereocast.pipeline.stages import DepthClip
-from stereocast.settings import ConvertSettings
+from stereocast.settings import EstimatorSettings
 from stereocast.types import Array, Clip, StreamInfo
 
 _log = logging.getLogger(__name__)
@@ -220,7 +220,7 @@ def load_network(
 class _VideoDepth:
     variant = ""
 
-    def __init__(self, settings: ConvertSettings, info: StreamInfo) -> None:
+    def __init__(self, settings: EstimatorSettings, info: StreamInfo) -> None:
         name = f"video-depth-anything-{self.variant}"
         device = devices.choose_device(settings.device).name
         store = weights.WeightStore(weights.parse_paths(settings.weights, name), settings.accept_licence)

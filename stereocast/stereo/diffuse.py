@@ -24,7 +24,7 @@ from stereocast.pictures import planes
 from stereocast.pictures.devices import choose_device, to_host
 from stereocast.pipeline.progress import OnProgress, Progress, silent
 from stereocast.pipeline.stages import DepthClip
-from stereocast.settings import ConvertSettings
+from stereocast.settings import SamplerSettings, ScreenSettings, ViewSettings, ZeroOptions
 from stereocast.stereo import blend, comfort
 from stereocast.stereo.crossview import Record, Replay
 from stereocast.stereo.flicker import FlickerGuard
@@ -58,7 +58,7 @@ class VideoViews:
         return self.model.predict(z, step.timestep, self.conditions, branch, attend)
 
 
-def zero_config(model: VideoConfig, settings: ConvertSettings, steps: int) -> zero.ZeroConfig:
+def zero_config(model: VideoConfig, settings: SamplerSettings, steps: int) -> zero.ZeroConfig:
     """The sampler's constants: preset, model, settings; lists are stretched to the number of steps."""
     made = zero.ZeroConfig.preset(settings.zero_preset)
     rescale = settings.guidance_rescale
@@ -86,7 +86,7 @@ def zero_config(model: VideoConfig, settings: ConvertSettings, steps: int) -> ze
     return replace(made, restart=restart, warps=replace(made.warps, last=last))
 
 
-def strength(settings: ConvertSettings) -> float:
+def strength(settings: ScreenSettings) -> float:
     """Largest disparity in % of the width."""
     return STRENGTH if settings.strength is None or isinstance(settings.strength, str) else settings.strength
 
@@ -115,7 +115,7 @@ def scales(eyes: str, percent: float) -> tuple[float | None, float | None]:
 class SecondView:
     """The other view, or both, of a film that is being generated."""
 
-    def __init__(self, model: VideoModel, conditions: Conditions, steps: list[Step], settings: ConvertSettings) -> None:
+    def __init__(self, model: VideoModel, conditions: Conditions, steps: list[Step], settings: SamplerSettings) -> None:
         """Raises UsageError for settings the sampler doesn't have."""
         if getattr(settings, "cfg_image", None) is not None:
             raise UsageError("--cfg-image works with --format mono alone; leave it out for stereo")
@@ -166,7 +166,7 @@ class SecondView:
         return moved(left, -shift), moved(right, shift)
 
 
-def latent_depth(depth: Array, like: Tensor, settings: ConvertSettings) -> Tensor:
+def latent_depth(depth: Array, like: Tensor, settings: ZeroOptions) -> Tensor:
     """Depth float32 [T, h', w'] at the size of latents [1, 4, T, h, w]."""
     values = torch.from_numpy(np.ascontiguousarray(depth, np.float32))[:, None]
     if settings.zero_preset == "script" and settings.exponent != 1.0:
@@ -223,7 +223,7 @@ class ZeroSynthesizer:
 
     def __init__(
         self,
-        settings: ConvertSettings,
+        settings: ViewSettings,
         info: StreamInfo,
         model: VideoModel | None = None,
         fov_deg: float = comfort.SCREEN_FOV_DEG,
@@ -373,7 +373,7 @@ def working_shape(model: VideoModel, height: int, width: int) -> tuple[int, int]
     return rows, columns
 
 
-def _loaded(settings: ConvertSettings) -> VideoModel:
+def _loaded(settings: ViewSettings) -> VideoModel:
     store = weights.WeightStore(weights.parse_paths(settings.weights, "dynamicrafter"), settings.accept_licence)
     names = [f"dynamicrafter-{size}" for size in ("1024", "512", "256")]
     name = next((n for n in names if store.has(n)), names[0])

@@ -22,7 +22,7 @@ from stereocast.media import reader
 from stereocast.pack import layouts
 from stereocast.pictures import devices, planes
 from stereocast.pipeline.progress import OnProgress, Progress
-from stereocast.settings import ConvertSettings, FourDSettings
+from stereocast.settings import EstimatorSettings, FourDSettings, OutputSettings
 from stereocast.types import Array, Clip, Colour, Layout, PixelFormat, StereoClip, StreamInfo
 
 _COLOUR = Colour(1, 1, 1)
@@ -238,7 +238,7 @@ def _depths(framed: Array) -> Array | None:
     count, size = framed.shape[:2]
     pictures = prepare.on_white(framed)
     info = StreamInfo(size, size, Fraction(1, 25), Fraction(25), PixelFormat.RGB24, frames=count)
-    estimator = assembly.estimator(ConvertSettings(), info)
+    estimator = assembly.estimator(EstimatorSettings(), info)
     clip = Clip(pictures, np.arange(count, dtype=np.int64))
     maps = [depth.values for _, depth in estimator(iter([clip]))]
     values = np.concatenate(maps) if maps else np.zeros((0, 1, 1), np.float32)
@@ -269,9 +269,9 @@ def films(made: Any, settings: FourDSettings) -> Iterator[tuple[dict[str, Layout
 
 def film_plan(folder: Path, title: str, layout: Layout, settings: FourDSettings, count: int) -> plan.Plan:
     """How one film is packed and written. Raises LimitExceeded."""
-    options = ConvertSettings(
+    options = OutputSettings(
         format=layout, anaglyph=settings.anaglyph, preset=settings.preset, encoder=settings.encoder,
-        quality=settings.quality, overwrite=True, fov=33.8 if layout is Layout.VR180 else None,
+        quality=settings.quality, fov=33.8 if layout is Layout.VR180 else None,
     )  # fmt: skip
     preset, form, rate = catalog.preset(settings.preset), plan.stereo_format(options), Fraction(settings.rate)
     info = StreamInfo(settings.size, settings.size, 1 / rate, rate, colour=_COLOUR, frames=count)
