@@ -45,6 +45,11 @@ class EncoderProfile(Settings):
     about: str
     """One line for people."""
 
+    def private(self, quality: int | None = None) -> dict[str, str]:
+        """The encoder's private options, with the wanted constant quality (None: the profile's own)."""
+        value = self.quality if quality is None else quality
+        return {**self.options, **({} if value is None else {self.quality_option: str(value)})}
+
 
 class DecoderLimit(Settings):
     """What one codec family may ask of the headset."""

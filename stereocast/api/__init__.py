@@ -27,6 +27,7 @@ from stereocast.jobs.reconstruct.job import Order, Reconstructed
 from stereocast.media import inspection
 from stereocast.media.writer import part_path
 from stereocast.pipeline.progress import OnProgress, Progress, silent
+from stereocast.pipeline.stages import Source
 from stereocast.settings import ConvertSettings, FourDSettings, GenSettings, PreviewSettings
 
 __all__ = [
@@ -57,7 +58,7 @@ class Conversion:
     """A film that is ready to be converted: what will be done, and the open source. Close it, or use it in `with`."""
 
     plan: ConvertPlan
-    source: Any
+    source: Source
 
     @property
     def parts(self) -> tuple[Path, ...]:

@@ -13,11 +13,6 @@ _FREE = ("video-depth-anything-small", "depth-anything-v2-small")
 _ON_GPU = ("video-depth-anything-large", "video-depth-anything-base")
 
 
-def store(settings: EstimatorSettings, main: str | None) -> weights.WeightStore:
-    """The weights that the settings give or allow. Raises UsageError, UnknownName, WeightsError."""
-    return weights.WeightStore(weights.parse_paths(settings.weights, main), settings.accept_licence)
-
-
 def _candidates(settings: EstimatorSettings) -> Iterator[str]:
     if devices.choose_device(settings.device).on_gpu:
         yield from _ON_GPU
@@ -34,10 +29,10 @@ def resolve(settings: EstimatorSettings) -> tuple[str, str]:
     if name != "auto":
         registry.find(registry.DEPTH, "depth estimator", name)
         if name in shelf.SHELF:
-            store(settings, name).require(name)
+            weights.WeightStore.of(settings, name).require(name)
         if (settings.dissolve or settings.dissolve_sigma is not None) and name != "depthcrafter":
             registry.find(registry.DEPTH, "depth estimator", "depthcrafter")
-            store(settings, name if name in shelf.SHELF else "depthcrafter").require("depthcrafter")
+            weights.WeightStore.of(settings, name if name in shelf.SHELF else "depthcrafter").require("depthcrafter")
         return name, "asked for"
     return _best(settings)
 
@@ -46,7 +41,7 @@ def _best(settings: EstimatorSettings) -> tuple[str, str]:
     free = f"`stereocast models download {_FREE[0]}` for better depth"
     if _FREE[0] not in registry.DEPTH or not registry.DEPTH[_FREE[0]].installed:
         return "embedded", "the packages of the extra 'depth' aren't installed"
-    given = store(settings, None)
+    given = weights.WeightStore.of(settings, None)
     for name in _candidates(settings):
         if given.has(name):
             return name, "the best one whose weights are on this disk"

@@ -16,7 +16,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from stereocast.depth.depthcrafter import (
+from stereocast.depth.crafter import (
     Decoder,
     Frames,
     Noise,

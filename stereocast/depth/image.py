@@ -18,6 +18,7 @@ from stereocast.depth import frames as pictures
 from stereocast.depth import headroom, steady, windowed
 from stereocast.models import loading, weights
 from stereocast.pictures import devices, planes
+from stereocast.pictures.motion import grey
 from stereocast.pipeline.stages import DepthClip
 from stereocast.settings import EstimatorSettings
 from stereocast.types import Array, Clip, DepthMap, StreamInfo
@@ -43,7 +44,7 @@ class _ImageDepth:
 
     def __init__(self, settings: EstimatorSettings, info: StreamInfo) -> None:
         self.device = devices.choose_device(settings.device).name
-        store = weights.WeightStore(weights.parse_paths(settings.weights, self.name), settings.accept_licence)
+        store = weights.WeightStore.of(settings, self.name)
         dtype = headroom.dtype_for(settings.precision, self.device)
         path = store.path(self.name)
         self.model = _float_head(loading.load_transformers(self.model_class, path, dtype).to(self.device))
@@ -79,9 +80,8 @@ class _ImageDepth:
         rows, columns = depth.shape[1:]
         smooth = []
         for picture, values in zip(frames, depth, strict=True):
-            grey = cv2.cvtColor((picture * 255).astype(np.uint8), cv2.COLOR_RGB2GRAY)
-            grey = cv2.resize(grey, (columns, rows), interpolation=cv2.INTER_AREA)
-            smooth.append(self._smoother(grey, values))
+            small = cv2.resize(grey(picture), (columns, rows), interpolation=cv2.INTER_AREA)
+            smooth.append(self._smoother(small, values))
         return np.stack(smooth)
 
     def __call__(self, clips: Iterator[Clip]) -> Iterator[DepthClip]:

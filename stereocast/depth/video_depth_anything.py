@@ -223,7 +223,7 @@ class _VideoDepth:
     def __init__(self, settings: EstimatorSettings, info: StreamInfo) -> None:
         name = f"video-depth-anything-{self.variant}"
         device = devices.choose_device(settings.device).name
-        store = weights.WeightStore(weights.parse_paths(settings.weights, name), settings.accept_licence)
+        store = weights.WeightStore.of(settings, name)
         dtype = headroom.dtype_for(settings.precision, device)
         network = load_network(store, name, self.variant, dtype, device)
         patch = network.config.patch_size

@@ -16,7 +16,7 @@ from stereocast.media import depthfile, probe, reader, writer
 from stereocast.media.passthrough import Passthrough
 from stereocast.pack.packer import FlatPacker
 from stereocast.pack.projection import SpherePacker
-from stereocast.pipeline.stages import DepthClip, DepthEstimator, Packer, StereoSynthesizer
+from stereocast.pipeline.stages import DepthClip, DepthEstimator, Packer, Sink, StereoSynthesizer
 from stereocast.settings import EstimatorSettings, OutputSettings, SourceSettings, ViewSettings
 from stereocast.types import DepthMap, Layout, Projection, StreamInfo
 
@@ -84,7 +84,7 @@ def packer(settings: OutputSettings, info: StreamInfo) -> Packer:
 
 def sink(
     made: Plan, splitters: Sequence[writer.Splitter | None] = (), streams: Sequence[Passthrough | None] = ()
-) -> Any:
+) -> Sink:
     """Where packed clips go: one file, or one per eye. For each file, `splitters` say where its encoder starts afresh,
     `streams` bring the sound and subtitles; none by default."""
     plan.make_folders(made.outputs)

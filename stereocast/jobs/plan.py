@@ -19,6 +19,7 @@ from stereocast.media import colour as colours
 from stereocast.media import profile as profiles
 from stereocast.media import spatial, writer
 from stereocast.pack import layouts
+from stereocast.pictures.arrangement import TABLE
 from stereocast.settings import OutputSettings
 from stereocast.types import Layout, PixelFormat, Projection, StereoFormat, StreamInfo
 
@@ -263,7 +264,7 @@ def default_suffix(container: str, source: str, *, still: bool) -> str:
 
 def tags(made: Plan) -> dict[str, str]:
     """Tags of the video stream: Matroska's StereoMode (mp4 gets boxes instead)."""
-    mode = layouts.STEREO_MODE.get(made.form.layout)
+    mode = TABLE[made.form.layout].stereo_mode
     return {"stereo_mode": mode} if mode and made.container == "mkv" else {}
 
 

@@ -15,9 +15,10 @@ DepthClip = tuple[Clip, DepthMap]
 
 @runtime_checkable
 class Source(Protocol):
-    """Frames in order of time, once."""
+    """Frames in order of time, once. `damaged` counts what couldn't be decoded."""
 
     info: StreamInfo
+    damaged: int
 
     def __iter__(self) -> Iterator[Frame]: ...
 
@@ -55,7 +56,11 @@ class Packer(Protocol):
 
 @runtime_checkable
 class Sink(Protocol):
-    """Takes packed clips. `finish` makes the result final; `close` without it keeps what was written as a part."""
+    """Takes packed clips and counts their frames. `finish` makes the result final; `close` without it keeps what was
+    written as a part, and may be called twice."""
+
+    @property
+    def frames(self) -> int: ...
 
     def write(self, clip: PackedClip, /) -> None: ...
 

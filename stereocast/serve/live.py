@@ -15,8 +15,10 @@ from typing import Any
 from stereocast import api
 from stereocast.errors import StereocastError
 from stereocast.media import captions
+from stereocast.pictures.arrangement import TABLE
 from stereocast.pipeline.progress import Progress
 from stereocast.settings import ConvertSettings
+from stereocast.types import Layout
 
 log = logging.getLogger(__name__)
 
@@ -138,12 +140,13 @@ class Live:
 
     def views(self) -> dict[str, Any]:
         """How the views lie in what this converts to."""
-        name = self._settings.format.value
+        layout = self._settings.format
+        lie = TABLE[layout]
         return {
-            "layout": "top-bottom" if name in ("ou", "half-ou") else "anaglyph" if name == "anaglyph" else "left-right",
-            "full": name in ("sbs", "ou", "cross-eyed", "vr180", "spatial"),
-            "swapped": name == "cross-eyed",
-            "half_sphere": name == "vr180",
+            "layout": lie.views if lie.views in ("top-bottom", "anaglyph") else "left-right",
+            "full": lie.full,
+            "swapped": lie.crossed,
+            "half_sphere": layout is Layout.VR180,
         }
 
     def close(self) -> None:

@@ -110,8 +110,8 @@ class StereoSettings(ScreenSettings):
     """Columns that no source pixel reaches at the frame's side: fill, paper (take the other view's), crop, or scale."""
     window_guard: bool = False
     """Floating window: mask the frame's side where something in front of the screen is cut by it."""
-    synth: Literal["warp", "stereocrafter-zero"] = "warp"
-    """How the second view is made: warp (CPU, streaming) or stereocrafter-zero (GPU, diffusion)."""
+    synth: str = "warp"
+    """How the second view is made: warp (CPU, streaming), stereocrafter-zero (GPU, diffusion), or one that a package adds."""
     disparity: Path | None = None
     """Exact disparities of your own, applied unscaled: .npz with key 'disparity', or .npy; float32 [H,W] or [T,H,W],
     pixels of the source, x_left - x_right, nan = unknown."""
@@ -133,7 +133,7 @@ class DepthSettings(Settings):
     """Where depth comes from."""
 
     depth: str = "auto"
-    """auto (the best that is installed), an estimator's name, or a depth video or folder of your own."""
+    """auto (the best that is installed), an estimator's name (a package can add one), or a depth video or folder of your own."""
     dissolve: int = Field(0, ge=0, le=50)
     """DepthCrafter: dissolve the depth at this step of a 50-step schedule (paper: 45 for 1024, 40 for 512; 0 = off)."""
     dissolve_scale: Literal["paper", "index", "vp"] = "paper"

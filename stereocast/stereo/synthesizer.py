@@ -19,7 +19,7 @@ from stereocast.pictures.planes import planes
 from stereocast.pipeline.stages import DepthClip
 from stereocast.settings import StereoSettings
 from stereocast.stereo import comfort, edges, frame_edge
-from stereocast.stereo.plates import AHEAD, Plates, look_ahead, motion, small_luma
+from stereocast.stereo.plates import AHEAD, Plates, look_ahead, motion, small
 from stereocast.stereo.warp import Look, Workspace, render_view, seen_layers
 from stereocast.types import Array, Clip, DepthMap, Disparity, PixelFormat, StereoClip, StreamInfo
 
@@ -201,7 +201,7 @@ class WarpSynthesizer:
         self, film: Sequence[Array], count: int, pixel_format: PixelFormat, pool: ThreadPoolExecutor
     ) -> list[Motions]:
         """Motion from each of the first `count` frames to the one before it, across clips of a shot, and to a later one."""
-        lumas = list(pool.map(lambda frame: small_luma(frame, pixel_format), film))
+        lumas = list(pool.map(lambda frame: small(frame, pixel_format), film))
         before = [self._last_luma, *lumas[: count - 1]]
         self._last_luma = lumas[count - 1]
         width = planes(film[0])[0].shape[1] if pixel_format.planar else film[0].shape[1]

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from stereocast import catalog, registry
 from stereocast.depth import choice
@@ -21,7 +20,9 @@ class ConvertPlan(Plan):
     settings: ConvertSettings
 
 
-def prepare(name: str, output: Path | str | None, settings: ConvertSettings) -> tuple[ConvertPlan, Any]:
+def prepare(
+    name: str, output: Path | str | None, settings: ConvertSettings
+) -> tuple[ConvertPlan, reader.VideoSource | reader.ImageSource]:
     """Decides everything before work starts; nothing is written. Returns the plan and the open source (the caller
     closes it). Raises UsageError, SourceError, SinkError, LimitExceeded, ExtraMissing.
     """

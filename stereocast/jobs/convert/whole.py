@@ -5,7 +5,6 @@ Whatever ends it early, every stage is closed and the part file stays readable.
 
 from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import Any
 
 from stereocast.errors import SourceError
 from stereocast.jobs import assembly
@@ -30,7 +29,7 @@ class Converted:
 
 
 def convert(
-    made: ConvertPlan, source: Any, progress: OnProgress = silent, *, run: resume.Run | None = None
+    made: ConvertPlan, source: Source, progress: OnProgress = silent, *, run: resume.Run | None = None
 ) -> Converted:
     """Runs a plan of `prepare`; one with `resume` goes on where it stopped. Raises StereocastError."""
     clock = Clock()

@@ -157,11 +157,10 @@ def _lifted(order: Order, result: Reconstructed, progress: OnProgress) -> Any:
 
 def _generated(order: Order, device: str, result: Reconstructed, progress: OnProgress) -> Any:
     """Stage 1 by SVD and SV3D, then stage 2 with the paper's settings."""
-    for package in ("diffusers", "transformers"):
-        if not registry.Backend("", requires=(package,)).installed:
-            raise ExtraMissing("--model diffusion2", "4d")
+    if not registry.Backend("", "diffusion").installed:
+        raise ExtraMissing("--model diffusion2", "4d")
     from stereocast.diffusion.compose import OPTION_SETS
-    from stereocast.models.weights import WeightStore, parse_paths
+    from stereocast.models.weights import WeightStore
     from stereocast.splat import generate, stage
     from stereocast.splat import matrix as matrices
     from stereocast.splat.fit import Fit, FitSettings
@@ -179,7 +178,7 @@ def _generated(order: Order, device: str, result: Reconstructed, progress: OnPro
     if (kept / "matrix.json").exists():
         made = matrices.load(kept)
     else:
-        models = generate.load_models(WeightStore(parse_paths(settings.weights), settings.accept_licence), device)
+        models = generate.load_models(WeightStore.of(settings), device)
         known = _known_pictures(order, options.frames, options.views, size, device)
         made = generate.stage1(models, options, progress, **known)
         del models
@@ -224,10 +223,10 @@ def _known_pictures(order: Order, frames: int, views: int, size: int, device: st
 
 def _weights_there(settings: FourDSettings) -> bool:
     try:
-        from stereocast.models.weights import WeightStore, parse_paths
+        from stereocast.models.weights import WeightStore
     except ImportError:
         return False
-    store = WeightStore(parse_paths(settings.weights), settings.accept_licence)
+    store = WeightStore.of(settings)
     return store.has("svd-unet") and store.has("sv3d")
 
 
