@@ -12,7 +12,7 @@ from typing import Any, Unpack
 
 from stereocast.api.keywords import ConvertKeywords, FourDKeywords, GenKeywords, PreviewKeywords
 from stereocast.catalog import settle
-from stereocast.errors import SourceError
+from stereocast.errors import UsageError
 from stereocast.jobs import doctor
 from stereocast.jobs.convert import batch, job
 from stereocast.jobs.convert.batch import Outcome
@@ -159,7 +159,7 @@ def generate(
     """One picture (and a prompt) to a stereo clip. `output` as for `convert`. Raises StereocastError."""
     chosen = settle(GenSettings, options, settings)
     if not Path(picture).exists():
-        raise SourceError(f"no such picture: {picture}")
+        raise UsageError(f"no such picture: {picture}")
     return generating.generate(str(picture), _output(output), chosen, progress)
 
 

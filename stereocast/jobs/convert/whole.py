@@ -14,6 +14,7 @@ from stereocast.jobs.convert.prepare import ConvertPlan
 from stereocast.jobs.plan import CLIP_FRAMES
 from stereocast.pipeline.chain import Clock, chain, prefetch
 from stereocast.pipeline.progress import OnProgress, Progress, silent
+from stereocast.pipeline.stages import Source
 from stereocast.shots.clips import Clipper
 
 
