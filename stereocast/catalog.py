@@ -42,6 +42,8 @@ class EncoderProfile(Settings):
     """Sample entry in mp4, such as hvc1."""
     max_width: int = 16384
     """Widest picture the encoder takes."""
+    pictures: int = 12
+    """Main memory it takes, in pictures of its format: look-ahead, references and threads, as measured."""
     about: str
     """One line for people."""
 

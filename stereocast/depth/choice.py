@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 
 from stereocast import registry
-from stereocast.depth.propagate import REACH
 from stereocast.models import shelf, weights
 from stereocast.pictures import devices
 from stereocast.settings import EstimatorSettings
@@ -46,14 +45,3 @@ def _best(settings: EstimatorSettings) -> tuple[str, str]:
         if given.has(name):
             return name, "the best one whose weights are on this disk"
     return "embedded", f"no other weights are on this disk; {free}"
-
-
-def held(name: str, settings: EstimatorSettings) -> int:
-    """About how many frames of the film wait for their depth, for the memory bill; windows may turn out smaller."""
-    frames = REACH if settings.propagate else 0
-    if name.startswith("video-depth-anything") and settings.depth_mode == "windows":
-        frames += 40
-    dissolves = bool(settings.dissolve) or settings.dissolve_sigma is not None
-    if name == "depthcrafter" or dissolves:
-        frames += (settings.depth_window or 110) * (1 + (name == "depthcrafter" and dissolves)) + 8
-    return frames

@@ -26,6 +26,7 @@ from stereocast.types import Array
 _log = logging.getLogger(__name__)
 MIN_WINDOW = 4
 MAX_SIDE = 1024
+WEIGHTS_BYTES = 4_500_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -305,5 +306,5 @@ def open_networks(settings: EstimatorSettings) -> Networks:
     main = settings.depth if settings.depth in shelf.SHELF else "depthcrafter"
     store = weights.WeightStore.of(settings, main)
     dtype = headroom.dtype_for(settings.precision, device)
-    offload = headroom.offload_for(settings.depth_offload, device, 4_500_000_000)
+    offload = headroom.offload_for(settings.depth_offload, device, WEIGHTS_BYTES)
     return depthcrafter.load(store, dtype, device, offload)

@@ -3,8 +3,18 @@
 from collections.abc import Iterator
 
 from stereocast.depth import dissolve, windowed
-from stereocast.depth.crafter import MAX_SIDE, CrafterShot, SeededNoise, network_size, open_networks, options_for
-from stereocast.pipeline.stages import DepthClip
+from stereocast.depth.crafter import (
+    MAX_SIDE,
+    WEIGHTS_BYTES,
+    CrafterShot,
+    Options,
+    SeededNoise,
+    network_size,
+    open_networks,
+    options_for,
+)
+from stereocast.pictures import devices
+from stereocast.pipeline.stages import Cost, DepthClip
 from stereocast.settings import EstimatorSettings
 from stereocast.types import Clip, StreamInfo
 
@@ -19,6 +29,13 @@ class DepthCrafter:
         self._seed = settings.seed
         self._recipe = dissolve.recipe(settings)
         self.held = self.options.window * (2 if self._recipe else 1) + self.options.chunk
+
+    @classmethod
+    def cost(cls, settings: EstimatorSettings, info: StreamInfo) -> Cost:
+        """Frames that wait, and the weights where they are in main memory."""
+        dissolves = bool(settings.dissolve) or settings.dissolve_sigma is not None
+        frames = (settings.depth_window or 110) * (2 if dissolves else 1) + Options().chunk
+        return Cost(frames, 0 if devices.choose_device(settings.device).on_gpu else WEIGHTS_BYTES)
 
     def begin(self, shot: int) -> CrafterShot:
         """The state of one shot."""

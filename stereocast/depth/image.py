@@ -16,10 +16,10 @@ from transformers import DepthAnythingForDepthEstimation, DepthProForDepthEstima
 
 from stereocast.depth import frames as pictures
 from stereocast.depth import headroom, steady, windowed
-from stereocast.models import loading, weights
+from stereocast.models import loading, shelf, weights
 from stereocast.pictures import devices, planes
 from stereocast.pictures.motion import grey
-from stereocast.pipeline.stages import DepthClip
+from stereocast.pipeline.stages import Cost, DepthClip
 from stereocast.settings import EstimatorSettings
 from stereocast.types import Array, Clip, DepthMap, StreamInfo
 
@@ -53,6 +53,12 @@ class _ImageDepth:
         self._scale = steady.Scale()
         self.batch = 4
         _log.info("%s at %dx%d on %s", self.name, self.shape[1], self.shape[0], self.device)
+
+    @classmethod
+    def cost(cls, settings: EstimatorSettings, info: StreamInfo) -> Cost:
+        """Frames that wait, and the weights where they are in main memory."""
+        on_gpu = devices.choose_device(settings.device).on_gpu
+        return Cost(cls.held, 0 if on_gpu else shelf.find(cls.name).size)
 
     def network_size(self, height: int, width: int, size: int | None) -> tuple[int, int]:
         """Rows and columns that the network sees."""

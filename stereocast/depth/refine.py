@@ -8,9 +8,9 @@ from collections.abc import Iterator
 import cv2
 import numpy as np
 
-from stereocast.depth.propagate import Propagate
+from stereocast.depth.propagate import REACH, Propagate
 from stereocast.pictures import planes
-from stereocast.pipeline.stages import DepthClip, DepthEstimator
+from stereocast.pipeline.stages import Cost, DepthClip, DepthEstimator
 from stereocast.settings import EstimatorSettings
 from stereocast.types import Array, Clip, DepthMap, StreamInfo
 
@@ -25,6 +25,14 @@ def refined(estimator: DepthEstimator, settings: EstimatorSettings, info: Stream
     if settings.depth_downsample > 1:
         stages.append(Downsample(settings.depth_downsample))
     return _Refined(estimator, stages) if stages else estimator
+
+
+def cost(settings: EstimatorSettings, name: str) -> Cost:
+    """What `refined` adds to the bill of an estimator."""
+    frames = REACH if settings.propagate else 0
+    if (settings.dissolve or settings.dissolve_sigma is not None) and name != "depthcrafter":
+        frames += (settings.depth_window or 110) + 8
+    return Cost(frames)
 
 
 class _Refined:

@@ -17,10 +17,10 @@ from torch.nn import functional
 
 from stereocast.depth import frames as pictures
 from stereocast.depth import headroom, windowed
-from stereocast.models import loading, weights
+from stereocast.models import loading, shelf, weights
 from stereocast.models.video_depth_anything import VARIANTS, Cache, Config, VideoDepthAnything
 from stereocast.pictures import devices
-from stereocast.pipeline.stages import DepthClip
+from stereocast.pipeline.stages import Cost, DepthClip
 from stereocast.settings import EstimatorSettings
 from stereocast.types import Array, Clip, StreamInfo
 
@@ -232,6 +232,13 @@ class _VideoDepth:
         self._streaming = settings.depth_mode == "streaming"
         self.held = 0 if self._streaming else LENGTH + FADED
         _log.info("video-depth-anything %s at %dx%d on %s", self.variant, self.shape[1], self.shape[0], device)
+
+    @classmethod
+    def cost(cls, settings: EstimatorSettings, info: StreamInfo) -> Cost:
+        """Frames that wait, and the weights where they are in main memory."""
+        on_gpu = devices.choose_device(settings.device).on_gpu
+        weights_bytes = 0 if on_gpu else shelf.find(f"video-depth-anything-{cls.variant}").size
+        return Cost(0 if settings.depth_mode == "streaming" else LENGTH + FADED, weights_bytes)
 
     def begin(self, shot: int) -> windowed.ShotDepth:
         """The state of one shot."""

@@ -16,7 +16,7 @@ from stereocast.media import depthfile, probe, reader, writer
 from stereocast.media.passthrough import Passthrough
 from stereocast.pack.packer import FlatPacker
 from stereocast.pack.projection import SpherePacker
-from stereocast.pipeline.stages import DepthClip, DepthEstimator, Packer, Sink, StereoSynthesizer
+from stereocast.pipeline.stages import Cost, DepthClip, DepthEstimator, Packer, Sink, StereoSynthesizer, cost_of
 from stereocast.settings import EstimatorSettings, OutputSettings, SourceSettings, ViewSettings
 from stereocast.types import DepthMap, Layout, Projection, StreamInfo
 
@@ -71,6 +71,17 @@ def synthesizer(settings: ViewSettings, info: StreamInfo, fov_deg: float) -> Ste
         settings, info, fov_deg=fov_deg
     )
     return made
+
+
+def costs(settings: ViewSettings, info: StreamInfo, depth: str) -> tuple[Cost, Cost]:
+    """What depth (the estimator of that name, "file" for maps that are brought) and synthesis keep in memory, by their
+    own account; nothing is loaded."""
+    estimate = registry.load(registry.DEPTH, "depth estimator", depth)
+    synthesis = registry.load(registry.SYNTH, "synthesis", settings.synth)
+    return (
+        cost_of(estimate, settings, info) + refine.cost(settings, depth),
+        cost_of(synthesis, settings, info),
+    )
 
 
 def packer(settings: OutputSettings, info: StreamInfo) -> Packer:

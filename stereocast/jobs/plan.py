@@ -20,7 +20,9 @@ from stereocast.media import profile as profiles
 from stereocast.media import spatial, writer
 from stereocast.pack import layouts
 from stereocast.pictures.arrangement import TABLE
+from stereocast.pipeline.stages import Cost
 from stereocast.settings import OutputSettings
+from stereocast.shots import cuts
 from stereocast.types import Layout, PixelFormat, Projection, StereoFormat, StreamInfo
 
 CLIP_FRAMES = 2  # frames that travel together, one per core of a small machine; more cost memory and gain no speed
@@ -239,19 +241,37 @@ def choose_encoder(
     return profiles.choose(settings.encoder, encoder_names(settings, preset, info.width, deep))
 
 
-def memory_bill(info: StreamInfo, packed: StreamInfo, stages: dict[str, int]) -> dict[str, int]:
-    """Bytes per part: frames held by each stage, queues, and the encoder's look-ahead."""
-    samples = 1.5 if info.pixel_format.planar else 3.0
-    size = 1 if info.pixel_format.bits == 8 else 2
-    frame = int(info.width * info.height * samples * size)
+_PROGRAM = 300_000_000  # the interpreter, its libraries and compiled kernels, as measured
+_DECODER = 8  # frames of the source that a decoder keeps: references, and one for each thread
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What the stages of a conversion keep, as they say themselves."""
+
+    depth: Cost
+    synthesis: Cost
+    packer: int  # bytes
+    scale: float = 1.0  # of the source
+
+
+def memory_bill(info: StreamInfo, packed: StreamInfo, profile: EncoderProfile, held: Held) -> dict[str, int]:
+    """Bytes per part, in the order of the pipeline. It is within a quarter of measured peaks (bench/README.md)."""
+    samples, size = (1.5 if info.pixel_format.planar else 3.0), (1 if info.pixel_format.bits == 8 else 2)
+    pixels = info.width * info.height
+    frame = int(pixels * samples * size)
     picture = int(packed.width * packed.height * samples * size)
-    bill = {name: held * frame for name, held in stages.items()}
-    bill["queues"] = 2 * CLIP_FRAMES * frame
-    bill["views"] = 3 * 2 * CLIP_FRAMES * frame
-    bill["packed"] = CLIP_FRAMES * picture
-    bill["encoder"] = 30 * picture
-    bill["program"] = 200_000_000
-    return bill
+    clip, views = CLIP_FRAMES * frame, CLIP_FRAMES * (2 * frame + 2 * pixels)  # two views and their holes
+    return {
+        "program": _PROGRAM,
+        "reading": int(_DECODER * frame / held.scale**2) + (2 * frame if held.scale != 1 else 0),
+        "clips": (cuts.LOOK_AHEAD + CLIP_FRAMES) * frame + clip,
+        "depth": clip + int(held.depth.frames * frame) + held.depth.own,
+        "synthesis": views + int(held.synthesis.frames * frame) + held.synthesis.own,
+        "queues": 3 * clip + 3 * views,  # one waits, one is in hand at each end
+        "packing": CLIP_FRAMES * picture + held.packer,
+        "encoder": profile.pictures * picture,
+    }
 
 
 def default_suffix(container: str, source: str, *, still: bool) -> str:

@@ -10,11 +10,11 @@ from torch import Tensor
 
 from stereocast.diffusion import latents, zero
 from stereocast.errors import UsageError
-from stereocast.models import checkpoints, weights
+from stereocast.models import checkpoints, shelf, weights
 from stereocast.models.video import VideoModel
 from stereocast.pictures import planes
 from stereocast.pictures.devices import choose_device, to_host
-from stereocast.pipeline.stages import DepthClip
+from stereocast.pipeline.stages import Cost, DepthClip
 from stereocast.settings import ViewSettings
 from stereocast.stereo import blend, comfort
 from stereocast.stereo.diffuse import (
@@ -73,6 +73,14 @@ class ZeroSynthesizer:
         self.config = zero_config(self.model.config, settings, len(self.steps))
         self.shape = working_shape(self.model, info.height, info.width)
         self._guard = FlickerGuard(propagated=settings.propagate)
+
+    @classmethod
+    def cost(cls, settings: ViewSettings, info: StreamInfo) -> Cost:
+        """A window that waits, is joined and is warped; on a CPU the weights and the features that are kept, too."""
+        window = WarpSynthesizer.cost(settings, info) + Cost(4 * settings.zero_window)
+        if choose_device(settings.device).on_gpu:
+            return window
+        return window + Cost(0, shelf.find("dynamicrafter-1024").size + int(settings.feature_budget_gb * 1e9))
 
     def __call__(self, clips: Iterator[DepthClip]) -> Iterator[StereoClip]:
         shot = _Waiting([], [None, None])

@@ -16,7 +16,7 @@ import numpy as np
 from stereocast.errors import UsageError
 from stereocast.pictures.devices import to_host
 from stereocast.pictures.planes import planes
-from stereocast.pipeline.stages import DepthClip
+from stereocast.pipeline.stages import Cost, DepthClip
 from stereocast.settings import StereoSettings
 from stereocast.stereo import comfort, edges, frame_edge
 from stereocast.stereo.plates import AHEAD, Plates, look_ahead, motion, small
@@ -108,6 +108,14 @@ class WarpSynthesizer:
         self._window = frame_edge.FloatingWindow()
         self._plates: dict[str, Plates] = {"left": Plates(), "right": Plates()}
         self._last_luma: Array | None = None
+
+    @classmethod
+    def cost(cls, settings: StereoSettings, info: StreamInfo) -> Cost:
+        """The frames that are looked ahead; buffers of each thread; a former view of each eye for `best`."""
+        pixels = info.width * info.height
+        buffers = min(8, os.cpu_count() or 1) * 10 * pixels
+        plates = 2 * AHEAD * 4 * pixels if settings.fill == "best" else 0
+        return Cost(look_ahead(settings), buffers + plates)
 
     def __call__(self, clips: Iterator[DepthClip]) -> Iterator[StereoClip]:
         """Clips come out as they came in, `overlap` frames left out."""

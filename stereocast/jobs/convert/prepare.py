@@ -1,15 +1,14 @@
 """What is decided before `convert` starts: the source is opened, the plan made and checked."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from stereocast import catalog, registry
 from stereocast.depth import choice
 from stereocast.jobs import assembly, plan
-from stereocast.jobs.plan import CLIP_FRAMES, Plan
+from stereocast.jobs.plan import Plan
 from stereocast.media import bars, reader
 from stereocast.settings import ConvertSettings
-from stereocast.stereo.plates import look_ahead
 from stereocast.types import Layout
 
 
@@ -51,9 +50,8 @@ def _film(name: str, output: Path | str | None, settings: ConvertSettings, sourc
     pack = assembly.packer(settings, info)
     packed = plan.packed_info(info, form, pack.shape(info.height, info.width), profile.pixel_format)
     depth, reason = ("file", "") if Path(settings.depth).exists() else choice.resolve(settings)
-    waiting = 2 * CLIP_FRAMES + choice.held(depth, settings)
-    stages = {"segmenter": CLIP_FRAMES + 2, "depth": waiting, "synthesis": 2 * CLIP_FRAMES + look_ahead(settings)}
-    bill = plan.memory_bill(info, packed, stages)
+    held = plan.Held(*assembly.costs(settings, info, depth), pack.own_bytes(info.height, info.width))
+    bill = plan.memory_bill(info, packed, profile, replace(held, scale=settings.scale))
     notes: tuple[str, ...] = ("HDR is tone-mapped to SDR",) if source.tone_mapped else ()
     if reason:
         notes += (f"depth: {depth} ({reason})",)
