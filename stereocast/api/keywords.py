@@ -86,7 +86,7 @@ class StereoKeywords(ScreenKeywords, total=False):
     fill: Literal["fast", "best"]
     border: Literal["fill", "paper", "crop", "scale"]
     window_guard: bool
-    synth: Literal["warp", "stereocrafter-zero"]
+    synth: str
     disparity: str | PathLike[str] | None
     full_view: bool
 
@@ -108,6 +108,7 @@ class DepthKeywords(TypedDict, total=False):
     depth_downsample: Literal[1, 2, 4]
     propagate: bool
     smooth: float
+    motion: Literal["auto", "off"]
 
 
 class DepthFileKeywords(TypedDict, total=False):

@@ -160,6 +160,8 @@ class DepthSettings(Settings):
     """Average depth along optical flow (disparity propagation): calmer depth on small, fast objects."""
     smooth: float = Field(0.8, ge=0, lt=1)
     """Temporal smoothing of depth along motion: 0 = none."""
+    motion: Literal["auto", "off"] = "auto"
+    """Correct the estimated depth by the parallax of a moving camera, where the film shows any."""
 
 
 class DepthFileSettings(Settings):
