@@ -50,7 +50,7 @@ def _ramp(value: float, low: float, high: float) -> float:
     return float(min(1.0, max(0.0, (value - low) / (high - low))))
 
 
-class Look:
+class Parallax:
     """Reads depth out of the motion between two pictures. It keeps nothing but the flow's work space."""
 
     def __init__(self) -> None:
@@ -183,7 +183,7 @@ class MotionFusion:
     """The state of one shot: evidence and the correction that comes of it, both carried along the flow."""
 
     def __init__(self) -> None:
-        self._look = Look()
+        self._look = Parallax()
         self._steady = Flow("ultrafast", finest=1)
         self.begin()
 
