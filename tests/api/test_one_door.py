@@ -24,7 +24,7 @@ TEXTS = {  # options whose words or numbers can't be guessed from their type
     "preset": "3dtv", "encoder": "x264", "out_format": "mkv", "start": "0.1", "end": "0.3", "duration": "0.1",
     "audio": "0", "subs": "none", "depth": "embedded", "device": "cpu", "ray_address": "auto", "prompt": "zoom in",
     "weights": ["x.safetensors"], "disparity": "none.npz", "depth_out": "depth.mkv", "end_image": "none.png",
-    "strength": 3.0, "convergence": 0.5, "depth_downsample": 2,
+    "strength": 3.0, "convergence": 0.5, "synth": "stereocrafter-zero", "depth_downsample": 2,
 }  # fmt: skip
 
 

@@ -97,15 +97,17 @@ def estimator_contract(make: Callable[[StreamInfo], DepthEstimator], pixel_forma
     closes(make(info(pixel_format)), film(4, pixel_format=pixel_format))
 
 
-def synthesizer_contract(make: Callable[[StreamInfo], StereoSynthesizer], pixel_format: PixelFormat) -> None:
+def synthesizer_contract(
+    make: Callable[[StreamInfo], StereoSynthesizer], pixel_format: PixelFormat, lengths: tuple[int, int] = (5, 4)
+) -> None:
     """Shapes, formats, times, what goes on from the clip, cuts, determinism, cancelling."""
     stage = make(info(pixel_format))
     assert isinstance(stage, StereoSynthesizer)
     assert stage.held >= 0
-    clips = film(5, 4, pixel_format=pixel_format)
+    clips = film(*lengths, pixel_format=pixel_format)
     made = list(stage(with_depth(clips)))
     assert all(isinstance(clip, StereoClip) for clip in made)
-    assert np.concatenate([clip.pts for clip in made]).tolist() == list(range(9))
+    assert np.concatenate([clip.pts for clip in made]).tolist() == list(range(sum(lengths)))
     assert [clip.shot.number for clip in made if clip.first] == [0, 1]
     assert made[-1].last
     for clip in made:
@@ -121,7 +123,7 @@ def synthesizer_contract(make: Callable[[StreamInfo], StereoSynthesizer], pixel_
         for n, t in enumerate(clip.pts)
     ]
     assert all(changed), "both views are the source"
-    again = list(make(info(pixel_format))(with_depth(film(5, 4, pixel_format=pixel_format))))
+    again = list(make(info(pixel_format))(with_depth(film(*lengths, pixel_format=pixel_format))))
     for a, b in zip(made, again, strict=True):
         assert np.array_equal(a.left, b.left)
         assert np.array_equal(a.right, b.right)
@@ -129,7 +131,7 @@ def synthesizer_contract(make: Callable[[StreamInfo], StereoSynthesizer], pixel_
     alone = list(make(info(pixel_format))(with_depth(second)))
     for a, b in zip([clip for clip in made if clip.shot.number == 1], alone, strict=True):
         assert np.array_equal(a.right, b.right), "a shot's views depend on the one before it"
-    closes(make(info(pixel_format)), list(with_depth(film(4, pixel_format=pixel_format))))
+    closes(make(info(pixel_format)), list(with_depth(film(lengths[1], pixel_format=pixel_format))))
 
 
 def packer_contract(packer: Packer, pixel_format: PixelFormat) -> None:
