@@ -161,7 +161,7 @@ class ZeroSynthesizer:
             inputs = inputs_of(config, noise, settings.seed, place, model.device)
             x = finished(sampler, small, inputs, held)
             self._latents.append(x)
-            rgb = ((model.decode(x)[0].clamp(-1, 1) + 1) / 2).permute(1, 2, 3, 0).cpu().numpy()
+            rgb = to_host(((model.decode(x)[0].clamp(-1, 1) + 1) / 2).permute(1, 2, 3, 0))
             views.append(rgb[:count])
         return views
 

@@ -141,3 +141,9 @@ def test_help_is_light() -> None:
 def test_no_module_has_two_names_of_shelves() -> None:
     assert not (PACKAGE / "encoders").exists()
     assert not (PACKAGE / "presets").exists()
+
+
+def test_arrays_come_back_from_a_device_in_one_place() -> None:
+    for path in MODULES:
+        if path != PACKAGE / "pictures/devices.py":
+            assert ".cpu().numpy()" not in path.read_text("utf-8"), f"{path}: use devices.to_host"
