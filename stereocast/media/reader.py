@@ -159,10 +159,7 @@ class VideoSource:
         except StopIteration:
             if self.options.start:
                 raise UsageError(f"--start {float(self.options.start):g}: {self.name} ends before that") from None
-            raise SourceError(f"{self.name}: no frame could be decoded ({self._codec()})") from None
-
-    def _codec(self) -> str:
-        return str(self.stream.codec_context.name)
+            raise SourceError(f"{self.name}: no frame could be decoded ({self.stream.codec_context.name})") from None
 
     def _describe(self, frame: Any) -> StreamInfo:
         colour = colours.of_frame(frame)
@@ -336,9 +333,15 @@ class VideoSource:
             image = colours.tone_map(image, self._source_format, self._source_colour, self._hdr)
         return planes.resize_picture(image, self.info.height, self.info.width, self.info.pixel_format)
 
-    def retarget(self, pixel_format: PixelFormat) -> None:
-        """Gives frames of another format; before the first one is read (a pipe can't be opened twice)."""
-        self.options = replace(self.options, pixel_format=pixel_format)
+    def retarget(
+        self, *, pixel_format: PixelFormat | None = None, crop: tuple[int, int, int, int] | None = None
+    ) -> None:
+        """Gives frames of another format, or without bars; before the first one is read. Nothing is opened again."""
+        self.options = replace(
+            self.options,
+            pixel_format=pixel_format or self.options.pixel_format,
+            crop=crop if crop and any(crop) else self.options.crop,
+        )
         self.info = self._describe(self._head)
 
     def as_still(self) -> ImageSource:

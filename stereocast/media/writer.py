@@ -268,7 +268,7 @@ class _PyavEncoder:
 
     def __init__(self, output: Any, options: SinkOptions) -> None:
         info, profile = options.info, options.profile
-        extra = profiles.options(profile, options.quality)
+        extra = profile.private(options.quality)
         if profile.codec == "libx265":
             own = ":".join(filter(None, (extra.get("x265-params", ""), colours.x265_params(info.hdr, info.colour))))
             extra = {**extra, "x265-params": own}

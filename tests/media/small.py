@@ -8,15 +8,16 @@ from typing import Any
 import av
 import numpy as np
 
-from stereocast.cli.convert import settings_for
+from stereocast.catalog import settle
 from stereocast.jobs.convert import job
+from stereocast.settings import ConvertSettings
 from tests.films import number_of, picture
 
 SIZE = (96, 192)
 
 
 def convert(source: Path | str, output: Path | str | None = None, **flags: object) -> job.Converted:
-    made, reader = job.prepare(str(source), output, settings_for(flags))
+    made, reader = job.prepare(str(source), output, settings(**flags))
     return job.convert(made, reader)
 
 
@@ -132,4 +133,4 @@ def numbered_film(
 
 def settings(**flags: object) -> Any:
     """Settings of `convert`, as its flags give them."""
-    return settings_for(flags)
+    return settle(ConvertSettings, flags)
