@@ -59,21 +59,23 @@ def build(called: str | None = None) -> typer.Typer:
     return app
 
 
-def _keep_memory_low() -> None:
-    """Tells glibc to give large blocks back: pictures pass through many threads, whose heaps would each keep some."""
+def _keep_pages() -> None:
+    """Tells glibc to keep the memory of pictures that FFmpeg and the encoder ask for again and again, in few heaps:
+    what goes back to the system comes again as fresh pages, each of which costs a fault."""
     if sys.platform != "linux":
         return
     import ctypes
 
     with contextlib.suppress(OSError, AttributeError):  # not every Linux has glibc
         libc = ctypes.CDLL(None)
-        for option, value in ((-8, 2), (-3, 1 << 20), (-1, 1 << 20)):  # M_ARENA_MAX, M_MMAP_THRESHOLD, M_TRIM_THRESHOLD
+        arenas, mmap_threshold, trim_threshold, top_pad = (-8, 2), (-3, 32 << 20), (-1, 64 << 20), (-2, 1 << 20)
+        for option, value in (arenas, mmap_threshold, trim_threshold, top_pad):
             libc.mallopt(option, value)
 
 
 def main() -> None:
     """Entry point of `stereocast`."""
-    _keep_memory_low()
+    _keep_pages()
     os.environ.setdefault("SVT_LOG", "1")  # SVT-AV1 prints to the terminal otherwise
     called = next((word for word in sys.argv[1:] if not word.startswith("-")), "")
     sys.exit(build(called)(prog_name="stereocast"))

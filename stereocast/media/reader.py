@@ -22,6 +22,7 @@ from stereocast.errors import SourceError, UsageError
 from stereocast.media import colour as colours
 from stereocast.media import probe, timing
 from stereocast.pictures import planes
+from stereocast.pictures.pool import Pool
 from stereocast.types import Array, Clip, Colour, Frame, PixelFormat, StreamInfo
 
 log = logging.getLogger(__name__)
@@ -56,6 +57,7 @@ class VideoSource:
         self._queues: list[deque[Any]] = []  # packets of the other streams, in file order
         self._early: list[Any] | None = []  # those that came before anybody asked
         self.damaged = 0
+        self._pool = Pool()
         self.container = probe.open_input(name)
         self._closed = False
         try:
@@ -247,7 +249,9 @@ class VideoSource:
             ]
         if any(self._pad):
             parts[0] = np.pad(parts[0], ((0, self._pad[0]), (0, self._pad[1])), "edge")
-        image = np.concatenate([part.reshape(-1) for part in parts]).reshape(-1, parts[0].shape[1])
+        image = self._pool.empty((parts[0].shape[0] * 3 // 2, parts[0].shape[1]), parts[0].dtype)
+        for target, part in zip(planes.planes(image), parts, strict=True):
+            target[...] = part
         if self.tone_mapped:
             image = colours.tone_map(image, self._source_format, self._source_colour, self._hdr)
         return planes.resize_picture(image, self.info.height, self.info.width, self.info.pixel_format)
