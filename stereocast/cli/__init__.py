@@ -1,6 +1,5 @@
 """The command line: flags to settings, progress, exit codes. The only user of typer and rich."""
 
-import contextlib
 import os
 import sys
 from importlib import import_module
@@ -59,23 +58,11 @@ def build(called: str | None = None) -> typer.Typer:
     return app
 
 
-def _keep_pages() -> None:
-    """Tells glibc to keep the memory of pictures that FFmpeg and the encoder ask for again and again, in few heaps:
-    what goes back to the system comes again as fresh pages, each of which costs a fault."""
-    if sys.platform != "linux":
-        return
-    import ctypes
-
-    with contextlib.suppress(OSError, AttributeError):  # not every Linux has glibc
-        libc = ctypes.CDLL(None)
-        arenas, mmap_threshold, trim_threshold, top_pad = (-8, 2), (-3, 32 << 20), (-1, 64 << 20), (-2, 1 << 20)
-        for option, value in (arenas, mmap_threshold, trim_threshold, top_pad):
-            libc.mallopt(option, value)
-
-
 def main() -> None:
     """Entry point of `stereocast`."""
-    _keep_pages()
+    from stereocast.pictures.pages import keep_pages
+
+    keep_pages()
     os.environ.setdefault("SVT_LOG", "1")  # SVT-AV1 prints to the terminal otherwise
     called = next((word for word in sys.argv[1:] if not word.startswith("-")), "")
     sys.exit(build(called)(prog_name="stereocast"))

@@ -117,7 +117,7 @@ def _grey_picture(grey: Array, pixel_format: PixelFormat, colour: Colour) -> Arr
     """Grey in 0..1 (float32 [H, W]) as a picture of that format."""
     if not pixel_format.planar:
         return planes.from_rgb(np.repeat(grey[..., None], 3, 2), pixel_format, colour)
-    out = planes.blank(*grey.shape, pixel_format, colour)
+    out = planes.blank(grey.shape[0], grey.shape[1], pixel_format, colour)
     black, span, _, _ = planes.levels(pixel_format.bits, colour.full_range)
     planes.planes(out)[0][...] = np.rint(grey * np.float32(span) + np.float32(black))
     return out
