@@ -26,7 +26,6 @@ import av
 from bench import film
 from stereocast import catalog
 from stereocast.catalog import EncoderProfile
-from stereocast.media import profile as profiles
 
 ROOT = Path(__file__).resolve().parent.parent
 SHARED = Path(os.environ.get("STEREOCAST_SHARED", ROOT.parent / "shared"))
@@ -96,7 +95,7 @@ def _encoder(encoder: EncoderProfile, height: int, width: int) -> Any:
     context.height, context.width = height, width
     context.pix_fmt, context.time_base = encoder.pixel_format.value, Fraction(1, film.RATE)
     context.framerate, context.gop_size = Fraction(film.RATE), 2 * film.RATE
-    context.options = profiles.options(encoder, None)
+    context.options = encoder.private()
     return context
 
 
@@ -147,25 +146,25 @@ def ceiling(clip: Path, encoder: str, count: int) -> dict[str, Any]:
 
 def stages(clip: Path, encoder: str, extra: list[str]) -> dict[str, float]:
     """CPU ms a frame of each stage: the chain is run as far as each of them, and what comes on top is its share."""
-    from stereocast.cli.convert import settings_for
     from stereocast.jobs import assembly
     from stereocast.jobs.convert.prepare import prepare
     from stereocast.jobs.plan import CLIP_FRAMES
     from stereocast.pipeline.chain import chain
+    from stereocast.settings import ConvertSettings
     from stereocast.shots.clips import Clipper
 
     parser = argparse.ArgumentParser()
     parser.add_argument("--format")
     parser.add_argument("--preset")
     flags = {name: value for name, value in vars(parser.parse_args(extra)).items() if value}
-    settings = settings_for({**flags, "encoder": encoder, "overwrite": True})
+    settings = catalog.settle(ConvertSettings, {**flags, "encoder": encoder, "overwrite": True})
     output, spent = clip.with_suffix(".staged.mp4"), {}
     names = ("reading", "depth", "synthesis", "packing")
     before = 0.0
     for last in range(len(names)):
         made, source = prepare(str(clip), output, settings)
         line: list[Any] = [
-            assembly.estimator(settings, made.info), assembly.synthesizer(settings, made.info), assembly.packer(settings, made.info),
+            assembly.estimator(settings, made.info), assembly.synthesizer(settings, made.info, made.preset.screen_fov_deg), assembly.packer(settings, made.info),
         ][:last]  # fmt: skip
         begun, count = time.process_time(), 0
         with chain(iter(source), Clipper(CLIP_FRAMES), *line) as items:

@@ -21,7 +21,6 @@ import numpy as np
 from bench import film
 from bench.convert import SHARED
 from stereocast import catalog
-from stereocast.media import profile as profiles
 from stereocast.settings import ConvertSettings
 
 PROFILES = ("x264:19,20,21", "x264-fast:17,19,21", "svtav1:26,32,38", "x265:20,23,26")
@@ -38,7 +37,7 @@ def packed(work: Path, size: int, seconds: int) -> list[Any]:
     settings = ConvertSettings(overwrite=True)
     made, source = prepare(str(clip), work / "out.mp4", settings)
     stages = (
-        assembly.estimator(settings, made.info), assembly.synthesizer(settings, made.info), assembly.packer(settings, made.info),
+        assembly.estimator(settings, made.info), assembly.synthesizer(settings, made.info, made.preset.screen_fov_deg), assembly.packer(settings, made.info),
     )  # fmt: skip
     with chain(iter(source), Clipper(2), *stages) as clips:
         pictures = [picture.copy() for clip in clips for picture in clip.frames]
@@ -55,7 +54,7 @@ def encoded(
     context.height, context.width = pictures[0].shape[0] * 2 // 3, pictures[0].shape[1]
     context.pix_fmt, context.time_base = chosen.pixel_format.value, Fraction(1, film.RATE)
     context.framerate, context.gop_size, context.thread_count = Fraction(film.RATE), 2 * film.RATE, threads
-    context.options = {**profiles.options(chosen, quality), **more}
+    context.options = {**chosen.private(quality), **more}
     begun, packets = time.process_time(), []
     for number, picture in enumerate(pictures):
         frame = av.VideoFrame.from_ndarray(picture, format="yuv420p").reformat(format=chosen.pixel_format.value)

@@ -256,9 +256,15 @@ class VideoSource:
             image = colours.tone_map(image, self._source_format, self._source_colour, self._hdr)
         return planes.resize_picture(image, self.info.height, self.info.width, self.info.pixel_format)
 
-    def retarget(self, pixel_format: PixelFormat) -> None:
-        """Gives frames of another format; before the first one is read (a pipe can't be opened twice)."""
-        self.options = replace(self.options, pixel_format=pixel_format)
+    def retarget(
+        self, *, pixel_format: PixelFormat | None = None, crop: tuple[int, int, int, int] | None = None
+    ) -> None:
+        """Gives frames of another format, or without bars; before the first one is read. Nothing is opened again."""
+        self.options = replace(
+            self.options,
+            pixel_format=pixel_format or self.options.pixel_format,
+            crop=crop if crop and any(crop) else self.options.crop,
+        )
         self.info = self._describe(self._head)
 
     def share_packets(self) -> deque[Any]:

@@ -20,7 +20,6 @@ import numpy as np
 from stereocast.catalog import EncoderProfile
 from stereocast.errors import SinkError
 from stereocast.media import colour as colours
-from stereocast.media import profile as profiles
 from stereocast.media import sei, spatial, timing
 from stereocast.media.passthrough import Passthrough
 from stereocast.media.reader import write_image
@@ -279,7 +278,7 @@ class _PyavEncoder:
 
     def __init__(self, output: Any, options: SinkOptions) -> None:
         info, profile = options.info, options.profile
-        extra = profiles.options(profile, options.quality)
+        extra = profile.private(options.quality)
         if profile.codec == "libx265":
             own = ":".join(filter(None, (extra.get("x265-params", ""), colours.x265_params(info.hdr, info.colour))))
             extra = {**extra, "x265-params": own}

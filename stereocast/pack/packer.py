@@ -17,6 +17,10 @@ class FlatPacker:
         self.format = form
         self._pool = Pool()
 
+    def own_bytes(self, height: int, width: int) -> int:
+        """Nothing beside the picture."""
+        return 0
+
     def shape(self, height: int, width: int) -> tuple[int, int]:
         """(height, width) of the packed picture for views of that size."""
         return layouts.shape(self.format.layout, height, width)

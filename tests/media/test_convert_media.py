@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 
 from stereocast import registry
-from stereocast.cli.convert import settings_for
+from stereocast.catalog import settle
 from stereocast.errors import SinkError, SourceError, UsageError
 from stereocast.jobs.convert import job
 from stereocast.media.writer import part_path
 from stereocast.pipeline.progress import Progress
+from stereocast.settings import ConvertSettings
 from tests.films import make_film, number_of, read_film
 
 
@@ -23,7 +24,7 @@ def small_stages(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def convert(source: Path | str, output: Path | str | None = None, **flags: object) -> job.Converted:
-    made, reader = job.prepare(str(source), output, settings_for(flags))
+    made, reader = job.prepare(str(source), output, settle(ConvertSettings, flags))
     return job.convert(made, reader)
 
 
@@ -208,7 +209,7 @@ def test_hls_and_fragments(tmp_path: Path) -> None:
 
 def test_part_file_is_readable_when_the_writer_dies(tmp_path: Path) -> None:
     source = make_film(tmp_path / "in.mp4", frames=24 * 12, size=(64, 128))
-    made, reader = job.prepare(str(source), tmp_path / "out.mp4", settings_for({}))
+    made, reader = job.prepare(str(source), tmp_path / "out.mp4", settle(ConvertSettings, {}))
     copied = tmp_path / "copy.mp4"
 
     def after_ten_seconds(progress: Progress) -> None:

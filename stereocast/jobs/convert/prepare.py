@@ -1,60 +1,67 @@
 """What is decided before `convert` starts: the source is opened, the plan made and checked."""
 
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from stereocast import catalog, registry
 from stereocast.depth import choice
 from stereocast.jobs import assembly, plan
-from stereocast.jobs.plan import CLIP_FRAMES, Plan
-from stereocast.media import reader
+from stereocast.jobs.plan import Plan
+from stereocast.media import bars, reader
 from stereocast.settings import ConvertSettings
-from stereocast.stereo.plates import look_ahead
 from stereocast.types import Layout
 
 
-def prepare(name: str, output: Path | str | None, settings: ConvertSettings) -> tuple[Plan, Any]:
-    """Decides everything before work starts. Returns the plan and the open source (the caller closes it).
+@dataclass(frozen=True, slots=True)
+class ConvertPlan(Plan):
+    """The plan of a conversion: its settings say what is read and how views are made, too."""
 
-    Raises UsageError, SourceError, SinkError, LimitExceeded.
+    settings: ConvertSettings
+
+
+def prepare(
+    name: str, output: Path | str | None, settings: ConvertSettings
+) -> tuple[ConvertPlan, reader.VideoSource | reader.ImageSource]:
+    """Decides everything before work starts; nothing is written. Returns the plan and the open source (the caller
+    closes it). Raises UsageError, SourceError, SinkError, LimitExceeded, ExtraMissing.
     """
-    preset, form = catalog.preset(settings.preset), plan.stereo_format(settings)
     _check_names(settings)
-    source = reader.open_source(name, assembly.read_options(settings, None, name))
+    source = reader.open_source(name, assembly.read_options(settings))
     try:
         if isinstance(source, reader.ImageSource):
-            return _prepare_still(name, output, settings, source), source
-        profile = plan.choose_encoder(settings, preset, source.info)
-        if source.info.pixel_format is not profile.pixel_format:
-            if name == "-":
-                source.retarget(profile.pixel_format)
-            else:
-                source.close()
-                source = reader.open_source(name, assembly.read_options(settings, profile.pixel_format, name))
-        container = plan.container_of(settings, output)
-        target = "-" if output == "-" else plan.output_path(
-            name, None if output is None else Path(output), form, plan.default_suffix(container, name, still=False)
-        )  # fmt: skip
-        info = source.info
-        pack = assembly.packer(settings, info)
-        packed = plan.packed_info(info, form, pack.shape(info.height, info.width), profile.pixel_format)
-        depth, reason = ("file", "") if Path(settings.depth).exists() else choice.resolve(settings)
-        waiting = 2 * CLIP_FRAMES + choice.held(depth, settings)
-        stages = {"segmenter": CLIP_FRAMES + 2, "depth": waiting, "synthesis": 2 * CLIP_FRAMES + look_ahead(settings)}
-        bill = plan.memory_bill(info, packed, stages)
-        notes: tuple[str, ...] = ("HDR is tone-mapped to SDR",) if source.tone_mapped else ()
-        if reason:
-            notes += (f"depth: {depth} ({reason})",)
-        if form.layout is Layout.SPATIAL and target != "-":
-            notes += (plan.multiview_note(Path(target), preset),)
-        made = Plan(name, target, settings, preset, form, info, packed, container, profile, notes, bill)
-        plan.check_output(made.outputs, name, overwrite=settings.overwrite or container == "hls")
-        plan.check_limits(made)
-        plan.check_disk(made)
-        return made, source
+            return _still(name, output, settings, source), source
+        return _film(name, output, settings, source), source
     except BaseException:
         source.close()
         raise
+
+
+def _film(name: str, output: Path | str | None, settings: ConvertSettings, source: reader.VideoSource) -> ConvertPlan:
+    preset, form = catalog.preset(settings.preset), plan.stereo_format(settings)
+    if settings.crop == "auto" and name != "-":
+        source.retarget(crop=bars.detect(name))
+    profile = plan.choose_encoder(settings, preset, source.info, tonemap=settings.tonemap)
+    source.retarget(pixel_format=profile.pixel_format)
+    container = plan.container_of(settings, output)
+    target = "-" if output == "-" else plan.output_path(
+        name, None if output is None else Path(output), form, plan.default_suffix(container, name, still=False)
+    )  # fmt: skip
+    info = source.info
+    pack = assembly.packer(settings, info)
+    packed = plan.packed_info(info, form, pack.shape(info.height, info.width), profile.pixel_format)
+    depth, reason = ("file", "") if Path(settings.depth).exists() else choice.resolve(settings)
+    held = plan.Held(*assembly.costs(settings, info, depth), pack.own_bytes(info.height, info.width))
+    bill = plan.memory_bill(info, packed, profile, replace(held, scale=settings.scale))
+    notes: tuple[str, ...] = ("HDR is tone-mapped to SDR",) if source.tone_mapped else ()
+    if reason:
+        notes += (f"depth: {depth} ({reason})",)
+    if form.layout is Layout.SPATIAL and target != "-":
+        notes += (plan.multiview_note(Path(target), preset),)
+    made = ConvertPlan(name, target, settings, preset, form, info, packed, container, profile, notes, bill)
+    plan.check_output(made.outputs, name, overwrite=settings.overwrite or container == "hls")
+    plan.check_limits(made)
+    plan.check_disk(made)
+    return made
 
 
 def _check_names(settings: ConvertSettings) -> None:
@@ -62,15 +69,16 @@ def _check_names(settings: ConvertSettings) -> None:
     if not Path(settings.depth).exists():
         choice.resolve(settings)
     registry.find(registry.SYNTH, "synthesis", settings.synth)
+    registry.find(registry.ENGINES, "engine", settings.engine)
 
 
-def _prepare_still(name: str, output: Path | str | None, settings: ConvertSettings, source: reader.ImageSource) -> Plan:
+def _still(name: str, output: Path | str | None, settings: ConvertSettings, source: reader.ImageSource) -> ConvertPlan:
     form, info = plan.stereo_format(settings), source.info
     suffix = plan.default_suffix("", name, still=True)
     target = plan.output_path(name, None if output in (None, "-") else Path(str(output)), form, suffix)
     packed = plan.packed_info(
         info, form, assembly.packer(settings, info).shape(info.height, info.width), info.pixel_format
     )
-    made = Plan(name, target, settings, catalog.preset(settings.preset), form, info, packed, "image", None)
+    made = ConvertPlan(name, target, settings, catalog.preset(settings.preset), form, info, packed, "image", None)
     plan.check_output(made.outputs, name, overwrite=settings.overwrite)
     return made

@@ -5,15 +5,16 @@ Whatever ends it early, every stage is closed and the part file stays readable.
 
 from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import Any
 
 from stereocast.errors import SourceError
 from stereocast.jobs import assembly
 from stereocast.jobs.comfort import Comfort, Meter
 from stereocast.jobs.convert import resume
-from stereocast.jobs.plan import CLIP_FRAMES, Plan
+from stereocast.jobs.convert.prepare import ConvertPlan
+from stereocast.jobs.plan import CLIP_FRAMES
 from stereocast.pipeline.chain import Clock, chain, prefetch
 from stereocast.pipeline.progress import OnProgress, Progress, silent
+from stereocast.pipeline.stages import Source
 from stereocast.shots.clips import Clipper
 
 
@@ -21,14 +22,16 @@ from stereocast.shots.clips import Clipper
 class Converted:
     """What came out."""
 
-    plan: Plan
+    plan: ConvertPlan
     frames: int
     damaged: int  # packets of the source that couldn't be decoded
     seconds: dict[str, float]  # per stage
     comfort: Comfort | None = None
 
 
-def convert(made: Plan, source: Any, progress: OnProgress = silent, *, run: resume.Run | None = None) -> Converted:
+def convert(
+    made: ConvertPlan, source: Source, progress: OnProgress = silent, *, run: resume.Run | None = None
+) -> Converted:
     """Runs a plan of `prepare`; one with `resume` goes on where it stopped. Raises StereocastError."""
     clock = Clock()
     with ExitStack() as stack:
@@ -46,8 +49,8 @@ def convert(made: Plan, source: Any, progress: OnProgress = silent, *, run: resu
             Clipper(CLIP_FRAMES, number=run.number),
             prefetch,
             clock.stage("depth", assembly.estimator(made.settings, made.info)),
-            assembly.depth_recorder(made, stack),
-            clock.stage("synthesis", assembly.synthesizer(made.settings, made.info)),
+            assembly.depth_recorder(made.settings.depth_out, made.info, stack),
+            clock.stage("synthesis", assembly.synthesizer(made.settings, made.info, made.preset.screen_fov_deg)),
             meter,
             prefetch,
             clock.stage("packing", assembly.packer(made.settings, made.info)),

@@ -86,7 +86,7 @@ def _read(tasks: "Queue[str]") -> None:
 
 
 def answer(task: Task) -> dict[str, Any]:
-    """The result of a task, or the error of the film, as plain values."""
+    """The result of a task as plain values, or the film's error; defects come out as they are."""
     try:
         return {"result": work(task).table()}
     except StereocastError as error:
@@ -94,9 +94,9 @@ def answer(task: Task) -> dict[str, Any]:
 
 
 def result_of(answer: dict[str, Any]) -> Result:
-    """What a worker answered. Raises the film's error as the kind it was."""
+    """The result in an answer. Raises the error in it as the kind it was where the work was done."""
     if "error" in answer:
-        kind = getattr(errors, answer["kind"], StereocastError)
+        kind = getattr(errors, answer.get("kind", ""), StereocastError)
         raise kind.__new__(kind, answer["error"])
     return Result.of(answer["result"])
 
