@@ -22,6 +22,7 @@ from stereocast.media import colour as colours
 from stereocast.media import rate as rates
 from stereocast.media.stills import ImageSource, read_image, upright, write_image
 from stereocast.pictures import planes
+from stereocast.pictures.pool import Pool
 from stereocast.types import Array, Clip, Colour, Frame, PixelFormat, StreamInfo
 
 log = logging.getLogger(__name__)
@@ -64,6 +65,7 @@ class VideoSource:
         self._reading = False
         self.spool: Any = None  # the folder of standard input that was put into a file
         self.missing_s = 0.0  # known when all is read: what the container promised, and wasn't there
+        self._pool = Pool()
         self.container = probe.open_input(name)
         self._closed = False
         try:
@@ -328,7 +330,9 @@ class VideoSource:
             ]
         if any(self._pad):
             parts[0] = np.pad(parts[0], ((0, self._pad[0]), (0, self._pad[1])), "edge")
-        image = np.concatenate([part.reshape(-1) for part in parts]).reshape(-1, parts[0].shape[1])
+        image = self._pool.empty((parts[0].shape[0] * 3 // 2, parts[0].shape[1]), parts[0].dtype)
+        for target, part in zip(planes.planes(image), parts, strict=True):
+            target[...] = part
         if self.tone_mapped:
             image = colours.tone_map(image, self._source_format, self._source_colour, self._hdr)
         return planes.resize_picture(image, self.info.height, self.info.width, self.info.pixel_format)
