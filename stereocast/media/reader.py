@@ -65,9 +65,8 @@ class VideoSource:
         self._reading = False
         self.spool: Any = None  # the folder of standard input that was put into a file
         self.missing_s = 0.0  # known when all is read: what the container promised, and wasn't there
-        self._pool = Pool()
+        self._pool, self._closed = Pool(), False
         self.container = probe.open_input(name)
-        self._closed = False
         try:
             self.stream = probe.video_stream(self.container, name)
             self.stream.thread_type = "AUTO"
@@ -339,7 +338,7 @@ class VideoSource:
 
     def retarget(
         self, *, pixel_format: PixelFormat | None = None, crop: tuple[int, int, int, int] | None = None
-    ) -> None:
+    ) -> None:  # fmt: skip
         """Gives frames of another format, or without bars; before the first one is read. Nothing is opened again."""
         self.options = replace(
             self.options,
@@ -388,13 +387,8 @@ def _stamp(frame: Any) -> tuple[int | None, Fraction | None]:
 def concatenate(frames: list[Frame], **fields: Any) -> Clip:
     """Frames as one clip."""
     first = frames[0]
-    clip = Clip(
-        np.stack([frame.image for frame in frames]),
-        np.array([frame.pts for frame in frames], np.int64),
-        first.pixel_format,
-        first.colour,
-    )
-    return replace(clip, **fields)
+    ticks = np.array([frame.pts for frame in frames], np.int64)
+    return Clip(np.stack([frame.image for frame in frames]), ticks, first.pixel_format, first.colour, **fields)
 
 
 def open_source(name: str, options: ReadOptions | None = None) -> VideoSource | ImageSource:
