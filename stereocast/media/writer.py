@@ -277,9 +277,12 @@ class _PyavEncoder:
             extra = {**extra, **({"svtav1-params": own} if own else {})}
         self._options, self._settings, self.used = options, extra, False
         self.stream = output.add_stream(profile.codec, options=extra)
-        self._context = self._configured(self.stream.codec_context)
+        self._configured(
+            self.stream.codec_context
+        )  # writes the header, and encodes nothing: it lives as long as the file
         self.stream.time_base = info.time_base
         self._format = profile.pixel_format.value
+        self._context = self._fresh()
 
     def _configured(self, context: Any) -> Any:
         info, profile = self._options.info, self._options.profile
@@ -297,7 +300,7 @@ class _PyavEncoder:
         return context
 
     def encode(self, image: Any, pts: int, duration: int) -> list[Any]:
-        frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(image), format=self._format)
+        frame = _lent(np.ascontiguousarray(image), self._format)
         frame.pts, frame.time_base, frame.duration = pts, self._options.info.time_base, duration
         colours.apply(frame, self._options.info.colour)
         self.used = True
@@ -313,14 +316,24 @@ class _PyavEncoder:
 
     def restart(self) -> None:
         """After `flush`: a fresh encoder of the same kind; the stream's parameter sets stay as they are."""
+        self._context = self._fresh()
+        self.used = False
+
+    def _fresh(self) -> Any:
         context = av.CodecContext.create(self._options.profile.codec, "w")
         context.options = dict(self._settings)
         context.flags |= self.stream.codec_context.flags & av.codec.context.Flags.global_header
-        self._context = self._configured(context)
-        self.used = False
+        return self._configured(context)
 
     def close(self) -> None:
         """Nothing beyond the container."""
+
+
+def _lent(image: Any, pixel_format: str) -> Any:
+    """A picture as an encoder's frame: not copied where PyAV can lend it, which the encoder then keeps as long as it needs."""
+    if pixel_format == "yuv420p" and image.shape[0] % 6 == 0:  # PyAV takes an odd number of chroma rows for one less
+        return av.VideoFrame.from_numpy_buffer(image, format=pixel_format)
+    return av.VideoFrame.from_ndarray(image, format=pixel_format)
 
 
 def _encoder(output: Any, options: SinkOptions) -> Any:
