@@ -3,11 +3,14 @@
 from collections.abc import Iterator
 
 from stereocast import registry
+from stereocast.depth.ahead import HELD
 from stereocast.depth.propagate import REACH
 from stereocast.models import shelf, weights
 from stereocast.pictures import devices
 from stereocast.settings import ConvertSettings
 
+# DepthCrafter is run as published; what the user brings is taken as it is
+READS_NO_MOTION = ("depthcrafter", "file")
 _FREE = ("video-depth-anything-small", "depth-anything-v2-small")
 # Better, but slow without a GPU. DepthCrafter is never chosen for anybody: its terms forbid use in production.
 _ON_GPU = ("video-depth-anything-large", "video-depth-anything-base")
@@ -56,6 +59,8 @@ def _best(settings: ConvertSettings) -> tuple[str, str]:
 def held(name: str, settings: ConvertSettings) -> int:
     """About how many frames of the film wait for their depth, for the memory bill; windows may turn out smaller."""
     frames = REACH if settings.propagate else 0
+    if settings.motion == "auto" and name not in READS_NO_MOTION:
+        frames += HELD
     if name.startswith("video-depth-anything") and settings.depth_mode == "windows":
         frames += 40
     dissolves = bool(settings.dissolve) or settings.dissolve_sigma is not None

@@ -180,7 +180,10 @@ def _fit(r: Array, p: Array, w: Array) -> tuple[float, float, float]:
 
 
 class MotionFusion:
-    """The state of one shot: evidence and the correction that comes of it, both carried along the flow."""
+    """The state of one shot: evidence and the correction that comes of it, both carried along the flow.
+
+    A shot's first call brings at least LOOK_AHEAD frames or the whole shot; `ahead.fused` sees to that.
+    """
 
     def __init__(self) -> None:
         self._look = Look()

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from stereocast.depth import epipolar, motion
+from stereocast.depth import ahead, epipolar, motion
 from stereocast.depth.refine import MotionCorrection
 from stereocast.kernels import cpu_motion, reference
 from stereocast.types import Clip, DepthMap, PixelFormat
@@ -182,10 +182,49 @@ def test_a_cut_forgets():
     np.testing.assert_array_equal(fusion(other, ramp(12), [None] * 12), ramp(12))
 
 
-@pytest.mark.parametrize("length", [8, 12, 20])
-def test_the_length_of_clips_changes_nothing(length):
+def through(greys, prior, lengths):
+    """The film as one shot in clips of these lengths, the last one repeated, through the stage's opening."""
+
+    def estimates():
+        at = 0
+        sizes = [*lengths]
+        while at < len(greys):
+            size = sizes.pop(0) if len(sizes) > 1 else sizes[0]
+            part = greys[at : at + size]
+            frames = np.zeros((len(part), 2, 2, 3), np.uint8)
+            clip = Clip(frames, np.arange(at, at + len(part)), first=at == 0, last=at + len(part) == len(greys))
+            yield ahead.Estimate(clip, part, prior[at : at + len(part)], [None] * len(part), DepthMap)
+            at += len(part)
+
+    pairs = list(ahead.fused(estimates()))
+    assert np.concatenate([clip.pts for clip, _ in pairs]).tolist() == [*range(len(greys))]
+    return np.concatenate([depth.values for _, depth in pairs])
+
+
+@pytest.mark.parametrize("lengths", [[1], [2], [3], [8], [12], [20], [5, 2]])
+def test_how_frames_are_bundled_changes_nothing(lengths):
+    """The pipeline's clips have two frames, fewer than the way to a reference ahead."""
     greys, _ = travel()
-    np.testing.assert_array_equal(run(greys, ramp(20), length), run(greys, ramp(20), 10))
+    fused = through(greys, ramp(20), lengths)
+    assert np.abs(fused[0] - ramp(1)[0]).mean() > 0.02, "corrected from the first frame"
+    np.testing.assert_array_equal(fused, run(greys, ramp(20), 10))
+
+
+def test_one_reference_alone_does_not_open_a_shot():
+    """A fast first pair that nothing confirms: the shot begins as the estimator has it, whatever the clips."""
+    greys, _ = travel(2, 12.0)
+    film = greys + [pan(t) for t in range(14)]
+    for lengths in ([2], [16]):
+        np.testing.assert_array_equal(through(film, ramp(16), lengths)[:4], ramp(16)[:4])
+    alone = through(greys, ramp(2), [2])
+    assert np.abs(alone - ramp(2)).mean() > 0.02, "a film of two frames has but one"
+
+
+def test_clips_of_two_shots_are_held_and_given_out_in_order():
+    one, _ = travel(5, 2.0)
+    frames = np.zeros((5, 2, 2, 3), np.uint8)
+    made = [ahead.Estimate(Clip(frames, np.arange(5) + 5 * n), one, ramp(5), [None] * 5, DepthMap) for n in range(3)]
+    assert [int(clip.pts[0]) for clip, _ in ahead.fused(iter(made))] == [0, 5, 10]
 
 
 def test_camera_motion_is_recovered_with_a_fifth_of_the_points_moving_by_themselves():
