@@ -29,6 +29,8 @@ _FARTHER = 0.4  # trust in what lies farther than the estimator says: a walker w
 _SINK = 0.3  # share of the range by which a thing may be moved away from the viewer
 _SOFT = 0.04  # share of the range within which that trust changes
 _PRIOR = 0.005  # weight of the estimator in the mean
+_PRIOR_SPARSE = 0.05  # the same where few pixels carry evidence: a few edges say little about large plain walls
+_SPARSE = (0.25, 0.15)  # share of pixels with evidence from which that begins, and is whole
 _DECAY = 0.8  # of evidence from one look to the next
 _MOST = 2.0  # evidence doesn't grow beyond
 _RISE, _FALL = 0.34, 0.34  # how fast the correction eases in and out, per look
@@ -300,7 +302,8 @@ class MotionFusion:
         weight = weight * trust
         stack = np.stack([weight * (evidence - prior), weight]).astype(np.float32)
         cpu_motion.recursive_filter(stack, *crossing(grey, prior))
-        wanted = stack[0] / (stack[1] + _PRIOR)
+        sparse = _ramp(float(np.mean(self._state[::2, ::2, 2] > 0.05)), *_SPARSE)
+        wanted = stack[0] / (stack[1] + _PRIOR + sparse * (_PRIOR_SPARSE - _PRIOR))
         wanted = self._gain * np.where(wanted < 0, -_SINK * np.tanh(wanted / -_SINK), wanted)
         self._state[..., 0] = wanted if at_once else before + 0.5 * (wanted - before)
         if (

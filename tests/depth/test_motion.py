@@ -173,6 +173,66 @@ def test_subtitles_keep_the_depth_of_the_estimator_or_their_surroundings():
     assert (fused[10][text] - ramp(1)[0][text]).mean() > -0.1
 
 
+def with_patch(greys, patch, rows: slice, columns: slice):
+    """The film with `patch(t)` [H, W] shown in one part of the screen."""
+    out = []
+    for t, grey in enumerate(greys):
+        grey = grey.copy()
+        grey[rows, columns] = patch(t)[rows, columns]
+        out.append(grey)
+    return out
+
+
+def test_a_thing_that_moves_along_the_epipolar_lines_disturbs_itself_alone():
+    """It drives against the camera's travel and passes for something near: no geometry tells them apart."""
+    greys, _ = travel(20, 2.0)
+    mover = texture(8)
+    fused = run(with_patch(greys, lambda t: shifted(mover, 2.6 * t), slice(4, 20), slice(20, 60)), ramp(20))
+    assert (fused - ramp(20))[:, 6:18, 24:56].min() > -0.05, "it doesn't sink"
+    assert np.abs(fused - run(greys, ramp(20)))[:, 30:].mean() < 0.04
+    assert np.abs(np.diff(fused, axis=0)).mean((1, 2)).max() < 0.05
+
+
+def test_a_mirror_sinks_no_further_than_the_limit():
+    """What a mirror shows lies behind it, and moves as something far."""
+    greys, _ = travel(20, 2.0)
+    shown = texture(9)
+    fused = run(with_patch(greys, lambda t: shifted(shown, 0.2 * t), slice(50, 90), slice(20, 60)), ramp(20))
+    assert (fused - ramp(20))[:, 54:86, 24:56].min() > -motion._SINK
+    assert (fused - ramp(20))[:, 4:36, 4:60].mean() > -0.1, "nor does it take along what isn't it"
+
+
+@pytest.mark.parametrize("corner", [(slice(4, 20), slice(4, 40)), (slice(76, 92), slice(120, 156))])
+def test_a_logo_does_not_sink(corner):
+    greys, truth = travel(20, 2.0)
+    logo = cv2.putText(np.zeros((16, 36), np.uint8), "TV1", (1, 14), cv2.FONT_HERSHEY_SIMPLEX, 0.5, 255, 2) > 0
+    marked = [grey.copy() for grey in greys]
+    for grey in marked:
+        grey[corner][logo] = 255
+    fused = run(marked, ramp(20))
+    letters = np.zeros((H, W), bool)
+    letters[corner] = logo
+    assert (fused - run(greys, ramp(20)))[:, letters].mean() > -0.06
+    assert lifted(fused, truth, 9) > 0.1, "the rest gains as before"
+
+
+def test_sparse_evidence_weighs_less():
+    """A few sure edges don't decide over the plain wall between them."""
+    flat, prior = np.full((40, 60), 128, np.uint8), np.full((40, 60), 0.4, np.float32)
+    moved = []
+    for step in (1, 5):
+        fusion = motion.MotionFusion()
+        fusion._greys.append(flat)
+        weight = np.zeros_like(prior)
+        weight[::step, ::step] = 1
+        fusion._state = np.stack([np.zeros_like(prior), np.full_like(prior, 0.7), weight], -1)
+        fusion._gain = 1.0
+        fusion._correct(prior, flat, at_once=True)
+        moved.append(float(fusion._state[..., 0].mean()))
+    assert moved[0] > 0.28
+    assert moved[1] < 0.2
+
+
 def test_a_cut_forgets():
     one, _ = travel(12, 2.0)
     other = [pan(t) for t in range(12)]
