@@ -164,9 +164,10 @@ def stages(clip: Path, encoder: str, extra: list[str]) -> dict[str, float]:
     for last in range(len(names)):
         made, source = prepare(str(clip), output, settings)
         line: list[Any] = [
-            assembly.estimator(settings, made.info), assembly.synthesizer(settings, made.info, made.preset.screen_fov_deg),
+            assembly.estimator(settings, made.info),
+            assembly.synthesizer(settings, made.info, made.preset.screen_fov_deg),
             assembly.packer(settings, made.info),
-        ][:last]  # fmt: skip
+        ][:last]
         begun, count = time.process_time(), 0
         with chain(iter(source), Clipper(CLIP_FRAMES), *line) as items:
             for item in items:

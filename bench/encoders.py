@@ -37,9 +37,10 @@ def packed(work: Path, size: int, seconds: int) -> list[Any]:
     settings = ConvertSettings(overwrite=True)
     made, source = prepare(str(clip), work / "out.mp4", settings)
     stages = (
-        assembly.estimator(settings, made.info), assembly.synthesizer(settings, made.info, made.preset.screen_fov_deg),
-            assembly.packer(settings, made.info),
-    )  # fmt: skip
+        assembly.estimator(settings, made.info),
+        assembly.synthesizer(settings, made.info, made.preset.screen_fov_deg),
+        assembly.packer(settings, made.info),
+    )
     with chain(iter(source), Clipper(2), *stages) as clips:
         pictures = [picture.copy() for clip in clips for picture in clip.frames]
     source.close()

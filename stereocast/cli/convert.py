@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from stereocast.cli.options import fail, settled, with_settings
+from stereocast.cli.options import leave, settled, with_settings
 from stereocast.cli.progress import Bar
 from stereocast.errors import StereocastError, UsageError
 from stereocast.settings import (
@@ -151,8 +151,17 @@ def say_if_first() -> None:
 
 def _one(name: str, output: Path | None, settings: ConvertSettings, *, dry_run: bool, quiet: bool) -> dict[str, Any]:
     from stereocast import api
+    from stereocast.media import probe
+    from stereocast.pipeline.patience import interruptible
 
-    with api.prepare(name, output, settings) as ready:
+    try:
+        waits = probe.flows(name)
+        opened = (
+            interruptible(lambda: api.prepare(name, output, settings)) if waits else api.prepare(name, output, settings)
+        )
+    except KeyboardInterrupt:
+        leave("interrupted before anything was done")
+    with opened as ready:
         plan = ready.plan
         if dry_run:
             if not quiet:
@@ -168,7 +177,7 @@ def _one(name: str, output: Path | None, settings: ConvertSettings, *, dry_run: 
                 result = ready.run(bar)
         except KeyboardInterrupt:
             kept = ", ".join(map(str, ready.parts)) or "the output"
-            fail(f"interrupted; what is done is kept in {kept} (playable); run again with --resume to go on", 130)
+            leave(f"interrupted; what is done is kept in {kept} (playable); run again with --resume to go on")
     seconds = time.monotonic() - begun
     if not quiet:
         where = ", ".join(str(path) for path in plan.outputs) or "standard output"
@@ -183,6 +192,7 @@ def _one(name: str, output: Path | None, settings: ConvertSettings, *, dry_run: 
         **plan.summary(),
         "frames": result.frames,
         "damaged_packets": result.damaged,
+        "missing_s": round(result.missing_s, 3),
         "seconds": round(seconds, 3),
         "fps": round(result.frames / max(seconds, 1e-9), 2),
         "comfort": result.comfort.table() if result.comfort else None,

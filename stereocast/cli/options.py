@@ -2,11 +2,13 @@
 
 import inspect
 import logging
+import os
 import sys
+import threading
 from collections.abc import Callable, Iterable
 from enum import StrEnum
 from functools import wraps
-from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin
+from typing import Annotated, Any, Literal, NoReturn, TypeVar, get_args, get_origin
 
 import annotated_types
 import typer
@@ -141,10 +143,20 @@ def guarded(function: Callable[..., Any]) -> Callable[..., Any]:
     return with_settings()(function)
 
 
-def fail(message: str, code: int) -> None:
+def fail(message: str, code: int) -> NoReturn:
     """One line on standard error, and out."""
     print(f"stereocast: {message}", file=sys.stderr)
     raise typer.Exit(code)
+
+
+def leave(message: str) -> NoReturn:
+    """Ends the program after an interruption. Threads that wait for a server are left where they are: tearing down what
+    they use would crash."""
+    if any(thread.name in ("interruptible", "prefetch") for thread in threading.enumerate()):
+        print(f"stereocast: {message}", file=sys.stderr, flush=True)
+        sys.stdout.flush()
+        os._exit(130)
+    fail(message, 130)
 
 
 class _Lines(logging.Formatter):

@@ -75,3 +75,10 @@ def choose(wanted: str, candidates: Iterable[str]) -> EncoderProfile:
             return catalog.encoder(name)
         reasons.append(f"{name}: {reason}")
     raise SinkError(f"none of the preset's encoders opens here ({'; '.join(reasons)})")
+
+
+def reordering(profile: EncoderProfile) -> int:
+    """How many pictures at most are encoded before one that is shown earlier."""
+    if profile.via != "pyav" or profile.family in ("av1", "vp9", "ffv1"):
+        return 0  # no B-frames, or such that the codec itself hides
+    return 2 if profile.codec in ("libx264", "libx265") else 4  # two levels of B-frames; cards may build more

@@ -20,7 +20,9 @@ import numpy as np
 from stereocast.catalog import EncoderProfile
 from stereocast.errors import SinkError
 from stereocast.media import encoder, sei, spatial, timing
+from stereocast.media import profile as profiles
 from stereocast.media.encoder import FRAGMENT_S
+from stereocast.media.interleave import Interleaver
 from stereocast.media.passthrough import Passthrough
 from stereocast.media.reader import write_image
 from stereocast.pictures.planes import rgb
@@ -73,8 +75,6 @@ class VideoSink:
         self.frames = 0
         self._passthrough = passthrough
         self._durations = timing.Durations(options.info.rate, options.info.time_base)
-        self._dts: int | None = None
-        self._held: Any = None
         self._message = sei.message(options.form, options.profile.family) if options.sei and options.form else b""
         self._closed = False
         self.target = self._target()
@@ -90,8 +90,12 @@ class VideoSink:
             self._encoder.stream.metadata.update(options.tags)
             if passthrough is not None:
                 passthrough.attach(self._output, options.container)
+            self._output.start_encoding()
+            step = timing.nominal_step(options.info.rate, options.info.time_base)
+            decoding = timing.DecodingTimes(profiles.reordering(options.profile), step)
+            self._lanes = Interleaver(self._output, decoding, self._durations, matroska=options.container == "mkv")
         except (av.error.FFmpegError, OSError) as error:
-            raise self._failure(error) from error
+            raise self._failure(error, opening=True) from error
 
     def _target(self) -> Path | None:
         if self.path is None:
@@ -100,7 +104,7 @@ class VideoSink:
             try:
                 self.path.mkdir(parents=True, exist_ok=True)
             except OSError as error:
-                raise self._failure(error) from error
+                raise self._failure(error, opening=True) from error
             return self.path / "index.m3u8"
         return part_path(self.path)
 
@@ -137,7 +141,7 @@ class VideoSink:
         """Encodes the clip and muxes what has come out, sound included. Raises SinkError."""
         try:
             if self._passthrough is not None:
-                self._passthrough.drain(self._output)
+                self._passthrough.drain(self._lanes)
             for image, pts in zip(clip.frames, clip.pts, strict=True):
                 self._write_frame(image, int(pts), clip.shot)
         except (av.error.FFmpegError, OSError) as error:
@@ -156,31 +160,16 @@ class VideoSink:
         for packet in packets:
             if fresh and self._message:
                 packet = sei.with_message(packet, self._message, self.options.profile.family, av.Packet)
-            packet.dts = self._dts = timing.later(packet.dts, packet.pts, self._dts)
-            self._release(packet.dts)
-            self._held = packet
-
-    def _release(self, dts: int | None) -> None:
-        """Muxes the packet held back, which lasts until the next one's `dts`: the mp4 muxer moves the first frame of
-        a fragment to where the durations before it end, so they have to be exact."""
-        if self._held is None:
-            return
-        if dts is not None and self._held.dts is not None:
-            self._held.duration = dts - self._held.dts
-        elif not self._held.duration and self._durations.last is not None:
-            self._held.duration = self._durations.last[1]
-        packet, self._held = self._held, None
-        self._output.mux(packet)
+            self._lanes.picture(packet)
 
     def copy(self, packets: Iterable[Any], before: Callable[[Fraction], None] = lambda seconds: None) -> None:
         """Takes encoded frames as they are, before the first `write`; `before` is told the time of each in seconds,
         so that sound can be fetched that far. Raises SinkError."""
         try:
-            self._output.start_encoding()
             for packet in packets:
                 before(packet.dts * packet.time_base)
                 if self._passthrough is not None:
-                    self._passthrough.drain(self._output)
+                    self._passthrough.drain(self._lanes)
                 packet.stream = self._encoder.stream
                 self._mux([packet], fresh=False)
                 self._durations.seen(packet.pts, packet.duration or 0)
@@ -198,11 +187,11 @@ class VideoSink:
         try:
             if self._encoder.used:
                 self._mux(self._encoder.flush())
-            self._release(None)
             if self.options.splitter is not None:
                 self.options.splitter.end()
             if self._passthrough is not None:
-                self._passthrough.finish(self._output)
+                self._passthrough.finish(self._lanes)
+            self._lanes.finish()
             self._output.close()
             self._closed = True
             self._encoder.close()
@@ -228,9 +217,9 @@ class VideoSink:
     def _flush_quietly(self) -> None:
         if self._encoder.used:
             self._mux(self._encoder.flush())
-        self._release(None)
+        self._lanes.finish()
 
-    def _failure(self, error: Exception) -> SinkError:
+    def _failure(self, error: Exception, *, opening: bool = False) -> SinkError:
         where = self.path or "standard output"
         code = getattr(error, "errno", None)
         if code == errno.ENOSPC:
@@ -239,9 +228,10 @@ class VideoSink:
             )
         if code == errno.EPIPE:
             return SinkError("the reader of standard output went away")
-        if code in (errno.EACCES, errno.EPERM, errno.EROFS):
+        # FFmpeg gives the same numbers for reasons of its own, once the file is open
+        if code == errno.EROFS or (opening and code in (errno.EACCES, errno.EPERM)):
             return SinkError(f"{where} can't be written: permission denied")
-        if code == errno.ENOENT:
+        if opening and code == errno.ENOENT:
             return SinkError(f"{where} can't be written: no such folder")
         return SinkError(f"writing {where} failed: {getattr(error, 'strerror', None) or error}")
 

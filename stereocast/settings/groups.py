@@ -199,6 +199,8 @@ class NetworkSettings(DeviceSettings):
 class FileSettings(Settings):
     """What happens to a result that is there."""
 
+    spool: bool = False
+    """Put standard input into a temporary file first, for formats that can't be read from a pipe."""
     overwrite: bool = False
     """Replace an existing output."""
 

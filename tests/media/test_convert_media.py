@@ -4,6 +4,7 @@ import shutil
 from fractions import Fraction
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 
@@ -289,3 +290,15 @@ def test_depth_maps_of_different_sizes_are_refused(tmp_path: Path) -> None:
     source = make_film(tmp_path / "in.mp4", frames=12)
     with pytest.raises(SourceError, match="map 6 is 60x32, the first 64x32"):
         convert(source, tmp_path / "out.mp4", depth=str(maps))
+
+
+@pytest.mark.parametrize(("suffix", "codec"), [(".mkv", "srt"), (".mp4", "mov_text")])
+def test_the_last_cue_lengthens_nothing(tmp_path: Path, suffix: str, codec: str) -> None:
+    source = make_film(tmp_path / f"in{suffix}", subtitles=[codec], frames=24)
+    output = convert(source, tmp_path / "out.mp4").plan.outputs[0]
+    with av.open(str(output)) as film:
+        assert abs(film.duration / 1e6 - 1) < 0.01
+        track = film.streams.subtitles[0]
+        assert track.duration * track.time_base <= Fraction(101, 100)
+        ends = [(p.pts + p.duration) * p.time_base for p in film.demux(track) if p.size > 2]
+    assert [float(end) for end in ends] == pytest.approx([0.3, 0.6, 0.9], abs=0.002)

@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Iterator
+from functools import partial
 
 import pytest
 
@@ -76,3 +77,18 @@ def test_the_clock_leaves_waiting_out() -> None:
         list(items)
     assert clock.seconds["slow"] >= 0.09
     assert clock.seconds["fast"] < 0.05
+
+
+def test_a_reader_that_never_returns_is_left_behind() -> None:
+    release = threading.Event()
+
+    def stuck() -> Iterator[int]:
+        yield 1
+        release.wait(60)
+
+    source = stuck()
+    begun = time.monotonic()
+    with chain(source, partial(prefetch, patience_s=0.2)) as items:
+        assert next(items) == 1
+    assert time.monotonic() - begun < 10
+    release.set()
