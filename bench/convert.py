@@ -1,11 +1,11 @@
 """Speed and memory of the main job against what nobody can do without: decoding and encoding.
 
-    python -m bench convert [--part speed,memory,start,table] [--clip FILE] [--size 1080] [--against DIR] [--json]
+    python -m bench convert [--part speed,memory,start,table,packing] [--clip FILE] [--size 1080] [--against DIR] [--json]
 
 floor: FFmpeg decodes the film, lays each picture beside itself and encodes that with the same profile. ceiling: the
 encoder alone, fed with such pictures from memory. speed: both, the conversion, and CPU of each stage. memory: peak RSS
 of 3 s (one encoder), 10 s (after its first restart) and 60 s. start: seconds to the first frame that went to the
-encoder, with an empty cache of kernels and with a full one. table: every layout that matters. `--against` runs another
+encoder, with an empty cache of kernels and with a full one. table: every layout that matters. packing: that stage alone. `--against` runs another
 checkout on the same film in the same run. Everything measured is a process of its own.
 """
 
@@ -178,6 +178,32 @@ def stages(clip: Path, encoder: str, extra: list[str]) -> dict[str, float]:
     return spent
 
 
+def packing() -> dict[str, float]:
+    """CPU ms a frame of packing alone, one thread, two 1080p views of noise."""
+    import cv2
+    import numpy as np
+
+    from stereocast.pack.packer import FlatPacker
+    from stereocast.pack.projection import SpherePacker
+    from stereocast.types import Layout, PixelFormat, Projection, StereoClip, StereoFormat
+
+    cv2.setNumThreads(1)
+    random = np.random.default_rng(0)
+    left, right = (random.integers(16, 235, (2, 1620, 1920)).astype(np.uint8) for _ in range(2))
+    clip = StereoClip(left, right, np.arange(2), PixelFormat.YUV420P)
+    flat = (Layout.SBS, Layout.HALF_SBS, Layout.OU, Layout.HALF_OU, Layout.ANAGLYPH, Layout.ROW_INTERLACED)
+    packers: dict[str, Any] = {layout.value: FlatPacker(StereoFormat(layout)) for layout in flat}
+    packers["vr180"] = SpherePacker(StereoFormat(Layout.VR180, Projection.EQUIRECT_180, fov_deg=180.0), 2880)
+    report = {}
+    for name, packer in packers.items():
+        packer.pack(clip)
+        begun = time.process_time()
+        for _ in range(3):
+            packer.pack(clip)
+        report[name] = round((time.process_time() - begun) / 6 * 1000, 1)
+    return report
+
+
 def _child(what: str, *given: str) -> tuple[Any, dict[str, float]]:
     """A function of this module in a process of its own."""
     text, used = measured([sys.executable, "-m", "bench", "convert", "--child", what, *given])
@@ -245,7 +271,7 @@ def main(argv: list[str]) -> int:
     parser = argparse.ArgumentParser(
         prog="bench convert", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--part", default="speed,memory", help="speed, memory, start, table")
+    parser.add_argument("--part", default="speed,memory", help="speed, memory, start, table, packing")
     parser.add_argument(
         "--clip", type=Path, help="film to repeat (default: footage in ../shared, else a generated film)"
     )
@@ -263,10 +289,14 @@ def main(argv: list[str]) -> int:
     parts, report = options.part.split(","), {}
     with tempfile.TemporaryDirectory() as folder:
         work = Path(folder)
-        for tree in options.trees.values():  # compiles the kernels, outside of what is measured
+        for tree in (
+            options.trees.values() if parts != ["packing"] else ()
+        ):  # compiles the kernels, outside of what is measured
             warm = film.make(options.films, work / "warm.mp4", 360, 1)
             for extra in ([], ["--format", "anaglyph"], ["--preset", "youtube-vr180"]) if "table" in parts else ([],):
                 convert(warm, work / "warm_out.mp4", [*extra, *options.extra], tree)
+        if "packing" in parts:
+            report["packing"] = packing()
         if "speed" in parts or "start" in parts:
             clip = film.make(options.films, work / "short.mp4", options.size, options.short)
         if "speed" in parts:

@@ -19,9 +19,9 @@ import numpy as np
 
 from stereocast.catalog import EncoderProfile
 from stereocast.errors import SinkError
-from stereocast.media import colour as colours
+from stereocast.media import encoder, sei, spatial, timing
 from stereocast.media import profile as profiles
-from stereocast.media import sei, spatial, timing
+from stereocast.media.encoder import FRAGMENT_S
 from stereocast.media.interleave import Interleaver
 from stereocast.media.passthrough import Passthrough
 from stereocast.media.reader import write_image
@@ -30,7 +30,6 @@ from stereocast.types import PackedClip, Shot, StereoFormat, StreamInfo
 
 log = logging.getLogger(__name__)
 
-FRAGMENT_S = 2  # a fragment is never longer, so a crash costs little
 SUFFIXES = {"mp4": ".mp4", "mkv": ".mkv", "fmp4": ".mp4", "hls": ""}
 _MUXER = {"mp4": "mp4", "mkv": "matroska", "fmp4": "mp4", "hls": "hls"}
 
@@ -84,7 +83,10 @@ class VideoSink:
             self._output = av.open(
                 self._file(), "w", format=_MUXER[options.container], options=self._muxer_options(), io_open=opener
             )
-            self._encoder = _encoder(self._output, options)
+            self._encoder = encoder.opened(
+                self._output, options.info, options.profile, options.quality,
+                threads=options.threads, tagged=options.container != "mkv",
+            )  # fmt: skip
             self._encoder.stream.metadata.update(options.tags)
             if passthrough is not None:
                 passthrough.attach(self._output, options.container)
@@ -261,87 +263,6 @@ def _tagging_opener(form: StereoFormat) -> Callable[[str, int, dict[str, str]], 
         return open(path, "wb" if flags & 2 else "rb")
 
     return opened
-
-
-class _PyavEncoder:
-    """The bundled FFmpeg's encoders."""
-
-    def __init__(self, output: Any, options: SinkOptions) -> None:
-        info, profile = options.info, options.profile
-        extra = profile.private(options.quality)
-        if profile.codec == "libx265":
-            own = ":".join(filter(None, (extra.get("x265-params", ""), colours.x265_params(info.hdr, info.colour))))
-            extra = {**extra, "x265-params": own}
-        elif profile.codec == "libsvtav1":
-            own = ":".join(filter(None, (extra.get("svtav1-params", ""), colours.svtav1_params(info.hdr))))
-            extra = {**extra, **({"svtav1-params": own} if own else {})}
-        self._options, self._settings, self.used = options, extra, False
-        self.stream = output.add_stream(profile.codec, options=extra)
-        self._configured(
-            self.stream.codec_context
-        )  # writes the header, and encodes nothing: it lives as long as the file
-        self.stream.time_base = info.time_base
-        self._format = profile.pixel_format.value
-        self._context = self._fresh()
-
-    def _configured(self, context: Any) -> Any:
-        info, profile = self._options.info, self._options.profile
-        context.width, context.height = info.width, info.height
-        context.pix_fmt = profile.pixel_format.value
-        context.time_base = info.time_base
-        rate = info.rate or Fraction(30)
-        context.framerate = rate
-        context.gop_size = max(1, round(FRAGMENT_S * rate))
-        context.sample_aspect_ratio = info.sample_aspect
-        context.thread_count = self._options.threads
-        colours.apply(context, info.colour)
-        if profile.tag and self._options.container in ("mp4", "fmp4", "hls"):
-            context.codec_tag = profile.tag
-        return context
-
-    def encode(self, image: Any, pts: int, duration: int) -> list[Any]:
-        frame = _lent(np.ascontiguousarray(image), self._format)
-        frame.pts, frame.time_base, frame.duration = pts, self._options.info.time_base, duration
-        colours.apply(frame, self._options.info.colour)
-        self.used = True
-        return self._own(self._context.encode(frame))
-
-    def flush(self) -> list[Any]:
-        return self._own(self._context.encode(None))
-
-    def _own(self, packets: list[Any]) -> list[Any]:
-        for packet in packets:
-            packet.stream = self.stream
-        return packets
-
-    def restart(self) -> None:
-        """After `flush`: a fresh encoder of the same kind; the stream's parameter sets stay as they are."""
-        self._context = self._fresh()
-        self.used = False
-
-    def _fresh(self) -> Any:
-        context = av.CodecContext.create(self._options.profile.codec, "w")
-        context.options = dict(self._settings)
-        context.flags |= self.stream.codec_context.flags & av.codec.context.Flags.global_header
-        return self._configured(context)
-
-    def close(self) -> None:
-        """Nothing beyond the container."""
-
-
-def _lent(image: Any, pixel_format: str) -> Any:
-    """A picture as an encoder's frame: not copied where PyAV can lend it, which the encoder then keeps as long as it needs."""
-    if pixel_format == "yuv420p" and image.shape[0] % 6 == 0:  # PyAV takes an odd number of chroma rows for one less
-        return av.VideoFrame.from_numpy_buffer(image, format=pixel_format)
-    return av.VideoFrame.from_ndarray(image, format=pixel_format)
-
-
-def _encoder(output: Any, options: SinkOptions) -> Any:
-    if options.profile.via == "ffmpeg":
-        from stereocast.media.external import ExternalEncoder
-
-        return ExternalEncoder(output, options.info, options.profile, options.quality)
-    return _PyavEncoder(output, options)
 
 
 class ImageSink:

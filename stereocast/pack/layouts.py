@@ -72,8 +72,12 @@ def mix_planes(
     """`anaglyph` of two 4:2:0 pictures into `out`, without RGB pictures in between; within one code value of it."""
     from stereocast.kernels import cpu_mix  # compiled for this layout alone
 
-    views = [planes.luma_and_chroma(np.ascontiguousarray(view)) for view in (left, right)]
-    kr, kb = planes.matrix(colour, len(views[0][0]))
+    height, width = planes.size(left, pixel_format)
+    views = [  # OpenCV enlarges the chroma, as for `planes.rgb`, so that it is rounded alike
+        tuple(planes.resize(plane, height, width, chroma=plane.shape[0] < height) for plane in planes.planes(view))
+        for view in (left, right)
+    ]
+    kr, kb = planes.matrix(colour, height)
     kg = 1 - kr - kb
     red_of_v, blue_of_u = 2 * (1 - kr), 2 * (1 - kb)
     to_rgb = np.array([red_of_v, -kb * blue_of_u / kg, -kr * red_of_v / kg, blue_of_u], np.float32)

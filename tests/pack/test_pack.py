@@ -245,7 +245,7 @@ def test_stated_shapes(layout: Layout) -> None:
 def test_an_anaglyph_of_planes_is_within_a_code_value_of_the_one_through_rgb(
     kind: Anaglyph, pixel_format: PixelFormat, colour: Colour
 ) -> None:
-    for height, width in ((2, 2), (6, 10), (62, 74)):
+    for height, width in ((2, 2), (6, 10), (62, 74), (270, 480)):
         stereo = clip(height, width, pixel_format, seed=height)
         out = np.empty_like(stereo.left[0])
         layouts.pack_frame(
