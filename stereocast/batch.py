@@ -12,8 +12,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from stereocast import plan
-from stereocast.errors import StereocastError
+from stereocast import owned, plan, written
+from stereocast.errors import SinkError, StereocastError, UsageError
 from stereocast.inputs import expand
 from stereocast.media import probe
 from stereocast.settings import ConvertSettings
@@ -54,7 +54,7 @@ def jobs(names: list[str], output: Path | None, settings: ConvertSettings, *, re
     taken: set[Path] = set()
     for name in names:
         root = Path(name) if Path(name).is_dir() else None
-        for source in expand([name], recursive=recursive):
+        for source in expand([name], recursive=recursive, tell=False):
             identity = _identity(source)
             if identity in seen:
                 log.info("%s is in the list already", source)
@@ -116,6 +116,20 @@ def run(
             return
 
 
+def check(todo: list[Job], report: Path | None, settings: ConvertSettings) -> None:
+    """Refuses a list whose results, parts or report would take the place of a file that is read, or of a foreign one.
+
+    Raises UsageError, SinkError."""
+    if settings.depth_out is not None and len(todo) > 1:
+        raise UsageError(f"--depth-out {settings.depth_out}: it takes the depth of one film; convert them one by one")
+    read = written.inputs([job.source for job in todo], settings)
+    if report is not None:
+        written.check(written.of_report(report), read, overwrite=settings.overwrite)
+    for job in todo:
+        if job.output is not None and (settings.overwrite or not job.output.exists()):
+            written.check_apart(written.of_film(job.output), read)
+
+
 def totals(outcomes: Iterable[Outcome]) -> dict[str, int]:
     """How many of each status."""
     counts = {"converted": 0, "skipped": 0, "failed": 0}
@@ -126,7 +140,9 @@ def totals(outcomes: Iterable[Outcome]) -> dict[str, int]:
 
 def write_report(path: Path, outcomes: list[Outcome], planned: int) -> None:
     """The outcomes so far as JSON, replaced as a whole."""
-    table = {"planned": planned, **totals(outcomes), "films": [asdict(outcome) for outcome in outcomes]}
-    beside = path.with_name(path.name + ".new")
-    beside.write_text(json.dumps(table, indent=2) + "\n", "utf-8")
-    os.replace(beside, path)
+    films = [asdict(outcome) for outcome in outcomes]
+    table = {"stereocast": "report", "planned": planned, **totals(outcomes), "films": films}
+    try:
+        owned.write(path, f"{json.dumps(table, indent=2)}\n".encode(), beside=path.with_name(path.name + ".new"))
+    except OSError as error:
+        raise SinkError(f"--report {path} can't be written: {owned.reason(error)}") from error

@@ -7,7 +7,6 @@ cut; so a resumed run begins at the shot that was open, and what was already enc
 
 import json
 import logging
-import os
 import zlib
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
@@ -18,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from stereocast import __version__
+from stereocast import __version__, owned
 from stereocast.errors import UsageError
 from stereocast.settings import ConvertSettings
 from stereocast.types import Array, Clip
@@ -99,6 +98,11 @@ def journal_path(output: Path) -> Path:
     return output.with_name(f"{output.stem}.part.json")
 
 
+def beside_journal(journal: Path) -> Path:
+    """Where a new state of a journal is written before it takes the old one's place."""
+    return journal.with_suffix(".json.new")
+
+
 class Journal:
     """The list of finished segments on disk. It is replaced as a whole, so it is never half written."""
 
@@ -131,6 +135,15 @@ class Journal:
         journal.comfort = list(table.get("comfort", []))
         return journal
 
+    @staticmethod
+    def segments_of(path: Path) -> tuple[Segment, ...]:
+        """The segments of a journal of whatever job; none where it can't be read."""
+        try:
+            table = json.loads(path.read_text("utf-8"))
+            return tuple(Segment(**{**item, "after": None}) for item in table["segments"])
+        except (OSError, ValueError, KeyError, TypeError):
+            return ()
+
     def add(self, segment: Segment) -> None:
         """Takes a finished segment in and saves the list."""
         self.segments.append(segment)
@@ -139,21 +152,17 @@ class Journal:
     def save(self) -> None:
         """Writes the list beside the old one and puts it in its place."""
         table = {
+            "stereocast": "journal",  # first: it is the mark by which the file is known as ours
             "version": VERSION,
             "job": asdict(self.job),
             "segments": [asdict(item) for item in self.segments],
             "comfort": self.comfort,
         }
-        beside = self.path.with_suffix(".json.new")
-        with beside.open("w", encoding="utf-8") as file:
-            json.dump(table, file)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(beside, self.path)
+        owned.write(self.path, json.dumps(table).encode(), beside=beside_journal(self.path))
 
     def remove(self) -> None:
         """The film is complete."""
-        self.path.unlink(missing_ok=True)
+        owned.discard(self.path)
 
 
 def _compare(found: Job, wanted: Job) -> None:

@@ -56,7 +56,8 @@ def depth_recorder(made: Plan, stack: ExitStack) -> Callable[[Iterator[DepthClip
         depth_sink: depthfile.DepthSink | None = None
         for clip, depth in clips:
             if depth_sink is None:
-                depth_sink = depthfile.DepthSink(path, made.info, metric=depth.metric)
+                overwrite = made.settings.overwrite or made.settings.resume
+                depth_sink = depthfile.DepthSink(path, made.info, metric=depth.metric, overwrite=overwrite)
                 stack.callback(depth_sink.close)
             depth_sink.write(depth.values, clip.pts)
             yield clip, DepthMap(depth.values, depth.metric)
@@ -90,7 +91,10 @@ def sink(made: Plan, run: resume.Run | None = None) -> Any:
     if made.profile is None:
         alone = made.form.layout in (Layout.LEFT, Layout.RIGHT, Layout.MONO, Layout.PAIR)
         trim = made.info.padding if alone else (0, 0)  # a view alone is as large as the source, even at an odd size
-        sinks: list[Any] = [writer.ImageSink(path, trim) for path in made.outputs]
+        extras = run.source.extras if run is not None else None
+        sinks: list[Any] = [
+            writer.ImageSink(path, trim, overwrite=made.settings.overwrite, extras=extras) for path in made.outputs
+        ]
     else:
         options, paths = plan.sink_options(made), made.outputs or (made.output,)
         splitters = run.splitters if run is not None else [None] * len(paths)

@@ -138,21 +138,6 @@ def output_path(source: str, wanted: Path | None, form: StereoFormat, suffix: st
     return wanted.parent if wanted.suffix == ".m3u8" else wanted
 
 
-def check_output(paths: tuple[Path, ...], source: str, *, overwrite: bool) -> None:
-    """Refuses an output that is the input, exists, or can't have its folder. Raises UsageError, SinkError."""
-    for path in paths:
-        if source not in ("-",) and Path(source).exists() and path.exists() and path.samefile(source):
-            raise UsageError(f"the output {path} is the input itself; give another name with -o")
-        if path.exists() and not path.is_dir() and not overwrite:
-            raise SinkError(f"{path} exists already; use --overwrite to replace it, or -o for another name")
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise SinkError(
-                f"the folder {path.parent} can't be made: {error.strerror}; give another place with -o"
-            ) from error
-
-
 def check_limits(plan: Plan) -> None:
     """Refuses a picture that the preset's headset can't decode, naming what it can. Raises LimitExceeded."""
     if plan.profile is None:
@@ -194,7 +179,8 @@ def check_disk(plan: Plan) -> None:
     need = plan.estimated_bytes
     if need is None or not plan.outputs:
         return
-    free = shutil.disk_usage(plan.outputs[0].parent).free
+    folder = next(each for each in plan.outputs[0].absolute().parents if each.exists())  # it may yet have to be made
+    free = shutil.disk_usage(folder).free
     if need > free:
         raise SinkError(
             f"{plan.outputs[0].parent} has {free / 1e9:.1f} GB free but about {need / 1e9:.1f} GB are needed; "
@@ -268,5 +254,6 @@ def sink_options(made: Plan) -> writer.SinkOptions:
     assert made.profile is not None
     settings = made.settings
     return writer.SinkOptions(
-        made.packed, made.profile, made.container, settings.quality, tags(made), finisher(made), made.form, settings.sei
-    )
+        made.packed, made.profile, made.container, settings.quality, tags(made), finisher(made), made.form, settings.sei,
+        overwrite=settings.overwrite,
+    )  # fmt: skip

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from stereocast import catalog, makers, plan, registry
+from stereocast import catalog, makers, plan, registry, written
 from stereocast.depth import choice
 from stereocast.media import reader
 from stereocast.plan import CLIP_FRAMES, Plan
@@ -47,7 +47,7 @@ def prepare(name: str, output: Path | str | None, settings: ConvertSettings) -> 
         if form.layout is Layout.SPATIAL and target != "-":
             notes += (plan.multiview_note(Path(target), preset),)
         made = Plan(name, target, settings, preset, form, info, packed, container, profile, notes, bill)
-        plan.check_output(made.outputs, name, overwrite=settings.overwrite or container == "hls")
+        written.check_plan(made)
         plan.check_limits(made)
         plan.check_disk(made)
         return made, source
@@ -71,5 +71,5 @@ def _prepare_still(name: str, output: Path | str | None, settings: ConvertSettin
         info, form, makers.packer(settings, info).shape(info.height, info.width), info.pixel_format
     )
     made = Plan(name, target, settings, catalog.preset(settings.preset), form, info, packed, "image", None)
-    plan.check_output(made.outputs, name, overwrite=settings.overwrite)
+    written.check_plan(made)
     return made

@@ -5,9 +5,10 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from stereocast import catalog, makers, plan, report, sheet
-from stereocast.errors import SourceError
-from stereocast.media import reader
+from stereocast import catalog, makers, owned, plan, report, sheet, written
+from stereocast.errors import SinkError, SourceError
+from stereocast.media import reader, stills
+from stereocast.media.writer import part_path
 from stereocast.settings import ConvertSettings
 from stereocast.types import Layout, StereoClip, StereoFormat
 
@@ -19,7 +20,7 @@ def preview(
     path = output or plan.output_path(name, None, StereoFormat(Layout.MONO), ".png").with_name(
         f"{Path(name).stem}_preview.png"
     )
-    plan.check_output((path,), name, overwrite=settings.overwrite)
+    written.check(written.of_picture(path), written.inputs([name], settings), overwrite=settings.overwrite)
     rows, figures = [], []
     for start in _moments(name, moments):
         source = reader.open_source(name, reader.ReadOptions(start=start))
@@ -38,7 +39,12 @@ def preview(
         )
     if not rows:
         raise SourceError(f"{name}: no frame could be decoded")
-    reader.write_image(path, sheet.sheet(rows))
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        data = stills.encoded(path, sheet.sheet(rows))
+        owned.write(path, data, beside=part_path(path), overwrite=settings.overwrite)
+    except OSError as error:
+        raise SinkError(f"{path} can't be written: {owned.reason(error)}") from error
     return path, figures
 
 

@@ -14,7 +14,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from stereocast import arrays, catalog, makers, plan, planes, registry, subject
+from stereocast import arrays, catalog, makers, plan, planes, registry, subject, written
 from stereocast.errors import ExtraMissing, SinkError, UsageError
 from stereocast.media import reader
 from stereocast.pack import layouts
@@ -64,6 +64,15 @@ def open_folder(order: Order, output: Path | None) -> Reconstructed:
     replacing = order.settings.overwrite or order.settings.resume or order.scene_file is not None
     if (folder / "scene.4dgs").exists() and not replacing:
         raise SinkError(f"{folder} holds a result already; use --overwrite to replace it, or -o for another folder")
+    read = written.inputs([str(name) for name in (order.source, order.scene_file, order.views) if name])
+    suffix = layouts.suffix(
+        plan.stereo_format(ConvertSettings(format=order.settings.format, anaglyph=order.settings.anaglyph))
+    )
+    titles = ["orbit.mp4", f"orbit_stereo{suffix}.mp4", f"view_stereo{suffix}.mp4"]
+    writes = written.of_reconstruction(folder, titles)
+    if order.scene_file is not None:  # the scene is read, not written
+        writes = [write for write in writes if write.path.suffix == ".mp4"]
+    written.check(writes, read, overwrite=replacing)
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:

@@ -9,7 +9,7 @@ import av
 import numpy as np
 import pytest
 
-from stereocast import journal, recipes, registry
+from stereocast import journal, owned, recipes, registry
 from stereocast.errors import SinkError, UsageError
 from stereocast.media import splice
 from stereocast.media.writer import part_path
@@ -204,7 +204,7 @@ def test_other_settings_or_source_are_refused(film: Path, tmp_path: Path) -> Non
 def test_without_anything_to_go_on_from(film: Path, tmp_path: Path) -> None:
     output = tmp_path / "out.mp4"
     assert run(film, output, resume=True).frames == 100
-    journal.journal_path(output).write_text("{ half")
+    journal.journal_path(output).write_bytes(owned.JOURNAL + b", half")
     assert run(film, output, resume=True).frames == 100
 
 

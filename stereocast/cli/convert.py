@@ -99,6 +99,7 @@ def _several(
     from stereocast import batch
 
     todo = batch.jobs(sources, output, settings, recursive=recursive)
+    batch.check(todo, report, settings)
     outcomes: list[batch.Outcome] = []
 
     def work(job: batch.Job) -> dict[str, Any]:

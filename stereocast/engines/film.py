@@ -1,7 +1,6 @@
 """A film cut into sections, made by an engine, and joined without encoding again."""
 
 import logging
-import shutil
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -35,8 +34,8 @@ def convert_in_sections(made: Plan, source: Any, progress: Progress) -> Converte
     folder = resume.sections_folder(output)
     wanted = job(made.settings, made.source, made.profile.name, made.info.time_base)
     known = Journal.load(journal_path(output), wanted) if made.settings.resume else None
-    if known is None and folder.exists():
-        shutil.rmtree(folder)
+    if known is None:
+        resume.clear_sections(folder)
     folder.mkdir(exist_ok=True)
     journal = Journal(journal_path(output), wanted)
     finished = _finished(output, known, made)

@@ -2,7 +2,6 @@
 
 import io
 import logging
-import re
 import sys
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -12,6 +11,7 @@ from typing import Any
 import av
 
 from stereocast.errors import SourceError, UsageError
+from stereocast.media.names import is_sequence, is_url
 
 log = logging.getLogger(__name__)
 
@@ -22,7 +22,6 @@ VIDEOS = {
 }  # fmt: skip
 # what a playlist or a file that names other files may lead to
 _PROTOCOLS = "file,http,https,httpproxy,tcp,tls,crypto,data,pipe,fd"
-_URL = re.compile(r"^[A-Za-z][A-Za-z0-9+.-]+://")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,12 +37,8 @@ class Track:
     details: dict[str, Any] = field(default_factory=dict)
 
 
-def is_url(name: str) -> bool:
-    return bool(_URL.match(name))
-
-
 def is_image(name: str) -> bool:
-    return not is_url(name) and Path(name).suffix.lower() in IMAGES and "%" not in name
+    return not is_url(name) and Path(name).suffix.lower() in IMAGES and not is_sequence(name)
 
 
 def open_input(name: str) -> Any:
@@ -59,11 +54,12 @@ def open_input(name: str) -> Any:
         path = Path(name)
         if path.is_dir():
             raise UsageError(f"{name} is a folder; its files are converted by: stereocast convert {name}")
-        if "%" not in name:
+        if not is_sequence(name):
             if not path.exists():
                 raise SourceError(f"no such file: {name}")
             if path.stat().st_size == 0 and path.is_file():
                 raise SourceError(f"{name} is empty (0 bytes)")
+            target = f"file:{name}"  # FFmpeg would take what stands before a colon for a protocol
     try:
         return av.open(target, metadata_errors="replace", options={"protocol_whitelist": _PROTOCOLS})
     except av.error.FileNotFoundError as error:

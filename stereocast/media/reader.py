@@ -15,13 +15,12 @@ from pathlib import Path
 from typing import Any
 
 import av
-import cv2
 import numpy as np
 
 from stereocast import planes
 from stereocast.errors import SourceError, UsageError
 from stereocast.media import colour as colours
-from stereocast.media import probe, timing
+from stereocast.media import probe, stills, timing
 from stereocast.types import Array, Clip, Colour, Frame, PixelFormat, StreamInfo
 
 log = logging.getLogger(__name__)
@@ -318,7 +317,7 @@ class ImageSource:
 
     def __init__(self, name: str, scale: float = 1.0) -> None:
         self.name = name
-        image = read_image(name)
+        image, self.extras = stills.read(name)
         padding = (image.shape[0] % 2, image.shape[1] % 2)
         image = np.pad(image, ((0, padding[0]), (0, padding[1]), (0, 0)), "edge")
         if scale != 1:
@@ -341,25 +340,12 @@ class ImageSource:
 
 def read_image(name: str) -> Array:
     """An image as RGB [H, W, 3] uint8 or uint16, upright; transparent parts on black. Raises SourceError."""
-    path = Path(name)
-    if not path.exists():
-        raise SourceError(f"no such file: {name}")
-    data = np.fromfile(path, np.uint8)
-    image = cv2.imdecode(data, cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH) if data.size else None
-    if image is None:
-        raise SourceError(f"{name} is not an image that can be read, or it is damaged")
-    if image.dtype not in (np.uint8, np.uint16):
-        image = np.clip(np.rint(image * 255.0), 0, 255).astype(np.uint8)
-    return np.ascontiguousarray(image[..., ::-1])
+    return stills.read(name)[0]
 
 
 def write_image(path: Path, image: Array) -> None:
-    """Writes RGB [H, W, 3] (or grey [H, W]) by the suffix of `path`. Raises SourceError for an unknown suffix."""
-    stored = image[..., ::-1] if image.ndim == 3 else image
-    ok, data = cv2.imencode(path.suffix or ".png", np.ascontiguousarray(stored))
-    if not ok:
-        raise SourceError(f"{path} can't be written as an image")
-    path.write_bytes(data.tobytes())
+    """Writes RGB [H, W, 3] (or grey [H, W]) by the suffix of `path`. Raises SinkError."""
+    path.write_bytes(stills.encoded(path, image))
 
 
 def concatenate(frames: list[Frame], **fields: Any) -> Clip:

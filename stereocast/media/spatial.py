@@ -4,6 +4,7 @@ Boxes: `st3d`, `sv3d` (Spherical Video V2), `vexu`, `hfov` (Apple, Stereo Video 
 sample entry after the codec's configuration, before `pasp` and `clap`.
 """
 
+import contextlib
 import logging
 import os
 import shutil
@@ -11,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+from stereocast import owned
 from stereocast.errors import SourceError
 from stereocast.media import boxes, ebml
 from stereocast.media.boxes import Box, BoxError, Place
@@ -168,11 +170,18 @@ def grow(moov: Box, place: Place) -> tuple[bytes, int]:
         shift = len(data) - place.size
 
 
+def tagging_path(path: Path) -> Path:
+    """Where a file is written anew when its tags don't fit into the old one."""
+    return path.with_name(f"{path.name}.tagging")
+
+
 def _rewrite(path: Path, places: list[Place], place: Place, moov: Box) -> None:
     data, shift = grow(moov, place)
-    part = path.with_name(f"{path.name}.tagging")
+    part = tagging_path(path)
+    owned.make_room(part)
+    target = owned.create(part)
     try:
-        with path.open("rb") as source, part.open("wb") as target:
+        with path.open("rb") as source, contextlib.closing(target):
             for each in places:
                 if each is place:
                     target.write(data)
@@ -185,12 +194,11 @@ def _rewrite(path: Path, places: list[Place], place: Place, moov: Box) -> None:
                     left = each.size
                     while left:
                         left -= target.write(source.read(min(left, _COPY)))
-            target.flush()
             os.fsync(target.fileno())
         shutil.copymode(path, part)
         os.replace(part, path)
     finally:
-        part.unlink(missing_ok=True)
+        owned.discard(part)
 
 
 class InFlight:
