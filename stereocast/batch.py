@@ -51,7 +51,7 @@ def jobs(names: list[str], output: Path | None, settings: ConvertSettings, *, re
     """
     found: list[Job] = []
     seen: set[Any] = set()
-    taken: set[Path] = set()
+    taken: set[str] = set()
     for name in names:
         root = Path(name) if Path(name).is_dir() else None
         for source in expand([name], recursive=recursive, tell=False):
@@ -64,11 +64,9 @@ def jobs(names: list[str], output: Path | None, settings: ConvertSettings, *, re
             if output is not None and root is not None:
                 folder = output / Path(source).parent.relative_to(root)
             target = _target(source, folder, settings)
-            if target in taken:
-                target = target.with_name(
-                    f"{Path(source).stem}_{Path(source).suffix[1:]}{target.name[len(Path(source).stem) :]}"
-                )
-            taken.add(target)
+            if str(target).casefold() in taken:  # some file systems don't tell case apart
+                target = _target(source, folder, settings, also=f"_{Path(source).suffix[1:]}")
+            taken.add(str(target).casefold())
             found.append(Job(source, target))
     return found
 
@@ -81,13 +79,11 @@ def _identity(source: str) -> Any:
     return (status.st_dev, status.st_ino) if status.st_ino else os.path.realpath(path)
 
 
-def _target(source: str, folder: Path | None, settings: ConvertSettings) -> Path:
+def _target(source: str, folder: Path | None, settings: ConvertSettings, *, also: str = "") -> Path:
     still = probe.is_image(source)
     suffix = plan.default_suffix(settings.out_format or "mp4", source, still=still)
-    wanted = None if folder is None else Path(f"{folder}{os.sep}")
-    if wanted is not None:
-        wanted.mkdir(parents=True, exist_ok=True)
-    return plan.output_path(source, wanted, plan.stereo_format(settings), suffix)
+    beside = plan.output_path(source, None, plan.stereo_format(settings), suffix, also=also)
+    return beside if folder is None else folder / beside.name
 
 
 def run(

@@ -88,7 +88,9 @@ def fingerprint(name: str) -> dict[str, Any]:
 def job(settings: ConvertSettings, name: str, encoder: str, time_base: Fraction) -> Job:
     """The job of these settings on this source."""
     values = {k: v for k, v in settings.model_dump(mode="json").items() if k not in _FREE}
-    brought = [path for path in (settings.depth, settings.disparity) if path and Path(path).is_file()]
+    brought = [
+        path for path in (settings.depth_path, settings.disparity, settings.subs_file) if path and Path(path).is_file()
+    ]
     values["encoder"] = encoder
     return Job(values, {**fingerprint(name), **{str(path): fingerprint(str(path)) for path in brought}}, str(time_base))
 

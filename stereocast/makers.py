@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import replace
 from fractions import Fraction
-from pathlib import Path
 from typing import Any
 
 from stereocast import catalog, plan, registry, resume
@@ -35,10 +34,10 @@ def read_options(settings: ConvertSettings, pixel_format: PixelFormat | None, na
 
 def estimator(settings: ConvertSettings, info: StreamInfo) -> DepthEstimator:
     """The depth stage: brought by the user, or made. Raises UnknownName, ExtraMissing, SourceError."""
-    brought = Path(settings.depth)
-    if brought.is_dir():
+    brought = settings.depth_path
+    if brought is not None and brought.is_dir():
         return refine.refined(FileDepth(folder_maps(brought), name=str(brought)), settings, info, "file")
-    if brought.is_file():
+    if brought is not None:
         maps, metric = depthfile.depth_maps(str(brought))
         return refine.refined(FileDepth(maps, metric=metric, name=str(brought)), settings, info, "file")
     name, _ = choice.resolve(settings)

@@ -15,8 +15,8 @@ from stereocast import catalog
 from stereocast.catalog import EncoderProfile, Preset
 from stereocast.errors import LimitExceeded, SinkError, UsageError
 from stereocast.media import colour as colours
+from stereocast.media import names, spatial, views, writer
 from stereocast.media import profile as profiles
-from stereocast.media import spatial, writer
 from stereocast.pack import layouts
 from stereocast.settings import ConvertSettings
 from stereocast.types import Layout, PixelFormat, Projection, StereoFormat, StreamInfo
@@ -41,6 +41,7 @@ class Plan:
     profile: EncoderProfile | None  # None: a still
     notes: tuple[str, ...] = ()
     memory: dict[str, int] = field(default_factory=dict)  # bytes per part
+    views: Any = None  # `repack.Views` of a source that is 3D already; it is repacked
 
     @property
     def still(self) -> bool:
@@ -124,17 +125,21 @@ def container_of(settings: ConvertSettings, output: Path | str | None) -> str:
     return _CONTAINERS[suffix]
 
 
-def output_path(source: str, wanted: Path | None, form: StereoFormat, suffix: str) -> Path:
-    """Where the result goes: `wanted` (a file, or a folder to put the usual name in), or beside the source."""
-    stem = "stream" if source == "-" else Path(source.split("?")[0].rstrip("/")).stem.replace("%", "")
-    name = f"{stem}{layouts.suffix(form)}{suffix}"
+def output_path(source: str, wanted: Path | None, form: StereoFormat, suffix: str, *, also: str = "") -> Path:
+    """Where the result goes: `wanted` (a file, or a folder to put the usual name in), or beside the source. `also` is
+    put behind the source's name."""
+    rest = f"{also}{layouts.suffix(form)}{suffix}"
+
+    def usual(folder: Path) -> Path:
+        return folder / names.fitted(views.bare(names.stem_of(source)), rest, folder)
+
     if wanted is None:
-        local = source != "-" and "://" not in source
-        return (Path(source).parent if local else Path()) / name
+        beside = names.local(source)
+        return usual(Path() if beside is None else beside.parent)
     if wanted.is_dir() and not (wanted / "index.m3u8").exists():
-        return wanted / name
+        return usual(wanted)
     if suffix and not wanted.suffix:
-        return wanted / name
+        return usual(wanted)
     return wanted.parent if wanted.suffix == ".m3u8" else wanted
 
 

@@ -5,8 +5,8 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from stereocast import catalog, makers, owned, plan, report, sheet, written
-from stereocast.errors import SinkError, SourceError
+from stereocast import catalog, makers, owned, plan, repack, report, sheet, written
+from stereocast.errors import SinkError, SourceError, UsageError
 from stereocast.media import reader, stills
 from stereocast.media.writer import part_path
 from stereocast.settings import ConvertSettings
@@ -17,12 +17,10 @@ def preview(
     name: str, output: Path | None, settings: ConvertSettings, *, moments: int, width: int
 ) -> tuple[Path, list[dict[str, Any]]]:
     """A sheet of `moments` moments of the film and the disparity figures of each. Raises what `prepare` raises."""
-    path = output or plan.output_path(name, None, StereoFormat(Layout.MONO), ".png").with_name(
-        f"{Path(name).stem}_preview.png"
-    )
+    path = output or plan.output_path(name, None, StereoFormat(Layout.PAIR), ".png", also="_preview")
     written.check(written.of_picture(path), written.inputs([name], settings), overwrite=settings.overwrite)
     rows, figures = [], []
-    for start in _moments(name, moments):
+    for start in _moments(name, moments, settings):
         source = reader.open_source(name, reader.ReadOptions(start=start))
         try:
             frames = list(islice(source, 3))
@@ -48,8 +46,13 @@ def preview(
     return path, figures
 
 
-def _moments(name: str, count: int) -> list[Fraction]:
+def _moments(name: str, count: int, settings: ConvertSettings) -> list[Fraction]:
     source = reader.open_source(name)
+    if settings.source_layout not in (None, "mono", "auto"):
+        raise UsageError(
+            "--source-layout: preview shows what depth makes of a flat film; convert repacks one that is 3D"
+        )
+    repack.check_flat(name, repack.detect(name, source), settings)
     duration = source.info.duration if source.info.frames != 1 else None
     source.close()
     return [duration * (2 * n + 1) / (2 * count) for n in range(count)] if duration else [Fraction(0)]

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from stereocast import generation, makers, reconstruction, report, resume
+from stereocast import generation, makers, reconstruction, repack, report, resume
 from stereocast.errors import SourceError
 from stereocast.generation import Generated
 from stereocast.media.writer import part_path
@@ -49,16 +49,24 @@ def convert(
         stack.callback(sink.close)
         progress(run.copy_into(sink), clock)
         meter = report.Meter(made.preset.screen_fov_deg, made.info.time_base, run.comfort, run.measured)
+        if made.views is not None:
+            middle: tuple[Any, ...] = repack.stages(
+                made.views, made.info, made.form, makers.packer(made.settings, made.info)
+            )
+        else:
+            middle = (
+                clock.stage("depth", makers.estimator(made.settings, made.info)),
+                makers.depth_recorder(made, stack),
+                clock.stage("synthesis", makers.synthesizer(made.settings, made.info)),
+                meter,
+                prefetch,
+                clock.stage("packing", makers.packer(made.settings, made.info)),
+            )
         stages = (
             Windows(CLIP_FRAMES, number=run.number),
             run.watch,
             prefetch,
-            clock.stage("depth", makers.estimator(made.settings, made.info)),
-            makers.depth_recorder(made, stack),
-            clock.stage("synthesis", makers.synthesizer(made.settings, made.info)),
-            meter,
-            prefetch,
-            clock.stage("packing", makers.packer(made.settings, made.info)),
+            *middle,
             run.rest,
         )
         with chain(clock.source("reading", run.frames()), *stages) as clips:

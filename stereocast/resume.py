@@ -126,7 +126,7 @@ def _usable(made: Plan, journal: Journal) -> list[Segment]:
 def _resumed(made: Plan, source: Any, wanted: Job, segments: list[Segment], comfort: list[dict[str, Any]]) -> "Run":
     shot = segments[-1].after
     settings = made.settings
-    if settings.depth_out is not None or settings.disparity is not None or Path(settings.depth).exists():
+    if settings.depth_out is not None or settings.disparity is not None or settings.depth_path is not None:
         shot = None  # files with one map per frame are read and written from the first frame on
     journal = Journal(journal_path(made.outputs[0]), wanted, tuple(segments))
     if shot is None:

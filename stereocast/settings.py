@@ -12,6 +12,7 @@ from stereocast.types import Anaglyph, Layout
 
 Eyes = Literal["both", "left", "right"]
 OutFormat = Literal["mp4", "mkv", "hls", "fmp4"]
+SourceLayout = Literal["auto", "mono", "sbs", "half-sbs", "ou", "half-ou", "cross-eyed", "row-interlaced", "multiview"]
 _UNIT = Field(ge=0, le=1)
 
 
@@ -102,6 +103,29 @@ class DepthSettings(Settings):
     """Weights on disk instead of a download: NAME=PATH, repeatable; a bare path means the main model."""
     accept_licence: bool = False
     """Accept the licence of the weights that have to be downloaded."""
+
+    @property
+    def depth_path(self) -> Path | None:
+        """The depth that the user brings; None where `depth` names an estimator, whatever files are there."""
+        from stereocast import registry
+
+        path = Path(self.depth)
+        return path if self.depth not in ("auto", *registry.DEPTH) and path.exists() else None
+
+
+class SourceSettings(Settings):
+    """What the source is, where it isn't simply a film."""
+
+    source_layout: SourceLayout | None = None
+    """The source is 3D already: how its views lie in the picture (auto: by tags and name). It is repacked to --format
+    without depth; mono takes it as a flat picture."""
+    swap_eyes: bool = False
+    """With --source-layout: the source has its eyes the wrong way round."""
+    deinterlace: Literal["auto", "field", "frame", "telecine", "none"] = "auto"
+    """auto (interlaced frames, one picture each), frame (all frames, one picture each), field (one picture per field,
+    twice the rate), telecine (take pulldown out: the film's 24 frames), or none."""
+    subs_file: Path | None = None
+    """Also take the subtitles of this .srt, .ass or .vtt file; auto for one of the source's name beside it."""
 
 
 class OutputSettings(Settings):
@@ -213,7 +237,9 @@ class ZeroOptions(Settings):
     """Memory for left-view features that are used again; what doesn't fit is recomputed."""
 
 
-class ConvertSettings(OutputSettings, StereoSettings, DepthSettings, RunSettings, DiffusionOptions, ZeroOptions):
+class ConvertSettings(
+    SourceSettings, OutputSettings, StereoSettings, DepthSettings, RunSettings, DiffusionOptions, ZeroOptions
+):
     """All options of `stereocast convert`."""
 
 

@@ -11,8 +11,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote, urlsplit
-from urllib.request import url2pathname
 
 from stereocast import owned, resume
 from stereocast.errors import SinkError, UsageError
@@ -105,7 +103,7 @@ def inputs(sources: Iterable[str], settings: Any = None) -> dict[tuple[int, int]
 
 
 def _files(name: str, deep: int) -> Iterator[Path]:
-    path = local(name)
+    path = names.local(name)
     if path is None:
         return
     if path.is_dir():
@@ -114,7 +112,7 @@ def _files(name: str, deep: int) -> Iterator[Path]:
         yield path
         if path.suffix.lower() in _PLAYLISTS and deep:
             for uri in _named_in(path):
-                inner = local(uri)
+                inner = names.local(uri)
                 if inner is not None:
                     yield from _files(str(inner if inner.is_absolute() else path.parent / inner), deep - 1)
     elif names.is_sequence(name):
@@ -128,15 +126,6 @@ def _named_in(playlist: Path) -> Iterator[str]:
         return
     for line in lines:
         yield from _URI.findall(line) if line.startswith("#") else ([line.strip()] if line.strip() else [])
-
-
-def local(name: str) -> Path | None:
-    """The file that a name or a file URL means; None for standard input and remote ones."""
-    if name == "-":
-        return None
-    if name.lower().startswith("file:"):
-        return Path(url2pathname(unquote(urlsplit(name).path)))
-    return None if names.is_url(name) else Path(name)
 
 
 def check(

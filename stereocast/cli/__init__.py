@@ -7,6 +7,8 @@ from importlib import import_module
 
 import typer
 
+from stereocast.cli.plain import set_up_streams
+
 COMMANDS = {  # name: ("module:function", one line for the list)
     "convert": ("stereocast.cli.convert:convert", "Turn 2D video (or images, folders, URLs) into stereo video."),
     "gen": ("stereocast.cli.gen:gen", "Make a stereo clip from a picture and a prompt."),
@@ -74,6 +76,7 @@ def _keep_memory_low() -> None:
 def main() -> None:
     """Entry point of `stereocast`."""
     _keep_memory_low()
+    set_up_streams()
     os.environ.setdefault("SVT_LOG", "1")  # SVT-AV1 prints to the terminal otherwise
     called = next((word for word in sys.argv[1:] if not word.startswith("-")), "")
     sys.exit(build(called)(prog_name="stereocast"))

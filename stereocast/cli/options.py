@@ -14,6 +14,8 @@ import typer
 from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 
+from stereocast import faults
+from stereocast.cli.plain import plain, say
 from stereocast.errors import StereocastError, UnknownName, UsageError
 from stereocast.settings import Settings
 
@@ -138,6 +140,10 @@ def with_settings(
                 raise typer.Exit(1) from None
             except (typer.Exit, typer.Abort):
                 raise
+            except (OSError, MemoryError) as error:
+                if level:
+                    raise
+                fail(faults.line(error), 1)
             except Exception as error:
                 if level:
                     raise
@@ -159,13 +165,14 @@ def guarded(function: Callable[..., Any]) -> Callable[..., Any]:
 
 def fail(message: str, code: int) -> None:
     """One line on standard error, and out."""
-    print(f"stereocast: {message}", file=sys.stderr)
+    say(f"stereocast: {message}", file=sys.stderr)
     raise typer.Exit(code)
 
 
 class _Lines(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
-        return f"{record.levelname.lower()}: {record.getMessage()}"
+        line = plain(f"{record.levelname.lower()}: {record.getMessage()}")
+        return line + (f"\n{self.formatException(record.exc_info)}" if record.exc_info else "")
 
 
 def set_up_logging(verbose: int) -> None:

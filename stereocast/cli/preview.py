@@ -8,10 +8,16 @@ from typing import Annotated, Any
 import typer
 
 from stereocast.cli.options import with_settings
-from stereocast.settings import DepthSettings, StereoSettings
+from stereocast.cli.plain import say
+from stereocast.settings import DepthSettings, SourceSettings, StereoSettings
 
 
-@with_settings(("Stereo", StereoSettings), ("Depth", DepthSettings), leave_out=("depth_out",))
+@with_settings(
+    ("Source", SourceSettings),
+    ("Stereo", StereoSettings),
+    ("Depth", DepthSettings),
+    leave_out=("depth_out", "swap_eyes", "subs_file"),
+)
 def preview(
     source: Annotated[str, typer.Argument(metavar="IN", help="A video or image.")],
     output: Annotated[
@@ -44,5 +50,5 @@ def preview(
         print(json.dumps({"source": source, "output": str(path), "moments": figures}, indent=2))
         return
     for figure in figures:
-        print(figure_line(figure))
-    print(f"{path}", file=sys.stderr)
+        say(figure_line(figure))
+    say(f"{path}", file=sys.stderr)

@@ -61,7 +61,7 @@ def _why_not(made: Plan) -> str:
     if made.form.layout is Layout.PAIR:
         return "a pair has two files"
     settings = made.settings
-    if settings.depth_out is not None or settings.disparity is not None or Path(settings.depth).exists():
+    if settings.depth_out is not None or settings.disparity is not None or settings.depth_path is not None:
         return "a file with one map per frame is read or written in order"
     if settings.fps is not None:
         return "a new frame rate counts from the first frame"

@@ -18,7 +18,8 @@ log = logging.getLogger(__name__)
 IMAGES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".exr"}
 VIDEOS = {
     ".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".ts", ".m2ts", ".mts", ".mpg", ".mpeg", ".wmv", ".flv", ".ogv",
-    ".3gp", ".vob", ".mxf", ".gif", ".h264", ".hevc", ".y4m",
+    ".3gp", ".vob", ".mxf", ".gif", ".h264", ".hevc", ".y4m", ".divx", ".dv", ".3g2", ".f4v", ".asf", ".ogm", ".mk3d",
+    ".m2t", ".m2v", ".qt", ".rm", ".rmvb", ".wtv", ".264", ".265", ".h265",
 }  # fmt: skip
 # what a playlist or a file that names other files may lead to
 _PROTOCOLS = "file,http,https,httpproxy,tcp,tls,crypto,data,pipe,fd"

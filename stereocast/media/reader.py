@@ -40,6 +40,7 @@ class ReadOptions:
     tonemap: bool = False
     crop: tuple[int, int, int, int] | None = None  # top, bottom, left, right in pixels, even
     first: int | None = None  # tick of the first frame to give out; ticks and `info` stay those of the whole
+    multiview: bool = False  # MV-HEVC: both views, beside each other; `info` stays that of one
     seek: bool = True  # False: get there by decoding from the start
 
 
@@ -64,7 +65,10 @@ class VideoSource:
             self.first_pts = self._first_pts()
             self._seek()
             self._graph: Any = None
-            self._decoded = self._decode()
+            if self.options.multiview:
+                self.stream.codec_context.options = {"view_ids": "-1"}
+            self._others: dict[Any, Any] = {}  # second views by time
+            self._decoded = self._paired() if self.options.multiview else self._decode()
             self._head = self._first_frame()
             self.info = self._describe(self._head)
         except BaseException:
@@ -121,6 +125,7 @@ class VideoSource:
         self._hdr = hdr
         if self.tone_mapped:
             wanted, colour, hdr = PixelFormat.YUV420P, Colour(1, 1, 1), None
+        self.first_frame = frame  # what its side data says is for those who prepare
         self._flip, self._turns = _orientation(frame)
         height, width = frame.height, frame.width
         aspect = Fraction(self.stream.sample_aspect_ratio or 1) or Fraction(1)
@@ -194,6 +199,36 @@ class VideoSource:
         if self._graph is not None:
             yield from self._progressive(None)
 
+    def _paired(self) -> Iterator[Any]:
+        """Base views; the second one, which the decoder gives with the same time, is laid aside."""
+        held: Any = None
+        for frame in self._decode():
+            if held is not None and frame.pts == held.pts:
+                self._others[held.pts] = frame
+                yield held
+                held = None
+                continue
+            if held is not None:
+                raise SourceError(
+                    f"{self.name}: the decoder here gives one view of this MV-HEVC film, so it can't be repacked"
+                )
+            held = frame
+        if held is not None:
+            raise SourceError(
+                f"{self.name}: the decoder here gives one view of this MV-HEVC film, so it can't be repacked"
+            )
+
+    def _both(self, frame: Any) -> Array:
+        image = self._upright(frame)
+        other = self._others.pop(frame.pts, None) if self.options.multiview else None
+        if other is None:
+            return image
+        second = self._upright(other)
+        if not self.info.pixel_format.planar:
+            return np.concatenate([image, second], 1)
+        pairs = zip(planes.planes(image), planes.planes(second), strict=True)
+        return np.concatenate([np.concatenate(pair, 1).reshape(-1) for pair in pairs]).reshape(image.shape[0], -1)
+
     def _progressive(self, frame: Any) -> Iterator[Any]:
         if frame is not None and self._graph is None and frame.interlaced_frame:
             self._graph = _deinterlacer(frame, self.time_base)
@@ -225,7 +260,7 @@ class VideoSource:
             frames = timing.resampled(frames, self.options.rate, self.time_base)
         for frame, pts in frames:
             if self.options.first is None or pts >= self.options.first:
-                yield Frame(self._upright(frame), pts, self.info.pixel_format, self.info.colour)
+                yield Frame(self._both(frame), pts, self.info.pixel_format, self.info.colour)
         for _ in self._packets():  # the rest of the sound, after --end or the last picture
             if self.options.end is not None:
                 break

@@ -11,11 +11,11 @@ ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = ROOT / "stereocast"
 LEVELS = [  # lower may not import higher
     {"errors", "types"},
-    {"planes", "stages", "arrays", "catalog", "settings", "registry", "owned"},
+    {"planes", "stages", "arrays", "catalog", "settings", "registry", "owned", "faults"},
     {"media", "segment", "depth", "stereo", "kernels", "diffusion", "models", "gen", "splat", "pack"},
     {
         *("pipeline", "recipes", "makers", "preparation", "generation", "reconstruction", "subject", "plan"),
-        *("preview", "sheet", "inputs", "resume", "journal", "report", "written"),
+        *("preview", "sheet", "inputs", "resume", "journal", "report", "written", "repack"),
     },
     {"engines", "serve", "doctor", "batch"},
     {"cli", "api", "__init__", "__main__"},
