@@ -3,6 +3,7 @@ and unfinished parts are left out, and that is said."""
 
 import glob
 import logging
+import os
 import re
 from collections import Counter
 from pathlib import Path
@@ -30,9 +31,9 @@ def expand(names: list[str], *, recursive: bool = False, tell: bool = True) -> l
     found: list[str] = []
     for name in names:
         path = Path(name)
-        if name == "-" or path.is_file() or kinds.is_url(name):
+        if name == "-" or os.path.isfile(name) or kinds.is_url(name):
             found.append(name)
-        elif path.is_dir():
+        elif os.path.isdir(name):
             found += _inside(path, name, recursive=recursive, tell=tell)
         elif kinds.is_sequence(name):
             found.append(name)

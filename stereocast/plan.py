@@ -3,6 +3,7 @@
 `--dry-run` prints it; nothing here reads more than the source's head.
 """
 
+import os
 import shlex
 import shutil
 from collections.abc import Callable
@@ -136,7 +137,7 @@ def output_path(source: str, wanted: Path | None, form: StereoFormat, suffix: st
     if wanted is None:
         beside = names.local(source)
         return usual(Path() if beside is None else beside.parent)
-    if wanted.is_dir() and not (wanted / "index.m3u8").exists():
+    if os.path.isdir(wanted) and not (wanted / "index.m3u8").exists():
         return usual(wanted)
     if suffix and not wanted.suffix:
         return usual(wanted)

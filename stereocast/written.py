@@ -231,4 +231,4 @@ def _of_old_versions(made: Plan) -> list[Path]:
         return []
     segments = Journal.segments_of(journal_path(made.outputs[0]))
     candidates = [path for output in made.outputs for path in (part_path(output), resume.kept_path(output))]
-    return [path for path in candidates if path.is_file() and resume.holds(path, segments, made)]
+    return [path for path in candidates if os.path.isfile(path) and resume.holds(path, segments, made)]

@@ -16,7 +16,7 @@ _NUMBER = re.compile(r"%(?:0(\d+))?d")
 
 def is_url(name: str) -> bool:
     """Whether the name has a scheme, such as https://; a file that is there by that very name is a file."""
-    return bool(_URL.match(name)) and not Path(name).exists()
+    return bool(_URL.match(name)) and not os.path.exists(name)
 
 
 def local(name: str) -> Path | None:
@@ -38,7 +38,7 @@ def sequence_files(name: str) -> Iterator[Path]:
     """The files that a printf pattern matches, in order of their numbers; none for any other name."""
     path = Path(name)
     found = _NUMBER.search(path.name)
-    if found is None or len(_NUMBER.findall(path.name)) != 1 or path.exists() or not path.parent.is_dir():
+    if found is None or len(_NUMBER.findall(path.name)) != 1 or os.path.exists(name) or not os.path.isdir(path.parent):
         return
     digits = rf"(\d{{{int(found[1])},}})" if found[1] else r"(\d+)"
     before, after = (part.replace("%%", "%") for part in (path.name[: found.start()], path.name[found.end() :]))
@@ -78,7 +78,7 @@ def fitted(stem: str, rest: str, folder: Path) -> str:
 
 def _longest(folder: Path) -> int:
     """Bytes of a file's name in a folder, or in the nearest one that exists."""
-    while not folder.exists() and folder != folder.parent:
+    while not os.path.exists(folder) and folder != folder.parent:
         folder = folder.parent
     try:
         return min(255, os.pathconf(folder, "PC_NAME_MAX"))
