@@ -14,7 +14,7 @@ import typer
 from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 
-from stereocast import faults
+from stereocast.cli import faults
 from stereocast.cli.plain import plain, say
 from stereocast.errors import StereocastError, UnknownName, UsageError
 from stereocast.settings import Settings

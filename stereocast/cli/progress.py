@@ -6,11 +6,13 @@ import time
 from types import TracebackType
 from typing import Any, Self
 
+from rich import progress as rich
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from stereocast.cli.plain import plain
+from stereocast.pipeline.progress import Progress
 
 EVERY_S = 1.0
 
@@ -18,7 +20,7 @@ EVERY_S = 1.0
 class _Shown:
     """Shown while the block runs."""
 
-    _progress: Progress
+    _progress: rich.Progress
 
     def __enter__(self) -> Self:
         self._progress.start()
@@ -35,7 +37,7 @@ class Bar(_Shown):
 
     def __init__(self, name: str, total: int | None, *, quiet: bool = False) -> None:
         console = Console(stderr=True)
-        self._progress = Progress(
+        self._progress = rich.Progress(
             TextColumn("[bold]{task.description}"),
             BarColumn(),
             MofNCompleteColumn(),
@@ -49,13 +51,12 @@ class Bar(_Shown):
         )
         self._task = self._progress.add_task(escape(plain(name)), total=total, rate="", stages="")
 
-    def __call__(self, frames: int, clock: Any) -> None:
-        """`frames` more are done."""
-        task = self._progress.tasks[0]
-        done = task.completed + frames
+    def __call__(self, progress: Progress) -> None:
+        """So many frames are done."""
+        task, done = self._progress.tasks[0], progress.done
         rate = f"{done / task.elapsed:.1f} fps" if task.elapsed else ""
-        stages = " ".join(f"{name} {seconds / max(done, 1) * 1000:.0f}" for name, seconds in clock.seconds.items())
-        self._progress.update(self._task, advance=frames, rate=rate, stages=f"{stages} ms" if stages else "")
+        stages = " ".join(f"{name} {spent / max(done, 1) * 1000:.0f}" for name, spent in progress.seconds.items())
+        self._progress.update(self._task, completed=done, rate=rate, stages=f"{stages} ms" if stages else "")
 
 
 def summary(rows: list[tuple[str, str, str, float]]) -> None:
@@ -68,12 +69,12 @@ def summary(rows: list[tuple[str, str, str, float]]) -> None:
     Console(stderr=True, markup=False).print(table)
 
 
-class Steps(_Shown):
+class Phases(_Shown):
     """Progress of named phases, one bar each, on standard error."""
 
     def __init__(self, *, quiet: bool = False) -> None:
         console = Console(stderr=True)
-        self._progress = Progress(
+        self._progress = rich.Progress(
             TextColumn("[bold]{task.description}"),
             BarColumn(),
             MofNCompleteColumn(),
@@ -85,11 +86,11 @@ class Steps(_Shown):
         )
         self._tasks: dict[str, Any] = {}
 
-    def __call__(self, what: str, done: int, total: int) -> None:
-        """`what` is at `done` of `total`."""
-        if what not in self._tasks:
-            self._tasks[what] = self._progress.add_task(escape(plain(what)), total=total)
-        self._progress.update(self._tasks[what], completed=done, total=total)
+    def __call__(self, progress: Progress) -> None:
+        """A phase is so far."""
+        if progress.phase not in self._tasks:
+            self._tasks[progress.phase] = self._progress.add_task(escape(plain(progress.phase)), total=progress.total)
+        self._progress.update(self._tasks[progress.phase], completed=progress.done, total=progress.total)
 
 
 class Lines:
@@ -109,9 +110,9 @@ class Lines:
     ) -> None:
         self._tell("end" if error is None else "stopped")
 
-    def __call__(self, frames: int, clock: Any) -> None:
-        """`frames` more are done."""
-        self._done += frames
+    def __call__(self, progress: Progress) -> None:
+        """So many frames are done."""
+        self._done = progress.done
         if time.monotonic() - self._told >= EVERY_S:
             self._tell("progress")
 

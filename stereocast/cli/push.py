@@ -9,6 +9,7 @@ import typer
 
 from stereocast.cli.options import guarded
 from stereocast.cli.plain import say
+from stereocast.pipeline.progress import Progress
 
 
 @guarded
@@ -29,9 +30,9 @@ def push(
     done = []
     for path in files:
 
-        def show(copied: int, total: int, name: str = path.name) -> None:
+        def show(at: Progress) -> None:
             if sys.stderr.isatty():
-                print(f"\r{name}: {100 * copied // max(total, 1)} %", end="", file=sys.stderr, flush=True)
+                print(f"\r{at.phase}: {100 * at.done // (at.total or 1)} %", end="", file=sys.stderr, flush=True)
 
         target = pushing.push(path, headset, folder, overwrite=overwrite, progress=show)
         if sys.stderr.isatty():

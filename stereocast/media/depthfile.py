@@ -12,9 +12,8 @@ from typing import Any
 import av
 import numpy as np
 
-from stereocast import owned
 from stereocast.errors import SinkError, SourceError
-from stereocast.media import probe
+from stereocast.media import owned, probe
 from stereocast.types import Array, StreamInfo
 
 log = logging.getLogger(__name__)

@@ -17,10 +17,10 @@ from typing import Any
 import av
 import numpy as np
 
-from stereocast import planes
 from stereocast.errors import SourceError, UsageError
 from stereocast.media import colour as colours
-from stereocast.media import probe, stills, timing
+from stereocast.media import multiview, probe, stills, timing
+from stereocast.pictures import planes
 from stereocast.types import Array, Clip, Colour, Frame, PixelFormat, StreamInfo
 
 log = logging.getLogger(__name__)
@@ -66,9 +66,11 @@ class VideoSource:
             self._seek()
             self._graph: Any = None
             if self.options.multiview:
-                self.stream.codec_context.options = {"view_ids": "-1"}
+                self.stream.codec_context.options = multiview.OPTIONS
             self._others: dict[Any, Any] = {}  # second views by time
-            self._decoded = self._paired() if self.options.multiview else self._decode()
+            self._decoded = self._decode()
+            if self.options.multiview:
+                self._decoded = multiview.paired(self._decoded, self._others, self.name)
             self._head = self._first_frame()
             self.info = self._describe(self._head)
         except BaseException:
@@ -199,35 +201,10 @@ class VideoSource:
         if self._graph is not None:
             yield from self._progressive(None)
 
-    def _paired(self) -> Iterator[Any]:
-        """Base views; the second one, which the decoder gives with the same time, is laid aside."""
-        held: Any = None
-        for frame in self._decode():
-            if held is not None and frame.pts == held.pts:
-                self._others[held.pts] = frame
-                yield held
-                held = None
-                continue
-            if held is not None:
-                raise SourceError(
-                    f"{self.name}: the decoder here gives one view of this MV-HEVC film, so it can't be repacked"
-                )
-            held = frame
-        if held is not None:
-            raise SourceError(
-                f"{self.name}: the decoder here gives one view of this MV-HEVC film, so it can't be repacked"
-            )
-
     def _both(self, frame: Any) -> Array:
-        image = self._upright(frame)
-        other = self._others.pop(frame.pts, None) if self.options.multiview else None
-        if other is None:
-            return image
-        second = self._upright(other)
-        if not self.info.pixel_format.planar:
-            return np.concatenate([image, second], 1)
-        pairs = zip(planes.planes(image), planes.planes(second), strict=True)
-        return np.concatenate([np.concatenate(pair, 1).reshape(-1) for pair in pairs]).reshape(image.shape[0], -1)
+        image, other = self._upright(frame), self._others.pop(frame.pts, None)
+        planar = self.info.pixel_format.planar
+        return image if other is None else multiview.beside(image, self._upright(other), planar=planar)
 
     def _progressive(self, frame: Any) -> Iterator[Any]:
         if frame is not None and self._graph is None and frame.interlaced_frame:

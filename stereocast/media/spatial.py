@@ -12,9 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from stereocast import owned
 from stereocast.errors import SourceError
-from stereocast.media import boxes, ebml
+from stereocast.media import boxes, ebml, owned
 from stereocast.media.boxes import Box, BoxError, Place
 from stereocast.types import Layout, Projection, StereoFormat
 

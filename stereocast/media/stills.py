@@ -12,9 +12,8 @@ from typing import Any
 import cv2
 import numpy as np
 
-from stereocast import owned
 from stereocast.errors import SinkError, SourceError
-from stereocast.media import exif
+from stereocast.media import exif, owned
 from stereocast.types import Array
 
 log = logging.getLogger(__name__)

@@ -10,9 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from stereocast import owned
 from stereocast.errors import SourceError
-from stereocast.media import stereoinfo
+from stereocast.media import owned, stereoinfo
 
 log = logging.getLogger(__name__)
 

@@ -13,9 +13,10 @@ from typing import Any
 import av
 import pytest
 
-from stereocast import owned, recipes, registry
+from stereocast import registry
 from stereocast.errors import SinkError
-from stereocast.media import writer
+from stereocast.jobs.convert import job
+from stereocast.media import owned, writer
 from stereocast.settings import ConvertSettings
 from tests.films import make_film
 
@@ -38,9 +39,9 @@ def nothing_is_left() -> Any:
     assert threading.active_count() <= before
 
 
-def convert(source: Path, output: Path | str, settings: ConvertSettings = SETTINGS) -> recipes.Converted:
-    made, opened = recipes.prepare(str(source), output, settings)
-    return recipes.convert(made, opened)
+def convert(source: Path, output: Path | str, settings: ConvertSettings = SETTINGS) -> job.Converted:
+    made, opened = job.prepare(str(source), output, settings)
+    return job.convert(made, opened)
 
 
 def test_disk_full_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -146,5 +147,5 @@ def test_clocks_that_jump(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
         return now[0]
 
     monkeypatch.setattr("time.time", jumping)
-    monkeypatch.setattr("stereocast.pipeline.time.perf_counter", jumping)
+    monkeypatch.setattr("stereocast.pipeline.chain.time.perf_counter", jumping)
     assert convert(source, tmp_path / "out.mp4").frames == 40

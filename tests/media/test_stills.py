@@ -9,8 +9,9 @@ import cv2
 import numpy as np
 import pytest
 
-from stereocast import recipes, registry
+from stereocast import registry
 from stereocast.errors import SinkError, SourceError
+from stereocast.jobs.convert import job
 from stereocast.media import exif, stills
 from stereocast.settings import ConvertSettings
 
@@ -64,8 +65,8 @@ def write(path: Path, image: np.ndarray, blocks: dict[int, bytes]) -> Path:
 
 
 def convert(source: Path, output: Path, **flags: Any) -> Path:
-    made, opened = recipes.prepare(str(source), output, ConvertSettings(**flags))
-    recipes.convert(made, opened)
+    made, opened = job.prepare(str(source), output, ConvertSettings(**flags))
+    job.convert(made, opened)
     return made.outputs[0]
 
 
@@ -168,7 +169,7 @@ def test_too_large_is_known_from_the_header(tmp_path: Path, kind: str) -> None:
         path.write_bytes(header(kind, *size))
         assert stills.size(path) == size
     with pytest.raises(SourceError, match=r"20000x20000 pixels; pictures of at most 250 megapixels"):
-        recipes.prepare(str(path), None, ConvertSettings())
+        job.prepare(str(path), None, ConvertSettings())
     path.write_bytes(header(kind, 300, 200))
     with pytest.raises(SourceError, match="not an image that can be read"):
         stills.read(str(path))

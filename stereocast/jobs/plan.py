@@ -1,0 +1,266 @@
+"""What a conversion will do, decided before it begins: names, encoder, sizes, limits, memory, disk.
+
+`--dry-run` prints it; nothing here reads more than the source's head.
+"""
+
+import os
+import shlex
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+from stereocast import catalog
+from stereocast.catalog import EncoderProfile, Preset
+from stereocast.errors import LimitExceeded, SinkError, UsageError
+from stereocast.media import colour as colours
+from stereocast.media import names, spatial, stills, views, writer
+from stereocast.media import profile as profiles
+from stereocast.pack import layouts
+from stereocast.settings import ConvertSettings
+from stereocast.types import Layout, PixelFormat, Projection, StereoFormat, StreamInfo
+
+CLIP_FRAMES = 2  # frames that travel together, one per core of a small machine; more cost memory and gain no speed
+_CONTAINERS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mp4", ".mkv": "mkv", ".m3u8": "hls"}
+_RATE = {"h264": 0.11, "hevc": 0.065, "av1": 0.05, "vp9": 0.06, "ffv1": 4.0}  # bits a pixel, for estimates
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """One source, one output, and everything between them."""
+
+    source: str
+    output: Path | str  # '-' is standard output
+    settings: ConvertSettings
+    preset: Preset
+    form: StereoFormat
+    info: StreamInfo  # of one view
+    packed: StreamInfo  # of the picture that is encoded
+    container: str
+    profile: EncoderProfile | None  # None: a still
+    notes: tuple[str, ...] = ()
+    memory: dict[str, int] = field(default_factory=dict)  # bytes per part
+    extras: stills.Extras | None = None  # of a still: EXIF and colour profile
+    views: Any = None  # `repack.Views` of a source that is 3D already; it is repacked
+
+    @property
+    def still(self) -> bool:
+        return self.profile is None
+
+    @property
+    def outputs(self) -> tuple[Path, ...]:
+        """The files that will be there in the end."""
+        if isinstance(self.output, str):
+            return ()
+        if self.form.layout is Layout.PAIR:
+            stem = self.output.stem.removesuffix("_L")
+            return tuple(self.output.with_name(f"{stem}_{eye}{self.output.suffix}") for eye in "LR")
+        return (self.output,)
+
+    @property
+    def estimated_bytes(self) -> int | None:
+        """Rough size of the output; None where the length isn't known."""
+        if self.profile is None or self.packed.frames is None:
+            return None
+        return int(self.packed.width * self.packed.height * self.packed.frames * _RATE[self.profile.family] / 8)
+
+    def summary(self) -> dict[str, Any]:
+        """Plain values for --dry-run and --json."""
+        return {
+            "source": self.source,
+            "output": [str(path) for path in self.outputs] or [str(self.output)],
+            "format": self.form.layout.value,
+            "preset": self.preset.name,
+            "encoder": self.profile.name if self.profile else None,
+            "container": self.container,
+            "view": f"{self.info.width}x{self.info.height}",
+            "picture": f"{self.packed.width}x{self.packed.height}",
+            "pixel_format": self.packed.pixel_format.value,
+            "frames": self.info.frames,
+            "duration_s": float(self.info.duration) if self.info.duration is not None else None,
+            "memory_mb": {name: round(size / 1e6, 1) for name, size in self.memory.items()},
+            "memory_total_mb": round(sum(self.memory.values()) / 1e6, 1),
+            "estimated_mb": round(self.estimated_bytes / 1e6, 1) if self.estimated_bytes else None,
+            "notes": list(self.notes),
+        }
+
+
+def stereo_format(settings: ConvertSettings) -> StereoFormat:
+    """The format that the settings ask for."""
+    wide = settings.format is Layout.VR180
+    return StereoFormat(
+        settings.format,
+        Projection.EQUIRECT_180 if wide else Projection.FLAT,
+        fov_deg=180.0 if wide else None,
+        anaglyph=settings.anaglyph,
+    )
+
+
+def encoder_names(settings: ConvertSettings, preset: Preset, width: int, hdr: bool) -> tuple[str, ...]:
+    """Profiles to try, in order, for a view of that width."""
+    if hdr:
+        return preset.encoders_hdr
+    if settings.format is Layout.SPATIAL:
+        return ("hevc-nvenc", "hevc-videotoolbox", "x265")
+    if settings.format is Layout.VR180:
+        width = preset.vr180_size
+    wide = width > preset.wide_from and bool(preset.encoders_wide)
+    return preset.encoders_wide if wide else preset.encoders
+
+
+def container_of(settings: ConvertSettings, output: Path | str | None) -> str:
+    """mp4, mkv, hls or fmp4: what was asked for, else by the output's name. Raises UsageError."""
+    if settings.out_format:
+        return settings.out_format
+    if output is None:
+        return "mp4"
+    if isinstance(output, str):
+        return "fmp4"
+    suffix = output.suffix.lower()
+    if not suffix:
+        return "mp4"  # a folder
+    if suffix not in _CONTAINERS:
+        known = ", ".join(sorted(_CONTAINERS))
+        raise UsageError(f"-o {output}: '{suffix}' is no container we write; use {known}, or --out-format")
+    return _CONTAINERS[suffix]
+
+
+def output_path(source: str, wanted: Path | None, form: StereoFormat, suffix: str, *, also: str = "") -> Path:
+    """Where the result goes: `wanted` (a file, or a folder to put the usual name in), or beside the source. `also` is
+    put behind the source's name."""
+    rest = f"{also}{layouts.suffix(form)}{suffix}"
+
+    def usual(folder: Path) -> Path:
+        return folder / names.fitted(views.bare(names.stem_of(source)), rest, folder)
+
+    if wanted is None:
+        beside = names.local(source)
+        return usual(Path() if beside is None else beside.parent)
+    if os.path.isdir(wanted) and not (wanted / "index.m3u8").exists():
+        return usual(wanted)
+    if suffix and not wanted.suffix:
+        return usual(wanted)
+    return wanted.parent if wanted.suffix == ".m3u8" else wanted
+
+
+def check_limits(plan: Plan) -> None:
+    """Refuses a picture that the preset's headset can't decode, naming what it can. Raises LimitExceeded."""
+    if plan.profile is None:
+        return
+    limit = plan.preset.limits.get(plan.profile.family)
+    width, height = plan.packed.width, plan.packed.height
+    rate = float(plan.packed.rate or 0)
+    title = plan.preset.title
+    if limit is None:
+        have = ", ".join(plan.preset.limits)
+        raise LimitExceeded(f"{title} has no decoder for {plan.profile.family}; use an encoder for {have}")
+    if width <= limit.max_width and height <= limit.max_height and rate <= limit.max_rate * 1.01:
+        return
+    what = f"{width}x{height} at {rate:g} fps in {plan.profile.family}"
+    allowed = f"{limit.max_width}x{limit.max_height} at {limit.max_rate:g} fps"
+    better = [
+        family for family, other in plan.preset.limits.items()
+        if family != plan.profile.family and width <= other.max_width and height <= other.max_height and rate <= other.max_rate * 1.01
+    ]  # fmt: skip
+    advice = []
+    if better:
+        names = [
+            n
+            for n in dict.fromkeys((*plan.preset.encoders_wide, *plan.preset.encoders))
+            if catalog.encoder(n).family in better
+        ]
+        advice.append(f"--encoder {names[-1]}" if names else f"an encoder for {better[0]}")
+    if rate > limit.max_rate * 1.01:
+        advice.append(f"--fps {limit.max_rate:g}")
+    if width > limit.max_width or height > limit.max_height:
+        if plan.form.layout in (Layout.SBS, Layout.OU, Layout.SPATIAL):
+            advice.append("--format half-sbs")
+        advice.append(f"--scale {int(min(limit.max_width / width, limit.max_height / height) * 100) / 100:g}")
+    raise LimitExceeded(f"{title} can't decode {what} (limit {allowed}); use {' or '.join(advice)}")
+
+
+def check_disk(plan: Plan) -> None:
+    """Refuses to start when the estimate doesn't fit. Raises SinkError."""
+    need = plan.estimated_bytes
+    if need is None or not plan.outputs:
+        return
+    folder = next(each for each in plan.outputs[0].absolute().parents if each.exists())  # it may yet have to be made
+    free = shutil.disk_usage(folder).free
+    if need > free:
+        raise SinkError(
+            f"{plan.outputs[0].parent} has {free / 1e9:.1f} GB free but about {need / 1e9:.1f} GB are needed; "
+            "free space, or choose another place with -o"
+        )
+
+
+def packed_info(info: StreamInfo, form: StereoFormat, shape: tuple[int, int], pixel_format: PixelFormat) -> StreamInfo:
+    """The stream of packed pictures; each eye keeps the source's shape on the screen."""
+    height, width = shape
+    # half layouts keep the source's aspect: players stretch each half back by themselves
+    aspect = Fraction(1) if form.projection is Projection.EQUIRECT_180 else info.sample_aspect
+    return replace(info, width=width, height=height, pixel_format=pixel_format, sample_aspect=aspect)
+
+
+def choose_encoder(settings: ConvertSettings, preset: Preset, info: StreamInfo) -> EncoderProfile:
+    """The encoder profile for a source. Raises SinkError, UnknownName."""
+    deep = info.pixel_format.bits > 8 or colours.is_hdr(info.colour)
+    return profiles.choose(settings.encoder, encoder_names(settings, preset, info.width, deep and not settings.tonemap))
+
+
+def memory_bill(info: StreamInfo, packed: StreamInfo, stages: dict[str, int]) -> dict[str, int]:
+    """Bytes per part: frames held by each stage, queues, and the encoder's look-ahead."""
+    samples = 1.5 if info.pixel_format.planar else 3.0
+    size = 1 if info.pixel_format.bits == 8 else 2
+    frame = int(info.width * info.height * samples * size)
+    picture = int(packed.width * packed.height * samples * size)
+    bill = {name: held * frame for name, held in stages.items()}
+    bill["queues"] = 2 * CLIP_FRAMES * frame
+    bill["views"] = 3 * 2 * CLIP_FRAMES * frame
+    bill["packed"] = CLIP_FRAMES * picture
+    bill["encoder"] = 30 * picture
+    bill["program"] = 200_000_000
+    return bill
+
+
+def default_suffix(container: str, source: str, *, still: bool) -> str:
+    """The suffix of an output that wasn't named."""
+    if still:
+        suffix = Path(source).suffix.lower()
+        return suffix if suffix in (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp") else ".png"
+    return writer.SUFFIXES[container]
+
+
+def tags(made: Plan) -> dict[str, str]:
+    """Tags of the video stream: Matroska's StereoMode (mp4 gets boxes instead)."""
+    mode = layouts.STEREO_MODE.get(made.form.layout)
+    return {"stereo_mode": mode} if mode and made.container == "mkv" else {}
+
+
+def finisher(made: Plan) -> Callable[[Path], None] | None:
+    """What is done to the complete file before it gets its name: stereo and sphere tags."""
+    if not spatial.tags(made.form):
+        return None
+    camera = spatial.Camera(fov_deg=made.form.fov_deg or made.preset.screen_fov_deg)
+    return lambda path: spatial.tag_file(path, made.form, camera)
+
+
+def multiview_note(path: Path, preset: Preset) -> str:
+    """How to get true MV-HEVC out of a side-by-side file: no encoder of the bundled FFmpeg takes two views."""
+    made = path.with_name(f"{path.stem.removesuffix('_LRF_Full_SBS')}_MVHEVC.mov")
+    baseline = f"{spatial.BASELINE_M * 1000:g}"
+    return (
+        f"side-by-side HEVC; for MV-HEVC on a Mac: spatial make --input {shlex.quote(str(path))} --format sbs "
+        f"--cdist {baseline} --hfov {preset.screen_fov_deg:g} --output {shlex.quote(str(made))}"
+    )
+
+
+def sink_options(made: Plan) -> writer.SinkOptions:
+    """How a plan's pictures are written."""
+    assert made.profile is not None
+    settings = made.settings
+    return writer.SinkOptions(
+        made.packed, made.profile, made.container, settings.quality, tags(made), finisher(made), made.form, settings.sei,
+        overwrite=settings.overwrite,
+    )  # fmt: skip
