@@ -124,8 +124,8 @@ class SourceSettings(Settings):
     deinterlace: Literal["auto", "field", "frame", "telecine", "none"] = "auto"
     """auto (interlaced frames, one picture each), frame (all frames, one picture each), field (one picture per field,
     twice the rate), telecine (take pulldown out: the film's 24 frames), or none."""
-    subs_file: Path | None = None
-    """Also take the subtitles of this .srt, .ass or .vtt file; auto for one of the source's name beside it."""
+    sidecars: bool = False
+    """Also copy subtitle files that lie beside the source (film.srt, film.de.srt), under the result's name."""
 
 
 class OutputSettings(Settings):

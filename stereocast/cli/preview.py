@@ -16,7 +16,7 @@ from stereocast.settings import DepthSettings, SourceSettings, StereoSettings
     ("Source", SourceSettings),
     ("Stereo", StereoSettings),
     ("Depth", DepthSettings),
-    leave_out=("depth_out", "swap_eyes", "subs_file"),
+    leave_out=("depth_out", "swap_eyes", "sidecars"),
 )
 def preview(
     source: Annotated[str, typer.Argument(metavar="IN", help="A video or image.")],

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from fractions import Fraction
+from pathlib import Path
 from typing import Any
 
 from stereocast import catalog, registry
@@ -11,7 +12,7 @@ from stereocast.depth import choice, refine
 from stereocast.depth.file import FileDepth, folder_maps
 from stereocast.jobs import plan
 from stereocast.jobs.plan import Plan
-from stereocast.media import bars, depthfile, probe, reader, writer
+from stereocast.media import bars, depthfile, pictures, probe, reader, writer
 from stereocast.media.passthrough import Passthrough
 from stereocast.pack.packer import FlatPacker
 from stereocast.pack.projection import SpherePacker
@@ -90,11 +91,14 @@ def sink(
 ) -> Any:
     """Where packed clips go: one file, or one per eye. For each file, `splitters` say where its encoder starts afresh,
     `streams` bring the sound and subtitles; none by default."""
+    if made.container == "images" and isinstance(made.output, Path):
+        return pictures.SequenceSink(made.output, overwrite=made.settings.overwrite)
     if made.profile is None:
         alone = made.form.layout in (Layout.LEFT, Layout.RIGHT, Layout.MONO, Layout.PAIR)
         trim = made.info.padding if alone else (0, 0)  # a view alone is as large as the source, even at an odd size
         sinks: list[Any] = [
-            writer.ImageSink(path, trim, overwrite=made.settings.overwrite, extras=made.extras) for path in made.outputs
+            pictures.ImageSink(path, trim, overwrite=made.settings.overwrite, extras=made.extras)
+            for path in made.outputs
         ]
     else:
         options, paths = plan.sink_options(made), made.outputs or (made.output,)

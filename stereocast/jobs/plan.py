@@ -16,7 +16,7 @@ from stereocast import catalog
 from stereocast.catalog import EncoderProfile, Preset
 from stereocast.errors import LimitExceeded, SinkError, UsageError
 from stereocast.media import colour as colours
-from stereocast.media import names, spatial, stills, views, writer
+from stereocast.media import covers, names, pictures, probe, quicktime, spatial, stills, views, writer
 from stereocast.media import profile as profiles
 from stereocast.pack import layouts
 from stereocast.settings import ConvertSettings
@@ -42,6 +42,7 @@ class Plan:
     profile: EncoderProfile | None  # None: a still
     notes: tuple[str, ...] = ()
     memory: dict[str, int] = field(default_factory=dict)  # bytes per part
+    metadata: dict[str, str] = field(default_factory=dict)  # of the source
     extras: stills.Extras | None = None  # of a still: EXIF and colour profile
     views: Any = None  # `repack.Views` of a source that is 3D already; it is repacked
 
@@ -125,6 +126,13 @@ def container_of(settings: ConvertSettings, output: Path | str | None) -> str:
         known = ", ".join(sorted(_CONTAINERS))
         raise UsageError(f"-o {output}: '{suffix}' is no container we write; use {known}, or --out-format")
     return _CONTAINERS[suffix]
+
+
+def numbered(output: Path | str | None) -> bool:
+    """Whether an output is a sequence of pictures: the name of a picture file with one printf number in it."""
+    if output is None or Path(output).suffix.lower() not in probe.IMAGES:
+        return False
+    return len(pictures.NUMBER.findall(Path(output).name)) == 1
 
 
 def output_path(source: str, wanted: Path | None, form: StereoFormat, suffix: str, *, also: str = "") -> Path:
@@ -240,10 +248,19 @@ def tags(made: Plan) -> dict[str, str]:
 
 def finisher(made: Plan) -> Callable[[Path], None] | None:
     """What is done to the complete file before it gets its name: stereo and sphere tags."""
-    if not spatial.tags(made.form):
+    keys = quicktime.keys(made.metadata) if made.container == "mp4" else {}
+    if not spatial.tags(made.form) and made.container != "mp4":
         return None
     camera = spatial.Camera(fov_deg=made.form.fov_deg or made.preset.screen_fov_deg)
-    return lambda path: spatial.tag_file(path, made.form, camera)
+
+    def finish(path: Path) -> None:
+        if spatial.tags(made.form):
+            spatial.tag_file(path, made.form, camera)
+        if made.container == "mp4":
+            cover = next(iter(covers.pictures(made.source)), None) if made.metadata and made.source != "-" else None
+            quicktime.add(path, keys, cover[:2] if cover else None)
+
+    return finish
 
 
 def multiview_note(path: Path, preset: Preset) -> str:

@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from stereocast.errors import SinkError, UsageError
-from stereocast.jobs.convert import resume
+from stereocast.jobs.convert import resume, sidecars
 from stereocast.jobs.convert.chunks import Journal, beside_journal, journal_path
 from stereocast.jobs.plan import Plan
-from stereocast.media import names, owned, spatial
-from stereocast.media.writer import HLS_NAMES, part_path
+from stereocast.media import hls, names, owned, pictures, spatial
+from stereocast.media.owned import part_path
 
 _URI = re.compile(r'URI="([^"]+)"')
 _PLAYLISTS = (".m3u8", ".m3u")
@@ -38,7 +38,9 @@ def of_plan(made: Plan) -> list[Write]:
     """All paths of a conversion, its later steps included."""
     found: list[Write] = []
     settings = made.settings
-    if made.still:
+    if made.container == "images" and isinstance(made.output, Path):
+        found += of_sequence(made.output)
+    elif made.still:
         found += [write for path in made.outputs for write in of_picture(path)]
     elif made.container == "hls" and isinstance(made.output, Path):
         found += of_hls(made.output)
@@ -52,6 +54,8 @@ def of_plan(made: Plan) -> list[Write]:
         if made.outputs:
             journal = journal_path(made.outputs[0])
             found += [Write(journal), Write(beside_journal(journal))]
+    for _, target in sidecars.pairs(made):
+        found += of_picture(target)
     if settings.depth_out is not None:
         found += of_film(settings.depth_out, "--depth-out")
     return found
@@ -72,6 +76,13 @@ def of_picture(path: Path, option: str = "-o") -> list[Write]:
     return [Write(path, True, option=option), Write(part_path(path), option=option)]
 
 
+def of_sequence(pattern: Path) -> list[Write]:
+    """The first picture of a sequence, and those that are there by such names."""
+    first = pictures.SequenceSink(pattern).path(1)
+    there = names.sequence_files(str(pattern)) if not os.path.lexists(pattern) else ()
+    return [write for path in dict.fromkeys([first, *there]) for write in of_picture(path)]
+
+
 def of_report(path: Path) -> list[Write]:
     """A report of many films, which is written again and again."""
     return [Write(path, option="--report"), Write(path.with_name(path.name + ".new"), option="--report")]
@@ -79,7 +90,7 @@ def of_report(path: Path) -> list[Write]:
 
 def of_hls(folder: Path) -> list[Write]:
     """The playlist, the head, and segments as far as there are files of such names."""
-    there = [path for path in folder.iterdir() if HLS_NAMES.fullmatch(path.name)] if folder.is_dir() else []
+    there = [path for path in folder.iterdir() if hls.NAMES.fullmatch(path.name)] if folder.is_dir() else []
     names = [folder / name for name in ("index.m3u8", "init.mp4", "segment_00000.m4s")]
     return [Write(path, True) for path in dict.fromkeys([*names, *there])]
 
@@ -89,7 +100,7 @@ def inputs(sources: Iterable[str], settings: Any = None) -> dict[tuple[int, int]
     disparity of one's own, weights."""
     brought = [
         str(value)
-        for name in ("depth", "disparity", "end_image", "encoder", "subs_file")
+        for name in ("depth", "disparity", "end_image", "encoder")
         if (value := getattr(settings, name, None))
     ]
     weights = [text.split("=", 1)[-1] for text in getattr(settings, "weights", ())]

@@ -28,6 +28,11 @@ _APP = re.compile(rb"WA([\x81-\xbf])(?:Lavf|stereocast)")  # the element's id, i
 _HEAD = 4096
 
 
+def part_path(path: Path) -> Path:
+    """Where a file grows until it is complete."""
+    return path.with_name(f"{path.stem}.part{path.suffix}")
+
+
 def create(path: Path) -> "Part":
     """A new file, never one that is there and never through a link. Raises OSError (EEXIST where something is)."""
     flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)

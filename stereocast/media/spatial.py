@@ -131,19 +131,24 @@ def tag_file(path: Path, form: StereoFormat, camera: Camera | None = None) -> No
             ebml.add_projection(path)
         return
     wanted = tags(form, camera)
-    with path.open("r+b") as file:
+    with path.open("rb") as file:
         places = boxes.top_level(file, str(path))
         place = next((p for p in places if p.kind == b"moov"), None)
         if place is None:
             raise BoxError(f"{path} has no 'moov' box; it is no mp4, or it was never finished")
         moov = boxes.read(file, place, str(path))
-        if not patch(moov, wanted):
-            return
-        samples = max((p.end for p in places if p.kind in (b"mdat", b"moof")), default=0)
-        if place.start >= samples:
-            _append(file, place, moov)
-            return
-    _rewrite(path, places, place, moov)
+    if patch(moov, wanted):
+        replace_index(path, places, place, moov)
+
+
+def replace_index(path: Path, places: list[Place], place: Place, moov: Box) -> None:
+    """Puts a changed index into a finished file, in the way of `tag_file`."""
+    samples = max((p.end for p in places if p.kind in (b"mdat", b"moof")), default=0)
+    if place.start < samples:
+        _rewrite(path, places, place, moov)
+        return
+    with path.open("r+b") as file:
+        _append(file, place, moov)
 
 
 def _append(file: BinaryIO, place: Place, moov: Box) -> None:

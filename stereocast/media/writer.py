@@ -6,10 +6,8 @@ it is complete.
 
 import errno
 import logging
-import re
 import sys
 from collections.abc import Callable, Iterable
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
@@ -21,17 +19,15 @@ import numpy as np
 from stereocast.catalog import EncoderProfile
 from stereocast.errors import SinkError
 from stereocast.media import colour as colours
-from stereocast.media import owned, sei, spatial, stills, timing
+from stereocast.media import hls, owned, sei, spatial, timing
 from stereocast.media import profile as profiles
 from stereocast.media.passthrough import Passthrough
-from stereocast.pictures.planes import rgb
 from stereocast.types import PackedClip, Shot, StereoFormat, StreamInfo
 
 log = logging.getLogger(__name__)
 
 FRAGMENT_S = 2  # a fragment is never longer, so a crash costs little
 SUFFIXES = {"mp4": ".mp4", "mkv": ".mkv", "fmp4": ".mp4", "hls": ""}
-HLS_NAMES = re.compile(r"(index\.m3u8|init\.mp4|segment_\d+\.m4s)(\.tmp)?")  # what an HLS folder is filled with
 _MUXER = {"mp4": "mp4", "mkv": "matroska", "fmp4": "mp4", "hls": "hls"}
 
 
@@ -60,9 +56,7 @@ class Splitter(Protocol):
     def end(self) -> None: ...
 
 
-def part_path(path: Path) -> Path:
-    """Where the file grows until it is complete."""
-    return path.with_name(f"{path.stem}.part{path.suffix}")
+part_path = owned.part_path
 
 
 class VideoSink:
@@ -83,7 +77,7 @@ class VideoSink:
         self._closed = False
         self._part: owned.Part | None = None
         self._feed: owned.Feed | None = None
-        self._opener = _Opener(options.form) if options.container == "hls" else None
+        self._opener = hls.Opener(options.form) if options.container == "hls" else None
         self.target = self._target()
         try:
             self._output = av.open(
@@ -283,44 +277,6 @@ class VideoSink:
         return f"what is done is kept in {self.target}; free space and use --resume"
 
 
-class _Opener:
-    """Opens the files of an HLS stream for FFmpeg: each is made anew, so that no link is ever written through."""
-
-    def __init__(self, form: StereoFormat | None) -> None:
-        self._form = form
-        self._made: list[Path] = []
-        self._feeds: list[owned.Feed | owned.Failed] = []
-
-    def __call__(self, url: str, flags: int, options: dict[str, str]) -> Any:
-        path = Path(url.removeprefix("file:"))
-        if not flags & 2:
-            return path.open("rb")
-        feed: owned.Feed | owned.Failed
-        try:
-            file = owned.create_again(path)  # checked before work began, or an older state of this very stream
-        except OSError as error:
-            feed = owned.Failed(error)
-        else:
-            head = path.name.startswith("init.mp4") and self._form is not None
-            feed = owned.Feed(file, spatial.InFlight(self._form).feed if head and self._form else None)
-            self._made.append(path)
-        self._feeds = [old for old in self._feeds if old.error is not None] + [feed]
-        return feed
-
-    @property
-    def error(self) -> OSError | None:
-        """The first error of any of the files."""
-        return next((feed.error for feed in self._feeds if feed.error is not None), None)
-
-    def clear(self) -> None:
-        """After a failure: removes what holds nothing."""
-        for path in self._made:
-            for each in (path, path.with_name(path.name.removesuffix(".tmp"))):
-                with suppress(OSError):
-                    if not each.stat().st_size:
-                        each.unlink()
-
-
 class _PyavEncoder:
     """The bundled FFmpeg's encoders."""
 
@@ -387,40 +343,6 @@ def _encoder(output: Any, options: SinkOptions) -> Any:
 
         return ExternalEncoder(output, options.info, options.profile, options.quality)
     return _PyavEncoder(output, options)
-
-
-class ImageSink:
-    """One picture file. `trim`: rows and columns that are cut away at the bottom and the right."""
-
-    def __init__(
-        self, path: Path, trim: tuple[int, int] = (0, 0), *, overwrite: bool = True, extras: stills.Extras | None = None
-    ) -> None:
-        self.path = path
-        self._overwrite, self._extras = overwrite, extras
-        self.trim = trim
-        self.frames = 0
-
-    def write(self, clip: PackedClip) -> None:
-        """Writes the clip's picture (the last one wins). Raises SinkError."""
-        scale = (
-            65535 if clip.frames.dtype == np.uint16 and self.path.suffix.lower() in (".png", ".tif", ".tiff") else 255
-        )
-        try:
-            for image in clip.frames:
-                picture = np.rint(rgb(image, clip.pixel_format, clip.colour) * scale)
-                picture = picture[: picture.shape[0] - self.trim[0], : picture.shape[1] - self.trim[1]]
-                data = stills.encoded(self.path, picture.astype(np.uint16 if scale > 255 else np.uint8), self._extras)
-                self.path.parent.mkdir(parents=True, exist_ok=True)
-                owned.write(self.path, data, beside=part_path(self.path), overwrite=self._overwrite or self.frames > 0)
-                self.frames += 1
-        except OSError as error:
-            raise SinkError(f"{self.path} can't be written: {owned.reason(error)}") from error
-
-    def finish(self) -> None:
-        """The file is complete with its picture."""
-
-    def close(self) -> None:
-        """Nothing is open."""
 
 
 class PairSink:

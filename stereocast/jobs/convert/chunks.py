@@ -76,9 +76,7 @@ def fingerprint(name: str) -> dict[str, Any]:
 def identity(settings: ConvertSettings, name: str, encoder: str, time_base: Fraction) -> Identity:
     """What these settings make of this source."""
     values = {k: v for k, v in settings.model_dump(mode="json").items() if k not in _FREE}
-    brought = [
-        path for path in (settings.depth_path, settings.disparity, settings.subs_file) if path and Path(path).is_file()
-    ]
+    brought = [path for path in (settings.depth_path, settings.disparity) if path and Path(path).is_file()]
     values["encoder"] = encoder
     return Identity(
         values, {**fingerprint(name), **{str(path): fingerprint(str(path)) for path in brought}}, str(time_base)

@@ -6,6 +6,7 @@ from typing import Any
 
 from stereocast import catalog, registry
 from stereocast.depth import choice
+from stereocast.errors import UsageError
 from stereocast.jobs import assembly, plan, written
 from stereocast.jobs.convert import repack
 from stereocast.jobs.plan import CLIP_FRAMES, Plan
@@ -27,6 +28,8 @@ def prepare(name: str, output: Path | str | None, settings: ConvertSettings) -> 
         if isinstance(source, reader.ImageSource):
             return _prepare_still(name, output, settings, source), source
         views = repack.views_of(name, repack.detect(name, source), settings)
+        if output is not None and plan.numbered(output):
+            return _prepare_pictures(name, Path(output), settings, source, views), source
         profile = plan.choose_encoder(settings, preset, _seen(source.info, views))
         both = views is not None and views.packing == "multiview"
         if source.info.pixel_format is not profile.pixel_format or both:
@@ -62,7 +65,10 @@ def prepare(name: str, output: Path | str | None, settings: ConvertSettings) -> 
             notes += (f"depth: {depth} ({reason})",)
         if form.layout is Layout.SPATIAL and target != "-":
             notes += (plan.multiview_note(Path(target), preset),)
-        made = Plan(name, target, settings, preset, form, info, packed, container, profile, notes, bill, views=views)
+        metadata = dict(source.container.metadata) if isinstance(source, reader.VideoSource) else {}
+        made = Plan(
+            name, target, settings, preset, form, info, packed, container, profile, notes, bill, metadata, views=views
+        )  # fmt: skip
         written.check_plan(made)
         plan.check_limits(made)
         plan.check_disk(made)
@@ -81,6 +87,22 @@ def _check_names(settings: ConvertSettings) -> None:
     if settings.depth_path is None:
         choice.resolve(settings)
     registry.find(registry.SYNTH, "synthesis", settings.synth)
+
+
+def _prepare_pictures(
+    name: str, output: Path, settings: ConvertSettings, source: reader.VideoSource, views: repack.Views | None
+) -> Plan:
+    """A film as a picture file for each frame; sound and times have no place there."""
+    form, info = plan.stereo_format(settings), _seen(source.info, views)
+    if form.layout is Layout.PAIR or (views is not None and views.packing == "multiview"):
+        raise UsageError(f"-o {output}: this can't be written as a sequence of pictures; convert to a film first")
+    shape = assembly.packer(settings, info).shape(info.height, info.width)
+    packed = plan.packed_info(info, form, shape, info.pixel_format)
+    notes = ("a picture for each frame; sound, subtitles and times are left out",)
+    preset = catalog.preset(settings.preset)
+    made = Plan(name, output, settings, preset, form, info, packed, "images", None, notes, views=views)
+    written.check_plan(made)
+    return made
 
 
 def _prepare_still(name: str, output: Path | str | None, settings: ConvertSettings, source: reader.ImageSource) -> Plan:

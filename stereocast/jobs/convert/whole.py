@@ -10,7 +10,7 @@ from typing import Any
 from stereocast.errors import SourceError
 from stereocast.jobs import assembly
 from stereocast.jobs.comfort import Comfort, Meter
-from stereocast.jobs.convert import repack, resume
+from stereocast.jobs.convert import repack, resume, sidecars
 from stereocast.jobs.plan import CLIP_FRAMES, Plan
 from stereocast.pipeline.chain import Clock, chain, prefetch
 from stereocast.pipeline.progress import OnProgress, Progress, silent
@@ -70,4 +70,6 @@ def convert(made: Plan, source: Any, progress: OnProgress = silent, *, run: resu
             raise SourceError(f"{made.source}: no frame could be decoded in the part that was asked for")
         clock.timed("encoding", sink.finish)()
         run.finish()
+    if not run.picture_only:
+        sidecars.copy(made)
     return Converted(made, sink.frames, run.source.damaged, clock.seconds, meter.result())
