@@ -30,7 +30,14 @@ def read_options(settings: ConvertSettings, pixel_format: PixelFormat | None, na
     crop = bars.detect(name) if settings.crop == "auto" and not probe.is_image(name) and name != "-" else None
     rate = Fraction(settings.fps).limit_denominator(1001) if settings.fps else None
     return reader.ReadOptions(
-        pixel_format, start, end, settings.scale, rate, settings.tonemap, crop if crop and any(crop) else None
+        pixel_format,
+        start,
+        end,
+        settings.scale,
+        rate,
+        settings.tonemap,
+        crop if crop and any(crop) else None,
+        deinterlace=settings.deinterlace,
     )
 
 

@@ -16,7 +16,7 @@ from stereocast import catalog
 from stereocast.catalog import EncoderProfile, Preset
 from stereocast.errors import LimitExceeded, SinkError, UsageError
 from stereocast.media import colour as colours
-from stereocast.media import covers, names, pictures, probe, quicktime, spatial, stills, views, writer
+from stereocast.media import covers, names, photos, pictures, probe, quicktime, spatial, views, writer
 from stereocast.media import profile as profiles
 from stereocast.pack import layouts
 from stereocast.settings import ConvertSettings
@@ -43,7 +43,7 @@ class Plan:
     notes: tuple[str, ...] = ()
     memory: dict[str, int] = field(default_factory=dict)  # bytes per part
     metadata: dict[str, str] = field(default_factory=dict)  # of the source
-    extras: stills.Extras | None = None  # of a still: EXIF and colour profile
+    extras: photos.Extras | None = None  # of a still: EXIF and colour profile
     views: Any = None  # `repack.Views` of a source that is 3D already; it is repacked
 
     @property

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from stereocast.errors import SinkError
-from stereocast.media import owned, stills
+from stereocast.media import owned, photos
 from stereocast.pictures.planes import rgb
 from stereocast.types import PackedClip
 
@@ -16,7 +16,7 @@ class ImageSink:
     """One picture file. `trim`: rows and columns that are cut away at the bottom and the right."""
 
     def __init__(
-        self, path: Path, trim: tuple[int, int] = (0, 0), *, overwrite: bool = True, extras: stills.Extras | None = None
+        self, path: Path, trim: tuple[int, int] = (0, 0), *, overwrite: bool = True, extras: photos.Extras | None = None
     ) -> None:
         self.path = path
         self._overwrite, self._extras = overwrite, extras
@@ -32,7 +32,7 @@ class ImageSink:
             for image in clip.frames:
                 picture = np.rint(rgb(image, clip.pixel_format, clip.colour) * scale)
                 picture = picture[: picture.shape[0] - self.trim[0], : picture.shape[1] - self.trim[1]]
-                data = stills.encoded(self.path, picture.astype(np.uint16 if scale > 255 else np.uint8), self._extras)
+                data = photos.encoded(self.path, picture.astype(np.uint16 if scale > 255 else np.uint8), self._extras)
                 self.path.parent.mkdir(parents=True, exist_ok=True)
                 owned.write(
                     self.path, data, beside=owned.part_path(self.path), overwrite=self._overwrite or self.frames > 0

@@ -19,7 +19,7 @@ import numpy as np
 
 from stereocast.errors import SourceError, UsageError
 from stereocast.media import colour as colours
-from stereocast.media import multiview, probe, stills, timing
+from stereocast.media import interlace, multiview, photos, probe, timing
 from stereocast.pictures import planes
 from stereocast.types import Array, Clip, Colour, Frame, PixelFormat, StreamInfo
 
@@ -40,6 +40,7 @@ class ReadOptions:
     tonemap: bool = False
     crop: tuple[int, int, int, int] | None = None  # top, bottom, left, right in pixels, even
     first: int | None = None  # tick of the first frame to give out; ticks and `info` stay those of the whole
+    deinterlace: interlace.Mode = "auto"
     multiview: bool = False  # MV-HEVC: both views, beside each other; `info` stays that of one
     seek: bool = True  # False: get there by decoding from the start
 
@@ -87,7 +88,7 @@ class VideoSource:
         if self.options.seek and (self.options.start or first):
             ticks = self.first_pts + int((self.options.start or 0) / self.time_base)
             if first is not None:
-                ticks = max(ticks, self.start_pts + first)
+                ticks = max(ticks, self.start_pts + first // self._fine)
             try:
                 self.container.seek(ticks, stream=self.stream, backward=True)
             except av.error.FFmpegError as error:
@@ -155,8 +156,11 @@ class VideoSource:
             rate, frames = self.options.rate, None
         if frames is None and duration is not None and rate:
             frames = max(1, round(duration * Fraction(rate)))
+        if not self.options.rate:
+            rate = rate and Fraction(rate) * interlace.factor(self.options.deinterlace)
+            frames = frames and round(frames * interlace.factor(self.options.deinterlace))
         return StreamInfo(
-            width, height, self.time_base, Fraction(rate) if rate else None, wanted, colour, hdr,
+            width, height, self.time_base / self._fine, Fraction(rate) if rate else None, wanted, colour, hdr,
             self._turns * 90 % 360, aspect, frames, duration,
         )  # fmt: skip
 
@@ -207,34 +211,36 @@ class VideoSource:
         return image if other is None else multiview.beside(image, self._upright(other), planar=planar)
 
     def _progressive(self, frame: Any) -> Iterator[Any]:
-        if frame is not None and self._graph is None and frame.interlaced_frame:
-            self._graph = _deinterlacer(frame, self.time_base)
+        mode = self.options.deinterlace
+        if frame is not None and self._graph is None and interlace.wanted(mode, frame):
+            rate = self.stream.average_rate or self.stream.guessed_rate
+            self._graph = interlace.Deinterlacer(mode, frame, self.time_base, Fraction(rate) if rate else None)
             log.info("%s: interlaced, deinterlacing", self.name)
         if self._graph is None:
             yield frame
-            return
-        self._graph.push(frame)
-        while True:
-            try:
-                output = self._graph.pull()
-            except (av.error.BlockingIOError, av.error.EOFError):
-                return
-            yield output
+        else:
+            yield from self._graph(frame)
 
     def _timed(self) -> Iterator[tuple[Any, int]]:
         """Frames with strictly rising ticks from `start` to `end`; missing ticks are guessed from the rate."""
         head, self._head = self._head, None
-        step = timing.nominal_step(self.info.rate, self.time_base)
-        frames = timing.rising(chain([head], self._decoded), _stamp, self.time_base, self.first_pts, step)
-        begin = self.start_pts if self.options.start else None
-        stop = self.first_pts + self.options.end / self.time_base if self.options.end is not None else None
-        return timing.between(frames, begin, stop, self.start_pts)
+        fine, base = self._fine, self.info.time_base
+        step = timing.nominal_step(self.info.rate, base)
+        frames = timing.rising(chain([head], self._decoded), _stamp, base, self.first_pts * fine, step)
+        begin = self.start_pts * fine if self.options.start else None
+        stop = self.first_pts * fine + self.options.end / base if self.options.end is not None else None
+        return timing.between(frames, begin, stop, self.start_pts * fine)
+
+    @property
+    def _fine(self) -> int:
+        """Ticks of `info.time_base` in one of the stream's."""
+        return interlace.fineness(self.options.deinterlace)
 
     def __iter__(self) -> Iterator[Frame]:
         self._early = None
         frames = self._timed()
         if self.options.rate is not None:
-            frames = timing.resampled(frames, self.options.rate, self.time_base)
+            frames = timing.resampled(frames, self.options.rate, self.info.time_base)
         for frame, pts in frames:
             if self.options.first is None or pts >= self.options.first:
                 yield Frame(self._both(frame), pts, self.info.pixel_format, self.info.colour)
@@ -311,25 +317,12 @@ def _orientation(frame: Any) -> tuple[bool, int]:
     return False, round(frame.rotation / 90) % 4
 
 
-def _deinterlacer(frame: Any, time_base: Fraction) -> Any:
-    graph = av.filter.Graph()
-    source = graph.add_buffer(
-        width=frame.width, height=frame.height, format=av.VideoFormat(frame.format.name), time_base=time_base
-    )
-    bwdif = graph.add("bwdif", "mode=send_frame:deint=interlaced")
-    sink = graph.add("buffersink")
-    source.link_to(bwdif)
-    bwdif.link_to(sink)
-    graph.configure()
-    return graph
-
-
 class ImageSource:
     """A still as one frame, RGB, 8 or 16 bit; EXIF orientation applied, odd sizes padded."""
 
     def __init__(self, name: str, scale: float = 1.0) -> None:
         self.name = name
-        image, self.extras = stills.read(name)
+        image, self.extras = photos.read(name)
         padding = (image.shape[0] % 2, image.shape[1] % 2)
         image = np.pad(image, ((0, padding[0]), (0, padding[1]), (0, 0)), "edge")
         if scale != 1:
@@ -352,12 +345,12 @@ class ImageSource:
 
 def read_image(name: str) -> Array:
     """An image as RGB [H, W, 3] uint8 or uint16, upright; transparent parts on black. Raises SourceError."""
-    return stills.read(name)[0]
+    return photos.read(name)[0]
 
 
 def write_image(path: Path, image: Array) -> None:
     """Writes RGB [H, W, 3] (or grey [H, W]) by the suffix of `path`. Raises SinkError."""
-    path.write_bytes(stills.encoded(path, image))
+    path.write_bytes(photos.encoded(path, image))
 
 
 def concatenate(frames: list[Frame], **fields: Any) -> Clip:

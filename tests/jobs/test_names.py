@@ -16,7 +16,7 @@ from stereocast.cli.plain import plain
 from stereocast.errors import SinkError, SourceError
 from stereocast.jobs import plan
 from stereocast.jobs.convert import batch, inputs, job
-from stereocast.media import names, owned, probe, stills
+from stereocast.media import names, owned, probe, photos
 from stereocast.settings import ConvertSettings
 from stereocast.types import Layout, StereoFormat
 from tests.films import make_film
@@ -241,5 +241,5 @@ def test_progress_for_programs(tmp_path: Path, film: bytes) -> None:
     assert [line["event"] for line in lines if line["event"] != "progress"] == ["begin", "end"]
     assert (lines[-1]["frames"], lines[-1]["total"], lines[-1]["eta_s"]) == (2, 2, 0.0)
     assert set(lines[0]) == {"event", "source", "frames", "total", "seconds", "fps", "eta_s"}
-    stills.check_size(str(source))
+    photos.check_size(str(source))
     assert owned.finished(tmp_path / "in_LRF_Full_SBS.mp4")

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from stereocast.errors import SourceError, StereocastError
 from stereocast.media import names as kinds
-from stereocast.media import owned, probe, stereoinfo, stills
+from stereocast.media import owned, photos, probe, stereoinfo
 
 log = logging.getLogger(__name__)
 
@@ -89,7 +89,7 @@ def _tagged(path: Path) -> bool:
     if not _PERHAPS_OURS.search(path.stem):
         return False
     if probe.is_image(str(path)):
-        return stills.made_by_us(path)
+        return photos.made_by_us(path)
     try:
         return owned.finished(path) or stereoinfo.from_tags(stereoinfo.read_tags(path), 2, 1) is not None
     except (OSError, StereocastError):

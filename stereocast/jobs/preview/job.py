@@ -10,7 +10,7 @@ from stereocast.errors import SinkError, SourceError, UsageError
 from stereocast.jobs import assembly, comfort, plan, written
 from stereocast.jobs.convert import repack
 from stereocast.jobs.preview import sheet
-from stereocast.media import owned, reader, stills
+from stereocast.media import owned, photos, reader
 from stereocast.media.writer import part_path
 from stereocast.settings import ConvertSettings
 from stereocast.types import Layout, StereoClip, StereoFormat
@@ -42,7 +42,7 @@ def preview(
         raise SourceError(f"{name}: no frame could be decoded")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        data = stills.encoded(path, sheet.sheet(rows))
+        data = photos.encoded(path, sheet.sheet(rows))
         owned.write(path, data, beside=part_path(path), overwrite=settings.overwrite)
     except OSError as error:
         raise SinkError(f"{path} can't be written: {owned.reason(error)}") from error

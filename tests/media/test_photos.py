@@ -12,7 +12,7 @@ import pytest
 from stereocast import registry
 from stereocast.errors import SinkError, SourceError
 from stereocast.jobs.convert import job
-from stereocast.media import exif, stills
+from stereocast.media import exif, photos
 from stereocast.settings import ConvertSettings
 
 ICC, EXIF = cv2.IMAGE_METADATA_ICCP, cv2.IMAGE_METADATA_EXIF
@@ -71,7 +71,7 @@ def convert(source: Path, output: Path, **flags: Any) -> Path:
 
 
 def blocks_of(path: Path) -> dict[int, bytes]:
-    return stills._decoded(np.fromfile(path, np.uint8))[1]
+    return photos._decoded(np.fromfile(path, np.uint8))[1]
 
 
 @pytest.mark.parametrize("suffix", [".jpg", ".png", ".webp"])
@@ -88,7 +88,7 @@ def test_profile_and_exif_arrive(tmp_path: Path, suffix: str, target: str) -> No
         assert b"Canon\0" in block
         assert b"Cam\0" in block
         assert exif.made_by_us(block)
-        shape = stills.read(str(output))[0].shape
+        shape = photos.read(str(output))[0].shape
         assert shape == ((48, 64, 3) if layout == "sbs" else (48, 32, 3))
 
 
@@ -101,7 +101,7 @@ def test_every_orientation(tmp_path: Path, orientation: int, suffix: str) -> Non
         1: image, 2: image[:, ::-1], 3: image[::-1, ::-1], 4: image[::-1], 5: image.swapaxes(0, 1),
         6: np.rot90(image, -1), 7: image[::-1, ::-1].swapaxes(0, 1), 8: np.rot90(image),
     }[orientation]  # fmt: skip
-    found = stills.read(str(source))[0].astype(int)
+    found = photos.read(str(source))[0].astype(int)
     assert found.shape == turned.shape
     assert np.abs(found - turned[..., ::-1]).mean() < (4 if suffix == ".jpg" else 0.01)
 
@@ -117,7 +117,7 @@ def test_exif_survives_bad_blocks() -> None:
 
 def test_a_profile_of_another_colour_space_is_not_put_on_rgb(tmp_path: Path) -> None:
     source = write(tmp_path / "in.jpg", picture(), {ICC: profile(b"CMYK")})
-    assert stills.read(str(source))[1].profile == b""
+    assert photos.read(str(source))[1].profile == b""
     assert ICC not in blocks_of(convert(source, tmp_path / "out.png"))
 
 
@@ -140,7 +140,7 @@ def test_transparent_parts_are_black(tmp_path: Path, suffix: str, depth: type) -
     path = tmp_path / f"in{suffix}"
     options = [cv2.IMWRITE_WEBP_QUALITY, 101] if suffix == ".webp" else []
     path.write_bytes(cv2.imencode(suffix, image, options)[1].tobytes())
-    found = stills.read(str(path))[0].astype(int)
+    found = photos.read(str(path))[0].astype(int)
     assert (found[:, :16] == (top, 0, 0)).all()
     assert np.abs(found[:, 16:24, 0] - top // 2).max() <= 1
     assert (found[:, 24:] == 0).all()
@@ -167,16 +167,16 @@ def test_too_large_is_known_from_the_header(tmp_path: Path, kind: str) -> None:
     path = tmp_path / f"in.{kind}"
     for size in ((16000, 15999), (20000, 20000)):
         path.write_bytes(header(kind, *size))
-        assert stills.size(path) == size
+        assert photos.size(path) == size
     with pytest.raises(SourceError, match=r"20000x20000 pixels; pictures of at most 250 megapixels"):
         job.prepare(str(path), None, ConvertSettings())
     path.write_bytes(header(kind, 300, 200))
     with pytest.raises(SourceError, match="not an image that can be read"):
-        stills.read(str(path))
+        photos.read(str(path))
 
 
 def test_what_the_format_of_the_result_cannot_hold(tmp_path: Path) -> None:
     with pytest.raises(SinkError, match="can't be written as an image of 70000x4"):
-        stills.encoded(tmp_path / "x.jpg", np.zeros((4, 70000, 3), np.uint8))
+        photos.encoded(tmp_path / "x.jpg", np.zeros((4, 70000, 3), np.uint8))
     with pytest.raises(SinkError, match="can't be written"):
-        stills.encoded(tmp_path / "x.nothing", np.zeros((4, 4, 3), np.uint8))
+        photos.encoded(tmp_path / "x.nothing", np.zeros((4, 4, 3), np.uint8))
