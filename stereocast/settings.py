@@ -97,6 +97,9 @@ class DepthSettings(Settings):
     """Average depth along optical flow (disparity propagation): calmer depth on small, fast objects."""
     depth_out: Path | None = None
     """Also write the depth: ffv1 mkv, gray16le, 65535 = nearest. It can be given to --depth again."""
+    text_depth: Annotated[float, _UNIT] | Literal["auto", "none"] = "none"
+    """Lay burned-in subtitles and other still text on one steady depth: 0 (farthest) to 1 (nearest), auto (in front of
+    what it covers), or none."""
     smooth: float = Field(0.8, ge=0, lt=1)
     """Temporal smoothing of depth along motion: 0 = none."""
     weights: tuple[str, ...] = ()

@@ -24,7 +24,7 @@ from stereocast.settings import (
 
 _NOT_HERE = (
     "crop start end duration audio subs tonemap synth disparity full_view smooth engine workers resume window_guard"
-    " fov sei edge_dilation fill border zero_window zero_overlap"
+    " text_depth fov sei edge_dilation fill border zero_window zero_overlap"
 )
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from stereocast import catalog, registry
-from stereocast.depth import choice, refine
+from stereocast.depth import captions, choice, refine
 from stereocast.depth.file import FileDepth, folder_maps
 from stereocast.jobs import plan
 from stereocast.jobs.plan import Plan
@@ -42,7 +42,12 @@ def read_options(settings: ConvertSettings, pixel_format: PixelFormat | None, na
 
 
 def estimator(settings: ConvertSettings, info: StreamInfo) -> DepthEstimator:
-    """The depth stage: brought by the user, or made. Raises UnknownName, ExtraMissing, SourceError."""
+    """The depth stage: brought by the user, or made; with text laid flat if that was asked for. Raises UnknownName, ExtraMissing, SourceError."""
+    made = _estimator(settings, info)
+    return made if settings.text_depth == "none" else captions.SteadyText(made, settings.text_depth)
+
+
+def _estimator(settings: ConvertSettings, info: StreamInfo) -> DepthEstimator:
     brought = settings.depth_path
     if brought is not None and brought.is_dir():
         return refine.refined(FileDepth(folder_maps(brought), name=str(brought)), settings, info, "file")

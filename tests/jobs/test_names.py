@@ -16,7 +16,7 @@ from stereocast.cli.plain import plain
 from stereocast.errors import SinkError, SourceError
 from stereocast.jobs import plan
 from stereocast.jobs.convert import batch, inputs, job
-from stereocast.media import names, owned, probe, photos
+from stereocast.media import names, owned, photos, probe
 from stereocast.settings import ConvertSettings
 from stereocast.types import Layout, StereoFormat
 from tests.films import make_film

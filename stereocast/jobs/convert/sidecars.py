@@ -29,7 +29,7 @@ def _beside(source: Path) -> Iterator[Path]:
         if (
             path.name.startswith(source.stem + ".")
             and path.suffix.lower() in KINDS
-            and rest.count(".") <= 2
+            and rest.count(".") <= 3
             and path.is_file()
         ):
             yield path
