@@ -14,9 +14,9 @@ import typer
 from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 
-from stereocast.cli import faults
 from stereocast.cli.plain import plain, say
 from stereocast.errors import StereocastError, UnknownName, UsageError
+from stereocast.media import faults
 from stereocast.settings import Settings
 
 Model = TypeVar("Model", bound=Settings)

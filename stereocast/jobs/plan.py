@@ -198,9 +198,17 @@ def check_disk(plan: Plan) -> None:
     free = shutil.disk_usage(folder).free
     if need > free:
         raise SinkError(
-            f"{plan.outputs[0].parent} has {free / 1e9:.1f} GB free but about {need / 1e9:.1f} GB are needed; "
+            f"{plan.outputs[0].parent} has {_size(free)} free but about {_size(need)} are needed; "
             "free space, or choose another place with -o"
         )
+
+
+def _size(count: int) -> str:
+    """Bytes for people, never 0.0 GB."""
+    for unit, size in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        if count >= size:
+            return f"{count / size:.1f} {unit}"
+    return f"{count} bytes"
 
 
 def packed_info(info: StreamInfo, form: StereoFormat, shape: tuple[int, int], pixel_format: PixelFormat) -> StreamInfo:

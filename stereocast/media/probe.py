@@ -11,7 +11,8 @@ from typing import Any
 import av
 
 from stereocast.errors import SourceError, UsageError
-from stereocast.media.names import is_sequence, is_url
+from stereocast.media import spatial
+from stereocast.media.names import is_sequence, is_url, local
 
 log = logging.getLogger(__name__)
 
@@ -84,17 +85,32 @@ def video_stream(container: Any, name: str) -> Any:
     """
     streams = [s for s in container.streams.video if not s.disposition & av.stream.Disposition.attached_pic]
     if not streams:
-        kinds = ", ".join(sorted({s.type for s in container.streams})) or "nothing"
-        raise SourceError(f"{name} holds no video stream (only {kinds}); there is nothing to convert")
+        kinds = ", ".join(sorted({s.type or "unknown data" for s in container.streams}))
+        what = f"no video stream (only {kinds})" if kinds else "no streams that can be read"
+        raise SourceError(f"{name} holds {what}; there is nothing to convert")
     chosen = next((s for s in streams if s.disposition & av.stream.Disposition.default), streams[0])
     for other in streams:
         if other is not chosen:
             log.warning("%s: video stream %d is left out (stream %d is converted)", name, other.index, chosen.index)
+    if _encrypted(chosen, name):
+        raise SourceError(f"{name} is encrypted (DRM); it can't be decoded")
     if chosen.codec_context is None:
         raise SourceError(f"{name}: no decoder for video stream {chosen.index}")
-    if str(getattr(chosen.codec_context, "codec_tag", "")).lower().startswith(("encv", "drmi")):
-        raise SourceError(f"{name} is encrypted (DRM); it can't be decoded")
     return chosen
+
+
+def _encrypted(stream: Any, name: str) -> bool:
+    """By the sample entry (encv, drmi: FFmpeg may show the codec inside), or Matroska's key id."""
+    tag = str(getattr(stream.codec_context, "codec_tag", "")).lower()
+    if tag.startswith(("encv", "drmi")) or any(key.lower() == "enc_key_id" for key in stream.metadata):
+        return True
+    path = local(name)
+    if path is None or not path.is_file():
+        return False
+    try:
+        return spatial.read_tags(path).get("entry") in ("encv", "drmi")
+    except (SourceError, OSError):
+        return False
 
 
 def tracks(container: Any) -> list[Track]:

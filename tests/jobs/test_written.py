@@ -75,6 +75,17 @@ def report_run(folder: Path, source: Path, **flags: Any) -> None:
     batch.write_report(report, [batch.Outcome(str(source), "converted", "x")], 1)
 
 
+def pictures_run(folder: Path, source: Path, **flags: Any) -> None:
+    convert(source, folder / "f_%04d.png", **flags)
+
+
+def sidecar_run(folder: Path, source: Path, **flags: Any) -> None:
+    beside = source.with_suffix(".de.srt")
+    if not beside.exists():
+        beside.write_text("1\n00:00:00,000 --> 00:00:01,000\nx\n")
+    convert(source, folder / "out.mp4", sidecars=True, **flags)
+
+
 # name of the path: the run that writes it, and whether it is a result (which --overwrite may replace)
 WRITES: dict[str, tuple[Callable[..., None], bool]] = {
     "out.mp4": (film_run, True),
@@ -99,6 +110,11 @@ WRITES: dict[str, tuple[Callable[..., None], bool]] = {
     "out.part.png": (still_run, False),
     "look.png": (preview_run, True),
     "look.part.png": (preview_run, False),
+    "f_0001.png": (pictures_run, True),
+    "f_0009.png": (pictures_run, True),
+    "f_0001.part.png": (pictures_run, False),
+    "out.de.srt": (sidecar_run, True),
+    "out.de.part.srt": (sidecar_run, False),
     "report.json": (report_run, False),
     "report.json.new": (report_run, False),
 }
@@ -142,6 +158,8 @@ def test_the_source_by_whatever_name(
     if run is still_run:
         source = tmp_path / "still.png"
         cv2.imwrite(str(source), np.full((32, 64, 3), 90, np.uint8))
+    if run is pictures_run and how == "itself":
+        pytest.skip("a film isn't called .png")
     before, path = source.read_bytes(), tmp_path / name
     if how == "itself":
         os.replace(source, path)
@@ -181,6 +199,8 @@ def test_a_folder_or_disk_that_takes_nothing(
     source, _ = place(tmp_path, film)
     if run is still_run:
         cv2.imwrite(str(tmp_path / "still.png"), np.full((32, 64, 3), 90, np.uint8))
+    if run is sidecar_run:
+        source.with_suffix(".de.srt").write_text("x")
     before = sorted(tmp_path.rglob("*"))
 
     def refuse(*_: Any, **__: Any) -> None:

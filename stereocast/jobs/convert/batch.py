@@ -15,7 +15,7 @@ from typing import Any, Literal
 from stereocast.errors import SinkError, StereocastError, UsageError
 from stereocast.jobs import plan, written
 from stereocast.jobs.convert.inputs import expand
-from stereocast.media import owned, probe
+from stereocast.media import faults, owned, probe
 from stereocast.settings import ConvertSettings
 
 log = logging.getLogger(__name__)
@@ -100,6 +100,8 @@ def run(
             details = work(job)
         except StereocastError as error:
             outcome = Outcome(job.source, "failed", None, str(error), round(time.monotonic() - begun, 3))
+        except (OSError, MemoryError) as error:
+            outcome = Outcome(job.source, "failed", None, faults.line(error), round(time.monotonic() - begun, 3))
         except Exception as error:  # a defect of ours must not end the other films
             log.debug("%s", job.source, exc_info=True)
             reason = f"internal error: {type(error).__name__}: {error}"
