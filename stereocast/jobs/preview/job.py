@@ -50,14 +50,14 @@ def preview(
 
 
 def _moments(name: str, count: int, settings: ConvertSettings) -> list[Fraction]:
-    source = reader.open_source(name)
     if settings.source_layout not in (None, "mono", "auto"):
-        raise UsageError(
-            "--source-layout: preview shows what depth makes of a flat film; convert repacks one that is 3D"
-        )
-    repack.check_flat(name, repack.detect(name, source), settings)
-    duration = source.info.duration if source.info.frames != 1 else None
-    source.close()
+        raise UsageError("--source-layout: preview shows what depth makes of a flat film; convert repacks one that is 3D")
+    source = reader.open_source(name)
+    try:
+        repack.check_flat(name, repack.detect(name, source), settings)
+        duration = source.info.duration if source.info.frames != 1 else None
+    finally:
+        source.close()
     return [duration * (2 * n + 1) / (2 * count) for n in range(count)] if duration else [Fraction(0)]
 
 
