@@ -7,11 +7,13 @@ DIR is a folder of scenes (`rgb.png`, `gt.npz`, `meta.json`); films for flicker 
 when the truth differs by more than 5 % of its p5..p95 range, ties half, mean over scenes; `row` counts pairs whose heights
 differ by at most 2 % of the picture. `fit` is the mean error after the best scale and shift, in shares of that range.
 Flicker is mean |D_t(p) - D_t-1(p + flow)| over pixels whose forward and backward flow agree within 1 px, divided by the
-shot's p2..p98 range, cuts left out. `ramp` is the plain vertical ramp, bottom nearest, measured in the same way.
+shot's p2..p98 range, cuts left out. Films, and stereo pairs as films of two frames, are also measured with and without
+`--motion` (part "motion" of the report). `ramp` is the plain vertical ramp, bottom nearest, measured in the same way.
 """
 
 import argparse
 import json
+import sys
 import time
 from collections.abc import Iterator
 from fractions import Fraction
@@ -21,6 +23,7 @@ import av
 import cv2
 import numpy as np
 
+from bench import depth_motion
 from stereocast import registry
 from stereocast.settings import ConvertSettings
 from stereocast.types import Clip, PixelFormat, StreamInfo
@@ -200,7 +203,12 @@ def bench(data: Path, estimator: str, limit: int, sheet: Path | None = None, set
         result["per_scene"] = per_scene
     if sheet and tiles:
         cv2.imwrite(str(sheet), join(tiles))
-    return result | (over_time(data, estimator, limit, settings) if limit else {})
+    if limit:
+        result |= over_time(data, estimator, limit, settings)
+        samples = Path(__file__).parent.parent / "samples"
+        this = sys.modules[__name__]
+        result["motion"] = depth_motion.measured(this, data, estimator, limit, settings or ConvertSettings(), samples)
+    return result
 
 
 def over_time(data: Path, estimator: str, limit: int, settings=None) -> dict:
@@ -318,3 +326,5 @@ def show(result: dict) -> None:
     if result.get("ms") is not None:
         cost = f"{result['ms']:.1f} ms of CPU per 1080p frame, network on every {result['k']}. frame"
         print(f"flicker {result['flicker']:.4f}, {cost}")
+    if "motion" in result:
+        print(depth_motion.show(result["motion"]))

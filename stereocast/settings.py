@@ -102,6 +102,8 @@ class DepthSettings(Settings):
     what it covers), or none."""
     smooth: float = Field(0.8, ge=0, lt=1)
     """Temporal smoothing of depth along motion: 0 = none."""
+    motion: Literal["auto", "off"] = "auto"
+    """Correct the estimated depth by the parallax of a moving camera, where the film shows any."""
     weights: tuple[str, ...] = ()
     """Weights on disk instead of a download: NAME=PATH, repeatable; a bare path means the main model."""
     accept_licence: bool = False

@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 
 from stereocast.depth import steady
+from stereocast.depth.motion import MotionFusion
 from stereocast.errors import StereocastError
 from stereocast.pictures import planes
 from stereocast.pipeline.stages import DepthClip
@@ -168,6 +169,20 @@ def cropped(frame: Array, pixel_format: PixelFormat, part: tuple[int, int, int, 
     return out
 
 
+def small_grey(
+    frame: Array, pixel_format: PixelFormat, part: tuple[int, int, int, int], shape: tuple[int, int]
+) -> Array:
+    """8-bit luma [h, w] of the part (top, bottom, left, right) of one picture, shrunk to `shape`."""
+    top, bottom, left, right = part
+    if not pixel_format.planar:
+        return _luma(cv2.resize(frame[top:bottom, left:right], shape[::-1], interpolation=cv2.INTER_AREA), pixel_format)
+    luma = planes.planes(frame)[0][top:bottom, left:right]
+    if bottom - top >= 6 * shape[0]:
+        luma = luma[::2]  # every second row is plenty for a sixth of the size
+    small = cv2.resize(luma, shape[::-1], interpolation=cv2.INTER_AREA)
+    return small if small.dtype == np.uint8 else (small >> 2).astype(np.uint8)
+
+
 class EmbeddedDepth:
     """Depth of clips, relative, 1 = nearest, one scale per shot; maps of about MAP_AREA pixels. Raises NetworkMismatch."""
 
@@ -179,6 +194,7 @@ class EmbeddedDepth:
         self._scale = steady.Scale()
         # one step of the smoother happens per network frame, so it may keep less than a step per frame would
         self._smoother = steady.FlowSmoother(settings.smooth**2)
+        self._motion = MotionFusion() if settings.motion == "auto" else None
         self._part = (0, info.height, 0, info.width)
         self._count = 0
 
@@ -191,6 +207,8 @@ class EmbeddedDepth:
     def _begin(self, clip: Clip) -> None:
         self._scale.reset()
         self._smoother.reset()
+        if self._motion is not None:
+            self._motion.begin()
         self._part = window(clip)
         self._count = 0
 
@@ -200,7 +218,7 @@ class EmbeddedDepth:
         shape, seen = network_shape(*size, MAP_AREA), network_shape(*size)
         greys, raw = [], {}
         for number, frame in enumerate(clip.frames):
-            greys.append(self._grey(frame, clip.pixel_format, shape))
+            greys.append(small_grey(frame, clip.pixel_format, self._part, shape))
             if (self._count + number) % EVERY == 0:
                 inner = cropped(frame, clip.pixel_format, self._part)
                 picture = planes.rgb(inner, clip.pixel_format, clip.colour, seen)
@@ -208,28 +226,13 @@ class EmbeddedDepth:
         self._count += len(clip)
         if raw:
             self._scale.look(np.stack(list(raw.values())))
-        depths = []
+        depths, flows = [], []
         for number, grey in enumerate(greys):
             own = self._scale(raw[number]) if number in raw else None
             depths.append(self._smoother(grey, own))
-        return self._framed(np.stack(depths), clip)
-
-    def _grey(self, frame: Array, pixel_format: PixelFormat, shape: tuple[int, int]) -> Array:
-        top, bottom, left, right = self._part
-        if pixel_format.planar:
-            luma = planes.planes(frame)[0][top:bottom, left:right]
-            if bottom - top >= 6 * shape[0]:
-                luma = luma[::2]  # every second row is plenty for a sixth of the size
-        else:
-            luma = frame[top:bottom, left:right]
-        small = cv2.resize(luma, shape[::-1], interpolation=cv2.INTER_AREA)
-        return (
-            _luma(small, PixelFormat.RGB24)
-            if not pixel_format.planar
-            else small
-            if small.dtype == np.uint8
-            else (small >> 2).astype(np.uint8)
-        )
+            flows.append(self._smoother.flow)
+        fused = np.stack(depths) if self._motion is None else self._motion(greys, np.stack(depths), flows)
+        return self._framed(fused, clip)
 
     def _framed(self, depths: Array, clip: Clip) -> Array:
         """Depth of the window continued over the bars, so that the maps cover the frame."""

@@ -8,16 +8,24 @@ from collections.abc import Iterator
 import cv2
 import numpy as np
 
+from stereocast.depth import embedded
+from stereocast.depth.motion import MotionFusion
 from stereocast.depth.propagate import Propagate
+from stereocast.depth.steady import HIGH, LOW
 from stereocast.pictures import planes
 from stereocast.pipeline.stages import DepthClip, DepthEstimator
 from stereocast.settings import ConvertSettings
 from stereocast.types import Array, Clip, DepthMap, StreamInfo
 
+# the embedded estimator fuses on its own maps; DepthCrafter is run as published; what the user brings is taken as it is
+_KNOWS_MOTION = ("embedded", "depthcrafter", "file")
+
 
 def refined(estimator: DepthEstimator, settings: ConvertSettings, info: StreamInfo, name: str) -> DepthEstimator:
     """`estimator` with what the settings ask for behind it. Raises what `dissolve` raises."""
     stages: list[object] = []
+    if settings.motion == "auto" and name not in _KNOWS_MOTION:
+        stages.append(MotionCorrection())
     if (settings.dissolve or settings.dissolve_sigma is not None) and name != "depthcrafter":
         stages.append(Dissolve(settings, info))
     if settings.propagate:
@@ -43,6 +51,47 @@ class _Refined:
         finally:
             for iterator in reversed(begun):
                 iterator.close()  # type: ignore[attr-defined]
+
+
+class MotionCorrection:
+    """What the camera's motion says, added to another estimator's maps at their own size (see `motion`)."""
+
+    held = 0
+
+    def __call__(self, clips: Iterator[DepthClip]) -> Iterator[DepthClip]:
+        fusion = MotionFusion()
+        low, high, part = 0.0, 1.0, (0, 0, 0, 0)
+        for clip, depth in clips:
+            rows, columns = depth.values.shape[1:]
+            if clip.first:
+                fusion.begin()
+                part = embedded.window(clip)
+                if depth.metric:  # the correction is made on 0..1
+                    low, high = (float(v) for v in np.percentile(depth.values[0, ::2, ::2], (LOW, HIGH)))
+                    high = max(high, low + 1e-6)
+            top, bottom, left, right = part
+            shape = embedded.network_shape(bottom - top, right - left, embedded.MAP_AREA)
+            inner = (
+                slice(top * rows // clip.height, -(-bottom * rows // clip.height)),
+                slice(left * columns // clip.width, -(-right * columns // clip.width)),
+            )
+            greys = [embedded.small_grey(frame, clip.pixel_format, part, shape) for frame in clip.frames]
+            scaled = [_sized((values[inner] - low) / (high - low), shape) for values in depth.values]
+            prior = np.clip(np.stack(scaled), 0, 1)
+            fused = fusion(greys, prior, [None] * len(greys))
+            if fused is not prior:
+                values = depth.values.copy()
+                for target, difference in zip(values, (fused - prior) * (high - low), strict=True):
+                    target[inner] += _sized(difference, target[inner].shape)
+                np.maximum(values, 0, out=values)
+                depth = DepthMap(values if depth.metric else np.minimum(values, 1), depth.metric)
+            yield clip, depth
+
+
+def _sized(values: Array, shape: tuple[int, ...]) -> Array:
+    shrinks = values.shape[0] > shape[0]
+    how = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+    return np.asarray(cv2.resize(values.astype(np.float32), (shape[1], shape[0]), interpolation=how))
 
 
 class Downsample:

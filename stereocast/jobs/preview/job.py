@@ -51,7 +51,9 @@ def preview(
 
 def _moments(name: str, count: int, settings: ConvertSettings) -> list[Fraction]:
     if settings.source_layout not in (None, "mono", "auto"):
-        raise UsageError("--source-layout: preview shows what depth makes of a flat film; convert repacks one that is 3D")
+        raise UsageError(
+            "--source-layout: preview shows what depth makes of a flat film; convert repacks one that is 3D"
+        )
     source = reader.open_source(name)
     try:
         repack.check_flat(name, repack.detect(name, source), settings)
