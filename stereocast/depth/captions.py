@@ -58,6 +58,8 @@ class SteadyText:
             yield clip, DepthMap(self._flattened(clip, np.asarray(depth.values), metric=depth.metric), depth.metric)
 
     def _flattened(self, clip: Clip, maps: Array, *, metric: bool) -> Array:
+        if clip.first:  # a resumed or divided film begins at a cut, and has to come out the same
+            self._before, self._age, self._lines = None, None, []
         made: Array | None = None
         for n, frame in enumerate(clip.frames[-len(maps) :]):
             self._follow(find(self._strokes(frame, clip)), maps[n])

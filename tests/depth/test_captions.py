@@ -76,6 +76,19 @@ def test_text_that_ends_is_let_go() -> None:
     assert (found[12:, 76, 40:100].std(0) > 0.005).all()
 
 
+def test_a_cut_forgets() -> None:
+    """What comes after a cut doesn't depend on what was before: a resumed film begins there."""
+    images = film("Burned in subtitle", frames=8)
+    frames = np.stack(images)
+
+    def clip(begin: int, first: bool) -> Clip:
+        return Clip(frames[begin : begin + 4], np.arange(begin, begin + 4, dtype=np.int64), first=first)
+
+    whole = [depth.values for _, depth in SteadyText(Wobbling(), "auto")(iter([clip(0, True), clip(4, True)]))]
+    alone = [depth.values for _, depth in SteadyText(Wobbling(), "auto")(iter([clip(4, True)]))]
+    assert (whole[1] == alone[0]).all()
+
+
 def test_lines_are_told_from_textures() -> None:
     checks = np.zeros((H, W), bool)
     checks[100:120] = (np.arange(W) // 4 % 2 == 0)[None]

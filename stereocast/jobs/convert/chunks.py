@@ -30,6 +30,7 @@ _FREE = {
     "workers",
     "ray_address",
     "accept_licence",
+    "sidecars",
 }  # settings that don't change the picture
 _ENDS = 1 << 20  # bytes of the source's head and tail that are hashed
 
