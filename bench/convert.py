@@ -21,7 +21,6 @@ import av
 import numpy as np
 
 from stereocast import catalog
-from stereocast.media import profile as profiles
 
 ROOT = Path(__file__).resolve().parent.parent
 RATE = 24
@@ -95,7 +94,7 @@ def ceiling(output: Path, encoder: str, count: int) -> dict:
     context = av.CodecContext.create(profile.codec, "w")
     context.height, context.width = ready[0].shape[0] * 2 // 3, ready[0].shape[1]
     context.pix_fmt, context.time_base, context.framerate = "yuv420p", Fraction(1, RATE), Fraction(RATE)
-    context.gop_size, context.options = 2 * RATE, profiles.options(profile, None)
+    context.gop_size, context.options = 2 * RATE, profile.private()
     wall, cpu = time.perf_counter(), time.process_time()
     for number, image in enumerate(islice(cycle(ready), count)):
         frame = av.VideoFrame.from_ndarray(image, format="yuv420p")

@@ -9,18 +9,25 @@ from typing import Annotated, Any
 
 import typer
 
-from stereocast.cli.options import fail, make, with_settings
+from stereocast.cli.options import leave, settled, with_settings
 from stereocast.cli.plain import say
 from stereocast.cli.progress import Bar, Lines
 from stereocast.errors import StereocastError, UsageError
 from stereocast.settings import (
     ConvertSettings,
+    DepthFileSettings,
     DepthSettings,
     DiffusionOptions,
+    EngineSettings,
+    FileSettings,
+    FilmSettings,
+    NetworkSettings,
     OutputSettings,
-    RunSettings,
     SourceSettings,
     StereoSettings,
+    TrackSettings,
+    WeightSettings,
+    ZeroFilmOptions,
     ZeroOptions,
 )
 
@@ -41,12 +48,19 @@ class Shown(StrEnum):
 
 
 @with_settings(
-    ("Source", SourceSettings),
+    ("Source", FilmSettings),
     ("Output", OutputSettings),
+    ("Output", SourceSettings),
+    ("Output", TrackSettings),
     ("Stereo", StereoSettings),
     ("Depth", DepthSettings),
-    ("Run", RunSettings),
+    ("Depth", DepthFileSettings),
+    ("Depth", WeightSettings),
+    ("Run", FileSettings),
+    ("Run", EngineSettings),
+    ("Run", NetworkSettings),
     ("StereoCrafter-Zero", ZeroOptions),
+    ("StereoCrafter-Zero", ZeroFilmOptions),
     ("Diffusion", DiffusionOptions),
 )
 def convert(
@@ -65,7 +79,7 @@ def convert(
     on_error: Annotated[
         OnError, typer.Option("--on-error", help="Several films: go on after a failure, or stop.")
     ] = OnError.CONTINUE,
-    progress: Annotated[
+    shown: Annotated[
         Shown, typer.Option("--progress", help="bar on a terminal, json (a line a second on standard error), or none.")
     ] = Shown.BAR,
     report: Annotated[
@@ -85,12 +99,12 @@ def convert(
     """
     from stereocast.jobs.convert.inputs import expand
 
-    settings = settings_for(flags)
+    settings = settled(ConvertSettings, flags)
     names = expand(sources, recursive=recursive)
     folder = any(Path(name).is_dir() for name in sources)
     if len(names) == 1 and not folder and report is None:
         try:
-            result = _one(names[0], output, settings, dry_run=dry_run, quiet=quiet or as_json, shown=progress)
+            result = _one(names[0], output, settings, dry_run=dry_run, quiet=quiet or as_json, shown=shown)
         except StereocastError as error:
             if as_json:
                 print(json.dumps({"source": names[0], "error": str(error)}))
@@ -102,7 +116,7 @@ def convert(
         raise UsageError(f"-o {output}: several inputs need a folder")
     _several(
         sources, output, settings, recursive, report,
-        stop=on_error is OnError.STOP, dry_run=dry_run, as_json=as_json, quiet=quiet, shown=progress,
+        stop=on_error is OnError.STOP, dry_run=dry_run, as_json=as_json, quiet=quiet, shown=shown,
     )  # fmt: skip
 
 
@@ -143,17 +157,6 @@ def _several(
         raise typer.Exit(1)
 
 
-def settings_for(flags: dict[str, Any]) -> ConvertSettings:
-    """Default < preset < flags. Raises UsageError."""
-    from stereocast import catalog
-
-    chosen = make(ConvertSettings, flags)
-    preset = catalog.preset(chosen.preset)
-    if "format" not in flags and preset.format is not None:
-        chosen = chosen.model_copy(update={"format": preset.format})
-    return chosen
-
-
 def say_if_first() -> None:
     """Tells why the first run on a machine begins slowly."""
     folder = Path(__file__).resolve().parent.parent / "kernels"
@@ -170,35 +173,37 @@ def _bar(name: str, total: int | None, *, quiet: bool, shown: Shown) -> Any:
 def _one(
     name: str, output: Path | None, settings: ConvertSettings, *, dry_run: bool, quiet: bool, shown: Shown = Shown.BAR
 ) -> dict[str, Any]:
+    from stereocast import api
+    from stereocast.media import probe
+    from stereocast.pipeline.patience import interruptible
 
-    from stereocast.jobs.convert import job
-    from stereocast.media.writer import part_path
-
-    made, source = job.prepare(name, "-" if str(output) == "-" else output, settings)
-    if dry_run:
-        source.close()
-        summary = made.summary()
-        if not quiet:
-            _show_plan(summary)
-        return {**summary, "dry_run": True}
-    if not quiet:
-        for note in made.notes:
-            say(f"stereocast: {note}", file=sys.stderr)
-    begun = time.monotonic()
-    if not quiet:
-        say_if_first()
     try:
-        with _bar(name, made.info.frames, quiet=quiet, shown=shown) as bar:
-            result = job.convert(made, source, bar)
-    except KeyboardInterrupt:
-        kept = ", ".join(str(part_path(path)) for path in made.outputs)
-        fail(
-            f"interrupted; what is done is kept in {kept or 'the output'} (playable); run again with --resume to go on",
-            130,
+        waits = probe.flows(name)
+        opened = (
+            interruptible(lambda: api.prepare(name, output, settings)) if waits else api.prepare(name, output, settings)
         )
+    except KeyboardInterrupt:
+        leave("interrupted before anything was done")
+    with opened as ready:
+        plan = ready.plan
+        if dry_run:
+            if not quiet:
+                _show_plan(plan.summary())
+            return {**plan.summary(), "dry_run": True}
+        if not quiet:
+            for note in plan.notes:
+                say(f"stereocast: {note}", file=sys.stderr)
+            say_if_first()
+        begun = time.monotonic()
+        try:
+            with _bar(name, plan.info.frames, quiet=quiet, shown=shown) as bar:
+                result = ready.run(bar)
+        except KeyboardInterrupt:
+            kept = ", ".join(map(str, ready.parts)) or "the output"
+            leave(f"interrupted; what is done is kept in {kept} (playable); run again with --resume to go on")
     seconds = time.monotonic() - begun
     if not quiet:
-        where = ", ".join(str(path) for path in made.outputs) or "standard output"
+        where = ", ".join(str(path) for path in plan.outputs) or "standard output"
         damage = f", {result.damaged} damaged packets skipped" if result.damaged else ""
         say(
             f"{where}: {result.frames} frames in {seconds:.1f} s ({result.frames / max(seconds, 1e-9):.1f} fps){damage}",
@@ -207,9 +212,10 @@ def _one(
         if result.comfort is not None:
             say(result.comfort.line(), file=sys.stderr)
     return {
-        **made.summary(),
+        **plan.summary(),
         "frames": result.frames,
         "damaged_packets": result.damaged,
+        "missing_s": round(result.missing_s, 3),
         "seconds": round(seconds, 3),
         "fps": round(result.frames / max(seconds, 1e-9), 2),
         "comfort": result.comfort.table() if result.comfort else None,

@@ -17,6 +17,7 @@ from stereocast.depth import steady
 from stereocast.depth.motion import MotionFusion
 from stereocast.errors import StereocastError
 from stereocast.pictures import planes
+from stereocast.pictures.motion import eight_bit, luma, small_luma
 from stereocast.pipeline.stages import DepthClip
 from stereocast.settings import DepthSettings
 from stereocast.types import Array, Clip, DepthMap, PixelFormat, StreamInfo
@@ -125,8 +126,8 @@ def window(clip: Clip) -> tuple[int, int, int, int]:
     """
     height, width = clip.height, clip.width
     step = max(1, len(clip) // 4)
-    luma = np.max([_luma(frame, clip.pixel_format) for frame in clip.frames[::step]], axis=0)
-    lit = luma > BAR_LUMA
+    brightest = np.max([luma(frame, clip.pixel_format) for frame in clip.frames[::step]], axis=0)
+    lit = brightest > BAR_LUMA
     whole = (0, height, 0, width)
     if lit.mean() < 0.1:
         return whole
@@ -147,15 +148,6 @@ def _bars(lit: Array) -> tuple[int, int]:
     return -(-first // 2) * 2, -(-last // 2) * 2
 
 
-def _luma(frame: Array, pixel_format: PixelFormat) -> Array:
-    """8-bit luma [H, W] (a view where it can be)."""
-    if not pixel_format.planar:
-        grey = cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY)
-        return grey if grey.dtype == np.uint8 else (grey >> 8).astype(np.uint8)
-    luma = planes.planes(frame)[0]
-    return luma if luma.dtype == np.uint8 else (luma >> 2).astype(np.uint8)
-
-
 def cropped(frame: Array, pixel_format: PixelFormat, part: tuple[int, int, int, int]) -> Array:
     """The part (top, bottom, left, right; even) of one picture, in the same pixel format."""
     top, bottom, left, right = part
@@ -173,14 +165,13 @@ def small_grey(
     frame: Array, pixel_format: PixelFormat, part: tuple[int, int, int, int], shape: tuple[int, int]
 ) -> Array:
     """8-bit luma [h, w] of the part (top, bottom, left, right) of one picture, shrunk to `shape`."""
-    top, bottom, left, right = part
     if not pixel_format.planar:
-        return _luma(cv2.resize(frame[top:bottom, left:right], shape[::-1], interpolation=cv2.INTER_AREA), pixel_format)
-    luma = planes.planes(frame)[0][top:bottom, left:right]
+        return small_luma(cropped(frame, pixel_format, part), pixel_format, shape)
+    top, bottom, left, right = part
+    plane = planes.planes(frame)[0][top:bottom, left:right]
     if bottom - top >= 6 * shape[0]:
-        luma = luma[::2]  # every second row is plenty for a sixth of the size
-    small = cv2.resize(luma, shape[::-1], interpolation=cv2.INTER_AREA)
-    return small if small.dtype == np.uint8 else (small >> 2).astype(np.uint8)
+        plane = plane[::2]  # every second row is plenty for a sixth of the size
+    return eight_bit(cv2.resize(plane, shape[::-1], interpolation=cv2.INTER_AREA), pixel_format.bits)
 
 
 class EmbeddedDepth:

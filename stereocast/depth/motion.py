@@ -14,6 +14,7 @@ import numpy as np
 
 from stereocast.depth import epipolar
 from stereocast.kernels import cpu_motion
+from stereocast.pictures.motion import Flow
 from stereocast.types import Array
 
 EVERY = 4  # frames between two looks at the motion
@@ -49,26 +50,25 @@ def _ramp(value: float, low: float, high: float) -> float:
     return float(min(1.0, max(0.0, (value - low) / (high - low))))
 
 
-class Look:
+class Parallax:
     """Reads depth out of the motion between two pictures. It keeps nothing but the flow's work space."""
 
     def __init__(self) -> None:
-        self._dis = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
-        self._dis.setFinestScale(0)
+        self._flow = Flow("fast", finest=0)
         self.speed = 0.0  # median flow of the last pair, pixels
 
     def __call__(
         self, grey: Array, other: Array, prior: Array, speed_px: tuple[float, float] = _SPEED_PX
     ) -> Evidence | None:
         """grey, other uint8 [h, w]; prior float32 [h, w]. None where the motion says nothing about depth."""
-        flow = self._dis.calc(grey, other, None)
+        flow = self._flow(grey, other)
         near = flow[::_GRID, ::_GRID]
         length = np.hypot(near[..., 0], near[..., 1])
         self.speed = float(np.median(length))
         still = _ramp(float(np.mean(length < 0.5)), 0.45, 0.3)
         if not speed_px[0] <= self.speed <= speed_px[1] or still == 0:
             return None
-        back = self._dis.calc(other, grey, None)
+        back = self._flow(other, grey)
         points, moved, weight = _matches(flow, back, grey)
         if len(points) < 80 or weight.sum() < 0.15 * near.shape[0] * near.shape[1]:
             return None
@@ -183,9 +183,8 @@ class MotionFusion:
     """The state of one shot: evidence and the correction that comes of it, both carried along the flow."""
 
     def __init__(self) -> None:
-        self._look = Look()
-        self._steady = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_ULTRAFAST)
-        self._steady.setFinestScale(1)
+        self._look = Parallax()
+        self._steady = Flow("ultrafast", finest=1)
         self.begin()
 
     def begin(self) -> None:
@@ -206,7 +205,7 @@ class MotionFusion:
         for number, (grey, flow) in enumerate(zip(greys, flows, strict=True)):
             if self._greys:
                 if flow is None:
-                    flow = self._steady.calc(grey, self._greys[-1], None)
+                    flow = self._steady(grey, self._greys[-1])
                 self._follow(flow)
             self._greys.append(grey)
             if self._count == 0:

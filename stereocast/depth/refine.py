@@ -10,18 +10,18 @@ import numpy as np
 
 from stereocast.depth import embedded
 from stereocast.depth.motion import MotionFusion
-from stereocast.depth.propagate import Propagate
+from stereocast.depth.propagate import REACH, Propagate
 from stereocast.depth.steady import HIGH, LOW
 from stereocast.pictures import planes
-from stereocast.pipeline.stages import DepthClip, DepthEstimator
-from stereocast.settings import ConvertSettings
+from stereocast.pipeline.stages import Cost, DepthClip, DepthEstimator
+from stereocast.settings import EstimatorSettings
 from stereocast.types import Array, Clip, DepthMap, StreamInfo
 
 # the embedded estimator fuses on its own maps; DepthCrafter is run as published; what the user brings is taken as it is
 _KNOWS_MOTION = ("embedded", "depthcrafter", "file")
 
 
-def refined(estimator: DepthEstimator, settings: ConvertSettings, info: StreamInfo, name: str) -> DepthEstimator:
+def refined(estimator: DepthEstimator, settings: EstimatorSettings, info: StreamInfo, name: str) -> DepthEstimator:
     """`estimator` with what the settings ask for behind it. Raises what `dissolve` raises."""
     stages: list[object] = []
     if settings.motion == "auto" and name not in _KNOWS_MOTION:
@@ -33,6 +33,14 @@ def refined(estimator: DepthEstimator, settings: ConvertSettings, info: StreamIn
     if settings.depth_downsample > 1:
         stages.append(Downsample(settings.depth_downsample))
     return _Refined(estimator, stages) if stages else estimator
+
+
+def cost(settings: EstimatorSettings, name: str) -> Cost:
+    """What `refined` adds to the bill of an estimator."""
+    frames = REACH if settings.propagate else 0
+    if (settings.dissolve or settings.dissolve_sigma is not None) and name != "depthcrafter":
+        frames += (settings.depth_window or 110) + 8
+    return Cost(frames)
 
 
 class _Refined:
@@ -112,7 +120,7 @@ class Downsample:
 class Dissolve:
     """Depth of another estimator, dissolved by DepthCrafter's networks."""
 
-    def __init__(self, settings: ConvertSettings, info: StreamInfo) -> None:
+    def __init__(self, settings: EstimatorSettings, info: StreamInfo) -> None:
         from stereocast.depth import dissolve
 
         self._maker = dissolve.ForeignDissolve(settings, info.height, info.width)

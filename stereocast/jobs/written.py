@@ -15,7 +15,7 @@ from typing import Any
 from stereocast.errors import SinkError, UsageError
 from stereocast.jobs.convert import resume, sidecars
 from stereocast.jobs.convert.chunks import Journal, beside_journal, journal_path
-from stereocast.jobs.plan import Plan
+from stereocast.jobs.plan import ConvertPlan
 from stereocast.media import hls, names, owned, pictures, spatial
 from stereocast.media.owned import part_path
 
@@ -34,7 +34,7 @@ class Write:
     option: str = "-o"
 
 
-def of_plan(made: Plan) -> list[Write]:
+def of_plan(made: ConvertPlan) -> list[Write]:
     """All paths of a conversion, its later steps included."""
     found: list[Write] = []
     settings = made.settings
@@ -210,9 +210,9 @@ def check_folder(path: Path, option: str = "-o") -> None:
     folder = path.parent
     try:
         os.lstat(path)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         pass
-    except OSError as error:  # a name that is too long, a file where a folder should be
+    except OSError as error:  # a name that is too long
         raise SinkError(f"{path} can't be written: {owned.reason(error)}; give another name with {option}") from error
     while not folder.exists() and folder != folder.parent:
         folder = folder.parent
@@ -229,14 +229,14 @@ def _why_not(folder: Path) -> str:
     return "permission denied"
 
 
-def check_plan(made: Plan, others: Iterable[str] = ()) -> None:
+def check_plan(made: ConvertPlan, others: Iterable[str] = ()) -> None:
     """`check` for a conversion. `others`: sources of the same call. Raises UsageError, SinkError."""
     settings = made.settings
     read = inputs([made.source, *others], settings)
     check(of_plan(made), read, overwrite=settings.overwrite, proven=_of_old_versions(made), resuming=settings.resume)
 
 
-def _of_old_versions(made: Plan) -> list[Path]:
+def _of_old_versions(made: ConvertPlan) -> list[Path]:
     """Unmarked parts of version 0.1: those that hold what the journal beside them lists."""
     if not made.outputs or resume.why_not(made):
         return []

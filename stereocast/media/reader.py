@@ -2,6 +2,7 @@
 
 One demuxer serves everything: packets of the other streams are handed on through `share_packets`, so a pipe or a URL
 is read once and sound needs no second open. Damaged packets are skipped and counted; what can be decoded comes out.
+It is long because seeking, decoding and turning upright share one open container.
 """
 
 import logging
@@ -11,19 +12,25 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import chain
-from pathlib import Path
 from typing import Any
 
 import av
 import numpy as np
 
 from stereocast.errors import SourceError, UsageError
+from stereocast.media import clock, interlace, multiview, probe, promise, sidedata, sizes, timing
 from stereocast.media import colour as colours
-from stereocast.media import interlace, multiview, photos, probe, timing
+from stereocast.media import rate as rates
+from stereocast.media.stills import ImageSource, read_image, upright, write_image
 from stereocast.pictures import planes
 from stereocast.types import Array, Clip, Colour, Frame, PixelFormat, StreamInfo
 
 log = logging.getLogger(__name__)
+
+__all__ = [
+    "ImageSource", "ReadOptions", "VideoSource", "concatenate", "copied", "open_source",
+    "read_image", "write_image",
+]  # fmt: skip
 
 _DIRECT = {"yuv420p": PixelFormat.YUV420P, "yuvj420p": PixelFormat.YUV420P, "yuv420p10le": PixelFormat.YUV420P10}
 
@@ -57,6 +64,9 @@ class VideoSource:
         self._queues: list[deque[Any]] = []  # packets of the other streams, in file order
         self._early: list[Any] | None = []  # those that came before anybody asked
         self.damaged = 0
+        self._reading = False
+        self.spool: Any = None  # the folder of standard input that was put into a file
+        self.missing_s = 0.0  # known when all is read: what the container promised, and wasn't there
         self.container = probe.open_input(name)
         self._closed = False
         try:
@@ -64,15 +74,11 @@ class VideoSource:
             self.stream.thread_type = "AUTO"
             self.time_base: Fraction = Fraction(self.stream.time_base or Fraction(1, 90000))
             self.first_pts = self._first_pts()
-            self._seek()
-            self._graph: Any = None
-            if self.options.multiview:
-                self.stream.codec_context.options = multiview.OPTIONS
+            self.origin = clock.origin(self.container, (self.stream, *self.container.streams.audio))
             self._others: dict[Any, Any] = {}  # second views by time
-            self._decoded = self._decode()
-            if self.options.multiview:
-                self._decoded = multiview.paired(self._decoded, self._others, self.name)
-            self._head = self._first_frame()
+            self._graph: Any = None  # of FFmpeg's filters
+            self._graph_shape: Any = None
+            self._decoded, self._head = self._begin()
             self.info = self._describe(self._head)
         except BaseException:
             self.close()
@@ -83,22 +89,67 @@ class VideoSource:
     def _first_pts(self) -> int:
         return int(self.stream.start_time or 0)
 
-    def _seek(self) -> None:
+    def _begin(self) -> tuple[Iterator[Any], Any]:
+        """The decoder's frames and the first of them, at or before the tick where reading begins."""
+        tick = self._begin_tick
+        if tick is None:
+            decoded = self._start()
+            return decoded, self._first_frame(decoded)
+        tries = [0, 10] if self.options.seek and not clock.restarts(self.container) else []
+        for back_s in tries:
+            if not self._seek(tick - int(back_s / self.time_base)):
+                break
+            decoded = self._start()
+            with suppress(UsageError):
+                head = self._first_frame(decoded)
+                if (_stamp(head)[0] or 0) <= tick:
+                    return decoded, head
+            self._forget()
+            log.info("%s: seeking to %.3f s came out too late", self.name, float(tick * self.time_base))
+        if tries:
+            self._rewind()
+        decoded = self._start(tick)
+        return decoded, self._first_frame(decoded)
+
+    @property
+    def _begin_tick(self) -> int | None:
+        """The tick of the file's clock before which nothing is wanted; None: the beginning."""
         first = self.options.first if self.options.rate is None else None  # a new rate counts from the first frame
-        if self.options.seek and (self.options.start or first):
-            ticks = self.first_pts + int((self.options.start or 0) / self.time_base)
-            if first is not None:
-                ticks = max(ticks, self.start_pts + first // self._fine)
-            try:
-                self.container.seek(ticks, stream=self.stream, backward=True)
-            except av.error.FFmpegError as error:
-                log.debug("%s: can't seek (%s); reading up to the start", self.name, error)
+        if not (self.options.start or first):
+            return None
+        ticks = self.first_pts + int((self.options.start or 0) / self.time_base)
+        return ticks if first is None else max(ticks, self.start_pts + first // self._fine)
+
+    def _seek(self, tick: int) -> bool:
+        try:
+            self.container.seek(tick, stream=self.stream, backward=True)
+        except av.error.FFmpegError as error:
+            log.debug("%s: can't seek (%s); reading up to the start", self.name, error)
+            return False
+        return True
+
+    def _forget(self) -> None:
+        """Drops what came with a seek that went wrong."""
+        self._graph = None
+        self._early = []
+        for queue in self._queues:
+            queue.clear()
+
+    def _rewind(self) -> None:
+        self._forget()
+        if self.name == "-":
+            self._seek(self.first_pts)
+            return
+        self.container.close()
+        self.container = probe.open_input(self.name)
+        self.stream = self.container.streams[self.stream.index]
+        self.stream.thread_type = "AUTO"
 
     @property
     def start_pts(self) -> int:
-        """The tick that becomes 0 in the output when `start` is given; else 0, so timestamps stay as they are."""
+        """The tick that becomes 0 in the output."""
         if not self.options.start:
-            return 0
+            return int(self.origin / self.time_base)
         return self.first_pts + round(self.options.start / self.time_base)
 
     @property
@@ -106,16 +157,13 @@ class VideoSource:
         """Where reading ends, in seconds of the file's own clock; None: at its end."""
         return None if self.options.end is None else self.options.end + self.first_pts * self.time_base
 
-    def _first_frame(self) -> Any:
+    def _first_frame(self, decoded: Iterator[Any]) -> Any:
         try:
-            return next(self._decoded)
+            return next(decoded)
         except StopIteration:
             if self.options.start:
                 raise UsageError(f"--start {float(self.options.start):g}: {self.name} ends before that") from None
-            raise SourceError(f"{self.name}: no frame could be decoded ({self._codec()})") from None
-
-    def _codec(self) -> str:
-        return str(self.stream.codec_context.name)
+            raise SourceError(f"{self.name}: no frame could be decoded ({self.stream.codec_context.name})") from None
 
     def _describe(self, frame: Any) -> StreamInfo:
         colour = colours.of_frame(frame)
@@ -129,7 +177,8 @@ class VideoSource:
         if self.tone_mapped:
             wanted, colour, hdr = PixelFormat.YUV420P, Colour(1, 1, 1), None
         self.first_frame = frame  # what its side data says is for those who prepare
-        self._flip, self._turns = _orientation(frame)
+        self._flip, self._turns = sidedata.orientation(frame)
+        self._coded, self._resized = (frame.width, frame.height), False
         height, width = frame.height, frame.width
         aspect = Fraction(self.stream.sample_aspect_ratio or 1) or Fraction(1)
         if self._turns % 2:
@@ -141,14 +190,15 @@ class VideoSource:
         height, width = height + height % 2, width + width % 2
         if self.options.scale != 1:
             height, width = (max(2, round(side * self.options.scale / 2) * 2) for side in (height, width))
-        rate = self.stream.average_rate or self.stream.guessed_rate
+        stated = self.stream.average_rate or self.stream.guessed_rate
+        rate = rates.believed(Fraction(stated) if stated else None, self._rate)
         frames = int(self.stream.frames) or None
         duration = Fraction(self.stream.duration) * self.time_base if self.stream.duration else None
         if duration is None and self.container.duration:
             duration = Fraction(self.container.duration, av.time_base)
         if duration is not None and (self.options.start or self.options.end):
             begin = self.options.start or Fraction(0)
-            if begin >= duration:
+            if begin >= duration and not clock.restarts(self.container):
                 raise UsageError(f"--start {float(begin):g}: {self.name} ends before that, at {float(duration):.3f} s")
             duration = max(Fraction(0), min(duration, self.options.end or duration) - begin)
             frames = None
@@ -166,20 +216,35 @@ class VideoSource:
 
     # -- decoding
 
+    def _start(self, tick: int | None = None) -> Iterator[Any]:
+        """Frames from here on, or from the keyframe before `tick`."""
+        self._demuxed = clock.demux(self.container, self.stream)
+        if tick is not None:
+            self._demuxed = clock.from_keyframe(self._demuxed, self.stream, tick)
+        self._promise = promise.Promise(self.container, self.stream)
+        self._rate, self._demuxed = rates.measured(self._demuxed, self.stream)
+        if not self.options.multiview:
+            return self._decode()
+        self.stream.codec_context.options = multiview.OPTIONS
+        return multiview.paired(self._decode(), self._others, self.name)
+
     def _packets(self) -> Iterator[Any]:
-        wanted = [s for s in self.container.streams if s is self.stream or s.type in ("audio", "subtitle")]
-        demuxed = self.container.demux(wanted)
         while True:
             try:
-                packet = next(demuxed)
+                self._reading = True
+                packet = next(self._demuxed)
+                self._reading = False
             except StopIteration:
                 return
+            except av.error.ExitError as error:
+                raise SourceError(f"{probe.silent(self.name)}; what is done is kept") from error
             except (av.error.FFmpegError, OSError) as error:  # a size that is a lie asks for more memory than there is
                 self.damaged += 1
                 log.warning("%s: reading stopped early: %s; what was read is kept", self.name, error)
                 with suppress(av.error.FFmpegError):
                     yield from self.stream.codec_context.decode(None)  # flush
                 return
+            self._promise.seen(packet)
             if packet.stream is self.stream:
                 yield packet
             elif packet.dts is not None or packet.pts is not None:
@@ -211,15 +276,19 @@ class VideoSource:
         return image if other is None else multiview.beside(image, self._upright(other), planar=planar)
 
     def _progressive(self, frame: Any) -> Iterator[Any]:
+        shape = None if frame is None else (frame.width, frame.height, frame.format.name)
+        if self._graph is not None and shape != self._graph_shape:  # the end, or another size
+            yield from self._graph(None)
+            self._graph = None
         mode = self.options.deinterlace
         if frame is not None and self._graph is None and interlace.wanted(mode, frame):
-            rate = self.stream.average_rate or self.stream.guessed_rate
-            self._graph = interlace.Deinterlacer(mode, frame, self.time_base, Fraction(rate) if rate else None)
+            self._graph = interlace.Deinterlacer(mode, frame, self.time_base, self._rate)
+            self._graph_shape = shape
             log.info("%s: interlaced, deinterlacing", self.name)
-        if self._graph is None:
-            yield frame
-        else:
+        if self._graph is not None:
             yield from self._graph(frame)
+        elif frame is not None:
+            yield frame
 
     def _timed(self) -> Iterator[tuple[Any, int]]:
         """Frames with strictly rising ticks from `start` to `end`; missing ticks are guessed from the rate."""
@@ -247,11 +316,21 @@ class VideoSource:
         for _ in self._packets():  # the rest of the sound, after --end or the last picture
             if self.options.end is not None:
                 break
+        if self.options.end is None:
+            self.missing_s = self._promise.missing_s(whole=self._begin_tick is None)
+            if self.missing_s:
+                log.warning("%s", self._promise.line(self.name, self.missing_s))
 
     def _upright(self, frame: Any) -> Array:
-        if frame.format.name not in _DIRECT or _DIRECT[frame.format.name] is not self._source_format:
-            frame = frame.reformat(format=self._source_format.value)
-        parts = list(_plane_views(frame, self._source_format))
+        if (frame.width, frame.height) != self._coded:
+            if not self._resized:
+                self._resized = True
+                log.warning("%s: the picture changes its size; all are brought to %dx%d", self.name, *self._coded)
+            parts = sizes.fitted(frame, *self._coded, self._source_format, self._source_colour)
+        else:
+            if _DIRECT.get(frame.format.name) is not self._source_format:
+                frame = colours.converted(frame, self._source_format, self._source_colour)
+            parts = sizes.plane_views(frame, self._source_format)
         if self._flip:
             parts = [part[:, ::-1] for part in parts]
         if self._turns:
@@ -269,10 +348,24 @@ class VideoSource:
             image = colours.tone_map(image, self._source_format, self._source_colour, self._hdr)
         return planes.resize_picture(image, self.info.height, self.info.width, self.info.pixel_format)
 
-    def retarget(self, pixel_format: PixelFormat) -> None:
-        """Gives frames of another format; before the first one is read (a pipe can't be opened twice)."""
-        self.options = replace(self.options, pixel_format=pixel_format)
+    def retarget(
+        self, *, pixel_format: PixelFormat | None = None, crop: tuple[int, int, int, int] | None = None
+    ) -> None:
+        """Gives frames of another format, or without bars; before the first one is read. Nothing is opened again."""
+        self.options = replace(
+            self.options,
+            pixel_format=pixel_format or self.options.pixel_format,
+            crop=crop if crop and any(crop) else self.options.crop,
+        )
         self.info = self._describe(self._head)
+
+    def as_still(self) -> ImageSource:
+        """The only picture as a still; closes this source. Raises UsageError for a film."""
+        if next(self._decoded, None) is not None:
+            raise UsageError(f"{self.name} is a film; the output needs a film's suffix, such as .mp4")
+        image = upright(self._head)
+        self.close()
+        return ImageSource(self.name, self.options.scale, image)
 
     def share_packets(self) -> deque[Any]:
         """A queue that will hold the packets of the other streams, in file order; ask before reading begins."""
@@ -284,7 +377,10 @@ class VideoSource:
         """Closes the file. May be called twice."""
         if not self._closed:
             self._closed = True
-            self.container.close()
+            if not self._reading:  # a thread that was left waiting for a server still uses it
+                self.container.close()
+            if self.spool is not None:
+                self.spool.cleanup()
 
 
 def copied(packet: Any) -> Any:
@@ -298,59 +394,6 @@ def copied(packet: Any) -> Any:
 def _stamp(frame: Any) -> tuple[int | None, Fraction | None]:
     ticks = frame.pts if frame.pts is not None else frame.dts
     return ticks, Fraction(frame.time_base) if frame.time_base else None
-
-
-def _plane_views(frame: Any, pixel_format: PixelFormat) -> Iterator[Array]:
-    for plane in frame.planes:
-        width = plane.line_size // np.dtype(pixel_format.dtype).itemsize
-        yield np.frombuffer(plane, pixel_format.dtype).reshape(plane.height, width)[:, : plane.width]
-
-
-def _orientation(frame: Any) -> tuple[bool, int]:
-    """(mirrored, quarter turns counterclockwise) that make a frame upright, from its display matrix."""
-    for item in frame.side_data:
-        if getattr(item.type, "name", "") == "DISPLAYMATRIX":
-            a, b, _, c, d = np.frombuffer(bytes(item), np.int32)[:5]
-            mirrored = int(a) * int(d) - int(b) * int(c) < 0
-            angle = np.degrees(np.arctan2(-float(b) if mirrored else float(b), -float(a) if mirrored else float(a)))
-            return mirrored, round(-angle / 90) % 4
-    return False, round(frame.rotation / 90) % 4
-
-
-class ImageSource:
-    """A still as one frame, RGB, 8 or 16 bit; EXIF orientation applied, odd sizes padded."""
-
-    def __init__(self, name: str, scale: float = 1.0) -> None:
-        self.name = name
-        image, self.extras = photos.read(name)
-        padding = (image.shape[0] % 2, image.shape[1] % 2)
-        image = np.pad(image, ((0, padding[0]), (0, padding[1]), (0, 0)), "edge")
-        if scale != 1:
-            padding = (0, 0)
-            image = planes.resize(image, *(max(2, round(side * scale / 2) * 2) for side in image.shape[:2]))
-        self._image = image
-        self.damaged = 0
-        self.start_pts = 0
-        self.tone_mapped = False
-        pixel_format = PixelFormat.RGB24 if image.dtype == np.uint8 else PixelFormat.RGB48
-        height, width = image.shape[:2]
-        self.info = StreamInfo(width, height, Fraction(1, 25), None, pixel_format, frames=1, padding=padding)
-
-    def __iter__(self) -> Iterator[Frame]:
-        yield Frame(self._image, 0, self.info.pixel_format, self.info.colour)
-
-    def close(self) -> None:
-        """Nothing is open."""
-
-
-def read_image(name: str) -> Array:
-    """An image as RGB [H, W, 3] uint8 or uint16, upright; transparent parts on black. Raises SourceError."""
-    return photos.read(name)[0]
-
-
-def write_image(path: Path, image: Array) -> None:
-    """Writes RGB [H, W, 3] (or grey [H, W]) by the suffix of `path`. Raises SinkError."""
-    path.write_bytes(photos.encoded(path, image))
 
 
 def concatenate(frames: list[Frame], **fields: Any) -> Clip:

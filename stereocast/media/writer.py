@@ -21,6 +21,7 @@ from stereocast.errors import SinkError
 from stereocast.media import colour as colours
 from stereocast.media import hls, owned, sei, spatial, timing
 from stereocast.media import profile as profiles
+from stereocast.media.interleave import Interleaver
 from stereocast.media.passthrough import Passthrough
 from stereocast.types import PackedClip, Shot, StereoFormat, StreamInfo
 
@@ -71,8 +72,6 @@ class VideoSink:
         self.frames = 0
         self._passthrough = passthrough
         self._durations = timing.Durations(options.info.rate, options.info.time_base)
-        self._dts: int | None = None
-        self._held: Any = None
         self._message = sei.message(options.form, options.profile.family) if options.sei and options.form else b""
         self._closed = False
         self._part: owned.Part | None = None
@@ -88,6 +87,10 @@ class VideoSink:
             self._encoder.stream.metadata.update(options.tags)
             if passthrough is not None:
                 passthrough.attach(self._output, options.container)
+            self._output.start_encoding()
+            step = timing.nominal_step(options.info.rate, options.info.time_base)
+            decoding = timing.DecodingTimes(profiles.reordering(options.profile), step)
+            self._lanes = Interleaver(self._output, decoding, self._durations, matroska=options.container == "mkv")
         except BaseException as error:
             self._drop()
             if isinstance(error, (av.error.FFmpegError, OSError)):
@@ -143,7 +146,7 @@ class VideoSink:
         """Encodes the clip and muxes what has come out, sound included. Raises SinkError."""
         try:
             if self._passthrough is not None:
-                self._passthrough.drain(self._output)
+                self._passthrough.drain(self._lanes)
             for image, pts in zip(clip.frames, clip.pts, strict=True):
                 self._write_frame(image, int(pts), clip.shot)
         except (av.error.FFmpegError, OSError) as error:
@@ -162,31 +165,16 @@ class VideoSink:
         for packet in packets:
             if fresh and self._message:
                 packet = sei.with_message(packet, self._message, self.options.profile.family, av.Packet)
-            packet.dts = self._dts = timing.later(packet.dts, packet.pts, self._dts)
-            self._release(packet.dts)
-            self._held = packet
-
-    def _release(self, dts: int | None) -> None:
-        """Muxes the packet held back, which lasts until the next one's `dts`: the mp4 muxer moves the first frame of
-        a fragment to where the durations before it end, so they have to be exact."""
-        if self._held is None:
-            return
-        if dts is not None and self._held.dts is not None:
-            self._held.duration = dts - self._held.dts
-        elif not self._held.duration and self._durations.last is not None:
-            self._held.duration = self._durations.last[1]
-        packet, self._held = self._held, None
-        self._output.mux(packet)
+            self._lanes.picture(packet)
 
     def copy(self, packets: Iterable[Any], before: Callable[[Fraction], None] = lambda seconds: None) -> None:
         """Takes encoded frames as they are, before the first `write`; `before` is told the time of each in seconds,
         so that sound can be fetched that far. Raises SinkError."""
         try:
-            self._output.start_encoding()
             for packet in packets:
                 before(packet.dts * packet.time_base)
                 if self._passthrough is not None:
-                    self._passthrough.drain(self._output)
+                    self._passthrough.drain(self._lanes)
                 packet.stream = self._encoder.stream
                 self._mux([packet], fresh=False)
                 self._durations.seen(packet.pts, packet.duration or 0)
@@ -204,11 +192,11 @@ class VideoSink:
         try:
             if self._encoder.used:
                 self._mux(self._encoder.flush())
-            self._release(None)
             if self.options.splitter is not None:
                 self.options.splitter.end()
             if self._passthrough is not None:
-                self._passthrough.finish(self._output)
+                self._passthrough.finish(self._lanes)
+            self._lanes.finish()
             self._output.close()
             self._closed = True
             self._encoder.close()
@@ -254,7 +242,7 @@ class VideoSink:
     def _flush_quietly(self) -> None:
         if self._encoder.used:
             self._mux(self._encoder.flush())
-        self._release(None)
+        self._lanes.finish()
 
     def _failure(self, error: Exception) -> SinkError:
         where = self.path or "standard output"
@@ -282,7 +270,7 @@ class _PyavEncoder:
 
     def __init__(self, output: Any, options: SinkOptions) -> None:
         info, profile = options.info, options.profile
-        extra = profiles.options(profile, options.quality)
+        extra = profile.private(options.quality)
         if profile.codec == "libx265":
             own = ":".join(filter(None, (extra.get("x265-params", ""), colours.x265_params(info.hdr, info.colour))))
             extra = {**extra, "x265-params": own}

@@ -4,35 +4,8 @@ import cv2
 import numpy as np
 
 from stereocast.pictures import planes
+from stereocast.pictures.arrangement import TABLE
 from stereocast.types import Anaglyph, Array, Colour, Layout, PixelFormat, StereoFormat
-
-SUFFIXES = {
-    Layout.SBS: "_LRF_Full_SBS",
-    Layout.HALF_SBS: "_LR",
-    Layout.OU: "_TBF_fulltb",
-    Layout.HALF_OU: "_TB",
-    Layout.CROSS_EYED: "_RLF_cross",
-    Layout.VR180: "_180x180_LR",
-    Layout.RGBD: "_RGBD",
-    Layout.ROW_INTERLACED: "_RI",
-    Layout.PAIR: "",
-    Layout.LEFT: "_L",
-    Layout.RIGHT: "_R",
-    Layout.MONO: "_mono",
-    Layout.SPATIAL: "_spatial_LRF_Full_SBS",
-}
-
-STEREO_MODE = {  # Matroska StereoMode by FFmpeg's names
-    Layout.SBS: "left_right",
-    Layout.HALF_SBS: "left_right",
-    Layout.OU: "top_bottom",
-    Layout.HALF_OU: "top_bottom",
-    Layout.CROSS_EYED: "right_left",
-    Layout.VR180: "left_right",
-    Layout.SPATIAL: "left_right",
-    Layout.ANAGLYPH: "anaglyph_cyan_red",
-}
-_WIDE = (Layout.SBS, Layout.CROSS_EYED, Layout.RGBD, Layout.SPATIAL)
 
 # Rows are output R, G, B; columns are left R, G, B, then right R, G, B.
 # Dubois (2001), least squares for red-cyan glasses, as published for gamma-encoded values; the others by definition.
@@ -51,14 +24,12 @@ ANAGLYPHS = {
 
 def suffix(form: StereoFormat) -> str:
     """What the name of a file in this layout ends with, so that players recognise it."""
-    if form.layout is Layout.ANAGLYPH:
-        return f"_redcyan_{form.anaglyph.value}"
-    return SUFFIXES[form.layout]
+    return TABLE[form.layout].suffix + (form.anaglyph.value if form.layout is Layout.ANAGLYPH else "")
 
 
 def shape(layout: Layout, height: int, width: int) -> tuple[int, int]:
     """(height, width) of the packed picture for views of that size."""
-    if layout in _WIDE:
+    if layout is Layout.RGBD or (TABLE[layout].views == "left-right" and TABLE[layout].full):
         return height, 2 * width
     if layout is Layout.OU:
         return 2 * height, width
@@ -105,11 +76,12 @@ def pack_frame(
 ) -> None:
     """Packs one picture into `out`, whose size is `shape`. `depth` (float32 [h, w], 0..1) is for rgbd alone."""
     layout = form.layout
-    if form.right_first != (layout is Layout.CROSS_EYED):
+    if form.right_first != TABLE[layout].crossed:
         left, right = right, left
-    if layout in (Layout.SBS, Layout.SPATIAL, Layout.CROSS_EYED, Layout.HALF_SBS):
+    lie = TABLE[layout].views
+    if lie == "left-right" and layout is not Layout.VR180:
         _join(left, right, out, pixel_format, beside=True)
-    elif layout in (Layout.OU, Layout.HALF_OU):
+    elif lie == "top-bottom":
         _join(left, right, out, pixel_format, beside=False)
     elif layout is Layout.ROW_INTERLACED:
         for target, a, b in zip(*(_parts(image, pixel_format) for image in (out, left, right)), strict=True):

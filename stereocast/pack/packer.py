@@ -15,6 +15,10 @@ class FlatPacker:
     def __init__(self, form: StereoFormat) -> None:
         self.format = form
 
+    def own_bytes(self, height: int, width: int) -> int:
+        """Nothing beside the picture."""
+        return 0
+
     def shape(self, height: int, width: int) -> tuple[int, int]:
         """(height, width) of the packed picture for views of that size."""
         return layouts.shape(self.format.layout, height, width)

@@ -105,6 +105,13 @@ class SpherePacker:
         self.fov_deg, self.aspect = fov_deg or SCREEN_FOV_DEG, aspect
         self._maps: dict[tuple[int, int, int], Sphere] = {}
 
+    def own_bytes(self, height: int, width: int) -> int:
+        """Maps and buffers for views of that size: three float32 maps of the part that the film covers, for luma and
+        chroma, and the mixing of one plane."""
+        share = min(1.0, self.fov_deg / 180)
+        covered = int((self.size * share) ** 2 * min(1.0, height / width))
+        return covered * (12 * 5 // 4 + 8)
+
     def shape(self, height: int, width: int) -> tuple[int, int]:
         """(height, width) of the packed picture, whatever the size of the views."""
         return self.size, 2 * self.size

@@ -13,6 +13,7 @@ from stereocast.types import Array, Clip, Colour, PixelFormat
 
 _KR_KB = {
     1: (0.2126, 0.0722),
+    4: (0.30, 0.11),
     5: (0.299, 0.114),
     6: (0.299, 0.114),
     7: (0.212, 0.087),

@@ -16,10 +16,10 @@ import numpy as np
 from stereocast.errors import UsageError
 from stereocast.pictures.devices import to_host
 from stereocast.pictures.planes import planes
-from stereocast.pipeline.stages import DepthClip
+from stereocast.pipeline.stages import Cost, DepthClip
 from stereocast.settings import StereoSettings
 from stereocast.stereo import comfort, edges, frame_edge
-from stereocast.stereo.plates import AHEAD, Plates, look_ahead, motion, small_luma
+from stereocast.stereo.plates import AHEAD, Plates, look_ahead, motion, small
 from stereocast.stereo.warp import Look, Workspace, render_view, seen_layers
 from stereocast.types import Array, Clip, DepthMap, Disparity, PixelFormat, StereoClip, StreamInfo
 
@@ -108,6 +108,14 @@ class WarpSynthesizer:
         self._window = frame_edge.FloatingWindow()
         self._plates: dict[str, Plates] = {"left": Plates(), "right": Plates()}
         self._last_luma: Array | None = None
+
+    @classmethod
+    def cost(cls, settings: StereoSettings, info: StreamInfo) -> Cost:
+        """The frames that are looked ahead; buffers of each thread; a former view of each eye for `best`."""
+        pixels = info.width * info.height
+        buffers = min(8, os.cpu_count() or 1) * 10 * pixels
+        plates = 2 * AHEAD * 4 * pixels if settings.fill == "best" else 0
+        return Cost(look_ahead(settings), buffers + plates)
 
     def __call__(self, clips: Iterator[DepthClip]) -> Iterator[StereoClip]:
         """Clips come out as they came in, `overlap` frames left out."""
@@ -201,7 +209,7 @@ class WarpSynthesizer:
         self, film: Sequence[Array], count: int, pixel_format: PixelFormat, pool: ThreadPoolExecutor
     ) -> list[Motions]:
         """Motion from each of the first `count` frames to the one before it, across clips of a shot, and to a later one."""
-        lumas = list(pool.map(lambda frame: small_luma(frame, pixel_format), film))
+        lumas = list(pool.map(lambda frame: small(frame, pixel_format), film))
         before = [self._last_luma, *lumas[: count - 1]]
         self._last_luma = lumas[count - 1]
         width = planes(film[0])[0].shape[1] if pixel_format.planar else film[0].shape[1]

@@ -15,7 +15,7 @@ from stereocast.jobs.preview import job as preview_job
 from stereocast.media import reader, spatial, stereoinfo
 from stereocast.media.views import Found
 from stereocast.pictures import planes
-from stereocast.settings import ConvertSettings
+from stereocast.settings import ConvertSettings, PreviewSettings
 from stereocast.types import Layout, PixelFormat, Projection, StereoFormat
 from tests.films import number_of, picture
 
@@ -85,7 +85,7 @@ def test_every_sign_is_refused_in_one_line(tmp_path: Path) -> None:
             convert(source, tmp_path / "out.mp4")
         assert "\n" not in str(e.value)
         with pytest.raises(UsageError, match="3D already"):
-            preview_job.preview(str(source), tmp_path / "look.png", ConvertSettings(), moments=1, width=64)
+            preview_job.preview(str(source), tmp_path / "look.png", PreviewSettings(moments=1, width=64))
     assert not (tmp_path / "out.mp4").exists()
 
 

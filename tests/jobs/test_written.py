@@ -18,7 +18,7 @@ from stereocast.jobs.convert import batch, job
 from stereocast.jobs.preview import job as preview_job
 from stereocast.media import owned
 from stereocast.media.writer import part_path
-from stereocast.settings import ConvertSettings
+from stereocast.settings import ConvertSettings, PreviewSettings
 from tests.films import make_film
 
 PRECIOUS = b"seventeen years of notes\n"
@@ -64,7 +64,7 @@ def still_run(folder: Path, source: Path, **flags: Any) -> None:
 
 
 def preview_run(folder: Path, source: Path, **flags: Any) -> None:
-    preview_job.preview(str(source), folder / "look.png", ConvertSettings(**flags), moments=1, width=64)
+    preview_job.preview(str(source), folder / "look.png", PreviewSettings(moments=1, width=64, **flags))
 
 
 def report_run(folder: Path, source: Path, **flags: Any) -> None:

@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 
 from stereocast import registry
-from stereocast.cli.convert import settings_for
+from stereocast.catalog import settle
 from stereocast.jobs.convert import job
 from stereocast.pack.projection import FEATHER, SpherePacker, directions, project, sphere
 from stereocast.pictures import planes
+from stereocast.settings import ConvertSettings
 from stereocast.types import Colour, Layout, PixelFormat, Projection, StereoClip, StereoFormat
 from tests.films import make_film, read_film
 
@@ -81,7 +82,7 @@ def test_convert_writes_the_preset_s_size(tmp_path: Path, monkeypatch: pytest.Mo
     made, reader = job.prepare(
         str(source),
         None,
-        settings_for({"format": "vr180", "preset": "cardboard", "encoder": "x264", "depth": "embedded"}),
+        settle(ConvertSettings, {"format": "vr180", "preset": "cardboard", "encoder": "x264", "depth": "embedded"}),
     )
     path = job.convert(made, reader).plan.outputs[0]
     assert path.name == "in_180x180_LR.mp4"

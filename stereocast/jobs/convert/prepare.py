@@ -2,77 +2,42 @@
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from stereocast import catalog, registry
 from stereocast.depth import choice
 from stereocast.errors import UsageError
 from stereocast.jobs import assembly, plan, written
 from stereocast.jobs.convert import repack
-from stereocast.jobs.plan import CLIP_FRAMES, Plan
-from stereocast.media import reader
+from stereocast.jobs.plan import ConvertPlan
+from stereocast.media import bars, probe, reader, standard_input
 from stereocast.settings import ConvertSettings
-from stereocast.stereo.plates import look_ahead
 from stereocast.types import Layout, StreamInfo
 
 
-def prepare(name: str, output: Path | str | None, settings: ConvertSettings) -> tuple[Plan, Any]:
-    """Decides everything before work starts. Returns the plan and the open source (the caller closes it).
-
-    Raises UsageError, SourceError, SinkError, LimitExceeded.
+def prepare(
+    name: str, output: Path | str | None, settings: ConvertSettings
+) -> tuple[ConvertPlan, reader.VideoSource | reader.ImageSource]:
+    """Decides everything before work starts; nothing is written. Returns the plan and the open source (the caller
+    closes it). Raises UsageError, SourceError, SinkError, LimitExceeded, ExtraMissing.
     """
-    preset, form = catalog.preset(settings.preset), plan.stereo_format(settings)
     _check_names(settings)
-    source = reader.open_source(name, assembly.read_options(settings, None, name))
+    opened, folder = standard_input.spooled() if name == "-" and settings.spool else (name, None)
+    source = reader.open_source(opened, assembly.read_options(settings))
     try:
-        if isinstance(source, reader.ImageSource):
-            return _prepare_still(name, output, settings, source), source
+        if isinstance(source, reader.VideoSource):
+            source.spool = folder  # goes with the source
+            if output is not None and Path(output).suffix.lower() in probe.IMAGES and not plan.numbered(output):
+                source = source.as_still()
         views = repack.views_of(name, repack.detect(name, source), settings)
+        if views is not None and views.packing == "multiview" and isinstance(source, reader.VideoSource):
+            options = source.options
+            source.close()
+            source = reader.open_source(opened, replace(options, multiview=True))
+        if isinstance(source, reader.ImageSource):
+            return _still(name, output, settings, source, views), source
         if output is not None and plan.numbered(output):
-            return _prepare_pictures(name, Path(output), settings, source, views), source
-        profile = plan.choose_encoder(settings, preset, _seen(source.info, views))
-        both = views is not None and views.packing == "multiview"
-        if source.info.pixel_format is not profile.pixel_format or both:
-            if name == "-":
-                source.retarget(profile.pixel_format)
-            else:
-                source.close()
-                options = replace(assembly.read_options(settings, profile.pixel_format, name), multiview=both)
-                source = reader.open_source(name, options)
-        container = plan.container_of(settings, output)
-        target = "-" if output == "-" else plan.output_path(
-            name, None if output is None else Path(output), form, plan.default_suffix(container, name, still=False)
-        )  # fmt: skip
-        info = _seen(source.info, views)
-        pack = (
-            assembly.packer(settings, info)
-            if views is None
-            else repack.packer(assembly.packer(settings, info), form, views)
-        )
-        packed = plan.packed_info(info, form, pack.shape(info.height, info.width), profile.pixel_format)
-        depth, reason = ("file", "") if settings.depth_path or views else choice.resolve(settings)
-        if views is not None:
-            notes: tuple[str, ...] = (
-                f"repacked: {views.packing.replace('-', ' ')}{', half size' * views.half}, no depth is made",
-            )
-        else:
-            notes = ()
-        waiting = 2 * CLIP_FRAMES + choice.held(depth, settings)
-        stages = {"segmenter": CLIP_FRAMES + 2, "depth": waiting, "synthesis": 2 * CLIP_FRAMES + look_ahead(settings)}
-        bill = plan.memory_bill(info, packed, stages)
-        notes += ("HDR is tone-mapped to SDR",) if source.tone_mapped else ()
-        if reason:
-            notes += (f"depth: {depth} ({reason})",)
-        if form.layout is Layout.SPATIAL and target != "-":
-            notes += (plan.multiview_note(Path(target), preset),)
-        metadata = dict(source.container.metadata) if isinstance(source, reader.VideoSource) else {}
-        made = Plan(
-            name, target, settings, preset, form, info, packed, container, profile, notes, bill, metadata, views=views
-        )  # fmt: skip
-        written.check_plan(made)
-        plan.check_limits(made)
-        plan.check_disk(made)
-        return made, source
+            return _pictures(name, Path(output), settings, source, views), source
+        return _film(name, output, settings, source, views), source
     except BaseException:
         source.close()
         raise
@@ -82,16 +47,74 @@ def _seen(info: StreamInfo, views: repack.Views | None) -> StreamInfo:
     return info if views is None else repack.eye_info(info, views)
 
 
+def _film(
+    name: str,
+    output: Path | str | None,
+    settings: ConvertSettings,
+    source: reader.VideoSource,
+    views: repack.Views | None,
+) -> ConvertPlan:
+    preset, form = catalog.preset(settings.preset), plan.stereo_format(settings)
+    notes: tuple[str, ...] = ()
+    if settings.crop == "auto" and source.name != "-":
+        source.retarget(crop=bars.detect(source.name))
+        notes += (bars.described(source.options.crop),)
+    elif settings.crop == "auto":
+        notes += ("a pipe can't be searched for bars; nothing is cut away",)
+    profile = plan.choose_encoder(settings, preset, _seen(source.info, views), tonemap=settings.tonemap)
+    source.retarget(pixel_format=profile.pixel_format)
+    container = plan.container_of(settings, output)
+    target = "-" if output == "-" else plan.output_path(
+        name, None if output is None else Path(output), form, plan.default_suffix(container, name, still=False)
+    )  # fmt: skip
+    info = _seen(source.info, views)
+    pack = assembly.packer(settings, info)
+    if views is not None:
+        pack = repack.packer(pack, form, views)
+        half = ", half size" if views.half else ""
+        notes += (f"repacked: {views.packing.replace('-', ' ')}{half}, no depth is made",)
+    packed = plan.packed_info(info, form, pack.shape(info.height, info.width), profile.pixel_format)
+    depth, reason = ("file", "") if settings.depth_path or views else choice.resolve(settings)
+    held = plan.Held(*assembly.costs(settings, info, depth), pack.own_bytes(info.height, info.width))
+    bill = plan.memory_bill(info, packed, profile, replace(held, scale=settings.scale))
+    if source.tone_mapped:
+        notes += ("HDR is tone-mapped to SDR",)
+    if reason:
+        notes += (f"depth: {depth} ({reason})",)
+    if form.layout is Layout.SPATIAL and target != "-":
+        notes += (plan.multiview_note(Path(target), preset),)
+    made = ConvertPlan(
+        name,
+        target,
+        settings,
+        preset,
+        form,
+        info,
+        packed,
+        container,
+        profile,
+        notes,
+        bill,
+        metadata=dict(source.container.metadata),
+        views=views,
+    )
+    written.check_plan(made)
+    plan.check_limits(made)
+    plan.check_disk(made)
+    return made
+
+
 def _check_names(settings: ConvertSettings) -> None:
     """Refuses unknown or uninstalled back ends before anything is opened."""
     if settings.depth_path is None:
         choice.resolve(settings)
     registry.find(registry.SYNTH, "synthesis", settings.synth)
+    registry.find(registry.ENGINES, "engine", settings.engine)
 
 
-def _prepare_pictures(
+def _pictures(
     name: str, output: Path, settings: ConvertSettings, source: reader.VideoSource, views: repack.Views | None
-) -> Plan:
+) -> ConvertPlan:
     """A film as a picture file for each frame; sound and times have no place there."""
     form, info = plan.stereo_format(settings), _seen(source.info, views)
     if form.layout is Layout.PAIR or (views is not None and views.packing == "multiview"):
@@ -100,20 +123,31 @@ def _prepare_pictures(
     packed = plan.packed_info(info, form, shape, info.pixel_format)
     notes = ("a picture for each frame; sound, subtitles and times are left out",)
     preset = catalog.preset(settings.preset)
-    made = Plan(name, output, settings, preset, form, info, packed, "images", None, notes, views=views)
+    made = ConvertPlan(name, output, settings, preset, form, info, packed, "images", None, notes, views=views)
     written.check_plan(made)
     return made
 
 
-def _prepare_still(name: str, output: Path | str | None, settings: ConvertSettings, source: reader.ImageSource) -> Plan:
-    views = repack.views_of(name, repack.detect(name, source), settings)
+def _still(
+    name: str,
+    output: Path | str | None,
+    settings: ConvertSettings,
+    source: reader.ImageSource,
+    views: repack.Views | None,
+) -> ConvertPlan:
     form, info = plan.stereo_format(settings), _seen(source.info, views)
     suffix = plan.default_suffix("", name, still=True)
+    given = "" if output in (None, "-") else Path(str(output)).suffix.lower()
+    if given and given not in probe.IMAGES:
+        kinds = ", ".join(sorted(probe.IMAGES))
+        raise UsageError(
+            f"-o {output}: {name} is a still, which becomes one of {kinds}; `stereocast gen` makes a film of it"
+        )
     target = plan.output_path(name, None if output in (None, "-") else Path(str(output)), form, suffix)
     packed = plan.packed_info(
         info, form, assembly.packer(settings, info).shape(info.height, info.width), info.pixel_format
     )
-    made = Plan(
+    made = ConvertPlan(
         name,
         target,
         settings,

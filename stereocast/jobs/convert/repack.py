@@ -13,7 +13,7 @@ from stereocast.pack import layouts
 from stereocast.pack.packer import FlatPacker
 from stereocast.pictures import planes
 from stereocast.pipeline.stages import Packer
-from stereocast.settings import ConvertSettings
+from stereocast.settings import ConvertSettings, FilmSettings
 from stereocast.types import Array, Clip, Layout, PackedClip, PixelFormat, StereoClip, StereoFormat, StreamInfo
 
 _ASKED = {
@@ -47,7 +47,7 @@ class Views:
         return None if self.swapped or self.sphere else _SAME.get((self.packing, self.half))
 
 
-def check_flat(name: str, found: Found | None, settings: ConvertSettings) -> None:
+def check_flat(name: str, found: Found | None, settings: FilmSettings) -> None:
     """Refuses a 3D or spherical source where a flat one is wanted. Raises UsageError."""
     if found is None or settings.source_layout == "mono":
         return
@@ -111,6 +111,10 @@ class _Sphere:
 
     def shape(self, height: int, width: int) -> tuple[int, int]:
         return layouts.shape(Layout.SBS, height, width)
+
+    def own_bytes(self, height: int, width: int) -> int:
+        """Bytes that the packer keeps for itself."""
+        return 0
 
     def __call__(self, clips: Iterator[StereoClip]) -> Iterator[PackedClip]:
         for clip in clips:

@@ -21,7 +21,7 @@ from typing import Any
 from stereocast.errors import SourceError
 from stereocast.jobs.comfort import ShotFigures
 from stereocast.jobs.convert.chunks import Chunk, Chunker, Identity, Journal, identity, journal_path
-from stereocast.jobs.plan import Plan
+from stereocast.jobs.plan import ConvertPlan
 from stereocast.media import owned, reader, splice
 from stereocast.media.passthrough import Passthrough
 from stereocast.media.writer import PairSink, VideoSink, part_path
@@ -43,7 +43,7 @@ def sections_folder(output: Path) -> Path:
     return output.with_name(f"{output.stem}.sections.part")
 
 
-def begin(made: Plan, source: Any) -> "Run":
+def begin(made: ConvertPlan, source: Any) -> "Run":
     """The run of a plan on an open source; the run closes it. Raises UsageError, SourceError, SinkError."""
     reason = why_not(made)
     if reason:
@@ -69,7 +69,7 @@ def begin(made: Plan, source: Any) -> "Run":
     return _resumed(made, source, wanted, chunks, journal.comfort if journal else [])
 
 
-def why_not(made: Plan) -> str:
+def why_not(made: ConvertPlan) -> str:
     """Why a plan can't be carried out in parts; '' where it can."""
     if made.profile is None or not made.outputs:
         return "a still or standard output can't be resumed"
@@ -78,7 +78,7 @@ def why_not(made: Plan) -> str:
     return "" if made.profile.via == "pyav" else f"encoder {made.profile.name} can't be resumed"
 
 
-def _forget(made: Plan, path: Path) -> None:
+def _forget(made: ConvertPlan, path: Path) -> None:
     chunks = Journal.chunks_of(path)
     for output in made.outputs:  # checked before work began; parts of version 0.1 bear no mark
         for part in (kept_path(output), part_path(output)):
@@ -88,7 +88,7 @@ def _forget(made: Plan, path: Path) -> None:
         owned.discard(path)
 
 
-def holds(path: Path, chunks: Sequence[Chunk], made: Plan) -> bool:
+def holds(path: Path, chunks: Sequence[Chunk], made: ConvertPlan) -> bool:
     """Whether a file holds the first of those chunks: then it is the part that they were written into."""
     alone = tuple(chunk for chunk in chunks if not chunk.file)[:1]
     return bool(alone) and splice.complete(path, alone, made.info.time_base) == 1
@@ -105,7 +105,7 @@ def clear_sections(folder: Path) -> None:
         folder.rmdir()
 
 
-def _usable(made: Plan, journal: Journal) -> list[Chunk]:
+def _usable(made: ConvertPlan, journal: Journal) -> list[Chunk]:
     """The finished chunks that are whole in every output's old file, which is put aside under its kept name."""
     count = len(journal.chunks)
     for output in made.outputs:
@@ -124,7 +124,9 @@ def _usable(made: Plan, journal: Journal) -> list[Chunk]:
     return journal.chunks[:count]
 
 
-def _resumed(made: Plan, source: Any, wanted: Identity, chunks: list[Chunk], comfort: list[dict[str, Any]]) -> "Run":
+def _resumed(
+    made: ConvertPlan, source: Any, wanted: Identity, chunks: list[Chunk], comfort: list[dict[str, Any]]
+) -> "Run":
     shot = chunks[-1].after
     settings = made.settings
     if settings.depth_out is not None or settings.disparity is not None or settings.depth_path is not None:
@@ -153,7 +155,7 @@ def _at(source: Any, shot: Shot) -> tuple[Any, Iterator[Frame]]:
     raise SourceError(f"{name}: the frame at which to go on isn't there any more; convert again without --resume")
 
 
-def section(made: Plan, source: Any, shot: Shot, stop: int | None) -> "Run":
+def section(made: ConvertPlan, source: Any, shot: Shot, stop: int | None) -> "Run":
     """A run of whole shots alone, picture only: from `shot` to just before the tick `stop`. Raises SourceError."""
     opened, frames = _at(source, shot)
     if stop is not None:
@@ -164,7 +166,7 @@ def section(made: Plan, source: Any, shot: Shot, stop: int | None) -> "Run":
     return run
 
 
-def joined(made: Plan, source: Any, journal: Journal) -> "Run":
+def joined(made: ConvertPlan, source: Any, journal: Journal) -> "Run":
     """A run that has nothing left to do but to put the finished chunks and the other streams together."""
     return Run(made, source, journal, journal.chunks, frames=iter(()))
 
@@ -173,7 +175,7 @@ class Run:
     """One conversion's ends: what is read, what is kept of an earlier run, what is entered in the journal."""
 
     def __init__(
-        self, made: Plan, source: Any, journal: Journal | None = None, kept: Sequence[Chunk] = (),
+        self, made: ConvertPlan, source: Any, journal: Journal | None = None, kept: Sequence[Chunk] = (),
         shot: Shot | None = None, frames: Iterator[Frame] | None = None,
     ) -> None:  # fmt: skip
         self.source = source

@@ -4,13 +4,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from stereocast.errors import SinkError
-from stereocast.jobs.plan import Plan
+from stereocast.jobs.plan import ConvertPlan
 from stereocast.media import names, owned
 
 KINDS = (".srt", ".ass", ".ssa", ".vtt", ".sub", ".idx", ".smi")
 
 
-def pairs(made: Plan) -> list[tuple[Path, Path]]:
+def pairs(made: ConvertPlan) -> list[tuple[Path, Path]]:
     """Each subtitle file of the source (film.srt, film.de.srt) and what it is called beside the result."""
     source = names.local(made.source)
     if not made.settings.sidecars or source is None or not source.is_file() or made.still:
@@ -35,7 +35,7 @@ def _beside(source: Path) -> Iterator[Path]:
             yield path
 
 
-def copy(made: Plan) -> list[Path]:
+def copy(made: ConvertPlan) -> list[Path]:
     """Copies them; returns what was written. Raises SinkError."""
     written = []
     for path, target in pairs(made):

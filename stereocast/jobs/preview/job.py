@@ -1,5 +1,6 @@
-"""What `convert` would make, on one sheet: moments of the film, and the disparity figures of each."""
+"""`preview`: what `convert` would make, on one sheet: moments of the film, and the disparity figures of each."""
 
+from dataclasses import dataclass
 from fractions import Fraction
 from itertools import islice
 from pathlib import Path
@@ -11,19 +12,26 @@ from stereocast.jobs import assembly, comfort, plan, written
 from stereocast.jobs.convert import repack
 from stereocast.jobs.preview import sheet
 from stereocast.media import owned, photos, reader
-from stereocast.media.writer import part_path
-from stereocast.settings import ConvertSettings
+from stereocast.media.owned import part_path
+from stereocast.settings import PreviewSettings
 from stereocast.types import Layout, StereoClip, StereoFormat
 
 
-def preview(
-    name: str, output: Path | None, settings: ConvertSettings, *, moments: int, width: int
-) -> tuple[Path, list[dict[str, Any]]]:
-    """A sheet of `moments` moments of the film and the disparity figures of each. Raises what `prepare` raises."""
+@dataclass(frozen=True, slots=True)
+class Previewed:
+    """What came out: the sheet, and the figures of each moment."""
+
+    path: Path
+    moments: tuple[dict[str, Any], ...]
+
+
+def preview(name: str, output: Path | None, settings: PreviewSettings) -> Previewed:
+    """A sheet of moments of the film and the disparity figures of each. Raises what `prepare` raises."""
     path = output or plan.output_path(name, None, StereoFormat(Layout.PAIR), ".png", also="_preview")
     written.check(written.of_picture(path), written.inputs([name], settings), overwrite=settings.overwrite)
+    fov_deg = catalog.preset(settings.preset).screen_fov_deg
     rows, figures = [], []
-    for start in _moments(name, moments, settings):
+    for start in _moments(name, settings.moments, settings):
         source = reader.open_source(name, reader.ReadOptions(start=start))
         try:
             frames = list(islice(source, 3))
@@ -33,11 +41,9 @@ def preview(
             continue
         clip = reader.concatenate(frames)
         made = assembly.estimator(settings, source.info)(iter([clip]))
-        stereo = next(iter(assembly.synthesizer(settings, source.info)(made)))
-        rows.append((f"{float(start):.1f} s", sheet.row(clip, stereo, width)))
-        figures.append(
-            {"time_s": round(float(start), 3), **_figures(stereo, catalog.preset(settings.preset).screen_fov_deg)}
-        )
+        stereo = next(iter(assembly.synthesizer(settings, source.info, fov_deg)(made)))
+        rows.append((f"{float(start):.1f} s", sheet.row(clip, stereo, settings.width)))
+        figures.append({"time_s": round(float(start), 3), **_figures(stereo, fov_deg)})
     if not rows:
         raise SourceError(f"{name}: no frame could be decoded")
     try:
@@ -46,10 +52,10 @@ def preview(
         owned.write(path, data, beside=part_path(path), overwrite=settings.overwrite)
     except OSError as error:
         raise SinkError(f"{path} can't be written: {owned.reason(error)}") from error
-    return path, figures
+    return Previewed(path, tuple(figures))
 
 
-def _moments(name: str, count: int, settings: ConvertSettings) -> list[Fraction]:
+def _moments(name: str, count: int, settings: PreviewSettings) -> list[Fraction]:
     if settings.source_layout not in (None, "mono", "auto"):
         raise UsageError(
             "--source-layout: preview shows what depth makes of a flat film; convert repacks one that is 3D"
@@ -68,12 +74,3 @@ def _figures(stereo: StereoClip, fov_deg: float) -> dict[str, Any]:
     list(meter(iter([stereo])))
     result = meter.result()
     return {} if result is None else result.table()
-
-
-def figure_line(figure: dict[str, Any]) -> str:
-    """One moment's figures as text."""
-    if "verdict" not in figure:
-        return f"{figure['time_s']:>8} s"
-    percent, degrees = figure["percent"], figure["degrees"]
-    values = f"{percent['p1']:.2f} .. {percent['p99']:.2f} % of the width ({degrees['p1']:.2f} .. {degrees['p99']:.2f} degrees)"
-    return f"{figure['time_s']:>8} s  {figure['verdict']}: disparity {values}"

@@ -13,10 +13,9 @@ from dataclasses import asdict
 from pathlib import Path
 
 import stereocast
-from stereocast import errors
 from stereocast.errors import StereocastError
 from stereocast.jobs.convert.engines.ordered import in_order
-from stereocast.jobs.convert.engines.section import Result, Task
+from stereocast.jobs.convert.engines.section import Result, Task, result_of
 from stereocast.settings import ConvertSettings
 
 log = logging.getLogger(__name__)
@@ -47,11 +46,7 @@ class LocalEngine:
             if self._closed:
                 raise StereocastError("interrupted")
             if code == 0 and output:
-                answer = json.loads(output)
-                if "error" in answer:
-                    kind = getattr(errors, answer["kind"], StereocastError)
-                    raise kind.__new__(kind, answer["error"])
-                return Result.of(answer["result"])
+                return result_of(json.loads(output))
             log.warning("the worker of %s ended with %d (try %d of %d)", Path(task.output).name, code, attempt, TRIES)
         raise StereocastError(
             f"{task.source}: a section failed {TRIES} times (worker ended with {code}); run again with --resume"

@@ -13,19 +13,12 @@ import ray
 
 from stereocast.errors import StereocastError
 from stereocast.jobs.convert.engines.ordered import in_order
-from stereocast.jobs.convert.engines.section import Result, Task, work
+from stereocast.jobs.convert.engines.section import Result, Task, answer, result_of
 from stereocast.settings import ConvertSettings
 
 log = logging.getLogger(__name__)
 
 TRIES = 3
-
-
-def _answer(task: Task) -> dict[str, Any]:
-    try:
-        return {"result": work(task).table()}
-    except StereocastError as error:  # an error of the film, not of the machine: no other worker would do better
-        return {"error": str(error)}
 
 
 class RayEngine:
@@ -47,15 +40,13 @@ class RayEngine:
         gpus = 1 if _wants_gpu(settings) and resources.get("GPU", 0) >= 1 else 0
         slots = int(resources.get("GPU", 0)) if gpus else int(resources.get("CPU", 1))
         self.workers = min(settings.workers or slots, max(1, slots))
-        self._remote = ray.remote(num_cpus=1, num_gpus=gpus, max_retries=TRIES - 1)(_answer)
+        self._remote = ray.remote(num_cpus=1, num_gpus=gpus, max_retries=TRIES - 1)(answer)
         self._refs: list[Any] = []
 
     def map(self, tasks: Iterator[Task]) -> Iterator[Result]:
         """Results in the order of the tasks; at most two tasks a worker are under way."""
-        for answer in in_order(tasks, self._submit, 2 * self.workers):
-            if "error" in answer:
-                raise StereocastError(answer["error"])
-            yield Result.of(answer["result"])
+        for made in in_order(tasks, self._submit, 2 * self.workers):
+            yield result_of(made)
 
     def _submit(self, task: Task) -> "Future[dict[str, Any]]":
         ref = self._remote.remote(task)

@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, NoReturn
 
+from stereocast import errors
 from stereocast.errors import StereocastError
 from stereocast.jobs.comfort import Comfort, ShotFigures
 from stereocast.jobs.convert import resume, whole
@@ -75,6 +76,22 @@ def work(task: Task) -> Result:
     return Result(chunks, done.damaged, done.seconds, done.comfort)
 
 
+def answer(task: Task) -> dict[str, Any]:
+    """The result of a task as plain values, or the film's error; defects come out as they are."""
+    try:
+        return {"result": work(task).table()}
+    except StereocastError as error:
+        return {"error": str(error), "kind": type(error).__name__}
+
+
+def result_of(answer: dict[str, Any]) -> Result:
+    """The result in an answer. Raises the error in it as the kind it was where the work was done."""
+    if "error" in answer:
+        kind = getattr(errors, answer.get("kind", ""), StereocastError)
+        raise kind.__new__(kind, answer["error"])
+    return Result.of(answer["result"])
+
+
 def _end_with_input() -> None:
     while os.read(0, 4096):
         pass
@@ -88,11 +105,7 @@ def main() -> NoReturn:
     os.dup2(2, 1)  # what encoders print must not get between
     table = json.loads(sys.stdin.readline())
     threading.Thread(target=_end_with_input, daemon=True).start()
-    try:
-        answer: dict[str, Any] = {"result": work(Task(**{**table, "shot": Shot(**table["shot"])})).table()}
-    except StereocastError as error:
-        answer = {"error": str(error), "kind": type(error).__name__}
-    answers.write(json.dumps(answer))
+    answers.write(json.dumps(answer(Task(**{**table, "shot": Shot(**table["shot"])}))))
     answers.close()
     os._exit(0)  # at once: a thread still waits on standard input
 
