@@ -13,7 +13,7 @@ from stereocast import registry
 from stereocast.errors import SinkError, UsageError
 from stereocast.jobs.convert import chunks, job
 from stereocast.jobs.convert.resume import kept_path
-from stereocast.media import splice
+from stereocast.media import owned, splice
 from stereocast.media.writer import part_path
 from stereocast.pipeline.progress import Progress
 from stereocast.registry import Backend
@@ -207,7 +207,7 @@ def test_other_settings_or_source_are_refused(film: Path, tmp_path: Path) -> Non
 def test_without_anything_to_go_on_from(film: Path, tmp_path: Path) -> None:
     output = tmp_path / "out.mp4"
     assert run(film, output, resume=True).frames == 100
-    chunks.journal_path(output).write_text("{ half")
+    chunks.journal_path(output).write_bytes(owned.JOURNAL + b", half")
     assert run(film, output, resume=True).frames == 100
 
 
