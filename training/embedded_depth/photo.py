@@ -195,7 +195,7 @@ def bars(img, target, weight, rng):
 class Maker:
     """Endless pairs from a seed. `scene(index, h, w)` gives the views of one layout, each as film frames with mirror and grading."""
 
-    def __init__(self, seed: int = 0) -> None:
+    def __init__(self, seed: int = 0, photos=None) -> None:
         self.seed, self.meshes, self.textures = seed, MeshBank(seed), TextureBank(seed)
         self.kinds, share = list(MIX), np.array(list(MIX.values()))
         self.share = share / share.sum()
