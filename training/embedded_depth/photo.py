@@ -112,10 +112,21 @@ def render(b: Builder, mesh, view: View, height: int, width: int, rng):
             m = cv2.resize(cloud, (width, height), interpolation=cv2.INTER_LINEAR).astype(np.float32)[..., None] / 255
             sky = sky * (1 - 0.5 * m) + 0.55 * m
         colour = np.where(far[..., None], sky, colour)
-    exposure = rng.uniform(0.35, 0.62) / max(0.05, float(colour.mean()))
-    colour = np.clip(colour * exposure ** rng.uniform(0.5, 1.0), 0, None)
+    exposure = rng.uniform(0.12, 0.5) / max(0.02, float(colour.mean()))
+    colour = np.clip(colour * exposure ** rng.uniform(0.6, 1.0), 0, None)
     colour = np.where(colour > 0.8, 0.8 + 0.2 * (1 - np.exp(-(colour - 0.8) / 0.2)), colour)
-    return colour.astype(np.float32) ** np.float32(1 / 2.0), inv
+    colour = colour.astype(np.float32) ** np.float32(1 / 2.1)
+    if rng.random() < 0.6:  # levels, as cameras and graders set them
+        low, high = np.percentile(colour[::3, ::3], (rng.uniform(0.2, 3), rng.uniform(97, 99.8)))
+        share = np.float32(rng.uniform(0.3, 1))
+        colour += share * ((colour - low) / max(high - low, 0.15) - colour)
+    return colour, inv
+
+
+def dull(target) -> bool:
+    """Whether a view [h, w] has hardly an edge of depth."""
+    steps = np.abs(np.diff(target, axis=1)) > 0.04
+    return float(steps.mean()) < 0.01
 
 
 def relative(inv):
@@ -205,7 +216,7 @@ def spectrum(img, photo, rng):
     ch, cw = int(photo.shape[0] * kept), int(photo.shape[1] * kept)
     top, left = int(rng.integers(0, photo.shape[0] - ch + 1)), int(rng.integers(0, photo.shape[1] - cw + 1))
     donor = cv2.resize(photo[top : top + ch, left : left + cw], (w, h), interpolation=cv2.INTER_AREA)
-    share = np.float32(rng.uniform(0, 0.8))
+    share = np.float32(rng.uniform(0, 0.5))
     own = np.fft.rfft2(img.astype(np.float32), axes=(0, 1))
     other = np.abs(np.fft.rfft2(donor.astype(np.float32), axes=(0, 1)))
     size = np.abs(own)
@@ -251,6 +262,8 @@ class Maker:
             if near.mean() > 0.12 or np.ptp(np.percentile(inv[::3, ::3], (3, 97))) < 1e-3:
                 continue  # the camera stands inside something
             target = relative(inv)
+            if dull(target) and rng.random() < 0.8:
+                continue
             rgb = film(img, inv, view, rng)
             if self.photos and rng.random() < 0.3:
                 rgb = spectrum(rgb, self.photos[rng.integers(len(self.photos))], rng)

