@@ -21,8 +21,7 @@ from stereocast.stages import DepthClip
 from stereocast.types import Array, Clip, DepthMap, PixelFormat, StreamInfo
 
 EVERY = 4  # the network runs on every EVERY-th frame of a shot
-AREA = 23_000  # pixels of the picture that the network sees, as large as it was trained
-SMALL = 9_200  # and a second, smaller look at the whole
+AREA = 40_000  # pixels of the picture that the network sees
 MAP_AREA = 160 * 288  # pixels of the depth maps: edges of the picture are finer than the network's
 STEP = 32  # its sides are multiples of this
 ASPECTS = (0.5, 3.0)  # wider and taller pictures are squeezed
@@ -80,24 +79,21 @@ def network_shape(height: int, width: int, area: int = AREA) -> tuple[int, int]:
     return rows, max(2, round(rows * aspect / STEP)) * STEP
 
 
-def infer(network: Any, picture: Array, mirrored: bool = False) -> Array:
+def infer(network: Any, picture: Array) -> Array:
     """Raw inverse depth float32 [h/2, w/2] of an RGB picture float32 [h, w, 3] in 0..1; sides multiples of 32."""
     rows, columns = picture.shape[:2]
     blob = np.empty((1, 5, rows, columns), np.float32)
-    blob[0, :3] = (picture[:, ::-1] if mirrored else picture).transpose(2, 0, 1) * 2 - 1
+    blob[0, :3] = picture.transpose(2, 0, 1) * 2 - 1
     blob[0, 3] = np.linspace(-1, 1, rows, dtype=np.float32)[:, None]
     blob[0, 4] = np.linspace(-1, 1, columns, dtype=np.float32)
     network.setInput(blob)
-    depth: Array = network.forward()[0, 0]
-    return np.ascontiguousarray(depth[:, ::-1]) if mirrored else depth.copy()
+    depth: Array = network.forward()[0, 0].copy()
+    return depth
 
 
 def predict(network: Any, picture: Array) -> Array:
-    """Mean of three looks and the ramp: as it is, mirrored, and small. Like `infer`; chance errors differ and average out."""
-    rows, columns = picture.shape[:2]
-    small = cv2.resize(picture, network_shape(rows, columns, SMALL)[::-1], interpolation=cv2.INTER_AREA)
-    depth = infer(network, picture) + infer(network, picture, mirrored=True)
-    depth = (depth + cv2.resize(infer(network, small), depth.shape[::-1], interpolation=cv2.INTER_LINEAR)) / 3
+    """What the network says of a picture, and a share of the vertical ramp. Like `infer`."""
+    depth = infer(network, picture)
     ramp = np.linspace(0, 1, depth.shape[0], dtype=np.float32)[:, None]
     result: Array = (1 - RAMP) * depth + RAMP * ramp
     return result

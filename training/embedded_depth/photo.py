@@ -24,7 +24,7 @@ def _camera(view: View):
 
 
 def render(b: Builder, mesh, view: View, height: int, width: int, rng):
-    """Colour [H, W, 3] in 0..1 (display curve) and inverse depth [H, W] in 1/m."""
+    """Colour [H, W, 3] in 0..1 (display curve) and inverse depth [H, W] in 1/m; None for most views with little to see."""
     v, n, uv, f, own = mesh
     r = _camera(view)
     cam = ((v - view.place.astype(np.float32)) @ r.T).astype(np.float32)
@@ -33,6 +33,8 @@ def render(b: Builder, mesh, view: View, height: int, width: int, rng):
     h2, w2 = 2 * height, 2 * width
     cx, cy = w2 / 2, h2 / 2
     inv_z, tri, coef = visible(cam, uv, f, own, b.cut[: b.count], b.tex.alpha, w2, h2, focal, cx, cy)
+    if blocked(inv_z[::2, ::2]) or (dull(relative(inv_z[::2, ::2])) and rng.random() < 0.8):
+        return None
     # light
     high = np.radians(rng.uniform(15, 80))
     sun_yaw = rng.uniform(0, 2 * np.pi)
@@ -121,6 +123,11 @@ def render(b: Builder, mesh, view: View, height: int, width: int, rng):
         share = np.float32(rng.uniform(0.3, 1))
         colour += share * ((colour - low) / max(high - low, 0.15) - colour)
     return colour, inv
+
+
+def blocked(inv) -> bool:
+    """Whether the camera stands inside something, or sees nothing."""
+    return float((inv > 1 / 0.12).mean()) > 0.12 or float(np.ptp(np.percentile(inv[::3, ::3], (3, 97)))) < 1e-3
 
 
 def dull(target) -> bool:
@@ -257,13 +264,11 @@ class Maker:
         mesh = b.mesh()
         out = []
         for view in views:
-            img, inv = render(b, mesh, view, height, width, rng)
-            near = inv > 1 / 0.12
-            if near.mean() > 0.12 or np.ptp(np.percentile(inv[::3, ::3], (3, 97))) < 1e-3:
-                continue  # the camera stands inside something
-            target = relative(inv)
-            if dull(target) and rng.random() < 0.8:
+            rendered = render(b, mesh, view, height, width, rng)
+            if rendered is None:
                 continue
+            img, inv = rendered
+            target = relative(inv)
             rgb = film(img, inv, view, rng)
             if self.photos and rng.random() < 0.3:
                 rgb = spectrum(rgb, self.photos[rng.integers(len(self.photos))], rng)

@@ -226,7 +226,8 @@ def shade(
                 along = -facing
                 mirrored = q * (dx * up[0] + dy * up[1] + up[2]) + 2 * along * (2 * hemi - 1)
                 mirrored = 0.5 + 0.5 * max(-1.0, min(1.0, 4.0 * mirrored))
-                mirror = material[o, 8] * (0.06 + 0.94 * (1 - along) ** 5)
+                graze = (1 - along) * (1 - along)
+                mirror = material[o, 8] * (0.06 + 0.94 * graze * graze * (1 - along))
             for ch in range(3):
                 t = pyramid[texel, ch] * (1.0 / 255.0)
                 t = t * con + (1.0 - con) * 0.6

@@ -28,7 +28,9 @@ from backbone import STAGES, pretrained
 from network import DepthNet
 from pool import ASPECTS, Pool, shape_of
 
-SIZES = ((12_000.0, 0.15), (17_000.0, 0.35), (24_000.0, 0.3), (38_000.0, 0.13), (55_000.0, 0.07))  # pixels, share
+SMALL = ((12_000.0, 0.4), (17_000.0, 0.4), (24_000.0, 0.2))  # pixels and share of the pictures, up to LARGE of the budget
+SIZES = ((12_000.0, 0.15), (17_000.0, 0.35), (24_000.0, 0.3), (38_000.0, 0.13), (55_000.0, 0.07))  # and from there on
+LARGE = 0.6
 SAVE = 120  # seconds between checkpoints
 PIXELS = 16 * 24_576  # of a batch
 
@@ -113,7 +115,8 @@ class Run:
         warm = min(1.0, (done - o.frozen) / 0.03)
         for group, rate in zip(self.optimiser.param_groups, (o.lr, 0.0 if alone else o.backbone_lr * warm), strict=True):
             group["lr"] = rate * fall
-        area = rng.choice([s for s, _ in SIZES], p=[p for _, p in SIZES])
+        areas, shares = zip(*(SMALL if done < LARGE else SIZES), strict=True)
+        area = rng.choice(areas, p=shares)
         h, w = shape_of(area, ASPECTS[rng.integers(len(ASPECTS))])
         n = max(6, round(min(32, PIXELS / (h * w))))
         x, t, m = pool.batch(n, h, w, rng)
