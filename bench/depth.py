@@ -9,7 +9,8 @@ differ by at most 2 % of the picture. `fit` is the mean error after the best sca
 Flicker is mean |D_t(p) - D_t-1(p + flow)| over pixels whose forward and backward flow agree within 1 px, divided by the
 shot's p2..p98 range, cuts left out. On dense scenes with a right picture, `edges` has the PSNR (dB) of the right view that
 the estimate gives in the truth's range, in the band about depth edges (edge), in what comes into view (dis) and overall,
-and the share of the truth's steps (over 10 % of its range) that the estimate takes by half within 3 px. `ramp` is the plain vertical ramp, bottom nearest, measured in the same way.
+and the share of the truth's steps (over 10 % of its range) that the estimate takes by half within 3 px.
+`ramp` is the plain vertical ramp, bottom nearest, measured in the same way.
 """
 
 import argparse

@@ -39,7 +39,7 @@ def steps_found(depth, truth) -> float:
 def views(left, right, truth, depth) -> dict[str, float]:
     """PSNR of the right view that a small `depth` [h, w] gives, in the masks of score_views, and the steps found. BGR pictures."""
     prepared = score_views.prepare(left, right, truth)
-    disparity = edges.enlarge(scaled(depth, truth), *truth.shape)  # as the synthesis brings a small map to the picture's size
+    disparity = edges.enlarge(scaled(depth, truth), *truth.shape)  # as the synthesis does
     scores = score_views.score(right_view(left, disparity, "fast"), right, prepared)
     found = {f"psnr_{mask}": float(scores[mask]["psnr"]) for mask in MASKS if scores.get(mask)}
     return found | {"steps": steps_found(disparity, truth)}

@@ -26,7 +26,7 @@ MAP_AREA = 160 * 288  # pixels of the depth maps: edges of the picture are finer
 STEP = 32  # its sides are multiples of this
 ASPECTS = (0.5, 3.0)  # wider and taller pictures are squeezed
 RAMP = 0.25  # share of the plain vertical ramp: it steadies what the network leaves to chance
-TOLERANCE = 5e-3  # largest difference to the stored output
+TOLERANCE = 1e-4  # largest difference to the stored output
 BAR_LUMA = 22  # 8-bit code values that count as black
 BAR_SHARE = 0.35  # a side's bar is no wider than this
 

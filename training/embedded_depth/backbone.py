@@ -15,8 +15,17 @@ from torch import nn
 from torch.nn import functional as F
 
 # repeats, kernel, stride, expansion, channels of each stage
-STAGES = ((1, 3, 1, 1, 16), (2, 3, 2, 6, 24), (2, 5, 2, 6, 40), (3, 3, 2, 6, 80), (3, 5, 1, 6, 112), (4, 5, 2, 6, 192), (1, 3, 1, 6, 320))  # fmt: skip
+STAGES = (
+    (1, 3, 1, 1, 16),
+    (2, 3, 2, 6, 24),
+    (2, 5, 2, 6, 40),
+    (3, 3, 2, 6, 80),
+    (3, 5, 1, 6, 112),
+    (4, 5, 2, 6, 192),
+    (1, 3, 1, 6, 320),
+)
 TAPS = (0, 1, 2, 4, 6)  # the last stages at 1/2, 1/4, 1/8, 1/16 and 1/32
+STYLED = (0, 1)  # stages whose channel statistics are the style of a picture
 SCALES = {"lite0": (1.0, 1.0), "lite1": (1.0, 1.1), "lite2": (1.1, 1.2)}  # width, depth
 VERSION = "0.1.0"  # of the index packages
 SHA256 = {
@@ -108,19 +117,23 @@ class Backbone(nn.Module):
         self.stem = Same(3, 32, 3, 2)
         stages, cin = [], 32
         for (_, kernel, stride, expansion, _), cout, n in zip(STAGES, widths(variant), repeats(variant), strict=True):
-            blocks = [Block(cin if k == 0 else cout, cout, kernel, stride if k == 0 else 1, expansion) for k in range(n)]
+            blocks = [
+                Block(cin if k == 0 else cout, cout, kernel, stride if k == 0 else 1, expansion) for k in range(n)
+            ]
             stages.append(nn.Sequential(*blocks))
             cin = cout
         self.stages = nn.ModuleList(stages)
 
-    def forward(self, x, frozen: int = 0):
-        """The first `frozen` stages (and the stem, if any) take no gradient."""
+    def forward(self, x, frozen: int = 0, style=None):
+        """The first `frozen` stages (and the stem, if any) take no gradient; `style` changes what STYLED stages hand on."""
         wanted, out = torch.is_grad_enabled(), []
         with torch.set_grad_enabled(wanted and frozen == 0):
             x = F.relu6(self.stem(x))
         for k, stage in enumerate(self.stages):
             with torch.set_grad_enabled(wanted and k >= frozen):
                 x = stage(x)
+                if style is not None and k in STYLED:
+                    x = style(x)
             if k in TAPS:
                 out.append(x)
         return out
@@ -132,7 +145,11 @@ class Backbone(nn.Module):
         for stage in self.stages:
             for block in stage:
                 names = iter(("_bn0", "_bn1", "_bn2") if block.expand is not None else ("_bn1", "_bn2"))
-                parts = ((block.expand, "_expand_conv"), (block.depthwise, "_depthwise_conv"), (block.project, "_project_conv"))  # fmt: skip
+                parts = (
+                    (block.expand, "_expand_conv"),
+                    (block.depthwise, "_depthwise_conv"),
+                    (block.project, "_project_conv"),
+                )
                 for layer, name in parts:
                     if layer is not None:
                         yield layer, f"_blocks.{number}.{name}", f"_blocks.{number}.{next(names)}"
@@ -142,7 +159,9 @@ class Backbone(nn.Module):
         """Take the weights of the published network (a state dict), batch norms folded."""
         with torch.no_grad():
             for layer, conv, norm in self.convolutions():
-                part = {key: state[f"{norm}.{key}"].double() for key in ("weight", "bias", "running_mean", "running_var")}
+                part = {
+                    key: state[f"{norm}.{key}"].double() for key in ("weight", "bias", "running_mean", "running_var")
+                }
                 scale = part["weight"] / torch.sqrt(part["running_var"] + EPSILON)
                 layer.weight.copy_(state[f"{conv}.weight"].double() * scale[:, None, None, None])
                 layer.bias.copy_(part["bias"] - part["running_mean"] * scale)

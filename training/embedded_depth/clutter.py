@@ -12,12 +12,18 @@ from things import animal, bust, car, person, plant, thing, tree
 
 def surface(b, tile, **options):
     """A material for something large and flat: prints, cloth, wood, paint."""
-    return b.look(b.rng.choice(["print", "photo", "wood", "plain", "clouds", "stripes", "checks", "grain", "bricks"]), tile, **options)  # fmt: skip
+    return b.look(
+        b.rng.choice(["print", "photo", "wood", "plain", "clouds", "stripes", "checks", "grain", "bricks"]),
+        tile,
+        **options,
+    )
 
 
 def tilted(rng, yaw=0.4, pitch=0.2, roll=0.15):
     """A rotation near the upright; often exactly upright."""
-    return turn(rng.normal(0, yaw), rng.normal(0, pitch) * (rng.random() < 0.5), rng.normal(0, roll) * (rng.random() < 0.5))  # fmt: skip
+    return turn(
+        rng.normal(0, yaw), rng.normal(0, pitch) * (rng.random() < 0.5), rng.normal(0, roll) * (rng.random() < 0.5)
+    )
 
 
 def board(b, x, y, z, wide, high):
@@ -45,9 +51,22 @@ def back_wall(b, wall):
             b.add("cloth", (5 * wall, 4 * wall, rng.uniform(0.1, 0.5) * wall), (0, 0, 0), surface(b, 0.5))
         return
     with b.at(0, -2 * wall, wall * 1.05, rng.normal(0, 0.35)):
-        b.add("wall", (6 * wall, 4 * wall, 0.001), (0, 0, 0), surface(b, rng.uniform(0.3, 1.5)), turn(0, rng.normal(0, 0.1)))
+        b.add(
+            "wall",
+            (6 * wall, 4 * wall, 0.001),
+            (0, 0, 0),
+            surface(b, rng.uniform(0.3, 1.5)),
+            turn(0, rng.normal(0, 0.1)),
+        )
     for _ in range(int(rng.integers(0, 3))):
-        board(b, rng.uniform(-0.5, 0.5) * wall, rng.uniform(-0.3, 0.3) * wall, wall * rng.uniform(0.85, 1), rng.uniform(0.4, 1.2) * wall, rng.uniform(0.4, 1.2) * wall)  # fmt: skip
+        board(
+            b,
+            rng.uniform(-0.5, 0.5) * wall,
+            rng.uniform(-0.3, 0.3) * wall,
+            wall * rng.uniform(0.85, 1),
+            rng.uniform(0.4, 1.2) * wall,
+            rng.uniform(0.4, 1.2) * wall,
+        )
 
 
 def boards(b):
@@ -59,7 +78,14 @@ def boards(b):
         b.add("floor", (9, 0.001, 7), (0, -rng.uniform(0.15, 0.45) * wall, 2.0), surface(b, 0.6))
     for _ in range(int(rng.integers(0, 9))):
         z = rng.uniform(0.4, 0.95) * wall
-        board(b, rng.uniform(-0.5, 0.5) * z, rng.uniform(-0.4, 0.4) * z, z, rng.uniform(0.1, 0.8) * z, rng.uniform(0.1, 0.8) * z)  # fmt: skip
+        board(
+            b,
+            rng.uniform(-0.5, 0.5) * z,
+            rng.uniform(-0.4, 0.4) * z,
+            z,
+            rng.uniform(0.1, 0.8) * z,
+            rng.uniform(0.1, 0.8) * z,
+        )
     kind = rng.choice(["turned", "ball", "lump", "taper", "pillow"]) if rng.random() < 0.3 else None
     big = rng.uniform(0.08, 0.3)
     for _ in range(int(rng.integers(2, 16))):
@@ -75,12 +101,26 @@ def boards(b):
                 b.add("box", (h * rng.uniform(1, 2), 2 * z, h * rng.uniform(0.8, 1.5)), (0, -2 * z, 0), surface(b, 0.4))
     for _ in range(int(rng.integers(0, 5))):
         w, z = rng.uniform(0.005, 0.03), rng.uniform(0.4, 0.95) * wall
-        b.add("cylinder", (w * z, 2 * z, w * z), (rng.uniform(-0.5, 0.5) * z, -z, z), b.look(), turn(0, 0, rng.choice([0, 1.57]) + rng.normal(0, 0.4)))  # fmt: skip
+        b.add(
+            "cylinder",
+            (w * z, 2 * z, w * z),
+            (rng.uniform(-0.5, 0.5) * z, -z, z),
+            b.look(),
+            turn(0, 0, rng.choice([0, 1.57]) + rng.normal(0, 0.4)),
+        )
     lamps = [still_lamp(rng) for _ in range(int(rng.integers(1, 3)))]
     return [
-        View(np.array([rng.normal(0, 0.12), rng.normal(0, 0.1), rng.uniform(-0.3, 0.1)]) * wall, rng.normal(0, 8), rng.normal(0, 6), rng.normal(0, 2), rng.uniform(26, 60), reach=wall, lamps=lamps)
+        View(
+            np.array([rng.normal(0, 0.12), rng.normal(0, 0.1), rng.uniform(-0.3, 0.1)]) * wall,
+            rng.normal(0, 8),
+            rng.normal(0, 6),
+            rng.normal(0, 2),
+            rng.uniform(26, 60),
+            reach=wall,
+            lamps=lamps,
+        )
         for _ in range(3)
-    ]  # fmt: skip
+    ]
 
 
 def shelves(b):
@@ -109,9 +149,17 @@ def shelves(b):
                     thing(b, rng.uniform(0.1, 0.4))
     lamps = [[rng.uniform(-1, 1), 2.4, rng.uniform(0, 1), *([rng.uniform(0.3, 1.2)] * 3), rng.uniform(1.5, 3)]]
     return [
-        View(np.array([rng.uniform(-0.8, 0.8), rng.uniform(0.5, 1.9), rng.uniform(-0.5, 0.3)]), rng.normal(0, 25), rng.normal(-2, 10), rng.normal(0, 2), rng.uniform(35, 75), reach=3, lamps=lamps)
+        View(
+            np.array([rng.uniform(-0.8, 0.8), rng.uniform(0.5, 1.9), rng.uniform(-0.5, 0.3)]),
+            rng.normal(0, 25),
+            rng.normal(-2, 10),
+            rng.normal(0, 2),
+            rng.uniform(35, 75),
+            reach=3,
+            lamps=lamps,
+        )
         for _ in range(3)
-    ]  # fmt: skip
+    ]
 
 
 def drapery(b):
@@ -124,21 +172,46 @@ def drapery(b):
         z = rng.uniform(0.55, 1.0) * wall
         w, h = rng.uniform(0.3, 1.3) * z, rng.uniform(0.5, 1.6) * z
         with b.at(rng.uniform(-0.6, 0.6) * z, rng.uniform(-0.7, 0.1) * z, z, rng.normal(0, 0.5)):
-            b.add("cloth", (w, h, rng.uniform(0.05, 0.6) * w), (0, -h / 2, 0), surface(b, rng.uniform(0.1, 0.6) * z), tilted(rng))  # fmt: skip
+            b.add(
+                "cloth",
+                (w, h, rng.uniform(0.05, 0.6) * w),
+                (0, -h / 2, 0),
+                surface(b, rng.uniform(0.1, 0.6) * z),
+                tilted(rng),
+            )
     for _ in range(int(rng.integers(1, 5))):
         z = rng.uniform(0.4, 0.95) * wall
         s = rng.uniform(0.3, 1.0) * z
-        b.add("rumple", (s, rng.uniform(0.1, 0.5) * s, s), (rng.uniform(-0.5, 0.5) * z, ground, z), surface(b, 0.3 * s), tilted(rng, 3, 0.3, 0.3))  # fmt: skip
-    b.add("rumple" if rng.random() < 0.6 else "floor", (8, rng.uniform(0.02, 0.15), 6), (0, ground, wall * 0.7), surface(b, 0.5))  # fmt: skip
+        b.add(
+            "rumple",
+            (s, rng.uniform(0.1, 0.5) * s, s),
+            (rng.uniform(-0.5, 0.5) * z, ground, z),
+            surface(b, 0.3 * s),
+            tilted(rng, 3, 0.3, 0.3),
+        )
+    b.add(
+        "rumple" if rng.random() < 0.6 else "floor",
+        (8, rng.uniform(0.02, 0.15), 6),
+        (0, ground, wall * 0.7),
+        surface(b, 0.5),
+    )
     for _ in range(int(rng.integers(1, 8))):
         z = rng.uniform(0.45, 0.9) * wall
         with b.at(rng.uniform(-0.45, 0.45) * z, ground, z):
             thing(b, rng.uniform(0.1, 0.45) * z)
     lamps = [still_lamp(rng) for _ in range(int(rng.integers(1, 3)))]
     return [
-        View(np.array([rng.normal(0, 0.12) * wall, rng.uniform(-0.1, 0.3) * wall, rng.uniform(-0.3, 0.1)]), rng.normal(0, 8), rng.normal(-5, 8), rng.normal(0, 2), rng.uniform(28, 60), reach=wall, lamps=lamps)
+        View(
+            np.array([rng.normal(0, 0.12) * wall, rng.uniform(-0.1, 0.3) * wall, rng.uniform(-0.3, 0.1)]),
+            rng.normal(0, 8),
+            rng.normal(-5, 8),
+            rng.normal(0, 2),
+            rng.uniform(28, 60),
+            reach=wall,
+            lamps=lamps,
+        )
         for _ in range(3)
-    ]  # fmt: skip
+    ]
 
 
 def hanging(b, top, x, z):
@@ -179,7 +252,16 @@ def clutter(b):
             thing(b, rng.uniform(0.1, 0.6))
     for _ in range(int(rng.integers(0, 4))):
         hanging(b, h, rng.uniform(-0.4, 0.4) * w, rng.uniform(-0.4, 0.4) * d)
-    lamps = [[rng.uniform(-0.4, 0.4) * w, h - 0.3, rng.uniform(-0.4, 0.4) * d, *(rng.uniform(0.3, 1.2) * np.array([1, 0.93, 0.8])), rng.uniform(1, 4)] for _ in range(2)]  # fmt: skip
+    lamps = [
+        [
+            rng.uniform(-0.4, 0.4) * w,
+            h - 0.3,
+            rng.uniform(-0.4, 0.4) * d,
+            *(rng.uniform(0.3, 1.2) * np.array([1, 0.93, 0.8])),
+            rng.uniform(1, 4),
+        ]
+        for _ in range(2)
+    ]
     out = []
     for _ in range(4):
         yaw = rng.uniform(0, 360)
@@ -217,9 +299,17 @@ def crowd(b):
         with b.at(rng.uniform(-0.35, 0.35), rng.uniform(0.9, 1.3), rng.uniform(0.6, 1.0)):
             bust(b, 0.5, rng.uniform(2.4, 3.8))
     return [
-        View(np.array([rng.uniform(-0.5, 0.5), rng.uniform(1.1, 2.6), rng.uniform(-0.8, 0.1)]), rng.normal(0, 10), rng.normal(-3, 6), rng.normal(0, 2), rng.uniform(35, 75), reach=8, sky=sky)
+        View(
+            np.array([rng.uniform(-0.5, 0.5), rng.uniform(1.1, 2.6), rng.uniform(-0.8, 0.1)]),
+            rng.normal(0, 10),
+            rng.normal(-3, 6),
+            rng.normal(0, 2),
+            rng.uniform(35, 75),
+            reach=8,
+            sky=sky,
+        )
         for _ in range(3)
-    ]  # fmt: skip
+    ]
 
 
 def framed(b):
@@ -248,15 +338,30 @@ def framed(b):
             zz = z * rng.uniform(0.9, 2.5)
             s = rng.uniform(0.3, 1.0) * zz
             place = (rng.uniform(-0.6, 0.6) * zz, y + rng.uniform(-0.1, 0.5) * zz, zz)
-            b.add("wall", (s, s, 0.01), place, b.look("leaves", 0.4), tilted(rng, 0.5, 0.4, 2), int(rng.choice(b.tex.cut["foliage" if rng.random() < 0.6 else "tree"])))  # fmt: skip
+            b.add(
+                "wall",
+                (s, s, 0.01),
+                place,
+                b.look("leaves", 0.4),
+                tilted(rng, 0.5, 0.4, 2),
+                int(rng.choice(b.tex.cut["foliage" if rng.random() < 0.6 else "tree"])),
+            )
     else:  # a fence or a grid close by
         cut = int(rng.choice(b.tex.cut["fence"]))
         for x in (-1, 0, 1):
             b.add("wall", (1.6 * z, 1.6 * z, 0.01), (x * 1.6 * z, y - rng.uniform(0.7, 0.9) * z, z), look, None, cut)
     return [
-        View(np.array([rng.normal(0, 0.1) * z, y + rng.normal(0, 0.1) * z, rng.uniform(-0.2, 0.1)]), rng.normal(0, 7), rng.normal(-1, 5), rng.normal(0, 2), rng.uniform(40, 75), reach=6, sky=sky)
+        View(
+            np.array([rng.normal(0, 0.1) * z, y + rng.normal(0, 0.1) * z, rng.uniform(-0.2, 0.1)]),
+            rng.normal(0, 7),
+            rng.normal(-1, 5),
+            rng.normal(0, 2),
+            rng.uniform(40, 75),
+            reach=6,
+            sky=sky,
+        )
         for _ in range(3)
-    ]  # fmt: skip
+    ]
 
 
 def upwards(b):
@@ -280,11 +385,24 @@ def upwards(b):
         b.add("floor", (300, 0.001, 300), (0, 0, 140), b.look("grain", 3.0))
         for _ in range(int(rng.integers(4, 14))):
             z, s = rng.uniform(2, 40), rng.choice([-1, 1])
-            b.add("box", (rng.uniform(5, 12), rng.uniform(8, 40), rng.uniform(5, 15)), (s * rng.uniform(8, 15), 0, z), b.look("facade", 4.0))  # fmt: skip
+            b.add(
+                "box",
+                (rng.uniform(5, 12), rng.uniform(8, 40), rng.uniform(5, 15)),
+                (s * rng.uniform(8, 15), 0, z),
+                b.look("facade", 4.0),
+            )
         for _ in range(int(rng.integers(1, 8))):
             with b.at(rng.uniform(-6, 6), 0, rng.uniform(3, 20), rng.uniform(0, 6)):
                 tree(b, rng.uniform(5, 14))
     return [
-        View(np.array([rng.uniform(-1, 1), rng.uniform(0.5, 1.8), rng.uniform(-1, 0.5)]), rng.normal(0, 20), rng.uniform(8, 50), rng.normal(0, 6), rng.uniform(45, 85), reach=10, sky=not indoors)
+        View(
+            np.array([rng.uniform(-1, 1), rng.uniform(0.5, 1.8), rng.uniform(-1, 0.5)]),
+            rng.normal(0, 20),
+            rng.uniform(8, 50),
+            rng.normal(0, 6),
+            rng.uniform(45, 85),
+            reach=10,
+            sky=not indoors,
+        )
         for _ in range(3)
-    ]  # fmt: skip
+    ]

@@ -18,6 +18,7 @@ import numpy as np
 import onnx
 import torch
 from onnx import TensorProto, helper, numpy_helper
+from onnx.reference import ReferenceEvaluator
 from torch import nn
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -126,17 +127,16 @@ def graph(net: DepthNet) -> onnx.ModelProto:
     return model
 
 
-def stored_pair(net: DepthNet):
-    """An input float16 [1, 5, 64, 96] and the network's output for it."""
+def stored_pair(model: onnx.ModelProto):
+    """An input float16 [1, 5, 64, 96] and what the file's own numbers make of it, by the reference evaluator of onnx."""
     small = np.random.default_rng(SEED).random((1, 5, 3, 5)).astype(np.float32)
-    x = torch.nn.functional.interpolate(torch.from_numpy(small * 2 - 1), (64, 96), mode="bilinear").half().float()
-    with torch.no_grad():
-        return x.half().numpy(), net(x).numpy()
+    picture = torch.nn.functional.interpolate(torch.from_numpy(small * 2 - 1), (64, 96), mode="bilinear").half().numpy()
+    return picture, ReferenceEvaluator(model).run(None, {"picture": picture.astype(np.float32)})[0]
 
 
 def provenance(state, net: DepthNet, scores: Path | None) -> dict:
     """Where the network comes from, and what it scored."""
-    options = {k: v for k, v in state["options"].items() if k not in ("out", "start", "photos")}
+    options = {k.replace("_", "-"): v for k, v in state["options"].items() if k not in ("out", "start", "photos")}
     commit = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=False).stdout.strip()
     variant = options["variant"]
     found = {
@@ -173,8 +173,9 @@ def main(argv=None) -> None:
     net.load_state_dict(state["mean"])
     net.eval()
     o.target.parent.mkdir(parents=True, exist_ok=True)
-    onnx.save(graph(net), str(o.target.with_suffix(".onnx")))
-    picture, depth = stored_pair(net)
+    model = graph(net)
+    onnx.save(model, str(o.target.with_suffix(".onnx")))
+    picture, depth = stored_pair(model)
     np.savez_compressed(o.target.with_suffix(".npz"), picture=picture, depth=depth)
     o.target.with_suffix(".json").write_text(json.dumps(provenance(state, net, o.scores), indent=2) + "\n")
 

@@ -171,8 +171,8 @@ def furniture(b):
     rng = b.rng
     k = rng.random()
     if k < 0.08:
-        return dining(b)
-    if k < 0.34:
+        dining(b)
+    elif k < 0.34:
         seat(b)
     elif k < 0.55:
         table(b, rng.uniform(0.6, 1.8), rng.uniform(0.4, 0.8), rng.uniform(0.5, 1.0), int(rng.integers(0, 6)))

