@@ -45,6 +45,8 @@ def run(room):
 
 
 def test_a_few_steps_give_the_same_curve_twice_and_resume(run, tmp_path):
+    import average
+
     options = ("--pixels", "24000", "--frozen", "0.4")
     first, second = (run(tmp_path / name, "--steps", "3", *options) for name in "ab")
     assert len(first["curve"]) == 3
@@ -52,6 +54,13 @@ def test_a_few_steps_give_the_same_curve_twice_and_resume(run, tmp_path):
     assert all(torch.equal(first["mean"][name], second["mean"][name]) for name in first["mean"])
     further = run(tmp_path / "a", "--steps", "4", *options)
     assert further["curve"][:3] == first["curve"] and len(further["curve"]) == 4
+    kept = sorted(path.name for path in (tmp_path / "a").glob("mean_*.pt"))
+    assert kept == ["mean_0000003.pt", "mean_0000004.pt"]
+    average.main([str(tmp_path / "a"), "--out", str(tmp_path / "average.pt")])
+    both = torch.load(tmp_path / "average.pt", weights_only=False)
+    name = "out.1.weight"
+    assert torch.allclose(both["mean"][name], (first["mean"][name] + further["mean"][name]) / 2)
+    assert both["averaged"] == [first["seen"], further["seen"]]
     assert run(tmp_path / "c", "--steps", "1", *options, "--seed", "1")["curve"][0] != first["curve"][0]
 
 

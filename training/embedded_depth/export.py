@@ -158,6 +158,8 @@ def provenance(state, net: DepthNet, scores: Path | None) -> dict:
         "data": "procedural views, made by the script; photographs lend spectra and textures (training/embedded_depth/README.md)",
         "licence": "Apache-2.0",
     }
+    if "averaged" in state:
+        found["averaged"] = state["averaged"]  # samples after which each of the averaged networks was kept
     return found | ({"scores": json.loads(scores.read_text())} if scores else {})
 
 

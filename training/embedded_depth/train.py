@@ -35,7 +35,7 @@ SMALL = (
 )  # pixels and share of the pictures, up to LARGE of the budget
 SIZES = ((12_000.0, 0.15), (17_000.0, 0.35), (24_000.0, 0.3), (38_000.0, 0.13), (55_000.0, 0.07))  # and from there on
 LARGE = 0.6
-SAVE = 120  # seconds between checkpoints
+SAVE = 120  # seconds between checkpoints; each keeps the averaged network for average.py
 PIXELS = 393_216.0  # of a batch: 16 pictures of 128 x 192
 
 
@@ -113,6 +113,8 @@ class Run:
         state["options"] = {k: str(v) for k, v in vars(self.o).items()}
         torch.save(state, self.path.with_suffix(".tmp"))
         os.replace(self.path.with_suffix(".tmp"), self.path)
+        kept = {"mean": state["mean"], "step": self.step, "seen": self.seen}
+        torch.save(kept, self.path.with_name(f"mean_{self.step:07d}.pt"))
 
     def learn(self, done: float, pool: Pool, rng) -> None:
         """One step, `done` of the way through the budget."""
