@@ -2,29 +2,31 @@
 
 from __future__ import annotations
 
-from clutter import boards, clutter, crowd, drapery, framed, shelves, upwards
+from boards import boards, drapery, recess
+from clutter import clutter, crowd, framed, shelves, upwards
 from indoors import corridor, desk, heap, room, stack, tabletop
 from outdoors import field_scene, street
 from people import close, group, loose, portrait
 
 MIX = {
-    room: 0.06,
+    room: 0.07,
     corridor: 0.02,
-    tabletop: 0.10,
-    stack: 0.07,
-    desk: 0.09,
+    tabletop: 0.12,
+    stack: 0.08,
+    desk: 0.10,
     heap: 0.05,
-    boards: 0.11,
-    shelves: 0.05,
-    drapery: 0.05,
-    clutter: 0.10,
+    boards: 0.08,
+    recess: 0.04,
+    shelves: 0.03,
+    drapery: 0.04,
+    clutter: 0.09,
     street: 0.12,
     field_scene: 0.05,
     portrait: 0.04,
     group: 0.03,
-    crowd: 0.03,
-    framed: 0.04,
-    upwards: 0.02,
+    crowd: 0.02,
+    framed: 0.02,
+    upwards: 0.01,
     close: 0.03,
-    loose: 0.03,
+    loose: 0.02,
 }
