@@ -112,7 +112,7 @@ def zero() -> list[Row]:
     torch.cuda.synchronize()
     left = time.perf_counter() - begin
     first = source.decoded(film.levels[-1])
-    right = second.views(film.levels, film.noise, first, maps, lambda done, total: None)[1]
+    right = second.views(film.levels, film.noise, first, maps)[1]
     source.decoded(right)
     torch.cuda.synchronize()
     whole = time.perf_counter() - begin

@@ -26,7 +26,7 @@ from bench import score_views
 from stereocast.kernels import cpu_exact, reference
 from stereocast.settings import StereoSettings
 from stereocast.stereo import edges
-from stereocast.stereo.memory import motion, small_luma
+from stereocast.stereo.plates import motion, small_luma
 from stereocast.stereo.synthesizer import WarpSynthesizer
 from stereocast.stereo.warp import Look, Workspace, render_view
 from stereocast.types import Clip, DepthMap, PixelFormat

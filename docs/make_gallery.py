@@ -19,7 +19,8 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 import stereocast  # noqa: E402
-from stereocast import makers, sheet  # noqa: E402
+from stereocast.jobs import assembly  # noqa: E402
+from stereocast.jobs.preview import sheet  # noqa: E402
 from stereocast.media import reader  # noqa: E402
 from stereocast.settings import ConvertSettings  # noqa: E402
 
@@ -49,8 +50,8 @@ def converted(name: str, at: int, **options: object) -> tuple[object, object]:
     finally:
         source.close()
     clip = reader.concatenate(frames)
-    depth = makers.estimator(settings, source.info)(iter([clip]))
-    return clip, next(iter(makers.synthesizer(settings, source.info)(depth)))
+    depth = assembly.estimator(settings, source.info)(iter([clip]))
+    return clip, next(iter(assembly.synthesizer(settings, source.info)(depth)))
 
 
 def film() -> None:

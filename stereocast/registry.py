@@ -69,8 +69,8 @@ GENERATORS: Mapping[str, Backend] = {
 }
 
 ENGINES: Mapping[str, Backend] = {
-    "local": Backend("stereocast.engines.local:LocalEngine", about="processes of this machine"),
-    "ray": Backend("stereocast.engines.ray:RayEngine", "cluster", ("ray",), about="a Ray cluster"),
+    "local": Backend("stereocast.jobs.convert.engines.local:LocalEngine", about="processes of this machine"),
+    "ray": Backend("stereocast.jobs.convert.engines.ray:RayEngine", "cluster", ("ray",), about="a Ray cluster"),
 }
 
 

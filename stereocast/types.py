@@ -147,6 +147,18 @@ class Frame:
 
 
 @dataclass(frozen=True, slots=True)
+class Shot:
+    """The frames between two cuts. Every clip says of which shot it is, from the cut to the file.
+
+    `pts` and `check` are its first frame's tick and checksum, by which it is found again in the source.
+    """
+
+    number: int = 0
+    pts: int = 0
+    check: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Clip:
     """Consecutive frames of one shot. The first `overlap` frames were in the clip before."""
 
@@ -154,7 +166,7 @@ class Clip:
     pts: Array  # int64 [T]
     pixel_format: PixelFormat = PixelFormat.RGB24
     colour: Colour = field(default_factory=Colour)
-    segment: int = 0  # number of the shot
+    shot: Shot = field(default_factory=Shot)
     overlap: int = 0
     first: bool = True  # a new shot begins here
     last: bool = True  # the shot ends here
@@ -184,7 +196,7 @@ def _check_maps(values: Array, name: str, dtype: str) -> None:
 
 @dataclass(frozen=True, slots=True)
 class DepthMap:
-    """Inverse depth: relative (0..1, 1 = nearest, one scale within a segment) or metric (1/m)."""
+    """Inverse depth: relative (0..1, 1 = nearest, one scale within a shot) or metric (1/m)."""
 
     values: Array  # float32 [T, h, w], at the clip's size or smaller
     metric: bool = False
@@ -219,6 +231,7 @@ class StereoClip:
     holes_right: Array | None = None
     depth: DepthMap | None = None
     disparity: Disparity | None = None  # of the left view, for reports
+    shot: Shot = field(default_factory=Shot)
     first: bool = True
     last: bool = True
 
@@ -254,6 +267,7 @@ class PackedClip:
     pixel_format: PixelFormat = PixelFormat.RGB24
     colour: Colour = field(default_factory=Colour)
     second: Array | None = None
+    shot: Shot = field(default_factory=Shot)
 
     def __post_init__(self) -> None:
         _check_frames(self.frames, self.pixel_format, 1)

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from stereocast import planes
-from stereocast.stages import DepthClip
+from stereocast.pictures import planes
+from stereocast.pipeline.stages import DepthClip
 from stereocast.types import Clip, DepthMap, StereoClip
 
 
@@ -42,6 +42,7 @@ class ShiftSynthesizer:
                 clip.pixel_format,
                 clip.colour,
                 depth=depth,
+                shot=clip.shot,
                 first=clip.first,
                 last=clip.last,
             )

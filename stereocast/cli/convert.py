@@ -69,7 +69,7 @@ def convert(
     [bold]stereocast convert photo.jpg[/]  a still\n
     [bold]ffmpeg ... | stereocast convert - -o - | mpv -[/]
     """
-    from stereocast.inputs import expand
+    from stereocast.jobs.convert.inputs import expand
 
     settings = settings_for(flags)
     names = expand(sources, recursive=recursive)
@@ -96,7 +96,8 @@ def _several(
     sources: list[str], output: Path | None, settings: ConvertSettings, recursive: bool, report: Path | None,
     *, stop: bool, dry_run: bool, as_json: bool, quiet: bool,
 ) -> None:  # fmt: skip
-    from stereocast import batch
+
+    from stereocast.jobs.convert import batch
 
     todo = batch.jobs(sources, output, settings, recursive=recursive)
     outcomes: list[batch.Outcome] = []
@@ -146,9 +147,11 @@ def say_if_first() -> None:
 
 
 def _one(name: str, output: Path | None, settings: ConvertSettings, *, dry_run: bool, quiet: bool) -> dict[str, Any]:
-    from stereocast import engines, recipes
 
-    made, source = recipes.prepare(name, "-" if str(output) == "-" else output, settings)
+    from stereocast.jobs.convert import job
+    from stereocast.media.writer import part_path
+
+    made, source = job.prepare(name, "-" if str(output) == "-" else output, settings)
     if dry_run:
         source.close()
         summary = made.summary()
@@ -163,9 +166,9 @@ def _one(name: str, output: Path | None, settings: ConvertSettings, *, dry_run: 
         say_if_first()
     try:
         with Bar(Path(name).name, made.info.frames, quiet=quiet) as bar:
-            result = engines.convert(made, source, bar)
+            result = job.convert(made, source, bar)
     except KeyboardInterrupt:
-        kept = ", ".join(str(recipes.part_path(path)) for path in made.outputs)
+        kept = ", ".join(str(part_path(path)) for path in made.outputs)
         fail(
             f"interrupted; what is done is kept in {kept or 'the output'} (playable); run again with --resume to go on",
             130,

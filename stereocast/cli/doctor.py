@@ -16,7 +16,7 @@ def doctor(
 
     [bold]stereocast doctor[/]
     """
-    from stereocast import doctor as findings
+    from stereocast.jobs import doctor as findings
 
     facts = findings.examine()
     if as_json:

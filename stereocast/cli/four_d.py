@@ -39,13 +39,13 @@ def four_d(
     [bold]stereocast 4d frames/ --format half-sbs --sequence splat[/]\n
     [bold]stereocast 4d --render figure_4d/scene.4dgs --size 1024 -o again/[/]
     """
-    from stereocast.cli.progress import Steps
-    from stereocast.recipes import reconstruct
+    from stereocast.cli.progress import Phases
+    from stereocast.jobs.reconstruct.job import Order, reconstruct
 
     settings = make(FourDSettings, flags)
     begun = time.monotonic()
-    with Steps(quiet=quiet or as_json) as phases:
-        result = reconstruct(source, output, settings, phases, prompt=prompt, views=ring, scene_file=scene)
+    with Phases(quiet=quiet or as_json) as phases:
+        result = reconstruct(Order(source, prompt, ring, scene, settings), output, phases)
     seconds = time.monotonic() - begun
     if as_json:
         files = [str(path) for path in result.files]

@@ -54,8 +54,9 @@ def gen(
     [bold]stereocast gen street.png --prompt "a boat drifts by" --model 1024[/]  DynamiCrafter + StereoCrafter-Zero\n
     [bold]stereocast gen a.png --end-image b.png --model 512-interp[/]  from one picture to another
     """
-    from stereocast import catalog, recipes
-    from stereocast.cli.progress import Steps
+    from stereocast import catalog
+    from stereocast.cli.progress import Phases
+    from stereocast.jobs.generate.job import generate
 
     settings = make(GenSettings, flags)
     preset = catalog.preset(settings.preset)
@@ -64,8 +65,8 @@ def gen(
     if not Path(image).exists():
         raise UsageError(f"no such picture: {image}")
     begun = time.monotonic()
-    with Steps(quiet=quiet or as_json) as steps:
-        made = recipes.generate(image, "-" if str(output) == "-" else output, settings, steps)
+    with Phases(quiet=quiet or as_json) as phases:
+        made = generate(image, "-" if str(output) == "-" else output, settings, phases)
     seconds = time.monotonic() - begun
     if as_json:
         print(json.dumps({**made.plan.summary(), "frames": made.frames, "model": made.model, "seconds": seconds}))

@@ -33,8 +33,8 @@ def preview(
     [bold]stereocast preview film.mp4 --strength 3 --moments 6 -o look.png[/]
     """
     from stereocast.cli.convert import say_if_first, settings_for
-    from stereocast.preview import figure_line
-    from stereocast.preview import preview as make_sheet
+    from stereocast.jobs.preview.job import figure_line
+    from stereocast.jobs.preview.job import preview as make_sheet
 
     settings = settings_for({**flags, "preset": preset, "overwrite": overwrite})
     if not as_json:

@@ -3,14 +3,17 @@
 from types import TracebackType
 from typing import Any, Self
 
+from rich import progress as rich
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from stereocast.pipeline.progress import Progress
 
 
 class _Shown:
     """Shown while the block runs."""
 
-    _progress: Progress
+    _progress: rich.Progress
 
     def __enter__(self) -> Self:
         self._progress.start()
@@ -27,7 +30,7 @@ class Bar(_Shown):
 
     def __init__(self, name: str, total: int | None, *, quiet: bool = False) -> None:
         console = Console(stderr=True)
-        self._progress = Progress(
+        self._progress = rich.Progress(
             TextColumn("[bold]{task.description}"),
             BarColumn(),
             MofNCompleteColumn(),
@@ -41,13 +44,12 @@ class Bar(_Shown):
         )
         self._task = self._progress.add_task(name, total=total, rate="", stages="")
 
-    def __call__(self, frames: int, clock: Any) -> None:
-        """`frames` more are done."""
-        task = self._progress.tasks[0]
-        done = task.completed + frames
+    def __call__(self, progress: Progress) -> None:
+        """So many frames are done."""
+        task, done = self._progress.tasks[0], progress.done
         rate = f"{done / task.elapsed:.1f} fps" if task.elapsed else ""
-        stages = " ".join(f"{name} {seconds / max(done, 1) * 1000:.0f}" for name, seconds in clock.seconds.items())
-        self._progress.update(self._task, advance=frames, rate=rate, stages=f"{stages} ms" if stages else "")
+        stages = " ".join(f"{name} {spent / max(done, 1) * 1000:.0f}" for name, spent in progress.seconds.items())
+        self._progress.update(self._task, completed=done, rate=rate, stages=f"{stages} ms" if stages else "")
 
 
 def summary(rows: list[tuple[str, str, str, float]]) -> None:
@@ -60,12 +62,12 @@ def summary(rows: list[tuple[str, str, str, float]]) -> None:
     Console(stderr=True, markup=False).print(table)
 
 
-class Steps(_Shown):
+class Phases(_Shown):
     """Progress of named phases, one bar each, on standard error."""
 
     def __init__(self, *, quiet: bool = False) -> None:
         console = Console(stderr=True)
-        self._progress = Progress(
+        self._progress = rich.Progress(
             TextColumn("[bold]{task.description}"),
             BarColumn(),
             MofNCompleteColumn(),
@@ -77,8 +79,8 @@ class Steps(_Shown):
         )
         self._tasks: dict[str, Any] = {}
 
-    def __call__(self, what: str, done: int, total: int) -> None:
-        """`what` is at `done` of `total`."""
-        if what not in self._tasks:
-            self._tasks[what] = self._progress.add_task(what, total=total)
-        self._progress.update(self._tasks[what], completed=done, total=total)
+    def __call__(self, progress: Progress) -> None:
+        """A phase is so far."""
+        if progress.phase not in self._tasks:
+            self._tasks[progress.phase] = self._progress.add_task(progress.phase, total=progress.total)
+        self._progress.update(self._tasks[progress.phase], completed=progress.done, total=progress.total)

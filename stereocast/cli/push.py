@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from stereocast.cli.options import guarded
+from stereocast.pipeline.progress import Progress
 
 
 @guarded
@@ -28,9 +29,9 @@ def push(
     done = []
     for path in files:
 
-        def show(copied: int, total: int, name: str = path.name) -> None:
+        def show(at: Progress) -> None:
             if sys.stderr.isatty():
-                print(f"\r{name}: {100 * copied // max(total, 1)} %", end="", file=sys.stderr, flush=True)
+                print(f"\r{at.phase}: {100 * at.done // (at.total or 1)} %", end="", file=sys.stderr, flush=True)
 
         target = pushing.push(path, headset, folder, overwrite=overwrite, progress=show)
         if sys.stderr.isatty():

@@ -2,9 +2,10 @@
 
 from collections.abc import Iterator
 
-from stereocast import arrays, registry
+from stereocast import registry
 from stereocast.depth.propagate import REACH
 from stereocast.models import shelf, weights
+from stereocast.pictures import devices
 from stereocast.settings import ConvertSettings
 
 _FREE = ("video-depth-anything-small", "depth-anything-v2-small")
@@ -18,7 +19,7 @@ def store(settings: ConvertSettings, main: str | None) -> weights.WeightStore:
 
 
 def _candidates(settings: ConvertSettings) -> Iterator[str]:
-    if arrays.choose_device(settings.device).on_gpu:
+    if devices.choose_device(settings.device).on_gpu:
         yield from _ON_GPU
     yield from _FREE
 

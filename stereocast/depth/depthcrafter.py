@@ -15,13 +15,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from stereocast import arrays
-from stereocast.depth import memory, windowed
+from stereocast.depth import headroom, windowed
 from stereocast.diffusion import edm
 from stereocast.models import depthcrafter, shelf, weights
 from stereocast.models.depthcrafter import STRIDE, Networks
+from stereocast.pictures import devices
+from stereocast.pipeline.stages import DepthClip
 from stereocast.settings import ConvertSettings
-from stereocast.stages import DepthClip
 from stereocast.types import Array, Clip, StreamInfo
 
 _log = logging.getLogger(__name__)
@@ -58,10 +58,10 @@ class SeededNoise:
     """Noise from (seed, shot, frame)."""
 
     seed: int
-    segment: int
+    shot: int
 
     def _draw(self, kind: int, number: int, shape: tuple[int, ...]) -> Tensor:
-        stream = np.random.Generator(np.random.Philox(key=[self.seed, (self.segment << 32) | (kind << 31) | number]))
+        stream = np.random.Generator(np.random.Philox(key=[self.seed, (self.shot << 32) | (kind << 31) | number]))
         return torch.from_numpy(stream.standard_normal(shape, dtype=np.float32))
 
     def image(self, frame: int, shape: tuple[int, ...]) -> Tensor:
@@ -158,7 +158,7 @@ class Sampler:
         try:
             fresh = self._denoise(self._waiting.part(0, count))
         except (RuntimeError, MemoryError) as error:
-            if not memory.is_exhausted(error):
+            if not headroom.is_exhausted(error):
                 raise
             yield from self._shrink(count, error)
             return
@@ -190,7 +190,7 @@ class Sampler:
 
     def _shrink(self, count: int, error: BaseException) -> Iterator[Frames]:
         assert self._waiting is not None
-        self.window = memory.smaller(count, MIN_WINDOW, self._networks.device, error)
+        self.window = headroom.smaller(count, MIN_WINDOW, self._networks.device, error)
         self.overlap = min(self.overlap, self.window // 4)
         early = self._carried - self.overlap
         if early > 0:  # these keep the values that they have
@@ -218,7 +218,7 @@ class Decoder:
         self._waiting = None
 
     def _decode(self, latents: Tensor) -> Array:
-        return arrays.to_host(to_depth(memory.in_halves(self._networks.decode, latents, self._networks.device)))
+        return devices.to_host(to_depth(headroom.in_halves(self._networks.decode, latents, self._networks.device)))
 
 
 def to_depth(decoded: Tensor) -> Tensor:
@@ -288,7 +288,7 @@ def window_for(shape: tuple[int, int], device: str, element_size: int, at_most: 
     """Frames per window that the device's free memory allows."""
     pixels = (shape[0] // 8) * (shape[1] // 8)
     cost = pixels * depthcrafter.BYTES_PER_LATENT_PIXEL * element_size // 2
-    return arrays.frames_that_fit(cost, device, at_least=MIN_WINDOW, at_most=at_most)
+    return devices.frames_that_fit(cost, device, at_least=MIN_WINDOW, at_most=at_most)
 
 
 def options_for(settings: ConvertSettings, shape: tuple[int, int], device: str, element_size: int) -> Options:
@@ -301,12 +301,12 @@ def options_for(settings: ConvertSettings, shape: tuple[int, int], device: str, 
 
 def open_networks(settings: ConvertSettings) -> Networks:
     """The networks that the settings ask for. Raises WeightsError, LicenceNotAccepted, UsageError."""
-    device = arrays.choose_device(settings.device).name
+    device = devices.choose_device(settings.device).name
     # a bare path belongs to the estimator that was asked for, also when these networks only dissolve its depth
     main = settings.depth if settings.depth in shelf.SHELF else "depthcrafter"
     store = weights.WeightStore(weights.parse_paths(settings.weights, main), settings.accept_licence)
-    dtype = memory.dtype_for(settings.precision, device)
-    offload = memory.offload_for(settings.depth_offload, device, 4_500_000_000)
+    dtype = headroom.dtype_for(settings.precision, device)
+    offload = headroom.offload_for(settings.depth_offload, device, 4_500_000_000)
     return depthcrafter.load(store, dtype, device, offload)
 
 
@@ -323,11 +323,11 @@ class DepthCrafter:
         self._recipe = dissolve.recipe(settings)
         self.held = self.options.window * (2 if self._recipe else 1) + self.options.chunk
 
-    def begin(self, segment: int) -> CrafterShot:
+    def begin(self, shot: int) -> CrafterShot:
         """The state of one shot."""
         from stereocast.depth import dissolve
 
-        noise = SeededNoise(self._seed, segment)
+        noise = SeededNoise(self._seed, shot)
         after = dissolve.Dissolver(self.networks, self.options, self._recipe, noise) if self._recipe else None
         return CrafterShot(self.networks, self.options, noise, after)
 

@@ -178,6 +178,6 @@ class ForeignDissolve:
         self.options = options_for(settings, self.shape, self.networks.device, self.networks.dtype.itemsize)
         self.held = self.options.window + self.options.chunk
 
-    def begin(self, segment: int) -> ForeignShot:
+    def begin(self, shot: int) -> ForeignShot:
         """The state of one shot."""
-        return ForeignShot(self.networks, self.options, self._recipe, SeededNoise(self._seed, segment))
+        return ForeignShot(self.networks, self.options, self._recipe, SeededNoise(self._seed, shot))

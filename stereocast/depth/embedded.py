@@ -13,11 +13,11 @@ from typing import Any
 import cv2
 import numpy as np
 
-from stereocast import planes
 from stereocast.depth import steady
 from stereocast.errors import StereocastError
+from stereocast.pictures import planes
+from stereocast.pipeline.stages import DepthClip
 from stereocast.settings import DepthSettings
-from stereocast.stages import DepthClip
 from stereocast.types import Array, Clip, DepthMap, PixelFormat, StreamInfo
 
 EVERY = 4  # the network runs on every EVERY-th frame of a shot

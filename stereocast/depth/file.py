@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 
 from stereocast.errors import SourceError
-from stereocast.stages import DepthClip
+from stereocast.pipeline.stages import DepthClip
 from stereocast.types import Array, Clip, DepthMap
 
 _MAPS = {".png", ".tif", ".tiff", ".exr", ".jpg", ".jpeg", ".npy", ".npz"}

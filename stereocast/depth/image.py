@@ -14,12 +14,12 @@ import torch
 from torch import Tensor
 from transformers import DepthAnythingForDepthEstimation, DepthProForDepthEstimation
 
-from stereocast import arrays, planes
 from stereocast.depth import frames as pictures
-from stereocast.depth import memory, steady, windowed
+from stereocast.depth import headroom, steady, windowed
 from stereocast.models import loading, weights
+from stereocast.pictures import devices, planes
+from stereocast.pipeline.stages import DepthClip
 from stereocast.settings import ConvertSettings
-from stereocast.stages import DepthClip
 from stereocast.types import Array, Clip, DepthMap, StreamInfo
 
 _log = logging.getLogger(__name__)
@@ -42,9 +42,9 @@ class _ImageDepth:
     model_class: Any = None
 
     def __init__(self, settings: ConvertSettings, info: StreamInfo) -> None:
-        self.device = arrays.choose_device(settings.device).name
+        self.device = devices.choose_device(settings.device).name
         store = weights.WeightStore(weights.parse_paths(settings.weights, self.name), settings.accept_licence)
-        dtype = memory.dtype_for(settings.precision, self.device)
+        dtype = headroom.dtype_for(settings.precision, self.device)
         path = store.path(self.name)
         self.model = _float_head(loading.load_transformers(self.model_class, path, dtype).to(self.device))
         self.shape = self.network_size(info.height, info.width, settings.depth_size)
@@ -69,8 +69,8 @@ class _ImageDepth:
     @torch.inference_mode()
     def _raw_frames(self, frames: Array) -> Array:
         images = pictures.normalised(frames, self.shape, self.mean_std)
-        parts = [memory.in_halves(self.raw, part, self.device) for part in images.split(self.batch)]
-        return np.asarray(arrays.to_host(torch.cat(parts)), np.float32)
+        parts = [headroom.in_halves(self.raw, part, self.device) for part in images.split(self.batch)]
+        return np.asarray(devices.to_host(torch.cat(parts)), np.float32)
 
     def finished(self, raw: Array, frames: Array) -> Array:
         """Raw depth of consecutive frames to what is given out."""

@@ -12,8 +12,8 @@ from collections.abc import Iterator
 import cv2
 import numpy as np
 
-from stereocast import planes
-from stereocast.stages import DepthClip
+from stereocast.pictures import planes
+from stereocast.pipeline.stages import DepthClip
 from stereocast.types import Array, Clip, DepthMap
 
 REACH = 8

@@ -8,10 +8,10 @@ from collections.abc import Iterator
 import cv2
 import numpy as np
 
-from stereocast import planes
 from stereocast.depth.propagate import Propagate
+from stereocast.pictures import planes
+from stereocast.pipeline.stages import DepthClip, DepthEstimator
 from stereocast.settings import ConvertSettings
-from stereocast.stages import DepthClip, DepthEstimator
 from stereocast.types import Array, Clip, DepthMap, StreamInfo
 
 
@@ -86,7 +86,7 @@ class Dissolve:
                 if shot is not None:
                     ready.extend(frame for piece in shot.finish() for frame in piece)
                     yield from complete()
-                shot, top = self._maker.begin(clip.segment), 0.0
+                shot, top = self._maker.begin(clip.shot.number), 0.0
             waiting.append(clip)
             values = depth.values
             if depth.metric:  # to 0..1: the largest inverse depth of the shot so far

@@ -15,13 +15,13 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from stereocast import arrays
 from stereocast.depth import frames as pictures
-from stereocast.depth import memory, windowed
+from stereocast.depth import headroom, windowed
 from stereocast.models import loading, weights
 from stereocast.models.video_depth_anything import VARIANTS, Cache, Config, VideoDepthAnything
+from stereocast.pictures import devices
+from stereocast.pipeline.stages import DepthClip
 from stereocast.settings import ConvertSettings
-from stereocast.stages import DepthClip
 from stereocast.types import Array, Clip, StreamInfo
 
 _log = logging.getLogger(__name__)
@@ -103,9 +103,9 @@ class Engine:
             levels: list[Tensor] = self.network.encode(images)
             return levels
         except (RuntimeError, MemoryError) as error:
-            if not memory.is_exhausted(error):
+            if not headroom.is_exhausted(error):
                 raise
-            self.batch = memory.smaller(len(images), MIN_BATCH, self.device, error)
+            self.batch = headroom.smaller(len(images), MIN_BATCH, self.device, error)
         parts = [self._encode(part) for part in images.split(self.batch)]
         return [torch.cat(level) for level in zip(*parts, strict=True)]
 
@@ -113,10 +113,10 @@ class Engine:
         """Depth [T, H, W] and the frames' cache."""
         depth, cache = self.network(features, past)
         if self.traced is not None:
-            self.traced.append(arrays.to_host(depth))
+            self.traced.append(devices.to_host(depth))
         if self.out is not None and self.out != tuple(depth.shape[1:]):
             depth = functional.interpolate(depth[:, None], self.out, mode="bilinear", align_corners=True)[:, 0]
-        return arrays.to_host(depth), cache
+        return devices.to_host(depth), cache
 
 
 class WindowShot:
@@ -222,9 +222,9 @@ class _VideoDepth:
 
     def __init__(self, settings: ConvertSettings, info: StreamInfo) -> None:
         name = f"video-depth-anything-{self.variant}"
-        device = arrays.choose_device(settings.device).name
+        device = devices.choose_device(settings.device).name
         store = weights.WeightStore(weights.parse_paths(settings.weights, name), settings.accept_licence)
-        dtype = memory.dtype_for(settings.precision, device)
+        dtype = headroom.dtype_for(settings.precision, device)
         network = load_network(store, name, self.variant, dtype, device)
         patch = network.config.patch_size
         self.shape = network_size(info.height, info.width, settings.depth_size or network.config.img_size, patch)
@@ -233,7 +233,7 @@ class _VideoDepth:
         self.held = 0 if self._streaming else LENGTH + FADED
         _log.info("video-depth-anything %s at %dx%d on %s", self.variant, self.shape[1], self.shape[0], device)
 
-    def begin(self, segment: int) -> windowed.Shot:
+    def begin(self, shot: int) -> windowed.ShotDepth:
         """The state of one shot."""
         return StreamingShot(self.engine) if self._streaming else WindowShot(self.engine)
 

@@ -1,6 +1,6 @@
 """What estimators with temporal windows share: frames in, depth out later, clips given back whole and in order.
 
-It knows no network. A `Shot` is the state of one shot; a new one is begun at each cut.
+It knows no network. A `ShotDepth` is the state of one shot; a new one is begun at each cut.
 """
 
 from collections import deque
@@ -10,13 +10,13 @@ from typing import Protocol
 
 import numpy as np
 
-from stereocast import planes
 from stereocast.depth import steady
-from stereocast.stages import DepthClip
+from stereocast.pictures import planes
+from stereocast.pipeline.stages import DepthClip
 from stereocast.types import Array, Clip, DepthMap
 
 
-class Shot(Protocol):
+class ShotDepth(Protocol):
     """Depth of one shot as it becomes final: pieces of float32 [n, h, w], each frame once and in order."""
 
     def push(self, frames: Array, /) -> Iterator[Array]: ...  # RGB 0..1, float32 [n, H, W, 3]
@@ -64,7 +64,7 @@ class _Pairing:
 
 def run(
     clips: Iterator[Clip],
-    begin: Callable[[int], Shot],
+    begin: Callable[[int], ShotDepth],
     shape: tuple[int, int],
     *,
     metric: bool = False,
@@ -74,7 +74,7 @@ def run(
     Relative depth gets one scale per shot (robust percentiles of what is final at a time, see `steady`).
     """
     pairing, scale = _Pairing(metric), steady.Scale()
-    shot: Shot | None = None
+    shot: ShotDepth | None = None
 
     def take(pieces: Iterator[Array]) -> None:
         raw = [piece for piece in pieces if len(piece)]
@@ -89,7 +89,7 @@ def run(
                 take(shot.finish())
                 yield from pairing.complete()
             scale.reset()
-            shot = begin(clip.segment)
+            shot = begin(clip.shot.number)
         clip = without_overlap(clip)
         if len(clip):
             pairing.wait(clip)

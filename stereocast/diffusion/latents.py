@@ -1,4 +1,4 @@
-"""Latents: noising, blending with known ones, and noise that depends on (seed, segment, window) alone."""
+"""Latents: noising, blending with known ones, and noise that depends on (seed, shot, window) alone."""
 
 import numpy as np
 import torch
@@ -19,7 +19,7 @@ def blended(x: Tensor, known: Tensor, mask: Tensor, step: Step, noise: Tensor | 
 
 
 def generator(seed: int, *place: int) -> torch.Generator:
-    """A source of noise for one place (segment, window, purpose), the same on every device and batch size."""
+    """A source of noise for one place (shot, window, purpose), the same on every device and batch size."""
     words = np.random.SeedSequence([seed, *place]).generate_state(2, np.uint32)
     return torch.Generator("cpu").manual_seed(int(words[0]) << 31 ^ int(words[1]))
 

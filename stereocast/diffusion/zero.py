@@ -140,7 +140,7 @@ class Held:
 
 
 @dataclass(frozen=True, slots=True)
-class Progress:
+class Trace:
     """One step of the right view: where, what entered, what came out."""
 
     phase: Literal["restart", "refine", "plain"]
@@ -288,12 +288,12 @@ class ZeroSampler:
         outputs = [self.network.right(x, self.steps[i], branch, self._features(i, branch)) for branch in self._branches]
         return ddim(x, self._combined(outputs), self.steps[i], self.config.prediction, noise)
 
-    def right(self, depth: Tensor, inputs: Inputs, held: Held | None = None) -> Iterator[Progress]:
+    def right(self, depth: Tensor, inputs: Inputs, held: Held | None = None) -> Iterator[Trace]:
         """All steps of the right view; `levels` must be there. depth float32 [T, h, w]. The last item's result is x_S."""
         warp = warped.Warp(depth, self.config.scale_percent, self.config.exponent)
         total = self.config.pair_steps(len(self.steps))
         done = 0
-        last: Progress | None = None
+        last: Trace | None = None
         for one in self.restarted(warp, inputs, held):
             done += 1
             last = replace(one, done=done, total=total)
@@ -312,9 +312,9 @@ class ZeroSampler:
                 result = one.result
                 yield replace(one, done=done, total=total)
 
-    def _plain(self, i: int, before: Stepped, inputs: Inputs, held: Held | None) -> Iterator[Progress]:
+    def _plain(self, i: int, before: Stepped, inputs: Inputs, held: Held | None) -> Iterator[Trace]:
         x = self._with_held(before.x, i, held)
-        yield Progress("plain", i, 0, 0, 0, x, self.step(i, x, inputs.noise[i]))
+        yield Trace("plain", i, 0, 0, 0, x, self.step(i, x, inputs.noise[i]))
 
     def _with_held(self, x: Tensor, i: int, held: Held | None) -> Tensor:
         if held is None:
@@ -328,7 +328,7 @@ class ZeroSampler:
             return left
         return inputs.fill if self.config.fill == "noise" else (left + inputs.fill) / 2**0.5
 
-    def restarted(self, warp: warped.Warp, inputs: Inputs, held: Held | None = None) -> Iterator[Progress]:
+    def restarted(self, warp: warped.Warp, inputs: Inputs, held: Held | None = None) -> Iterator[Trace]:
         """Phase 1: noisy restart with border handling."""
         rules = self.config.restart
         mask = warped.border_mask(warp.blank, self.config.scale_percent)
@@ -345,7 +345,7 @@ class ZeroSampler:
                 x = result.x
                 last = turn == rules.passes - 1
                 stored.append(x if last else self._noisy(i, turn, x, inputs))
-                yield Progress("restart", i, turn, 0, 0, x_in, result, stored=stored[-1])
+                yield Trace("restart", i, turn, 0, 0, x_in, result, stored=stored[-1])
 
     def _noisy(self, i: int, turn: int, x: Tensor, inputs: Inputs) -> Tensor:
         """Eq. 2: what the next pass fills with."""
@@ -357,7 +357,7 @@ class ZeroSampler:
 
     def refined(
         self, i: int, repetitions: int, warp: warped.Warp, before: Stepped, inputs: Inputs, held: Held | None = None
-    ) -> Iterator[Progress]:
+    ) -> Iterator[Trace]:
         """Phase 2 at one iteration: warp, then N steps that change what lies behind the holes (Eq. 4 or "latent")."""
         rules, step = self.config.refine, self.steps[i]
         root = step.alpha**0.5
@@ -367,7 +367,7 @@ class ZeroSampler:
         noise = inputs.noise[i]
         for turn in range(repetitions):
             result = self.step(i, x_in, noise)
-            yield Progress("refine", i, turn, 0, 0, x_in, result, blended=blended)
+            yield Trace("refine", i, turn, 0, 0, x_in, result, blended=blended)
             if turn == repetitions - 1:
                 return
             if rules.mode == "eq4":

@@ -15,6 +15,7 @@ from stereocast.errors import OutOfMemory, UsageError
 from stereocast.gen.framing import framed
 from stereocast.models import checkpoints
 from stereocast.models.video import Conditions, VideoModel
+from stereocast.pipeline.progress import OnProgress, Progress, silent
 from stereocast.settings import GenSettings
 from stereocast.types import Array
 
@@ -24,8 +25,8 @@ INTERP_FS = 5
 
 def open_source(path: Path, settings: GenSettings, device: str) -> "DiffusionSource":
     """Loads the model of a file or folder. Raises WeightsError, OutOfMemory, UsageError."""
-    memory = checkpoints.memory_of(settings, device)
-    return DiffusionSource(checkpoints.load(path, device, settings.precision, memory), settings)
+    thrift = checkpoints.thrift_of(settings, device)
+    return DiffusionSource(checkpoints.load(path, device, settings.precision, thrift), settings)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +51,7 @@ def pictures(video: Tensor) -> Array:
 
 
 class DiffusionSource:
-    """Prepares conditions and walks the sampler; `progress(done, total)` is called after each step."""
+    """Prepares conditions and walks the sampler; `progress` is told of each step."""
 
     def __init__(self, model: VideoModel, settings: GenSettings) -> None:
         """Raises UsageError where an option isn't one of this model."""
@@ -98,19 +99,21 @@ class DiffusionSource:
     def trajectory(
         self,
         conditions: Conditions,
-        progress: Callable[[int, int], None] = lambda done, total: None,
+        progress: OnProgress = silent,
         network: Callable[[Tensor, Step], Tensor] | None = None,
+        phase: str = "film",
     ) -> Trajectory:
         """Samples one window; `network` takes the place of the plain guided one. Raises OutOfMemory."""
-        for film in self.walk(conditions, progress, network):
+        for film in self.walk(conditions, progress, network, phase):
             last = film
         return last
 
     def walk(
         self,
         conditions: Conditions,
-        progress: Callable[[int, int], None] = lambda done, total: None,
+        progress: OnProgress = silent,
         network: Callable[[Tensor, Step], Tensor] | None = None,
+        phase: str = "film",
     ) -> Iterator[Trajectory]:
         """The same, yielding the unfinished trajectory after every step (preview, cancel)."""
         settings, steps = self.settings, self.steps
@@ -126,7 +129,7 @@ class DiffusionSource:
         try:
             for done in sampled:
                 levels.append(done.result.x)
-                progress(done.number + 1, len(steps))
+                progress(Progress(phase, done.number + 1, len(steps)))
                 yield Trajectory(conditions, steps, noise, levels)
         except torch.OutOfMemoryError as error:
             raise OutOfMemory(

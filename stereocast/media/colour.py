@@ -7,7 +7,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from stereocast import planes
+from stereocast.pictures import planes
 from stereocast.types import Array, Colour, HdrStatic, PixelFormat
 
 PQ, HLG, BT2020, BT709 = 16, 18, 9, 1

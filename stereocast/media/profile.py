@@ -13,9 +13,10 @@ from importlib.util import find_spec
 import av
 import numpy as np
 
-from stereocast import catalog, planes
+from stereocast import catalog
 from stereocast.catalog import EncoderProfile
 from stereocast.errors import SinkError
+from stereocast.pictures import planes
 from stereocast.types import Colour
 
 log = logging.getLogger(__name__)

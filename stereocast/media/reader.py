@@ -18,10 +18,10 @@ import av
 import cv2
 import numpy as np
 
-from stereocast import planes
 from stereocast.errors import SourceError, UsageError
 from stereocast.media import colour as colours
 from stereocast.media import probe, timing
+from stereocast.pictures import planes
 from stereocast.types import Array, Clip, Colour, Frame, PixelFormat, StreamInfo
 
 log = logging.getLogger(__name__)

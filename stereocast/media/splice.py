@@ -1,6 +1,6 @@
-"""Encoded segments from the files of an interrupted or divided conversion, packet by packet, without decoding.
+"""Encoded chunks from the files of an interrupted or divided conversion, packet by packet, without decoding.
 
-A part file may end anywhere; a segment counts only when all its packets are there.
+A part file may end anywhere; a chunk counts only when all its packets are there.
 """
 
 import logging
@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 
 
 class Span(Protocol):
-    """What is known of a segment: the ticks of its first and last frame, and how many packets it has."""
+    """What is known of a chunk: the ticks of its first and last frame, and how many packets it has."""
 
     @property
     def first(self) -> int: ...
@@ -45,7 +45,7 @@ def packets(path: Path, spans: Sequence[Span], time_base: Fraction) -> Iterator[
         yield from group
     if found < len(spans):
         raise SourceError(
-            f"{path}: only {found} of {len(spans)} finished segments can be read; convert again without --resume"
+            f"{path}: only {found} of {len(spans)} finished chunks can be read; convert again without --resume"
         )
 
 

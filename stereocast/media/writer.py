@@ -24,8 +24,8 @@ from stereocast.media import profile as profiles
 from stereocast.media import sei, spatial, timing
 from stereocast.media.passthrough import Passthrough
 from stereocast.media.reader import write_image
-from stereocast.planes import rgb
-from stereocast.types import PackedClip, StereoFormat, StreamInfo
+from stereocast.pictures.planes import rgb
+from stereocast.types import PackedClip, Shot, StereoFormat, StreamInfo
 
 log = logging.getLogger(__name__)
 
@@ -53,7 +53,7 @@ class SinkOptions:
 class Splitter(Protocol):
     """Says where the encoder starts afresh, so that what follows doesn't depend on what came before."""
 
-    def begins(self, pts: int, /) -> bool: ...
+    def begins(self, pts: int, shot: Shot, /) -> bool: ...
 
     def end(self) -> None: ...
 
@@ -138,14 +138,14 @@ class VideoSink:
             if self._passthrough is not None:
                 self._passthrough.drain(self._output)
             for image, pts in zip(clip.frames, clip.pts, strict=True):
-                self._write_frame(image, int(pts))
+                self._write_frame(image, int(pts), clip.shot)
         except (av.error.FFmpegError, OSError) as error:
             raise self._failure(error) from error
 
-    def _write_frame(self, image: Any, pts: int) -> None:
+    def _write_frame(self, image: Any, pts: int, shot: Shot) -> None:
         duration = self._durations(pts)
         splitter = self.options.splitter
-        if splitter is not None and splitter.begins(pts):
+        if splitter is not None and splitter.begins(pts, shot):
             self._mux(self._encoder.flush())
             self._encoder.restart()
         self._mux(self._encoder.encode(image, pts, duration))

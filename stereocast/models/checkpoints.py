@@ -14,10 +14,10 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
-from stereocast.arrays import free_bytes
 from stereocast.errors import OutOfMemory, WeightsError
 from stereocast.models import loading
 from stereocast.models.video import VideoConfig, VideoModel, VideoNetworks
+from stereocast.pictures.devices import free_bytes
 from stereocast.settings import ConvertSettings
 
 log = logging.getLogger(__name__)
@@ -32,7 +32,7 @@ Precision = Literal["auto", "fp32", "fp16", "bf16"]
 
 
 @dataclass(frozen=True, slots=True)
-class Memory:
+class Thrift:
     """What is spent to save memory or time."""
 
     offload: bool = False  # only the working network is on the device
@@ -41,10 +41,10 @@ class Memory:
     compiled: bool = False
 
 
-def memory_of(settings: ConvertSettings, device: str) -> Memory:
+def thrift_of(settings: ConvertSettings, device: str) -> Thrift:
     """The settings as they apply on a device; a GPU with less than 12 GB free offloads in any case."""
     tight = device.startswith("cuda") and free_bytes(device) < 12e9
-    return Memory(settings.offload or tight, settings.batch_cfg, settings.vae_tile, settings.compile)
+    return Thrift(settings.offload or tight, settings.batch_cfg, settings.vae_tile, settings.compile)
 
 
 def renamed(key: str) -> str | None:
@@ -89,12 +89,12 @@ def find(path: Path) -> Path:
     return loading.find_checkpoint(path, "model")
 
 
-def load(path: Path, device: str = "cpu", precision: Precision = "auto", memory: Memory | None = None) -> VideoModel:
+def load(path: Path, device: str = "cpu", precision: Precision = "auto", thrift: Thrift | None = None) -> VideoModel:
     """A model from a file or folder in one of the published layouts, entry by entry onto its device.
 
     `auto` is float32 on a CPU and float16 on a GPU. Raises WeightsError, OutOfMemory.
     """
-    memory = memory or Memory()
+    thrift = thrift or Thrift()
     file = find(path)
     state = _entries(file)
     config = config_of(file, state)
@@ -103,7 +103,7 @@ def load(path: Path, device: str = "cpu", precision: Precision = "auto", memory:
     with torch.device("meta"):
         networks = VideoNetworks(config)
     dtype = dtype_of(precision, device)
-    home = "cpu" if memory.offload else device
+    home = "cpu" if thrift.offload else device
     try:
         for key in list(state):
             value = state[key]
@@ -117,10 +117,10 @@ def load(path: Path, device: str = "cpu", precision: Precision = "auto", memory:
         networks,
         config,
         device,
-        offload=memory.offload,
-        batched=memory.batched,
-        tile=memory.tile,
-        compiled=memory.compiled,
+        offload=thrift.offload,
+        batched=thrift.batched,
+        tile=thrift.tile,
+        compiled=thrift.compiled,
     )
 
 

@@ -3,7 +3,7 @@
 import cv2
 import numpy as np
 
-from stereocast import planes
+from stereocast.pictures import planes
 from stereocast.types import Anaglyph, Array, Colour, Layout, PixelFormat, StereoFormat
 
 SUFFIXES = {

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 
-from stereocast import planes
 from stereocast.pack import layouts
+from stereocast.pictures import planes
 from stereocast.types import Array, Layout, PackedClip, StereoClip, StereoFormat
 
 
@@ -33,7 +33,7 @@ class FlatPacker:
         else:
             frames = self._joined(clip)
         second = clip.right if layout is Layout.PAIR else None
-        return PackedClip(frames, clip.pts, self.format, clip.pixel_format, clip.colour, second)
+        return PackedClip(frames, clip.pts, self.format, clip.pixel_format, clip.colour, second, clip.shot)
 
     def _joined(self, clip: StereoClip) -> Array:
         height, width = self.shape(clip.height, clip.width)

@@ -12,7 +12,7 @@ from math import radians, tan
 import cv2
 import numpy as np
 
-from stereocast import planes
+from stereocast.pictures import planes
 from stereocast.types import Array, Colour, PackedClip, PixelFormat, StereoClip, StereoFormat
 
 SCREEN_FOV_DEG = 70.0  # a screen one can see at once, as in the first third of a cinema
@@ -120,7 +120,7 @@ class SpherePacker:
         for out, first, second in zip(frames, *views, strict=True):
             for half, view in enumerate((first, second)):
                 self._view(view, out, half, clip.pixel_format, clip.colour)
-        return PackedClip(frames, clip.pts, self.format, clip.pixel_format, clip.colour)
+        return PackedClip(frames, clip.pts, self.format, clip.pixel_format, clip.colour, shot=clip.shot)
 
     def _view(self, view: Array, out: Array, half: int, pixel_format: PixelFormat, colour: Colour) -> None:
         top = 1 << pixel_format.bits

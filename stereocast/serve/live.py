@@ -12,9 +12,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from stereocast import recipes
 from stereocast.errors import StereocastError
+from stereocast.jobs.convert import job
 from stereocast.media import captions
+from stereocast.pipeline.progress import Progress
 from stereocast.settings import ConvertSettings
 
 log = logging.getLogger(__name__)
@@ -24,7 +25,7 @@ class _Cancelled(Exception):
     """Somebody seeks, or leaves."""
 
 
-class Run:
+class Conversion:
     """One conversion from `start_s` on, in a thread and a folder of its own."""
 
     def __init__(self, number: int, source: Path, settings: ConvertSettings, start_s: float, has_sound: bool) -> None:
@@ -52,7 +53,7 @@ class Run:
 
     def _work(self) -> None:
         try:
-            made, reader = recipes.prepare(str(self._source), self.folder, self._settings)
+            made, reader = job.prepare(str(self._source), self.folder, self._settings)
             self._convert(made, reader)
         except _Cancelled:
             pass
@@ -63,12 +64,12 @@ class Run:
             self.error = f"{type(error).__name__}: {error}"
 
     def _convert(self, made: Any, reader: Any) -> None:
-        def progress(frames: int, _: Any) -> None:
-            self.frames += frames
+        def progress(progress: Progress) -> None:
+            self.frames = progress.done
             if self._cancel.is_set():
                 raise _Cancelled
 
-        recipes.convert(made, reader, progress)
+        job.convert(made, reader, progress)
 
     def close(self) -> None:
         """Ends the conversion and removes its segments."""
@@ -120,23 +121,23 @@ class Live:
     def __init__(self, settings: ConvertSettings) -> None:
         self._settings = settings
         self._lock = threading.Lock()
-        self._run: Run | None = None
+        self._conversion: Conversion | None = None
         self._ident = ""
         self._count = 0
 
-    def open(self, ident: str, source: Path, start_s: float, has_sound: bool) -> Run:
+    def open(self, ident: str, source: Path, start_s: float, has_sound: bool) -> Conversion:
         """A conversion of that film from `start_s` on, in place of the one that runs."""
         with self._lock:
-            if self._run is not None:
-                self._run.close()
+            if self._conversion is not None:
+                self._conversion.close()
             self._count += 1
             self._ident = ident
-            self._run = Run(self._count, source, self._settings, start_s, has_sound)
-            return self._run
+            self._conversion = Conversion(self._count, source, self._settings, start_s, has_sound)
+            return self._conversion
 
-    def get(self, ident: str, number: int | None = None) -> Run | None:
+    def get(self, ident: str, number: int | None = None) -> Conversion | None:
         """The conversion of that film, if it is the one that runs."""
-        run = self._run
+        run = self._conversion
         return run if run is not None and self._ident == ident and number in (None, run.number) else None
 
     def views(self) -> dict[str, Any]:
@@ -152,6 +153,6 @@ class Live:
     def close(self) -> None:
         """Ends what runs. May be called twice."""
         with self._lock:
-            if self._run is not None:
-                self._run.close()
-                self._run = None
+            if self._conversion is not None:
+                self._conversion.close()
+                self._conversion = None

@@ -8,10 +8,10 @@ import shutil
 import subprocess
 import threading
 import time
-from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 
 from stereocast.errors import SourceError, StereocastError
+from stereocast.pipeline.progress import OnProgress, Progress, silent
 
 log = logging.getLogger(__name__)
 
@@ -98,7 +98,7 @@ def sha256(path: Path) -> str:
 
 def push(
     path: Path, adb: Adb, folder: str = FOLDER, *, overwrite: bool = False,
-    progress: Callable[[int, int], None] = lambda done, total: None,
+    progress: OnProgress = silent,
 ) -> str:  # fmt: skip
     """Copies `path` into `folder` on the headset and returns its path there; a copy that is there already is kept.
 
@@ -111,7 +111,7 @@ def push(
     wanted = sha256(path)
     there = adb.size(target)
     if there == total and adb.sha256(target) == wanted:
-        progress(total, total)
+        progress(Progress(path.name, total, total))
         return target
     if there >= 0 and not overwrite:
         raise PushError(f"{target} is on the headset with other content; use --overwrite")
@@ -138,13 +138,13 @@ def push(
     return target
 
 
-def _copy(path: Path, adb: Adb, part: str, total: int, progress: Callable[[int, int], None]) -> None:
+def _copy(path: Path, adb: Adb, part: str, total: int, progress: OnProgress) -> None:
     stop = threading.Event()
 
     def watch() -> None:
         while not stop.wait(0.5):
             try:
-                progress(max(0, adb.size(part)), total)
+                progress(Progress(path.name, max(0, adb.size(part)), total))
             except PushError:
                 time.sleep(1)
 
@@ -155,4 +155,4 @@ def _copy(path: Path, adb: Adb, part: str, total: int, progress: Callable[[int, 
     finally:
         stop.set()
         watcher.join(5)
-    progress(total, total)
+    progress(Progress(path.name, total, total))

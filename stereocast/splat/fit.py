@@ -7,7 +7,7 @@ the canonical ones follow at a lower rate, the less the farther a picture is fro
 import logging
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from stereocast.pipeline.progress import OnProgress, Progress, silent
 from stereocast.splat.density import DensityRules, Population
 from stereocast.splat.loss import photometric
 from stereocast.splat.matrix import Matrix
@@ -54,13 +55,6 @@ class FitSettings:
     initial_points: int = 10_000
     device: str = "cpu"
     seed: int = 0
-
-
-Progress = Callable[[str, int, int], None]  # phase, done, total
-
-
-def _quiet(phase: str, done: int, total: int) -> None:
-    """No progress."""
 
 
 @contextmanager
@@ -142,7 +136,7 @@ class Fit:
         kept = Gaussians(*(t.detach().cpu() for t in g.tensors().values()))
         return Scene(kept, None if still or self.matrix.frames < 2 else self.motion.cpu(), self.matrix.info)
 
-    def run(self, checkpoint: Path | None = None, progress: Progress = _quiet) -> Scene:
+    def run(self, checkpoint: Path | None = None, progress: OnProgress = silent) -> Scene:
         """Fits to the end, from a checkpoint where there is one. The checkpoint is renewed every minute."""
         if checkpoint is not None and checkpoint.exists():
             self.restore(checkpoint)
@@ -150,7 +144,7 @@ class Fit:
         with one_thread(self.settings.device):
             while self.iteration < total:
                 self.step()
-                progress("reconstruction", self.iteration, total)
+                progress(Progress("reconstruction", self.iteration, total))
                 if checkpoint is not None and (time.monotonic() - saved > CHECKPOINT_S or self.iteration == total):
                     self.save(checkpoint)
                     saved = time.monotonic()

@@ -6,7 +6,6 @@ host; rows and columns go through the card in batches.
 """
 
 import logging
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -18,13 +17,13 @@ from stereocast.diffusion import compose, edm
 from stereocast.models import svd
 from stereocast.models.loading import load_into, read_config, tensors
 from stereocast.models.weights import WeightStore
+from stereocast.pipeline.progress import OnProgress, Progress
 from stereocast.splat import prepare
 from stereocast.splat.matrix import Matrix
 from stereocast.splat.scene import FOV_DEG, RADIUS_M, SceneInfo
 from stereocast.types import Array
 
 log = logging.getLogger(__name__)
-Progress = Callable[[str, int, int], None]
 _CLIP_MEAN, _CLIP_STD = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)
 _CHUNK = 10  # frames that SVD's temporal decoder takes together, as published
 _SVD_AUG, _SV3D_AUG = 0.02, 1e-5
@@ -153,7 +152,7 @@ def row_denoiser(images: Array, options: Stage1, models: Models, purpose: str) -
     return compose.Guided(network, tokens, latents, vector, svd.linear_guidance(options.frames), models.device)
 
 
-def sample(denoiser: compose.Guided, length: int, purpose: str, options: Stage1, progress: Progress) -> Tensor:
+def sample(denoiser: compose.Guided, length: int, purpose: str, options: Stage1, progress: OnProgress) -> Tensor:
     """One sequence of latents [T, 4, s, s] by plain Euler steps."""
     sigmas = edm.karras_sigmas(options.steps)
     shape = (1, length, *denoiser.image.shape[1:])
@@ -161,7 +160,7 @@ def sample(denoiser: compose.Guided, length: int, purpose: str, options: Stage1,
     for step in range(options.steps):
         clean = denoiser(x, float(sigmas[step]), torch.tensor([0]))
         x = edm.euler_step(x, clean, float(sigmas[step]), float(sigmas[step + 1]))
-        progress(purpose, step + 1, options.steps)
+        progress(Progress(purpose, step + 1, options.steps))
     return x[0]
 
 
@@ -178,7 +177,7 @@ def decode(latents: Tensor, vae: Any, device: str, *, temporal: bool) -> Array:
 
 
 def stage1(
-    models: Models, options: Stage1, progress: Progress, *, image: Array | None = None, video: Array | None = None,
+    models: Models, options: Stage1, progress: OnProgress, *, image: Array | None = None, video: Array | None = None,
     ring: Array | None = None,
 ) -> Matrix:  # fmt: skip
     """The matrix [V, F] from what is known: a picture [S, S, 3], a reference video [F, S, S, 3], a ring [V, S, S, 3]
@@ -225,7 +224,7 @@ def stage1(
         1,
     ):
         state = evaluation.state
-        progress("matrix", done, total)
+        progress(Progress("matrix", done, total))
     images = np.stack([decode(row, models.video_vae, models.device, temporal=True) for row in state])
     turn = -1.0 if options.clockwise else 1.0
     azimuths = tuple(float(turn * a) % 360 for a in np.degrees(svd.azimuths(options.views).numpy()))

@@ -100,7 +100,7 @@ def render(
 
 
 @dataclass(frozen=True, slots=True)
-class Shot:
+class Moment:
     """One moment of a film: when in the scene, and from where."""
 
     time: float  # 0..1
@@ -115,22 +115,22 @@ class Rig:
     converge_m: float = 2.0
 
 
-def orbit(scene: Scene, size: int, frames: int, turns: float = 1.0, slow: int = 1) -> list[Shot]:
+def orbit(scene: Scene, size: int, frames: int, turns: float = 1.0, slow: int = 1) -> list[Moment]:
     """Once around the object while time runs, `slow` pictures for each frame of the scene."""
     info = scene.info
-    shots = []
+    moments = []
     for i in range(frames):
         azimuth = 360 * turns * i / frames
         camera = orbit_camera(azimuth, size, info.elevation_deg, info.radius_m, info.fov_deg)
-        shots.append(Shot(play(scene, i / slow), camera))
-    return shots
+        moments.append(Moment(play(scene, i / slow), camera))
+    return moments
 
 
-def fixed(scene: Scene, size: int, frames: int, azimuth_deg: float = 0.0, slow: int = 1) -> list[Shot]:
+def fixed(scene: Scene, size: int, frames: int, azimuth_deg: float = 0.0, slow: int = 1) -> list[Moment]:
     """Time runs before a camera that stands still."""
     info = scene.info
     camera = orbit_camera(azimuth_deg, size, info.elevation_deg, info.radius_m, info.fov_deg)
-    return [Shot(play(scene, i / slow), camera) for i in range(frames)]
+    return [Moment(play(scene, i / slow), camera) for i in range(frames)]
 
 
 def play(scene: Scene, frame: float) -> float:
@@ -146,7 +146,7 @@ def play(scene: Scene, frame: float) -> float:
 
 def stereo_clips(
     scene: Scene,
-    shots: list[Shot],
+    moments: list[Moment],
     rig: Rig | None,
     device: str = "cpu",
     background: tuple[float, float, float] = WHITE,
@@ -158,26 +158,26 @@ def stereo_clips(
         tuple[float, bytes], tuple[Array, Array, Array]
     ] = {}  # a camera that stands still sees loops again
 
-    def see(shot: Shot) -> tuple[Array, Array, Array]:
-        key = (round(shot.time, 6), shot.camera.view.tobytes())
+    def see(moment: Moment) -> tuple[Array, Array, Array]:
+        key = (round(moment.time, 6), moment.camera.view.tobytes())
         if key not in seen_before:
-            eyes = [shot.camera]
+            eyes = [moment.camera]
             if rig is not None:
-                eyes = [shot.camera.moved_right(side * rig.ipd_m / 2, rig.converge_m) for side in (-1, 1)]
+                eyes = [moment.camera.moved_right(side * rig.ipd_m / 2, rig.converge_m) for side in (-1, 1)]
             with torch.no_grad():
-                seen = render(gaussians, motion, shot.time, eyes, background, antialiased=True)
+                seen = render(gaussians, motion, moment.time, eyes, background, antialiased=True)
             pictures = [np.rint(p.clamp(0, 1).cpu().numpy() * 255).astype(np.uint8) for p in seen.rgb]
             while len(seen_before) >= _REMEMBERED:
                 seen_before.pop(next(iter(seen_before)))
             seen_before[key] = pictures[0], pictures[-1], _inverse_depth(seen, scene.info.radius_m)
         return seen_before[key]
 
-    for at in range(0, len(shots), CLIP_FRAMES):
-        part = [see(shot) for shot in shots[at : at + CLIP_FRAMES]]
+    for at in range(0, len(moments), CLIP_FRAMES):
+        part = [see(moment) for moment in moments[at : at + CLIP_FRAMES]]
         lefts, rights, depths = (np.stack(column) for column in zip(*part, strict=True))
         yield StereoClip(
             lefts, rights, np.arange(at, at + len(part)), PixelFormat.RGB24, depth=DepthMap(depths),
-            first=at == 0, last=at + len(part) == len(shots),
+            first=at == 0, last=at + len(part) == len(moments),
         )  # fmt: skip
 
 

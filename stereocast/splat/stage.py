@@ -9,8 +9,9 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from stereocast.errors import StereocastError
+from stereocast.pipeline.progress import OnProgress, Progress
 from stereocast.splat import lift, matrix
-from stereocast.splat.fit import Fit, FitSettings, Progress, one_thread
+from stereocast.splat.fit import Fit, FitSettings, one_thread
 from stereocast.splat.lift import Lifted, LiftSettings, Tracks
 from stereocast.splat.motion import Ramp
 from stereocast.splat.render import render
@@ -80,14 +81,14 @@ def relief_fit(iterations: int, device: str, seed: int) -> FitSettings:
     )  # fmt: skip
 
 
-def reconstruct(made: Lifted, settings: FitSettings, work: Work, progress: Progress) -> Scene:
+def reconstruct(made: Lifted, settings: FitSettings, work: Work, progress: OnProgress) -> Scene:
     """Stage 2 from a lifted object: the motion learns the tracks first, then everything the matrix."""
     motion = None
     if not work.checkpoint.exists() and made.matrix.frames > 1:
-        progress("motion", 0, 1)
+        progress(Progress("motion", 0, 1))
         with one_thread():
             motion = lift.learn(made.tracks, settings.motion, seed=settings.seed)
-        progress("motion", 1, 1)
+        progress(Progress("motion", 1, 1))
     return Fit(made.matrix, settings, made.start, motion).run(work.checkpoint, progress)
 
 

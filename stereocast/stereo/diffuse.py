@@ -5,7 +5,7 @@ warp uncovers something. Knows nothing of files.
 """
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -14,16 +14,17 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from stereocast import planes
-from stereocast.arrays import choose_device, to_host
 from stereocast.diffusion import latents, warped, zero
 from stereocast.diffusion.schedules import Step
 from stereocast.errors import OutOfMemory, UsageError
 from stereocast.models import checkpoints, weights
 from stereocast.models.attention import fused
 from stereocast.models.video import Branch, Conditions, VideoConfig, VideoModel
+from stereocast.pictures import planes
+from stereocast.pictures.devices import choose_device, to_host
+from stereocast.pipeline.progress import OnProgress, Progress, silent
+from stereocast.pipeline.stages import DepthClip
 from stereocast.settings import ConvertSettings
-from stereocast.stages import DepthClip
 from stereocast.stereo import blend, comfort
 from stereocast.stereo.crossview import Record, Replay
 from stereocast.stereo.flicker import FlickerGuard
@@ -93,7 +94,7 @@ def strength(settings: ConvertSettings) -> float:
 def inputs_of(
     config: zero.ZeroConfig, noise: Sequence[Tensor], seed: int, place: tuple[int, int], device: str
 ) -> zero.Inputs:
-    """The random draws of a window: they depend on (seed, segment, window) alone."""
+    """The random draws of a window: they depend on (seed, shot, window) alone."""
     shape = tuple(noise[0].shape)
 
     def draws(purpose: int) -> Iterator[Tensor]:
@@ -134,7 +135,7 @@ class SecondView:
         noise: Tensor,
         pictures: Array,
         depth: Array,
-        progress: Callable[[int, int], None],
+        progress: OnProgress = silent,
     ) -> tuple[Tensor | None, Tensor | None]:
         """Final latents of the left and right view, None where it is the first view itself. Raises OutOfMemory.
 
@@ -178,12 +179,12 @@ def finished(
     depth: Tensor,
     inputs: zero.Inputs,
     held: zero.Held | None,
-    progress: Callable[[int, int], None],
+    progress: OnProgress = silent,
 ) -> Tensor:
     """Walks a whole run. Raises OutOfMemory."""
     try:
         for at in sampler.right(depth, inputs, held):
-            progress(at.done, at.total)
+            progress(Progress("second view", at.done, at.total))
     except torch.OutOfMemoryError as error:
         raise OutOfMemory(
             "the stereo sampler doesn't fit; use --feature-budget-gb 0, --offload, or a smaller model"
@@ -205,7 +206,7 @@ def moved(view: Array, pixels: float) -> Array:
 
 
 @dataclass(slots=True)
-class _Shot:
+class _Waiting:
     """Frames that wait, and what the last window left behind."""
 
     clips: list[DepthClip]
@@ -214,7 +215,7 @@ class _Shot:
     fresh: int = 0  # waiting frames that haven't been given out
     scale: comfort.DepthScale | None = None
     begun: bool = False
-    segment: int = 0
+    number: int = 0  # of the shot
 
 
 class ZeroSynthesizer:
@@ -244,10 +245,10 @@ class ZeroSynthesizer:
         self._guard = FlickerGuard(propagated=settings.propagate)
 
     def __call__(self, clips: Iterator[DepthClip]) -> Iterator[StereoClip]:
-        shot = _Shot([], [None, None])
+        shot = _Waiting([], [None, None])
         for clip, depth in clips:
             if clip.first:
-                shot = _Shot([], [None, None], segment=clip.segment)
+                shot = _Waiting([], [None, None], number=clip.shot.number)
             for t in range(clip.overlap, len(clip)):
                 shot.clips.append(_single(clip, depth, t))
                 shot.fresh += 1
@@ -256,7 +257,7 @@ class ZeroSynthesizer:
             if clip.last and shot.fresh:
                 yield self._window(shot, last=True)
 
-    def _window(self, shot: _Shot, *, last: bool) -> StereoClip:
+    def _window(self, shot: _Waiting, *, last: bool) -> StereoClip:
         """Samples what waits, and gives out what is new in it."""
         settings, frames = self.settings, shot.clips[-self.settings.zero_window :]
         clip, depth = _joined(frames, shot)
@@ -272,12 +273,12 @@ class ZeroSynthesizer:
         made = self._composed(stereo, views, shot.scale, clip, old)
         shot.clips = frames  # the shot's last window reaches back as far as it is long
         shot.known = [None if v is None else v[:, :, : len(frames)] for v in self._latents]
-        log.info("shot %d, window %d: %d frames", shot.segment, shot.window, shot.fresh)
+        log.info("shot %d, window %d: %d frames", shot.number, shot.window, shot.fresh)
         made = replace(made, first=not shot.begun, last=last)
         shot.begun, shot.fresh, shot.window = True, 0, shot.window + 1
         return made
 
-    def _sampled(self, clip: Clip, depth: DepthMap, shot: _Shot, old: int) -> list[Array | None]:
+    def _sampled(self, clip: Clip, depth: DepthMap, shot: _Waiting, old: int) -> list[Array | None]:
         """The generated view(s) as RGB in 0..1 at working size, padded frames left out."""
         settings, model = self.settings, self.model
         pictures = planes.rgb_frames(clip, self.shape)
@@ -292,7 +293,7 @@ class ZeroSynthesizer:
         clean = model.encode(video, None).float()
         conditions = model.conditions("", video[0], video[0], frames=len(video), fs=model.config.fs)
         network = VideoViews(model, conditions, script=settings.zero_preset == "script")
-        place = (shot.segment, shot.window)
+        place = (shot.number, shot.window)
         source = latents.generator(settings.seed, *place, _FILM)
         shape = tuple(clean.shape)
         fixed = latents.noise(shape, source).to(clean.device)
@@ -320,7 +321,7 @@ class ZeroSynthesizer:
             known = shot.known[number]
             held = None if known is None or not old else zero.Held(known[:, :, -old:], fixed[:, :, :old])
             inputs = inputs_of(config, noise, settings.seed, place, model.device)
-            x = finished(sampler, small, inputs, held, lambda done, total: None)
+            x = finished(sampler, small, inputs, held)
             self._latents.append(x)
             rgb = ((model.decode(x)[0].clamp(-1, 1) + 1) / 2).permute(1, 2, 3, 0).cpu().numpy()
             views.append(rgb[:count])
@@ -377,8 +378,8 @@ def _loaded(settings: ConvertSettings) -> VideoModel:
     names = [f"dynamicrafter-{size}" for size in ("1024", "512", "256")]
     name = next((n for n in names if store.has(n)), names[0])
     device = choose_device(settings.device).name
-    memory = checkpoints.memory_of(settings, device)
-    return checkpoints.load(store.path(name), device, settings.precision, memory)
+    thrift = checkpoints.thrift_of(settings, device)
+    return checkpoints.load(store.path(name), device, settings.precision, thrift)
 
 
 def _single(clip: Clip, depth: DepthMap, t: int) -> DepthClip:
@@ -386,7 +387,7 @@ def _single(clip: Clip, depth: DepthMap, t: int) -> DepthClip:
     return one, DepthMap(to_host(depth.values)[t : t + 1], depth.metric)
 
 
-def _joined(frames: list[DepthClip], shot: _Shot) -> DepthClip:
+def _joined(frames: list[DepthClip], shot: _Waiting) -> DepthClip:
     clips, maps = [clip for clip, _ in frames], [depth for _, depth in frames]
     joined = replace(
         clips[0],

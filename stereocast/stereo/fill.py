@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 
 from stereocast.kernels import cpu_carry, cpu_fill, cpu_structure
-from stereocast.stereo.memory import Other
+from stereocast.stereo.plates import Other
 from stereocast.types import Array
 
 Effort = Literal["fast", "best"]

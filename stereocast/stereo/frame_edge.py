@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from stereocast.planes import planes, resize
+from stereocast.pictures.planes import planes, resize
 from stereocast.stereo.comfort import DepthScale
 from stereocast.types import Array, Colour, PixelFormat
 

@@ -13,13 +13,13 @@ from typing import Any
 import cv2
 import numpy as np
 
-from stereocast.arrays import to_host
 from stereocast.errors import UsageError
-from stereocast.planes import planes
+from stereocast.pictures.devices import to_host
+from stereocast.pictures.planes import planes
+from stereocast.pipeline.stages import DepthClip
 from stereocast.settings import StereoSettings
-from stereocast.stages import DepthClip
 from stereocast.stereo import comfort, edges, frame_edge
-from stereocast.stereo.memory import AHEAD, Memory, look_ahead, motion, small_luma
+from stereocast.stereo.plates import AHEAD, Plates, look_ahead, motion, small_luma
 from stereocast.stereo.warp import Look, Workspace, render_view, seen_layers
 from stereocast.types import Array, Clip, DepthMap, Disparity, PixelFormat, StereoClip, StreamInfo
 
@@ -106,7 +106,7 @@ class WarpSynthesizer:
         self._unit = 1.0
         self._softness = 1.0
         self._window = frame_edge.FloatingWindow()
-        self._memories: dict[str, Memory] = {"left": Memory(), "right": Memory()}
+        self._plates: dict[str, Plates] = {"left": Plates(), "right": Plates()}
         self._last_luma: Array | None = None
 
     def __call__(self, clips: Iterator[DepthClip]) -> Iterator[StereoClip]:
@@ -148,14 +148,14 @@ class WarpSynthesizer:
             disparities = dict(zip(used, mapped, strict=True))  # for both eyes
 
             def one_eye(eye: str) -> None:
-                memory = self._memories[eye]
+                plates = self._plates[eye]
                 for t, known in enumerate(motions):
-                    memory.flow, ahead = known.back, None
+                    plates.flow, ahead = known.back, None
                     if known.ahead is not None:
                         n = t + AHEAD
                         seen = seen_layers(film[n], disparities[n], look, mirror=eye == "left")
                         ahead = seen, known.ahead
-                    draw(t, eye, disparities[t], memory=memory, ahead=ahead)
+                    draw(t, eye, disparities[t], plates=plates, ahead=ahead)
 
             list(pool.map(one_eye, holes))
         else:
@@ -171,6 +171,7 @@ class WarpSynthesizer:
             holes.get("right"),
             DepthMap(values, depth.metric),
             Disparity(self._scale.disparity(values)) if self._exact is None else None,
+            shot=clip.shot,
             first=clip.first,
             last=clip.last,
         )
@@ -182,9 +183,9 @@ class WarpSynthesizer:
         return space
 
     def _begin_shot(self, clip: Clip, depth: Array, metric: bool) -> None:
-        """Scale, softness and memory of a new shot."""
+        """Scale, softness and plates of a new shot."""
         self._begun = True
-        self._memories = {"left": Memory(), "right": Memory()}
+        self._plates = {"left": Plates(), "right": Plates()}
         self._last_luma = None
         self._window.reset()
         if self._exact is None:

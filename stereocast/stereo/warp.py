@@ -5,9 +5,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from stereocast.kernels import cpu, cpu_edges
-from stereocast.planes import planes
+from stereocast.pictures.planes import planes
 from stereocast.stereo.fill import Effort, fill
-from stereocast.stereo.memory import Layer, Memory, Other
+from stereocast.stereo.plates import Layer, Other, Plates
 from stereocast.types import Array, PixelFormat
 
 _NO_MASK = np.empty((0, 0), np.uint8)
@@ -70,14 +70,14 @@ def render_view(
     space: Workspace,
     *,
     mirror: bool = False,
-    memory: Memory | None = None,
+    plates: Plates | None = None,
     halved: bool = False,
     ahead: tuple[list[Layer], Array] | None = None,
 ) -> None:
     """Writes the view that sees every pixel `gain * disparity` further left (right, if `mirror`) into `out`.
 
     image, out: one picture; disparity float32 [H, W], finite, contiguous; holes bool [H, W] (written): what was
-    invented. `memory`: the former frame of this eye, if any. `halved`: the space holds this disparity at the size of
+    invented. `plates`: the former frame of this eye, if any. `halved`: the space holds this disparity at the size of
     chroma already, from the other eye. `ahead`: the layers of a later frame (`seen_layers`) and the motion from this
     frame to it, float32 [2, h, w] in pixels.
     """
@@ -95,14 +95,14 @@ def render_view(
         zip(sources, targets, masks, views, maps, depths, strict=False)
     ):
         cpu.warp_rows(source, depth, gain, mirror, target, shifts, mask, view, 0, target.shape[1], distrust, peak)
-        others = memory.former(number) if memory is not None else []
+        others = plates.former(number) if plates is not None else []
         if ahead is not None:
             others.append(Other(ahead[0][number], ahead[1], filled=False))
         others = [replace(other, flow=_layer_flow(other.flow, number, mirror)) for other in others]
         fill(source[turn], target[turn], depth[turn], gain, shifts, mask, look.effort, others)
         cpu_edges.soften(target[turn], shifts)
-        if memory is not None:
-            memory.keep(number, target[turn], shifts, mask)
+        if plates is not None:
+            plates.keep(number, target[turn], shifts, mask)
 
 
 def _layer_flow(flow: Array, number: int, mirror: bool) -> Array:

@@ -10,7 +10,7 @@ import pytest
 
 from stereocast import registry
 from stereocast.settings import ConvertSettings
-from stereocast.types import Clip, DepthMap, PixelFormat, StreamInfo
+from stereocast.types import Clip, DepthMap, PixelFormat, Shot, StreamInfo
 
 ROOT = Path(__file__).resolve().parents[1]
 HEIGHT, WIDTH = 64, 96
@@ -59,14 +59,14 @@ def frames(count: int, seed: int = 0) -> np.ndarray:
     return np.stack([texture[:, 2 * n : 2 * n + WIDTH] for n in range(count)])
 
 
-def clips(pictures: np.ndarray, sizes: list[int], segment: int = 0) -> Iterator[Clip]:
+def clips(pictures: np.ndarray, sizes: list[int], number: int = 0) -> Iterator[Clip]:
     begin = 0
     while begin < len(pictures):
         size = sizes[0] if len(sizes) == 1 else sizes.pop(0)
         end = min(begin + size, len(pictures))
         yield Clip(
             pictures[begin:end], np.arange(begin, end), PixelFormat.RGB24,
-            segment=segment, first=begin == 0, last=end == len(pictures),
+            shot=Shot(number), first=begin == 0, last=end == len(pictures),
         )  # fmt: skip
         begin = end
 
@@ -84,7 +84,7 @@ def joined(maps: list[DepthMap]) -> np.ndarray:
 def test_every_frame_once_in_order_and_in_range(name, given):
     estimator = open_estimator(name, given)
     assert estimator.held >= 0
-    out, maps = depth_of(estimator, clips(frames(19), [4]), clips(frames(3, 1), [2], segment=1))
+    out, maps = depth_of(estimator, clips(frames(19), [4]), clips(frames(3, 1), [2], number=1))
     assert np.concatenate([clip.pts for clip in out]).tolist() == [*range(19), *range(3)]
     assert [clip.first for clip in out] == [True, False, False, False, False, True, False]
     assert all(clip.overlap == 0 and len(depth) == len(clip) for clip, depth in zip(out, maps, strict=True))
@@ -111,8 +111,8 @@ def test_the_same_again(name, given):
 def test_shots_know_nothing_of_each_other(name, given):
     """The scale and the state of a shot begin anew at its cut: a shot alone gives what it gives after another one."""
     estimator = open_estimator(name, given, seed=1)
-    both = joined(depth_of(estimator, clips(frames(5), [3]), clips(frames(6, 2), [3], segment=1))[1])
-    alone = joined(depth_of(open_estimator(name, given, seed=1), clips(frames(6, 2), [3], segment=1))[1])
+    both = joined(depth_of(estimator, clips(frames(5), [3]), clips(frames(6, 2), [3], number=1))[1])
+    alone = joined(depth_of(open_estimator(name, given, seed=1), clips(frames(6, 2), [3], number=1))[1])
     np.testing.assert_allclose(both[5:], alone, atol=1e-5)
 
 

@@ -9,7 +9,7 @@ import pytest
 torch = pytest.importorskip("torch", reason="needs the depth extra")
 pytest.importorskip("diffusers", reason="needs the diffusion extra")
 
-from stereocast.depth import depthcrafter, dissolve, memory
+from stereocast.depth import depthcrafter, dissolve, headroom
 from stereocast.diffusion import edm
 from stereocast.errors import OutOfMemory, UsageError
 from stereocast.settings import ConvertSettings
@@ -89,9 +89,9 @@ def test_too_little_memory_means_smaller_windows(caplog):
 
 
 def test_other_errors_are_not_taken_for_memory():
-    assert memory.is_exhausted(torch.OutOfMemoryError("x out of memory"))
-    assert memory.is_exhausted(RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried"))
-    assert not memory.is_exhausted(RuntimeError("shape mismatch"))
+    assert headroom.is_exhausted(torch.OutOfMemoryError("x out of memory"))
+    assert headroom.is_exhausted(RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried"))
+    assert not headroom.is_exhausted(RuntimeError("shape mismatch"))
 
 
 def test_noise_depends_on_seed_shot_and_frame_alone():

@@ -7,10 +7,10 @@ import cv2
 import numpy as np
 import pytest
 
-from stereocast import planes
 from stereocast.depth import embedded
+from stereocast.pictures import planes
 from stereocast.settings import ConvertSettings
-from stereocast.types import Clip, Colour, PixelFormat, StreamInfo
+from stereocast.types import Clip, Colour, PixelFormat, Shot, StreamInfo
 
 
 def room(height=180, width=320, shift=0):
@@ -134,7 +134,7 @@ def test_a_still_film_has_still_depth():
 def test_a_cut_starts_afresh():
     first, second = room(), cv2.flip(room(), 1)
     stage = embedded.EmbeddedDepth(ConvertSettings(), info(180, 320))
-    clips = [Clip(np.repeat(image[None], 5, 0), np.arange(5), segment=k) for k, image in enumerate((first, second))]
+    clips = [Clip(np.repeat(image[None], 5, 0), np.arange(5), shot=Shot(k)) for k, image in enumerate((first, second))]
     maps = [depth.values for _, depth in stage(iter(clips))]
     assert np.array_equal(maps[1], depth_of(np.repeat(second[None], 5, 0)))
 

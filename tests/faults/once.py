@@ -3,8 +3,9 @@
 import sys
 from pathlib import Path
 
-from stereocast import recipes, registry
+from stereocast import registry
 from stereocast.errors import StereocastError
+from stereocast.jobs.convert import job
 from stereocast.settings import ConvertSettings
 
 
@@ -14,8 +15,8 @@ def main() -> int:
     registry.SYNTH = {"warp": registry.Backend("tests.fakes:ShiftSynthesizer")}
     settings = ConvertSettings(encoder="x264", overwrite=True, resume="--resume" in rest)
     try:
-        made, opened = recipes.prepare(source, output if output == "-" else Path(output), settings)
-        recipes.convert(made, opened)
+        made, opened = job.prepare(source, output if output == "-" else Path(output), settings)
+        job.convert(made, opened)
     except StereocastError as error:
         print(f"stereocast: {error}", file=sys.stderr)
         return error.exit_code

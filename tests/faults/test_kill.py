@@ -7,7 +7,7 @@ from pathlib import Path
 import av
 import pytest
 
-from stereocast.journal import journal_path
+from stereocast.jobs.convert.chunks import journal_path
 from stereocast.media.writer import part_path
 from tests.faults.crowd import Worker
 from tests.films import make_film

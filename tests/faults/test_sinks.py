@@ -12,8 +12,9 @@ from typing import Any
 import av
 import pytest
 
-from stereocast import recipes, registry
+from stereocast import registry
 from stereocast.errors import SinkError
+from stereocast.jobs.convert import job
 from stereocast.media import writer
 from stereocast.media.writer import part_path
 from stereocast.settings import ConvertSettings
@@ -38,9 +39,9 @@ def nothing_is_left() -> Any:
     assert threading.active_count() <= before
 
 
-def convert(source: Path, output: Path | str, settings: ConvertSettings = SETTINGS) -> recipes.Converted:
-    made, opened = recipes.prepare(str(source), output, settings)
-    return recipes.convert(made, opened)
+def convert(source: Path, output: Path | str, settings: ConvertSettings = SETTINGS) -> job.Converted:
+    made, opened = job.prepare(str(source), output, settings)
+    return job.convert(made, opened)
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
@@ -143,5 +144,5 @@ def test_clocks_that_jump(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
         return now[0]
 
     monkeypatch.setattr("time.time", jumping)
-    monkeypatch.setattr("stereocast.pipeline.time.perf_counter", jumping)
+    monkeypatch.setattr("stereocast.pipeline.chain.time.perf_counter", jumping)
     assert convert(source, tmp_path / "out.mp4").frames == 40

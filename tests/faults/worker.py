@@ -34,8 +34,9 @@ def main() -> None:
     os.dup2(2, 1)  # nothing else may write between the answers
     import av
 
-    from stereocast import recipes, registry
+    from stereocast import registry
     from stereocast.errors import StereocastError
+    from stereocast.jobs.convert import job
     from stereocast.settings import ConvertSettings
 
     av.logging.set_level(None)
@@ -48,8 +49,8 @@ def main() -> None:
         before = open_files()
         message, frames = "", 0
         try:
-            made, source = recipes.prepare(case["source"], Path(case["output"]), ConvertSettings(**case["flags"]))
-            frames = recipes.convert(made, source).frames
+            made, source = job.prepare(case["source"], Path(case["output"]), ConvertSettings(**case["flags"]))
+            frames = job.convert(made, source).frames
             ended = "done"
         except StereocastError as error:
             ended, message = "refused", str(error)

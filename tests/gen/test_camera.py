@@ -7,8 +7,8 @@ import cv2
 import numpy as np
 import pytest
 
-from stereocast import recipes
 from stereocast.gen.camera import CameraMove, Pose, background, chosen_move, pose_at
+from stereocast.jobs.generate.job import generate
 from stereocast.settings import GenSettings
 
 
@@ -73,9 +73,7 @@ def test_a_clip_without_weights(tmp_path: Path, form: str) -> None:
     picture, _ = scene()
     image = tmp_path / "still.png"
     cv2.imwrite(str(image), (picture[..., ::-1] * 255).astype(np.uint8))
-    made = recipes.generate(
-        str(image), None, GenSettings(format=form, seconds=0.4, fps=10, encoder="x264", prompt="zoom in")
-    )
+    made = generate(str(image), None, GenSettings(format=form, seconds=0.4, fps=10, encoder="x264", prompt="zoom in"))
     assert made.model == "camera move"
     assert "nothing in it moves by itself" in made.notes[0]
     for path in made.plan.outputs:

@@ -55,7 +55,7 @@ def test_same_seed_same_film_and_every_step_is_seen(tmp_path: Path) -> None:
     for made in (settings, settings.model_copy(update={"batch_cfg": True, "offload": True})):
         source = open_source(folder, made, "cpu")
         conditions = source.conditions(np.full((50, 90, 3), 0.4, np.float32), None)
-        films.append(source.trajectory(conditions, lambda done, total: seen.append((done, total))).levels[-1])
+        films.append(source.trajectory(conditions, lambda at: seen.append((at.done, at.total))).levels[-1])
     assert seen == [(1, 2), (2, 2)] * 2
     assert torch.allclose(films[0], films[1], atol=1e-3 * float(films[0].std()))
 

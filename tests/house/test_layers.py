@@ -11,18 +11,16 @@ ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = ROOT / "stereocast"
 LEVELS = [  # lower may not import higher
     {"errors", "types"},
-    {"planes", "stages", "arrays", "catalog", "settings", "registry"},
-    {"media", "segment", "depth", "stereo", "kernels", "diffusion", "models", "gen", "splat", "pack"},
-    {
-        *("pipeline", "recipes", "makers", "preparation", "generation", "reconstruction", "subject", "plan"),
-        *("preview", "sheet", "inputs", "resume", "journal", "report"),
-    },
-    {"engines", "serve", "doctor", "batch"},
-    {"cli", "api", "__init__", "__main__"},
+    {"settings", "catalog", "registry", "pictures", "pipeline"},
+    {"media", "shots", "depth", "stereo", "kernels", "diffusion", "models", "gen", "splat", "pack"},
+    {"jobs"},
+    {"api"},
+    {"serve"},
+    {"cli", "__init__", "__main__"},
 ]
 SHARED_ROOMS = {"models", "diffusion", "kernels"}
 USERS_OF_SHARED = {"depth", "stereo", "gen", "splat", "diffusion", "models"}
-ONLY_USER = {"av": "media", "typer": "cli", "rich": "cli", "gsplat": "splat", "ray": "engines"}
+ONLY_USER = {"av": "media", "typer": "cli", "rich": "cli", "gsplat": "splat", "ray": "jobs"}
 
 
 def level(name: str) -> int:

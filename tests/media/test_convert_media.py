@@ -7,9 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from stereocast import recipes, registry
+from stereocast import registry
 from stereocast.cli.convert import settings_for
 from stereocast.errors import SinkError, SourceError, UsageError
+from stereocast.jobs.convert import job
+from stereocast.media.writer import part_path
+from stereocast.pipeline.progress import Progress
 from tests.films import make_film, number_of, read_film
 
 
@@ -19,9 +22,9 @@ def small_stages(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(registry, "DEPTH", {"embedded": registry.Backend("tests.fakes:RampDepth")})
 
 
-def convert(source: Path | str, output: Path | str | None = None, **flags: object) -> recipes.Converted:
-    made, reader = recipes.prepare(str(source), output, settings_for(flags))
-    return recipes.convert(made, reader)
+def convert(source: Path | str, output: Path | str | None = None, **flags: object) -> job.Converted:
+    made, reader = job.prepare(str(source), output, settings_for(flags))
+    return job.convert(made, reader)
 
 
 def left_numbers(film: dict) -> list[int]:
@@ -205,20 +208,18 @@ def test_hls_and_fragments(tmp_path: Path) -> None:
 
 def test_part_file_is_readable_when_the_writer_dies(tmp_path: Path) -> None:
     source = make_film(tmp_path / "in.mp4", frames=24 * 12, size=(64, 128))
-    made, reader = recipes.prepare(str(source), tmp_path / "out.mp4", settings_for({}))
+    made, reader = job.prepare(str(source), tmp_path / "out.mp4", settings_for({}))
     copied = tmp_path / "copy.mp4"
 
-    def after_ten_seconds(frames: int, clock: object) -> None:
-        after_ten_seconds.done += frames  # type: ignore[attr-defined]
-        if after_ten_seconds.done >= 240:  # type: ignore[attr-defined]
-            shutil.copy(recipes.part_path(tmp_path / "out.mp4"), copied)  # as kill -9 would leave it
+    def after_ten_seconds(progress: Progress) -> None:
+        if progress.done >= 240:
+            shutil.copy(part_path(tmp_path / "out.mp4"), copied)  # as kill -9 would leave it
             raise KeyboardInterrupt
 
-    after_ten_seconds.done = 0  # type: ignore[attr-defined]
     with pytest.raises(KeyboardInterrupt):
-        recipes.convert(made, reader, after_ten_seconds)
+        job.convert(made, reader, after_ten_seconds)
     assert len(read_film(copied)["frames"]) >= 240 - 3 * 24
-    assert len(read_film(recipes.part_path(tmp_path / "out.mp4"))["frames"]) == 240
+    assert len(read_film(part_path(tmp_path / "out.mp4"))["frames"]) == 240
     assert not (tmp_path / "out.mp4").exists()
 
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from stereocast import recipes
 from stereocast.errors import StereocastError, UsageError
+from stereocast.jobs.convert import job
 from stereocast.media import probe
 from stereocast.settings import ConvertSettings
 from tests.films import make_film
@@ -39,7 +39,7 @@ def test_a_playlist_leads_to_no_other_protocol(tmp_path: Path, inner: str) -> No
     playlist = tmp_path / "list.m3u8"
     playlist.write_text(f"#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\n{inner}\n#EXT-X-ENDLIST\n")
     with pytest.raises(StereocastError):
-        recipes.prepare(str(playlist), tmp_path / "out.mp4", ConvertSettings())
+        job.prepare(str(playlist), tmp_path / "out.mp4", ConvertSettings())
 
 
 class _Harmful:
@@ -57,11 +57,11 @@ def test_pickles_in_arrays_are_not_opened(tmp_path: Path, monkeypatch: pytest.Mo
     (folder / "0001.npy").write_bytes(pickle.dumps(_Harmful()))
     for path in (folder / "0000.npy", folder / "0001.npy"):
         flags = {"depth": str(folder)} if kind == "depth" else {"disparity": path}
-        made, source = recipes.prepare(
+        made, source = job.prepare(
             str(film), tmp_path / "out.mp4", ConvertSettings(encoder="x264", overwrite=True, **flags)
         )
         with pytest.raises(StereocastError) as caught:
-            recipes.convert(made, source)
+            job.convert(made, source)
         assert "\n" not in str(caught.value)
     assert not (tmp_path / "was-run").exists()
 

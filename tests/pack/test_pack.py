@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stereocast import planes
 from stereocast.pack import layouts
 from stereocast.pack.packer import FlatPacker
+from stereocast.pictures import planes
 from stereocast.types import Anaglyph, Colour, DepthMap, Layout, PixelFormat, StereoClip, StereoFormat
 
 FLAT = [layout for layout in Layout if layout is not Layout.VR180]

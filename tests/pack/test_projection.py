@@ -5,9 +5,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from stereocast import planes, recipes, registry
+from stereocast import registry
 from stereocast.cli.convert import settings_for
+from stereocast.jobs.convert import job
 from stereocast.pack.projection import FEATHER, SpherePacker, directions, project, sphere
+from stereocast.pictures import planes
 from stereocast.types import Colour, Layout, PixelFormat, Projection, StereoClip, StereoFormat
 from tests.films import make_film, read_film
 
@@ -76,12 +78,12 @@ def test_convert_writes_the_preset_s_size(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.setattr(registry, "SYNTH", {"warp": registry.Backend("tests.fakes:ShiftSynthesizer")})
     monkeypatch.setattr(registry, "DEPTH", {"embedded": registry.Backend("tests.fakes:RampDepth")})
     source = make_film(tmp_path / "in.mp4", frames=2)
-    made, reader = recipes.prepare(
+    made, reader = job.prepare(
         str(source),
         None,
         settings_for({"format": "vr180", "preset": "cardboard", "encoder": "x264", "depth": "embedded"}),
     )
-    path = recipes.convert(made, reader).plan.outputs[0]
+    path = job.convert(made, reader).plan.outputs[0]
     assert path.name == "in_180x180_LR.mp4"
     assert read_film(path)["size"] == (1440, 2880)
 

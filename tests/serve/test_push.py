@@ -70,7 +70,7 @@ def film(tmp_path: Path) -> Path:
 def test_a_film_arrives_whole_and_the_library_is_told(root: Path, film: Path) -> None:
     adb = Adb.find(program=str(root.parent / "adb"))
     seen = []
-    target = push(film, adb, progress=lambda done, total: seen.append((done, total)))
+    target = push(film, adb, progress=lambda at: seen.append((at.done, at.total)))
     assert target == f"/sdcard/Movies/{film.name}"
     assert (root / target.lstrip("/")).read_bytes() == film.read_bytes()
     assert seen[-1] == (100_000, 100_000)

@@ -39,9 +39,7 @@ def test_picture_to_matrix(models):
     image[16:48, 24:40] = (180, 40, 40)
     options = generate.Stage1(3, 2, 2, choices=ComposeOptions(rollback_steps=1), seed=4)
     phases = {}
-    first = generate.stage1(
-        models, options, lambda phase, done, total: phases.update({phase: (done, total)}), image=image
-    )
+    first = generate.stage1(models, options, lambda at: phases.update({at.phase: (at.done, at.total)}), image=image)
     assert first.images.shape == (3, 2, 64, 64, 3) and first.masks.shape == (3, 2, 64, 64)
     assert phases == {"ring": (2, 2), "video": (2, 2), "matrix": (3, 3)}
     assert first.reference_view == 2 and first.reference_frame == 0

@@ -18,7 +18,7 @@ from stereocast.cli import build  # noqa: E402
 from stereocast.models import checkpoints  # noqa: E402
 from stereocast.settings import ConvertSettings  # noqa: E402
 from stereocast.stereo import blend, diffuse  # noqa: E402
-from stereocast.types import Clip, DepthMap, PixelFormat, StreamInfo  # noqa: E402
+from stereocast.types import Clip, DepthMap, PixelFormat, Shot, StreamInfo  # noqa: E402
 from tests.models import tiny  # noqa: E402
 
 
@@ -51,7 +51,7 @@ def clips(count: int, shot: int = 0, length: int = 4, *, moving: bool = True) ->
             Clip(
                 frames,
                 np.arange(start, stop, dtype=np.int64),
-                segment=shot,
+                shot=Shot(shot),
                 first=start == 0,
                 last=stop == count,
             ),
@@ -216,8 +216,8 @@ def test_a_gpu_makes_the_view_that_the_cpu_makes(folder: Path, preset: str, opti
     views = []
     for device, more in (("cpu", {k: v for k, v in options.items() if k == "zero_levels"}), ("cuda:0", options)):
         settings = ConvertSettings(**FAST, zero_window=4, zero_overlap=1, full_view=True, zero_preset=preset, **more)
-        memory = checkpoints.memory_of(settings, device)
-        stage = diffuse.ZeroSynthesizer(settings, INFO, checkpoints.load(folder, device, "auto", memory))
+        thrift = checkpoints.thrift_of(settings, device)
+        stage = diffuse.ZeroSynthesizer(settings, INFO, checkpoints.load(folder, device, "auto", thrift))
         views.append(np.concatenate([clip.right for clip in stage(clips(9))]).astype(float))
     assert np.abs(views[1] - views[0]).mean() < 6
 

@@ -1,0 +1,105 @@
+"""Settings to stages: each function makes one stage of a recipe. They choose; the rooms do the work."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+from stereocast import catalog, registry
+from stereocast.depth import choice, refine
+from stereocast.depth.file import FileDepth, folder_maps
+from stereocast.jobs import plan
+from stereocast.jobs.plan import Plan
+from stereocast.media import bars, depthfile, probe, reader, writer
+from stereocast.media.passthrough import Passthrough
+from stereocast.pack.packer import FlatPacker
+from stereocast.pack.projection import SpherePacker
+from stereocast.pipeline.stages import DepthClip, DepthEstimator, Packer, StereoSynthesizer
+from stereocast.settings import ConvertSettings
+from stereocast.types import DepthMap, Layout, PixelFormat, Projection, StreamInfo
+
+
+def read_options(settings: ConvertSettings, pixel_format: PixelFormat | None, name: str) -> reader.ReadOptions:
+    """The settings as the reader takes them. Raises UsageError."""
+    start = probe.parse_time(settings.start, "start") if settings.start else None
+    end = probe.parse_time(settings.end, "end") if settings.end else None
+    if settings.duration:
+        end = (start or Fraction(0)) + probe.parse_time(settings.duration, "duration")
+    crop = bars.detect(name) if settings.crop == "auto" and not probe.is_image(name) and name != "-" else None
+    rate = Fraction(settings.fps).limit_denominator(1001) if settings.fps else None
+    return reader.ReadOptions(
+        pixel_format, start, end, settings.scale, rate, settings.tonemap, crop if crop and any(crop) else None
+    )
+
+
+def estimator(settings: ConvertSettings, info: StreamInfo) -> DepthEstimator:
+    """The depth stage: brought by the user, or made. Raises UnknownName, ExtraMissing, SourceError."""
+    brought = Path(settings.depth)
+    if brought.is_dir():
+        return refine.refined(FileDepth(folder_maps(brought), name=str(brought)), settings, info, "file")
+    if brought.is_file():
+        maps, metric = depthfile.depth_maps(str(brought))
+        return refine.refined(FileDepth(maps, metric=metric, name=str(brought)), settings, info, "file")
+    name, _ = choice.resolve(settings)
+    made: DepthEstimator = registry.load(registry.DEPTH, "depth estimator", name)(settings, info)
+    return refine.refined(made, settings, info, name)
+
+
+def depth_recorder(made: Plan, stack: ExitStack) -> Callable[[Iterator[DepthClip]], Iterator[DepthClip]]:
+    """A stage that also writes the depth that passes, if that was asked for."""
+    path = made.settings.depth_out
+    if path is None:
+        return lambda clips: clips
+
+    def keep(clips: Iterator[DepthClip]) -> Iterator[DepthClip]:
+        depth_sink: depthfile.DepthSink | None = None
+        for clip, depth in clips:
+            if depth_sink is None:
+                depth_sink = depthfile.DepthSink(path, made.info, metric=depth.metric)
+                stack.callback(depth_sink.close)
+            depth_sink.write(depth.values, clip.pts)
+            yield clip, DepthMap(depth.values, depth.metric)
+        if depth_sink is not None:
+            depth_sink.finish()
+
+    return keep
+
+
+def synthesizer(settings: ConvertSettings, info: StreamInfo) -> StereoSynthesizer:
+    """The stage that makes the second view."""
+    fov_deg = catalog.preset(settings.preset).screen_fov_deg
+    made: StereoSynthesizer = registry.load(registry.SYNTH, "synthesis", settings.synth)(
+        settings, info, fov_deg=fov_deg
+    )
+    return made
+
+
+def packer(settings: ConvertSettings, info: StreamInfo) -> Packer:
+    """The stage that packs both views into one picture."""
+    form = plan.stereo_format(settings)
+    if form.projection is Projection.EQUIRECT_180:
+        size = catalog.preset(settings.preset).vr180_size
+        return SpherePacker(form, size, settings.fov, float(info.sample_aspect))
+    return FlatPacker(form)
+
+
+def sink(
+    made: Plan, splitters: Sequence[writer.Splitter | None] = (), streams: Sequence[Passthrough | None] = ()
+) -> Any:
+    """Where packed clips go: one file, or one per eye. For each file, `splitters` say where its encoder starts afresh,
+    `streams` bring the sound and subtitles; none by default."""
+    if made.profile is None:
+        alone = made.form.layout in (Layout.LEFT, Layout.RIGHT, Layout.MONO, Layout.PAIR)
+        trim = made.info.padding if alone else (0, 0)  # a view alone is as large as the source, even at an odd size
+        sinks: list[Any] = [writer.ImageSink(path, trim) for path in made.outputs]
+    else:
+        options, paths = plan.sink_options(made), made.outputs or (made.output,)
+        sinks = [
+            writer.VideoSink(path, replace(options, splitter=splitter), brought)
+            for path, splitter, brought in zip(
+                paths, splitters or [None] * len(paths), streams or [None] * len(paths), strict=True
+            )
+        ]
+    return writer.PairSink(*sinks) if len(sinks) == 2 else sinks[0]

@@ -1,0 +1,1 @@
+"""`convert`: films, images and folders to stereo; resumed, divided, many at once."""

@@ -1,0 +1,193 @@
+"""What of a film is finished: chunks, the shots they end in, and a list of them on disk.
+
+A film is encoded in chunks, each by an encoder of its own, so their packets don't depend on what came before. The
+journal beside the part file lists the finished ones. Depth and stereo carry state within a shot and forget it at a
+cut; so a resumed run begins at the shot that was open, and what was already encoded of it is dropped after packing.
+"""
+
+import json
+import logging
+import os
+from dataclasses import asdict, dataclass
+from fractions import Fraction
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from stereocast import __version__
+from stereocast.errors import UsageError
+from stereocast.settings import ConvertSettings
+from stereocast.types import Shot
+
+log = logging.getLogger(__name__)
+
+VERSION = 2
+SHORTEST_S, LONGEST_S = 4, 20  # a chunk ends at the first cut after the one, at the latest after the other
+_FREE = {
+    "overwrite",
+    "resume",
+    "engine",
+    "workers",
+    "ray_address",
+    "accept_licence",
+}  # settings that don't change the picture
+_ENDS = 1 << 20  # bytes of the source's head and tail that are hashed
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """Frames that one encoder made, and the shot to which the frame after them belongs (None: the film ends)."""
+
+    first: int  # tick
+    last: int
+    frames: int
+    after: Shot | None
+    file: str = ""  # name of the file that holds it, when it isn't the part file
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """What a journal must have been made for to be used: the same picture from the same source."""
+
+    settings: dict[str, Any]
+    source: dict[str, Any]
+    time_base: str
+    program: str = __version__
+
+    @property
+    def key(self) -> str:
+        """One hash of all of it."""
+        return sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()
+
+
+def fingerprint(name: str) -> dict[str, Any]:
+    """Size, time of change and a hash of the head and tail of a local file; the name alone for anything else."""
+    path = Path(name)
+    if not path.is_file():
+        return {"name": name}
+    digest = sha256()
+    with path.open("rb") as file:
+        digest.update(file.read(_ENDS))
+        file.seek(max(0, path.stat().st_size - _ENDS))
+        digest.update(file.read(_ENDS))
+    return {"size": path.stat().st_size, "changed_ns": path.stat().st_mtime_ns, "ends": digest.hexdigest()}
+
+
+def identity(settings: ConvertSettings, name: str, encoder: str, time_base: Fraction) -> Identity:
+    """What these settings make of this source."""
+    values = {k: v for k, v in settings.model_dump(mode="json").items() if k not in _FREE}
+    brought = [path for path in (settings.depth, settings.disparity) if path and Path(path).is_file()]
+    values["encoder"] = encoder
+    return Identity(
+        values, {**fingerprint(name), **{str(path): fingerprint(str(path)) for path in brought}}, str(time_base)
+    )
+
+
+def journal_path(output: Path) -> Path:
+    """The journal of an output file."""
+    return output.with_name(f"{output.stem}.part.json")
+
+
+class Journal:
+    """The list of finished chunks on disk. It is replaced as a whole, so it is never half written."""
+
+    def __init__(self, path: Path, identity: Identity, chunks: tuple[Chunk, ...] = ()) -> None:
+        self.path = path
+        self.identity = identity
+        self.chunks = list(chunks)
+        self.comfort: list[dict[str, Any]] = []  # figures of the shots that have passed (`comfort.ShotFigures`)
+
+    @classmethod
+    def load(cls, path: Path, identity: Identity) -> "Journal | None":
+        """The journal at `path`; None where there is none. Raises UsageError for one that was made for something else."""
+        try:
+            table = json.loads(path.read_text("utf-8"))
+            found = Identity(**table["identity"])
+            chunks = tuple(
+                Chunk(**{**item, "after": Shot(**item["after"]) if item["after"] else None}) for item in table["chunks"]
+            )
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            log.warning("%s can't be read (%s); starting from the beginning", path, error)
+            return None
+        if table.get("version") != VERSION or found.program != identity.program:
+            log.warning("%s was written by another version of stereocast; starting from the beginning", path)
+            return None
+        _compare(found, identity)
+        journal = cls(path, identity, chunks)
+        journal.comfort = list(table.get("comfort", []))
+        return journal
+
+    def add(self, chunk: Chunk) -> None:
+        """Takes a finished chunk in and saves the list."""
+        self.chunks.append(chunk)
+        self.save()
+
+    def save(self) -> None:
+        """Writes the list beside the old one and puts it in its place."""
+        table = {
+            "version": VERSION,
+            "identity": asdict(self.identity),
+            "chunks": [asdict(item) for item in self.chunks],
+            "comfort": self.comfort,
+        }
+        beside = self.path.with_suffix(".json.new")
+        with beside.open("w", encoding="utf-8") as file:
+            json.dump(table, file)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(beside, self.path)
+
+    def remove(self) -> None:
+        """The film is complete."""
+        self.path.unlink(missing_ok=True)
+
+
+def _compare(found: Identity, wanted: Identity) -> None:
+    for name, value in wanted.settings.items():
+        before = found.settings.get(name)
+        if before != value:
+            flag = "--" + name.replace("_", "-")
+            raise UsageError(
+                f"--resume: {flag} was {before} before and is {value} now; use the same options, or leave --resume out"
+            )
+    if found.source != wanted.source or found.time_base != wanted.time_base:
+        raise UsageError("--resume: the source has changed since it was interrupted; leave --resume out to begin again")
+
+
+class Chunker:
+    """Decides where a chunk ends, and enters the finished ones into the journal. The sink asks it for every frame."""
+
+    def __init__(self, time_base: Fraction, journal: Journal | None = None) -> None:
+        self._shortest, self._longest = SHORTEST_S / time_base, LONGEST_S / time_base
+        self._journal = journal
+        self._open: list[int] | None = None  # first tick, last tick, frames
+        self.done: list[Chunk] = []
+
+    def begins(self, pts: int, shot: Shot) -> bool:
+        """Whether a new chunk begins at the frame of that tick and shot; ask once for each frame, in order."""
+        if self._open is None:
+            self._open = [pts, pts, 1]
+            return False
+        long = pts - self._open[0]
+        if long >= self._longest or (long >= self._shortest and shot.pts == pts):
+            self._close(shot)
+            self._open = [pts, pts, 1]
+            return True
+        self._open[1] = pts
+        self._open[2] += 1
+        return False
+
+    def end(self) -> None:
+        """The last frame was encoded."""
+        if self._open is not None:
+            self._close(None)
+            self._open = None
+
+    def _close(self, after: Shot | None) -> None:
+        assert self._open is not None
+        chunk = Chunk(self._open[0], self._open[1], self._open[2], after)
+        self.done.append(chunk)
+        if self._journal is not None and after is not None:
+            self._journal.add(chunk)

@@ -1,0 +1,101 @@
+"""One section of a film: what a worker is told, what it does, what it answers. Runs in any process.
+
+`python -m stereocast.jobs.convert.engines.section` reads a task as a line of JSON from standard input and answers on standard
+output; it ends when its standard input does.
+"""
+
+import json
+import os
+import signal
+import sys
+import threading
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, NoReturn
+
+from stereocast.errors import StereocastError
+from stereocast.jobs.comfort import Comfort, ShotFigures
+from stereocast.jobs.convert import resume, whole
+from stereocast.jobs.convert.chunks import Chunk
+from stereocast.jobs.convert.prepare import prepare
+from stereocast.settings import ConvertSettings
+from stereocast.types import Shot
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """Frames from the beginning of a shot to just before the tick `stop` (None: the end), into a file of their own."""
+
+    source: str
+    settings: dict[str, Any]
+    shot: Shot
+    stop: int | None
+    output: str
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """The chunks that a task made, and what was measured."""
+
+    chunks: tuple[Chunk, ...]
+    damaged: int = 0
+    seconds: dict[str, float] = field(default_factory=dict)
+    comfort: Comfort | None = None
+
+    @property
+    def frames(self) -> int:
+        return sum(chunk.frames for chunk in self.chunks)
+
+    def table(self) -> dict[str, Any]:
+        """Plain values."""
+        return asdict(self)
+
+    @classmethod
+    def of(cls, table: dict[str, Any]) -> "Result":
+        """The result of plain values."""
+        comfort = table["comfort"]
+        return cls(
+            tuple(Chunk(**{**s, "after": Shot(**s["after"]) if s["after"] else None}) for s in table["chunks"]),
+            table["damaged"],
+            table["seconds"],
+            Comfort(comfort["fov_deg"], tuple(ShotFigures(**shot) for shot in comfort["shots"])) if comfort else None,
+        )
+
+
+def work(task: Task) -> Result:
+    """Converts the section. Raises what `whole.convert` raises."""
+    settings = ConvertSettings(**{**task.settings, "overwrite": True, "resume": False, "audio": "none", "subs": "none"})
+    made, source = prepare(task.source, Path(task.output), settings)
+    run = resume.section(made, source, task.shot, task.stop)
+    done = whole.convert(made, source, run=run)
+    chunker = run.chunkers[0]
+    assert chunker is not None
+    name = str(Path(task.output).relative_to(Path(task.output).parents[1]))
+    chunks = tuple(Chunk(s.first, s.last, s.frames, s.after, name) for s in chunker.done)
+    return Result(chunks, done.damaged, done.seconds, done.comfort)
+
+
+def _end_with_input() -> None:
+    while os.read(0, 4096):
+        pass
+    os._exit(1)
+
+
+def main() -> NoReturn:
+    """A worker process: one task, one answer."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the one who began us
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)  # what encoders print must not get between
+    table = json.loads(sys.stdin.readline())
+    threading.Thread(target=_end_with_input, daemon=True).start()
+    try:
+        answer: dict[str, Any] = {"result": work(Task(**{**table, "shot": Shot(**table["shot"])})).table()}
+    except StereocastError as error:
+        answer = {"error": str(error), "kind": type(error).__name__}
+    answers.write(json.dumps(answer))
+    answers.close()
+    os._exit(0)  # at once: a thread still waits on standard input
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,270 @@
+"""Begins a run: from the start of the film, or where an interrupted one stopped.
+
+Depth and stereo carry state within a shot and forget it at a cut. A resumed run therefore reads from the shot that was
+open, drops what was encoded of it after packing, and takes the finished chunks' packets from the old part file, so
+the result has the frames of an uninterrupted one.
+"""
+
+import itertools
+import logging
+import os
+import shutil
+from collections import deque
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import asdict, replace
+from fractions import Fraction
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from stereocast.errors import SourceError
+from stereocast.jobs.comfort import ShotFigures
+from stereocast.jobs.convert.chunks import Chunk, Chunker, Identity, Journal, identity, journal_path
+from stereocast.jobs.plan import Plan
+from stereocast.media import reader, splice
+from stereocast.media.passthrough import Passthrough
+from stereocast.media.writer import PairSink, VideoSink, part_path
+from stereocast.shots import cuts
+from stereocast.types import Frame, PackedClip, Shot
+
+log = logging.getLogger(__name__)
+
+
+def kept_path(output: Path) -> Path:
+    """Where the part file of an interrupted run waits until its packets are in the new one."""
+    return output.with_name(f"{output.stem}.kept.part{output.suffix}")
+
+
+def sections_folder(output: Path) -> Path:
+    """Where the sections of an output that is made in parts wait to be joined."""
+    return output.with_name(f"{output.stem}.sections.part")
+
+
+def begin(made: Plan, source: Any) -> "Run":
+    """The run of a plan on an open source; the run closes it. Raises UsageError, SourceError, SinkError."""
+    reason = why_not(made)
+    if reason:
+        if made.settings.resume:
+            log.warning("%s: %s, so it starts from the beginning", made.output, reason)
+        return Run(made, source)
+    assert made.profile is not None
+    wanted = identity(made.settings, made.source, made.profile.name, made.info.time_base)
+    path = journal_path(made.outputs[0])
+    if not made.settings.resume:
+        _forget(made, path)
+        return Run(made, source, Journal(path, wanted))
+    journal = Journal.load(path, wanted)
+    chunks = [] if journal is None else _usable(made, journal)
+    if not chunks:
+        there = journal is not None or any(part_path(output).exists() for output in made.outputs)
+        log.log(
+            logging.WARNING if there else logging.INFO,
+            "%s: nothing finished to go on from; starting from the beginning",
+            made.output,
+        )
+        return Run(made, source, Journal(path, wanted))
+    return _resumed(made, source, wanted, chunks, journal.comfort if journal else [])
+
+
+def why_not(made: Plan) -> str:
+    """Why a plan can't be carried out in parts; '' where it can."""
+    if made.profile is None or not made.outputs:
+        return "a still or standard output can't be resumed"
+    if made.container not in ("mp4", "mkv"):
+        return f"{made.container} can't be resumed"
+    return "" if made.profile.via == "pyav" else f"encoder {made.profile.name} can't be resumed"
+
+
+def _forget(made: Plan, path: Path) -> None:
+    if path.exists():
+        log.warning("%s: the part of an interrupted run is replaced (--resume would go on with it)", made.outputs[0])
+        path.unlink()
+    for output in made.outputs:
+        kept_path(output).unlink(missing_ok=True)
+
+
+def _usable(made: Plan, journal: Journal) -> list[Chunk]:
+    """The finished chunks that are whole in every output's old file, which is put aside under its kept name."""
+    count = len(journal.chunks)
+    for output in made.outputs:
+        whole = {
+            path: splice.complete(path, journal.chunks, made.info.time_base)
+            for path in (kept_path(output), part_path(output))
+            if path.is_file()
+        }
+        best = max(whole, key=lambda path: whole[path], default=None)
+        count = min(count, whole[best] if best is not None else 0)
+        if best == part_path(output):
+            os.replace(best, kept_path(output))
+    return journal.chunks[:count]
+
+
+def _resumed(made: Plan, source: Any, wanted: Identity, chunks: list[Chunk], comfort: list[dict[str, Any]]) -> "Run":
+    shot = chunks[-1].after
+    settings = made.settings
+    if settings.depth_out is not None or settings.disparity is not None or Path(settings.depth).exists():
+        shot = None  # files with one map per frame are read and written from the first frame on
+    journal = Journal(journal_path(made.outputs[0]), wanted, tuple(chunks))
+    if shot is None:
+        return Run(made, source, journal, chunks)
+    opened, frames = _at(source, shot)
+    start = float(shot.pts * made.info.time_base)
+    journal.comfort = [figures for figures in comfort if figures["start_s"] < start]  # the open shot is measured again
+    return Run(made, opened, journal, chunks, shot, frames)
+
+
+def _at(source: Any, shot: Shot) -> tuple[Any, Iterator[Frame]]:
+    """The source opened again at the beginning of a shot, and its frames from there. Raises SourceError."""
+    name, options = source.name, source.options
+    source.close()
+    for seek in (True, False):
+        opened = reader.VideoSource(name, replace(options, first=shot.pts, seek=seek))
+        frames = iter(opened)
+        head = next(frames, None)
+        if head is not None and head.pts == shot.pts and cuts.checksum(head.image) == shot.check:
+            return opened, itertools.chain([head], frames)
+        opened.close()
+        log.info("%s: seeking to tick %d isn't exact; decoding from the start", name, shot.pts)
+    raise SourceError(f"{name}: the frame at which to go on isn't there any more; convert again without --resume")
+
+
+def section(made: Plan, source: Any, shot: Shot, stop: int | None) -> "Run":
+    """A run of whole shots alone, picture only: from `shot` to just before the tick `stop`. Raises SourceError."""
+    opened, frames = _at(source, shot)
+    if stop is not None:
+        frames = itertools.takewhile(lambda frame: frame.pts < stop, frames)
+    run = Run(made, opened, shot=shot, frames=frames)
+    run.chunkers = [Chunker(made.info.time_base)]
+    run.picture_only = True
+    return run
+
+
+def joined(made: Plan, source: Any, journal: Journal) -> "Run":
+    """A run that has nothing left to do but to put the finished chunks and the other streams together."""
+    return Run(made, source, journal, journal.chunks, frames=iter(()))
+
+
+class Run:
+    """One conversion's ends: what is read, what is kept of an earlier run, what is entered in the journal."""
+
+    def __init__(
+        self, made: Plan, source: Any, journal: Journal | None = None, kept: Sequence[Chunk] = (),
+        shot: Shot | None = None, frames: Iterator[Frame] | None = None,
+    ) -> None:  # fmt: skip
+        self.source = source
+        self.number = shot.number if shot else 0
+        self.picture_only = False
+        self._made, self._journal, self._kept, self._frames = made, journal, kept, frames
+        self._beside = splice.Beside(source.name) if kept else None
+        self._queues: list[deque[Any]] = []
+        count = max(1, len(made.outputs))
+        self.chunkers: list[Chunker | None] = [None] * count
+        if journal is not None:  # the second eye's file is cut at the same frames; one journal serves both
+            self.chunkers = [Chunker(made.info.time_base, journal if k == 0 else None) for k in range(count)]
+
+    @property
+    def comfort(self) -> list[ShotFigures]:
+        """Figures of the shots that an earlier run finished."""
+        return [ShotFigures(**figures) for figures in self._journal.comfort] if self._journal is not None else []
+
+    def measured(self, figures: ShotFigures) -> None:
+        """Keeps a shot's figures; they reach the disk with the next chunk."""
+        if self._journal is not None:
+            self._journal.comfort.append(asdict(figures))
+
+    def __enter__(self) -> "Run":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.source.close()
+        if self._beside is not None:
+            self._beside.close()
+
+    def streams(self) -> list[Passthrough | None]:
+        """The source's sound and subtitles, once for each output."""
+        alone = self.picture_only or self._made.still
+        return [None if alone else self._other_streams() for _ in self.chunkers]
+
+    def _other_streams(self) -> Passthrough:
+        container, packets = (
+            (self.source.container, self.source.share_packets())
+            if self._beside is None
+            else (self._beside.container, self._beside.share())
+        )
+        settings = self._made.settings
+        return Passthrough(
+            container,
+            packets,
+            audio=settings.audio,
+            subs=settings.subs,
+            shift=self.source.start_pts * self.source.time_base,
+            stop=self.source.stop_s,
+        )
+
+    def copy_into(self, target: Any) -> int:
+        """Copies the finished chunks into the new part file; returns their frames."""
+        if not self._kept:
+            return 0
+        beside = self._beside
+        assert beside is not None
+        sinks: tuple[VideoSink, ...] = (target.left, target.right) if isinstance(target, PairSink) else (target,)
+        time_base, shift = self._made.info.time_base, self.source.start_pts * self.source.time_base
+
+        def fetch(seconds: Fraction) -> None:
+            beside.until(seconds + shift)
+
+        for output, sink in zip(self._made.outputs, sinks, strict=True):
+            for file, chunks in itertools.groupby(self._kept, lambda chunk: chunk.file):
+                path = output.parent / file if file else kept_path(output)
+                sink.copy(splice.packets(path, tuple(chunks), time_base), fetch)
+        frames = sum(chunk.frames for chunk in self._kept)
+        log.info("%s: %d frames in %d chunks are kept", self._made.output, frames, len(self._kept))
+        return frames
+
+    def frames(self) -> Iterator[Frame]:
+        """The frames to work on, sound queued along with them."""
+        frames = iter(self.source) if self._frames is None else self._frames
+        if self._beside is None:
+            return frames
+        return self._along(frames, self._beside)
+
+    def _along(self, frames: Iterator[Frame], beside: splice.Beside) -> Iterator[Frame]:
+        try:
+            for frame in frames:
+                beside.until((frame.pts + self.source.start_pts) * self.source.time_base)
+                yield frame
+            beside.until(self.source.stop_s)
+        finally:
+            close = getattr(frames, "close", None)
+            if close is not None:
+                close()
+
+    def rest(self, clips: Iterator[PackedClip]) -> Iterator[PackedClip]:
+        """A stage: drops the frames that are encoded already."""
+        if not self._kept:
+            return clips
+        return _after(clips, self._kept[-1].last)
+
+    def finish(self) -> None:
+        """The output is complete: nothing of this run or an earlier one is needed any more."""
+        if self._journal is None:
+            return
+        for output in self._made.outputs:
+            kept_path(output).unlink(missing_ok=True)
+            part_path(output).unlink(missing_ok=True)
+            shutil.rmtree(sections_folder(output), ignore_errors=True)
+        with suppress(OSError):
+            self._journal.remove()
+
+
+def _after(clips: Iterator[PackedClip], last: int) -> Iterator[PackedClip]:
+    for clip in clips:
+        new = clip.pts > last
+        if new.all():
+            yield clip
+        elif new.any():
+            second = None if clip.second is None else clip.second[new]
+            yield replace(clip, frames=clip.frames[new], pts=clip.pts[new], second=second)

@@ -1,0 +1,143 @@
+"""A film cut into sections, made by an engine, and joined without encoding again."""
+
+import logging
+import shutil
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+from stereocast import registry
+from stereocast.errors import SourceError
+from stereocast.jobs import comfort
+from stereocast.jobs.convert import resume, whole
+from stereocast.jobs.convert.chunks import Chunk, Chunker, Journal, identity, journal_path
+from stereocast.jobs.convert.engines.section import Result, Task
+from stereocast.jobs.convert.prepare import prepare
+from stereocast.jobs.convert.whole import Converted
+from stereocast.jobs.plan import Plan
+from stereocast.media import splice
+from stereocast.pipeline.progress import OnProgress, Progress
+from stereocast.shots import cuts
+from stereocast.types import Layout, Shot
+
+log = logging.getLogger(__name__)
+
+SECTION_S = 12  # a section is at least so long: a worker takes a second or two to begin
+
+
+def convert_in_sections(made: Plan, source: Any, progress: OnProgress) -> Converted:
+    """Runs a plan on the engine of its settings. Raises what `whole.convert` raises."""
+    reason = _why_not(made)
+    if reason:
+        log.warning("%s: %s, so it is made in one piece", made.output, reason)
+        return whole.convert(made, source, progress)
+    assert made.profile is not None
+    make_engine = registry.load(registry.ENGINES, "engine", made.settings.engine)  # before anything is written
+    output = made.outputs[0]
+    folder = resume.sections_folder(output)
+    wanted = identity(made.settings, made.source, made.profile.name, made.info.time_base)
+    known = Journal.load(journal_path(output), wanted) if made.settings.resume else None
+    if known is None and folder.exists():
+        shutil.rmtree(folder)
+    folder.mkdir(exist_ok=True)
+    journal = Journal(journal_path(output), wanted)
+    finished = _finished(output, known, made)
+    results: list[Result] = []
+    frames = 0
+    with ExitStack() as stack:
+        stack.callback(source.close)
+        engine = make_engine(made.settings)
+        stack.callback(engine.close)
+        for result in _made(engine, _tasks(made, source, folder), finished):
+            results.append(result)
+            for chunk in result.chunks:
+                journal.chunks.append(chunk)
+            journal.save()
+            frames += result.frames
+            progress(Progress("frames", frames, made.info.frames))
+    if not results:
+        raise SourceError(f"{made.source}: no frame could be decoded in the part that was asked for")
+    return _joined(made, journal, results)
+
+
+def _why_not(made: Plan) -> str:
+    if made.source == "-":
+        return "standard input can be read once only"
+    if made.form.layout is Layout.PAIR:
+        return "a pair has two files"
+    settings = made.settings
+    if settings.depth_out is not None or settings.disparity is not None or Path(settings.depth).exists():
+        return "a file with one map per frame is read or written in order"
+    if settings.fps is not None:
+        return "a new frame rate counts from the first frame"
+    return resume.why_not(made)
+
+
+def _tasks(made: Plan, source: Any, folder: Path) -> Iterator[Task]:
+    """The sections as the shots are found; reading stays as far ahead as the engine takes tasks."""
+    base, settings = made.info.time_base, made.settings.model_dump(mode="json")
+    suffix = made.outputs[0].suffix
+    chunker = Chunker(base)
+    shot = Shot()
+    head: Shot | None = None  # of the section
+    count = 0
+
+    def task(shot: Shot, stop: int | None) -> Task:
+        return Task(made.source, settings, shot, stop, str(folder / f"{count:05d}.part{suffix}"))
+
+    for frame, begun in cuts.mark_shots(iter(source)):
+        shot = begun or shot
+        head = head or shot
+        if chunker.begins(frame.pts, shot) and begun is not None and (frame.pts - head.pts) * base >= SECTION_S:
+            yield task(head, frame.pts)
+            head, count = shot, count + 1
+    if head is not None:
+        yield task(head, None)
+
+
+def _finished(output: Path, known: Journal | None, made: Plan) -> dict[int, tuple[Chunk, ...]]:
+    """Sections of an interrupted run that are whole, by their first tick."""
+    groups: dict[str, list[Chunk]] = {}
+    for chunk in known.chunks if known else []:
+        if chunk.file:
+            groups.setdefault(chunk.file, []).append(chunk)
+    return {
+        group[0].first: tuple(group)
+        for file, group in groups.items()
+        if splice.complete(output.parent / file, group, made.info.time_base) == len(group)
+    }
+
+
+def _made(engine: Any, tasks: Iterator[Task], finished: dict[int, tuple[Chunk, ...]]) -> Iterator[Result]:
+    """Results in order; those that are finished aren't made again."""
+    order: list[tuple[Chunk, ...] | None] = []
+
+    def wanted() -> Iterator[Task]:
+        for task in tasks:
+            there = finished.get(task.shot.pts)
+            order.append(there)
+            if there is None:
+                yield task
+
+    results = engine.map(wanted())
+    at = 0
+    for result in results:
+        while order[at] is not None:
+            yield Result(order[at] or ())
+            at += 1
+        yield result
+        at += 1
+    for there in order[at:]:
+        yield Result(there or ())
+
+
+def _joined(made: Plan, journal: Journal, results: list[Result]) -> Converted:
+    _, source = prepare(made.source, made.outputs[0], made.settings.model_copy(update={"overwrite": True}))
+    done = whole.convert(made, source, run=resume.joined(made, source, journal))
+    seconds: dict[str, float] = dict(done.seconds)
+    for result in results:
+        for name, value in result.seconds.items():
+            seconds[name] = seconds.get(name, 0.0) + value
+    damaged = max((result.damaged for result in results), default=0)
+    return Converted(made, done.frames, damaged, seconds, comfort.joined([result.comfort for result in results]))

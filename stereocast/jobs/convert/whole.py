@@ -1,0 +1,65 @@
+"""A film in one pipeline: what is connected to what, in which order. `sections` is the other way.
+
+Whatever ends it early, every stage is closed and the part file stays readable.
+"""
+
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import Any
+
+from stereocast.errors import SourceError
+from stereocast.jobs import assembly
+from stereocast.jobs.comfort import Comfort, Meter
+from stereocast.jobs.convert import resume
+from stereocast.jobs.plan import CLIP_FRAMES, Plan
+from stereocast.pipeline.chain import Clock, chain, prefetch
+from stereocast.pipeline.progress import OnProgress, Progress, silent
+from stereocast.shots.clips import Clipper
+
+
+@dataclass(frozen=True, slots=True)
+class Converted:
+    """What came out."""
+
+    plan: Plan
+    frames: int
+    damaged: int  # packets of the source that couldn't be decoded
+    seconds: dict[str, float]  # per stage
+    comfort: Comfort | None = None
+
+
+def convert(made: Plan, source: Any, progress: OnProgress = silent, *, run: resume.Run | None = None) -> Converted:
+    """Runs a plan of `prepare`; one with `resume` goes on where it stopped. Raises StereocastError."""
+    clock = Clock()
+    with ExitStack() as stack:
+        run = stack.enter_context(run or resume.begin(made, source))
+        sink = assembly.sink(made, run.chunkers, run.streams())
+        stack.callback(sink.close)
+
+        def tell() -> None:
+            progress(Progress("frames", sink.frames, made.info.frames, clock.seconds))
+
+        run.copy_into(sink)
+        tell()
+        meter = Meter(made.preset.screen_fov_deg, made.info.time_base, run.comfort, run.measured)
+        stages = (
+            Clipper(CLIP_FRAMES, number=run.number),
+            prefetch,
+            clock.stage("depth", assembly.estimator(made.settings, made.info)),
+            assembly.depth_recorder(made, stack),
+            clock.stage("synthesis", assembly.synthesizer(made.settings, made.info)),
+            meter,
+            prefetch,
+            clock.stage("packing", assembly.packer(made.settings, made.info)),
+            run.rest,
+        )
+        with chain(clock.source("reading", run.frames()), *stages) as clips:
+            write = clock.timed("encoding", sink.write)
+            for clip in clips:
+                write(clip)
+                tell()
+        if not sink.frames:
+            raise SourceError(f"{made.source}: no frame could be decoded in the part that was asked for")
+        clock.timed("encoding", sink.finish)()
+        run.finish()
+    return Converted(made, sink.frames, run.source.damaged, clock.seconds, meter.result())

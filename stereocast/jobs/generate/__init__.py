@@ -1,0 +1,1 @@
+"""`gen`: one picture to a stereo clip."""

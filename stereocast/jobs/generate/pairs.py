@@ -1,0 +1,193 @@
+"""What takes the place of reading, depth and synthesis in `stereocast gen`: pairs of pictures from one picture.
+
+Without weights of a generative model the clip is a camera move through the picture, and that is said.
+"""
+
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+
+from stereocast import catalog, registry
+from stereocast.errors import UsageError
+from stereocast.jobs import assembly, plan
+from stereocast.jobs.plan import Plan
+from stereocast.media import reader
+from stereocast.pictures import planes
+from stereocast.pictures.devices import choose_device
+from stereocast.pipeline.progress import OnProgress
+from stereocast.settings import GenSettings
+from stereocast.stereo import edges
+from stereocast.types import Array, Clip, Colour, Layout, PixelFormat, StereoClip, StreamInfo
+
+log = logging.getLogger(__name__)
+
+HOW_TO = "for generated motion: pip install 'stereocast[diffusion]' and stereocast models download dynamicrafter-1024"
+CAMERA_RATE, MODEL_RATE = 30, 8  # frames a second
+CLIP_FRAMES = 4
+BT709 = Colour(1, 1, 1, False)
+
+
+@dataclass(frozen=True, slots=True)
+class Generated:
+    """What came out."""
+
+    plan: Plan
+    frames: int
+    model: str  # "camera move", or the generative model's name
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Film:
+    """Pairs of pictures, RGB in 0..1, and what is known of them."""
+
+    model: str
+    height: int
+    width: int
+    frames: int
+    rate: Fraction
+    pairs: Iterator[tuple[Array, Array]]
+    notes: tuple[str, ...] = ()
+
+
+def weights_for(settings: GenSettings) -> tuple[str, Path] | None:
+    """The generative model to use and where its weights are; None for the camera move.
+
+    Raises UsageError, WeightsError, LicenceNotAccepted.
+    """
+    if settings.model == "camera":
+        return None
+    from stereocast.models import weights
+
+    store = weights.WeightStore(weights.parse_paths(settings.weights, "dynamicrafter"), settings.accept_licence)
+    if settings.model != "auto":
+        name = f"dynamicrafter-{settings.model}"
+        registry.find(registry.GENERATORS, "generator", "dynamicrafter")
+        return name, store.path(name)
+    wanted = (
+        ["dynamicrafter-512-interp"]
+        if settings.loop or settings.end_image
+        else ["dynamicrafter-1024", "dynamicrafter-512", "dynamicrafter-256"]
+    )
+    here = next((name for name in wanted if store.has(name)), None)
+    if here is None:
+        return None
+    registry.find(registry.GENERATORS, "generator", "dynamicrafter")
+    return here, store.path(here)
+
+
+def prepare(name: str, output: Path | str | None, settings: GenSettings, progress: OnProgress) -> tuple[Plan, Film]:
+    """The plan, and the film: drawn already by a model, or drawn as it is read. Raises UsageError, SourceError,
+    SinkError, WeightsError, OutOfMemory, ExtraMissing."""
+    form, preset = plan.stereo_format(settings), catalog.preset(settings.preset)
+    container = plan.container_of(settings, output)
+    suffix = plan.default_suffix(container, name, still=False)
+    target: Path | str = (
+        "-" if output == "-" else plan.output_path(name, None if output is None else Path(output), form, suffix)
+    )
+    picture = picture_of(name)
+    plan.check_output(
+        () if isinstance(target, str) else (target,), name, overwrite=settings.overwrite or container == "hls"
+    )
+    film = _film(picture, settings, progress)
+    rate, duration = film.rate, film.frames / film.rate
+    info = StreamInfo(film.width, film.height, 1 / rate, rate, colour=BT709, frames=film.frames, duration=duration)
+    profile = plan.choose_encoder(settings, preset, info)
+    info = replace(info, pixel_format=profile.pixel_format)
+    shape = assembly.packer(settings, info).shape(info.height, info.width)
+    packed = plan.packed_info(info, form, shape, profile.pixel_format)
+    made = Plan(name, target, settings, preset, form, info, packed, container, profile, film.notes)
+    plan.check_limits(made)
+    return made, film
+
+
+def picture_of(name: str) -> Array:
+    """A picture file as RGB in 0..1, float32 [H, W, 3]. Raises SourceError."""
+    image = reader.read_image(name)
+    return image.astype(np.float32) / (255 if image.dtype == np.uint8 else 65535)
+
+
+def _film(picture: Array, settings: GenSettings, progress: OnProgress) -> Film:
+    chosen = weights_for(settings)
+    if chosen is None:
+        if settings.end_image is not None:
+            raise UsageError(f"--end-image needs a generative model; {HOW_TO}-interp")
+        return _camera(picture, settings)
+    return _diffused(picture, settings, chosen[1], progress)
+
+
+def _camera(picture: Array, settings: GenSettings) -> Film:
+    height, width = (max(2, round(side * settings.scale / 2) * 2) for side in picture.shape[:2])
+    picture = planes.resize(picture, height, width)
+    depth = _sharp(_depth_of(picture[None], settings)[0], height, width)
+    move = registry.load(registry.GENERATORS, "generator", "camera")(picture, depth, settings)
+    rate = Fraction(settings.fps or CAMERA_RATE).limit_denominator(1001)
+    count = max(2, round(settings.seconds * rate))
+    note = f"a camera move ({move.name}) through the picture, nothing in it moves by itself; {HOW_TO}"
+    return Film("camera move", height, width, count, rate, move.pairs(count), (note,))
+
+
+def _depth_of(pictures: Array, settings: GenSettings) -> Array:
+    """Depth float32 [T, h, w], 1 = near, of RGB in 0..1 [T, H, W, 3], by the chosen estimator."""
+    frames = np.rint(pictures * 255).astype(np.uint8)
+    clip = Clip(frames, np.arange(len(frames), dtype=np.int64), PixelFormat.RGB24)
+    info = StreamInfo(clip.width, clip.height, Fraction(1, MODEL_RATE), Fraction(MODEL_RATE), PixelFormat.RGB24)
+    named = tuple(text for text in settings.weights if "=" in text)  # a bare path is the generative model's
+    estimate = assembly.estimator(settings.model_copy(update={"weights": named}), info)
+    found = [np.asarray(depth.values) for _, depth in estimate(iter([clip]))]
+    return np.concatenate(found).astype(np.float32)
+
+
+def _sharp(depth: Array, height: int, width: int) -> Array:
+    """Depth at the picture's size with its soft steps snapped: those of a tenth of all depth, lest slopes be cut."""
+    gain = edges.STEP / 0.1
+    return edges.enlarge(depth * np.float32(gain), height, width) / np.float32(gain)
+
+
+def _diffused(picture: Array, settings: GenSettings, path: Path, progress: OnProgress) -> Film:
+    make = registry.load(registry.GENERATORS, "generator", "dynamicrafter")
+    source = make(path, settings, choose_device(settings.device).name)
+    end = picture_of(str(settings.end_image)) if settings.end_image else None
+    conditions = source.conditions(picture, end)
+
+    if settings.format is Layout.MONO:
+        film = source.trajectory(conditions, progress)
+        views = (source.decoded(film.levels[-1]),) * 2
+    else:
+        second = registry.load(registry.GENERATORS, "generator", "stereo")(
+            source.model, conditions, source.steps, settings
+        )
+        film = source.trajectory(conditions, progress, second.left, "first view")
+        first = source.decoded(film.levels[-1])
+        depth = _depth_of(first, settings)
+        latents = second.views(film.levels, film.noise, first, depth, progress)
+        views = tuple(first if view is None else source.decoded(view) for view in latents)
+        views = second.converged(*views, depth)
+    left, right = (source.trimmed(view, stereo=settings.format is not Layout.MONO) for view in views)
+    rate = Fraction(settings.fps or MODEL_RATE).limit_denominator(1001)
+    height, width = left.shape[1:3]
+    pairs = iter(zip(left, right, strict=True))
+    return Film(f"DynamiCrafter {source.config.name}", height, width, len(left), rate, pairs)
+
+
+def clips(film: Film, pixel_format: PixelFormat) -> Iterator[StereoClip]:
+    """The film as the packer takes it."""
+    views: list[tuple[Array, Array]] = []
+    start = 0
+    for pair in film.pairs:
+        views.append((planes.from_rgb(pair[0], pixel_format, BT709), planes.from_rgb(pair[1], pixel_format, BT709)))
+        if len(views) == CLIP_FRAMES:
+            yield _clip(views, start, pixel_format, last=start + len(views) == film.frames)
+            start, views = start + len(views), []
+    if views:
+        yield _clip(views, start, pixel_format, last=True)
+
+
+def _clip(views: list[tuple[Array, Array]], start: int, pixel_format: PixelFormat, *, last: bool) -> StereoClip:
+    left, right = (np.stack(eye) for eye in zip(*views, strict=True))
+    pts = np.arange(start, start + len(views), dtype=np.int64)
+    return StereoClip(left, right, pts, pixel_format, BT709, first=start == 0, last=last)

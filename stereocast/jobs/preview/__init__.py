@@ -1,0 +1,1 @@
+"""`preview`: moments of a film on one sheet."""

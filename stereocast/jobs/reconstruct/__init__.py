@@ -1,0 +1,1 @@
+"""`4d`: an object's pictures to a dynamic scene and its films."""

@@ -1,1 +1,0 @@
-"""Frames to clips: cuts and windows, in one pass. It knows nothing of files, depth or stereo."""

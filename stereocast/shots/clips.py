@@ -1,0 +1,54 @@
+"""Frames to clips of bounded length that never cross a cut; each clip carries the shot it is of."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from stereocast.shots import cuts
+from stereocast.types import Clip, Frame, Shot
+
+
+class Clipper:
+    """Clips of at most `length` frames, each beginning with the last `overlap` frames of the one before in the same
+    shot. A clip that only repeats is never made. Memory is one clip and the look-ahead."""
+
+    def __init__(
+        self, length: int = 8, overlap: int = 0, options: cuts.CutOptions | None = None, number: int = 0
+    ) -> None:
+        if not 0 <= overlap < length:
+            raise ValueError(f"overlap {overlap} must be smaller than the length {length}")
+        self.length, self.overlap = length, overlap
+        self.options = options
+        self.number = number  # of the first shot
+        self.held = length + cuts.LOOK_AHEAD
+
+    def __call__(self, frames: Iterator[Frame]) -> Iterator[Clip]:
+        kept: list[Frame] = []
+        repeated = 0
+        shot = Shot()
+        first = True
+        for frame, begun in cuts.mark_shots(frames, self.options, self.number):
+            if begun is not None:
+                if kept:
+                    yield self._clip(kept, repeated, shot, first, last=True)
+                kept, repeated, first, shot = [], 0, True, begun
+            elif len(kept) == self.length:
+                yield self._clip(kept, repeated, shot, first, last=False)
+                kept = kept[self.length - self.overlap :] if self.overlap else []
+                repeated, first = len(kept), False
+            kept.append(frame)
+        if kept:
+            yield self._clip(kept, repeated, shot, first, last=True)
+
+    @staticmethod
+    def _clip(frames: list[Frame], overlap: int, shot: Shot, first: bool, last: bool) -> Clip:
+        return Clip(
+            np.stack([frame.image for frame in frames]),
+            np.array([frame.pts for frame in frames], np.int64),
+            frames[0].pixel_format,
+            frames[0].colour,
+            shot,
+            overlap,
+            first,
+            last,
+        )

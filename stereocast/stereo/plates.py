@@ -1,0 +1,74 @@
+"""What one eye showed in the frame before, and what it will see in a few frames: the background plates of a shot.
+
+Fills once shown are carried along the motion; what comes to light later is taken from there. Bounded: one former view
+per eye, AHEAD frames of the film, one small flow field each. Forgotten at a cut.
+"""
+
+from dataclasses import dataclass, field
+
+import cv2
+import numpy as np
+
+from stereocast.pictures.planes import planes
+from stereocast.settings import StereoSettings
+from stereocast.types import Array, PixelFormat
+
+FLOW_WIDTH = 480
+AHEAD = 4  # frames: how far ahead is looked for background that the foreground still hides
+
+
+def look_ahead(settings: StereoSettings) -> int:
+    """How many frames the warp holds back: for `best`, and for auto strength, which one clip alone would judge badly."""
+    return AHEAD if settings.fill == "best" or settings.strength_percent == "auto" else 0
+
+
+def small_luma(image: Array, pixel_format: PixelFormat) -> Array:
+    """Brightness of one picture as uint8, about FLOW_WIDTH wide."""
+    luma = planes(image)[0] if pixel_format.planar else image[..., 1]
+    height, width = luma.shape
+    shape = (min(width, FLOW_WIDTH), max(16, round(height * min(width, FLOW_WIDTH) / width)))
+    small = cv2.resize(np.ascontiguousarray(luma), shape, interpolation=cv2.INTER_AREA)
+    return small if pixel_format.bits == 8 else (small >> (pixel_format.bits - 8)).astype(np.uint8)
+
+
+def motion(now: Array, before: Array, width: int) -> Array:
+    """Optical flow from `now` to `before` (both from `small_luma`), float32 [2, h, w], in pixels of `width` columns."""
+    dis = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
+    flow = dis.calc(now, before, None)
+    return np.ascontiguousarray(flow.transpose(2, 0, 1)) * np.float32(width / now.shape[1])
+
+
+@dataclass(slots=True)
+class Layer:
+    """A finished layer of a view and what is known of it, as the warp wrote it (reversed for a left view)."""
+
+    planes: Array  # [P, H, W]
+    shifts: Array  # int16 [H, W]
+    holes: Array  # uint8 [H, >= W]
+
+
+@dataclass(slots=True)
+class Other:
+    """A layer of the same eye in another frame. `flow` float32 [2, h, w]: the source's motion to it; `filled`: its
+    holes hold the fill that was shown."""
+
+    layer: Layer
+    flow: Array
+    filled: bool
+
+
+@dataclass(slots=True)
+class Plates:
+    """The former frame's view of one eye; `flow` leads from the present frame to it (None: there is none)."""
+
+    layers: dict[int, Layer] = field(default_factory=dict)
+    flow: Array | None = None
+
+    def former(self, number: int) -> list[Other]:
+        """Layer `number` of the former view, if the present frame continues it: one item or none."""
+        layer = self.layers.get(number)
+        return [] if layer is None or self.flow is None else [Other(layer, self.flow, filled=True)]
+
+    def keep(self, number: int, view: Array, shifts: Array, holes: Array) -> None:
+        """Remembers a finished layer."""
+        self.layers[number] = Layer(np.ascontiguousarray(view), shifts.copy(), holes.copy())

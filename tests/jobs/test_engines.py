@@ -1,0 +1,236 @@
+"""A film made in sections is the film made in one piece; a worker that dies costs its section only."""
+
+import json
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from stereocast import registry
+from stereocast.errors import SourceError, StereocastError
+from stereocast.jobs.convert import job, sections
+from stereocast.jobs.convert.engines import local, section
+from stereocast.jobs.convert.engines.ordered import in_order
+from stereocast.jobs.convert.resume import sections_folder
+from stereocast.pipeline.progress import Progress
+from stereocast.settings import ConvertSettings
+from stereocast.types import Shot
+from tests.faults.test_kill import packets
+from tests.films import make_film
+
+CUTS = (100, 210, 330, 440)
+# Films are 64 wide, 128 side by side: with SIMD, x264's mb-tree isn't exact at widths that aren't multiples of 128.
+
+
+@pytest.fixture(autouse=True)
+def short_sections(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sections, "SECTION_S", 4)
+
+
+@pytest.fixture
+def threads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Workers as threads, with cheap stages; the tasks that were begun, as JSON."""
+    monkeypatch.setattr(registry, "DEPTH", {**registry.DEPTH, "embedded": registry.Backend("tests.fakes:RampDepth")})
+    monkeypatch.setattr(registry, "SYNTH", {"warp": registry.Backend("tests.fakes:ShiftSynthesizer")})
+    begun: list[str] = []
+
+    def process(self: local.LocalEngine, text: str) -> tuple[int, str]:
+        begun.append(text)
+        table = json.loads(text)
+        try:
+            return 0, json.dumps(
+                {"result": section.work(section.Task(**{**table, "shot": Shot(**table["shot"])})).table()}
+            )
+        except StereocastError as error:
+            return 0, json.dumps({"error": str(error), "kind": type(error).__name__})
+
+    monkeypatch.setattr(local.LocalEngine, "_process", process)
+    return begun
+
+
+@pytest.fixture(scope="module")
+def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("source") / "film.mp4"
+    return make_film(path, frames=500, size=(48, 64), audio=["aac"], subtitles=["mov_text"], cuts=CUTS)
+
+
+@pytest.fixture
+def whole(film: Path, tmp_path: Path) -> dict[str, Any]:
+    (tmp_path / "whole").mkdir()
+    convert(film, tmp_path / "whole/whole.mp4")
+    return packets(tmp_path / "whole/whole.mp4")
+
+
+def convert(source: Path, output: Path, **flags: Any) -> job.Converted:
+    made, opened = job.prepare(str(source), output, ConvertSettings(encoder="x264", overwrite=True, **flags))
+    return job.convert(made, opened)
+
+
+def same(output: Path, whole: dict[str, Any], frames: int = 500) -> None:
+    found = packets(output)
+    assert len(found["video"]) == frames
+    assert [kind for kind in whole if found[kind] != whole[kind]] == []
+    assert [path.name for path in output.parent.glob(f"{output.stem}.*")] == [output.name]
+
+
+def test_in_sections(film: Path, threads: list[str], whole: dict[str, Any], tmp_path: Path) -> None:
+    done = convert(film, tmp_path / "out.mp4", workers=2)
+    assert done.frames == 500
+    assert len(threads) == 5
+    same(tmp_path / "out.mp4", whole)
+
+
+def test_a_worker_that_dies_costs_its_section(
+    film: Path, threads: list[str], whole: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    original, died = local.LocalEngine._process, []
+
+    def process(self: local.LocalEngine, text: str) -> tuple[int, str]:
+        answer = original(self, text)
+        if "00001.part" in text and not died:
+            died.append(text)
+            return -9, ""
+        return answer
+
+    monkeypatch.setattr(local.LocalEngine, "_process", process)
+    convert(film, tmp_path / "out.mp4", workers=2)
+    same(tmp_path / "out.mp4", whole)
+    assert len(threads) == 6
+    assert len(set(threads)) == 5
+
+
+def test_goes_on_with_finished_sections(film: Path, threads: list[str], whole: dict[str, Any], tmp_path: Path) -> None:
+    output = tmp_path / "out.mp4"
+
+    def interrupt(progress: Progress) -> None:
+        if progress.done > 200:
+            raise KeyboardInterrupt
+
+    made, opened = job.prepare(str(film), output, ConvertSettings(encoder="x264", overwrite=True, workers=2))
+    with pytest.raises(KeyboardInterrupt):
+        job.convert(made, opened, interrupt)
+    assert len(list(sections_folder(output).glob("*.part.mp4"))) >= 2
+    threads.clear()
+    convert(film, output, workers=2, resume=True)
+    same(output, whole)
+    assert len(threads) <= 3
+
+
+def test_an_error_of_the_film_is_that_of_the_film(film: Path, threads: list[str], tmp_path: Path) -> None:
+    source = tmp_path / "film.mp4"
+    source.write_bytes(film.read_bytes())
+    made, opened = job.prepare(str(source), tmp_path / "out.mp4", ConvertSettings(encoder="x264", workers=2))
+    source.unlink()
+    with pytest.raises(SourceError, match="no such file"):
+        job.convert(made, opened)
+    assert len(threads) <= 4
+
+
+def test_in_processes_one_of_them_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = make_film(tmp_path / "in.mp4", frames=220, size=(48, 64), audio=["aac"], cuts=[110])
+    begun: list[str] = []
+    original = local.LocalEngine._process
+
+    def process(self: local.LocalEngine, text: str) -> tuple[int, str]:
+        begun.append(text)
+        if len(begun) == 1:
+            threading.Thread(target=kill_one, args=(self,)).start()
+        return original(self, text)
+
+    def kill_one(engine: local.LocalEngine) -> None:
+        while not engine._running:
+            time.sleep(0.01)
+        time.sleep(0.3)
+        with engine._lock:
+            next(iter(engine._running)).kill()
+
+    monkeypatch.setattr(local.LocalEngine, "_process", process)
+    done = convert(source, tmp_path / "out.mp4", workers=2)
+    assert done.comfort is not None
+    assert len(done.comfort.shots) >= 2
+    assert len(set(begun)) >= 2
+    assert len(begun) == len(set(begun)) + 1
+    convert(source, tmp_path / "whole.mp4")
+    same(tmp_path / "out.mp4", packets(tmp_path / "whole.mp4"), 220)
+
+
+def test_a_worker_that_always_dies(film: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(local.LocalEngine, "_process", lambda self, text: (-9, ""))
+    with pytest.raises(StereocastError, match="a section failed 3 times"):
+        convert(film, tmp_path / "out.mp4", workers=2)
+
+
+def test_what_has_to_run_in_one_piece_does(film: Path, threads: list[str], tmp_path: Path) -> None:
+    assert convert(film, tmp_path / "out.mp4", workers=2, format="pair", end="1").frames == 24
+
+
+def test_order_and_bound() -> None:
+    open_now, most = 0, 0
+
+    def tasks() -> Iterator[int]:
+        nonlocal open_now, most
+        for number in range(30):
+            open_now += 1
+            most = max(most, open_now)
+            yield number
+
+    with ThreadPoolExecutor(4) as pool:
+
+        def submit(number: int) -> "Future[int]":
+            return pool.submit(lambda: time.sleep(0.002 * (number % 5)) or number)
+
+        got = []
+        for result in in_order(tasks(), submit, 6):
+            open_now -= 1
+            got.append(result)
+    assert got == list(range(30))
+    assert most <= 6
+
+
+@pytest.mark.slow
+def test_on_ray(film: Path, whole: dict[str, Any], tmp_path: Path) -> None:
+    ray = pytest.importorskip("ray", reason="needs the cluster extra")
+    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False)
+    try:
+        done = convert(film, tmp_path / "out.mp4", engine="ray", workers=2)
+        assert done.frames == 500
+        same(tmp_path / "out.mp4", whole)
+    finally:
+        ray.shutdown()
+
+
+@pytest.mark.slow
+def test_ray_worker_killed_in_the_middle(film: Path, whole: dict[str, Any], tmp_path: Path) -> None:
+    import os
+    import signal
+    import subprocess
+
+    ray = pytest.importorskip("ray", reason="needs the cluster extra")
+    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False)
+    killed: list[int] = []
+
+    def kill() -> None:
+        deadline = time.monotonic() + 120
+        while time.monotonic() < deadline and not killed:
+            shown = subprocess.run(["ps", "-eo", "pid,args"], capture_output=True, text=True).stdout.splitlines()
+            for line in shown:
+                if "ray::_answer" in line:
+                    time.sleep(0.5)
+                    os.kill(int(line.split()[0]), signal.SIGKILL)
+                    killed.append(1)
+                    return
+            time.sleep(0.05)
+
+    thread = threading.Thread(target=kill)
+    thread.start()
+    try:
+        convert(film, tmp_path / "out.mp4", engine="ray", workers=2)
+        same(tmp_path / "out.mp4", whole)
+    finally:
+        thread.join()
+        ray.shutdown()
+    assert killed
