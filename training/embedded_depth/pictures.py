@@ -18,15 +18,15 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from stereocast import planes
 from stereocast.depth import embedded
 from stereocast.media import reader
+from stereocast.pictures import planes
 from stereocast.settings import ConvertSettings
 from stereocast.types import Clip, StreamInfo
 
+ROOT = Path(__file__).resolve().parents[2]
 PHOTOS = ("astronaut.png", "coffee.png", "chelsea.png", "rocket.jpg")
 FRAMES = (("street", 30), ("street", 80), ("close", 12), ("close", 40))
 BEFORE = (23_000, 9_200)  # sizes of the first network's looks

@@ -34,7 +34,7 @@ SMALL = (
     (24_000.0, 0.2),
 )  # pixels and share of the pictures, up to LARGE of the budget
 SIZES = ((12_000.0, 0.15), (17_000.0, 0.35), (24_000.0, 0.3), (38_000.0, 0.13), (55_000.0, 0.07))  # and from there on
-LARGE = 0.6
+LARGE = 0.72
 SAVE = 120  # seconds between checkpoints; each keeps the averaged network for average.py
 PIXELS = 393_216.0  # of a batch: 16 pictures of 128 x 192
 
