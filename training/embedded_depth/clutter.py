@@ -114,7 +114,7 @@ def clutter(b):
                 else:
                     with b.at(0, rng.uniform(0.5, 1.0), 0):
                         monitor(b)
-        out.append(View(place, yaw, rng.normal(-7, 13), rng.normal(0, 3), rng.uniform(42, 85), reach=4, lamps=lamps))
+        out.append(View(place, yaw, rng.normal(-10, 11), rng.normal(0, 3), rng.uniform(38, 72), reach=4, lamps=lamps))
     return out
 
 
