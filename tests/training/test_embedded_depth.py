@@ -61,6 +61,10 @@ def test_a_few_steps_give_the_same_curve_twice_and_resume(run, tmp_path):
     name = "out.1.weight"
     assert torch.allclose(both["mean"][name], (first["mean"][name] + further["mean"][name]) / 2)
     assert both["averaged"] == [first["seen"], further["seen"]]
+    early = ("--from", str(further["seen"]), "--early", str(first["seen"]), "--share", "0.25")
+    average.main([str(tmp_path / "a"), *early, "--out", str(tmp_path / "early.pt")])
+    mixed = torch.load(tmp_path / "early.pt", weights_only=False)
+    assert torch.allclose(mixed["mean"][name], 0.25 * first["mean"][name] + 0.75 * further["mean"][name])
     assert run(tmp_path / "c", "--steps", "1", *options, "--seed", "1")["curve"][0] != first["curve"][0]
 
 

@@ -1,8 +1,9 @@
 """Average the networks that a run kept on its way (stochastic weight averaging, Izmailov et al. 2018; Cha et al. 2021 for unseen domains).
 
-    python training/embedded_depth/average.py training/runs/a --from 40000 --out training/runs/a/average.pt
+    python training/embedded_depth/average.py training/runs/a --from 80000 --early 18089 --share 0.35 --out training/runs/a/average.pt
 
-Takes the kept means of at least so many samples and the last one. Networks trained apart have no average; those of one run have.
+Takes the kept means of at least so many samples and the last one; of an early one, if asked, a share: what was learnt later without all that was
+forgotten (Wortsman et al. 2022). Networks trained apart have no average; those of one run have.
 """
 
 from __future__ import annotations
@@ -22,10 +23,17 @@ def average(states: list[dict]) -> dict[str, torch.Tensor]:
     return mean
 
 
+def blended(first: dict, second: dict, share: float) -> dict[str, torch.Tensor]:
+    """`share` of the first state dict and the rest of the second."""
+    return {name: torch.lerp(v, first[name], share) if v.dtype.is_floating_point else v for name, v in second.items()}
+
+
 def main(argv=None) -> None:
     a = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     a.add_argument("run", type=Path)
     a.add_argument("--from", dest="least", type=int, default=0, help="samples after which a kept mean counts")
+    a.add_argument("--early", type=int, help="samples of one kept mean that gets a share of its own")
+    a.add_argument("--share", type=float, default=0.35, help="of that one")
     a.add_argument("--out", type=Path, required=True)
     o = a.parse_args(argv)
     last = torch.load(o.run / "last.pt", map_location="cpu", weights_only=False)
@@ -33,6 +41,10 @@ def main(argv=None) -> None:
     taken = [k for k in kept if k["seen"] >= o.least and k["step"] < last["step"]] + [last]
     last["mean"] = average([k["mean"] for k in taken])
     last["averaged"] = [k["seen"] for k in taken]
+    if o.early is not None:
+        [early] = [k for k in kept if k["seen"] == o.early]
+        last["mean"] = blended(early["mean"], last["mean"], o.share)
+        last["early"] = {"samples": o.early, "share": o.share}
     torch.save(last, o.out)
     print(f"{len(taken)} networks, of {', '.join(str(k['seen']) for k in taken)} samples")
 

@@ -160,6 +160,8 @@ def provenance(state, net: DepthNet, scores: Path | None) -> dict:
     }
     if "averaged" in state:
         found["averaged"] = state["averaged"]  # samples after which each of the averaged networks was kept
+    if "early" in state:
+        found["early"] = state["early"]  # and the share of one from early in the run
     return found | ({"scores": json.loads(scores.read_text())} if scores else {})
 
 
