@@ -21,8 +21,7 @@ from stereocast.settings import DepthSettings
 from stereocast.types import Array, Clip, DepthMap, PixelFormat, StreamInfo
 
 EVERY = 4  # the network runs on every EVERY-th frame of a shot
-AREA = 40_000  # pixels of the picture that the network sees
-SMALL = 24_000  # and a second look at fewer, where it has been trained most
+AREA = 36_500  # pixels of the picture that the network sees: 128 rows of a wide one, 160 or more of others
 MAP_AREA = 160 * 288  # pixels of the depth maps: edges of the picture are finer than the network's
 STEP = 32  # its sides are multiples of this
 ASPECTS = (0.5, 3.0)  # wider and taller pictures are squeezed
@@ -94,16 +93,10 @@ def infer(network: Any, picture: Array) -> Array:
 
 
 def predict(network: Any, picture: Array) -> Array:
-    """Like `infer`, of two looks: edges and detail of the large one, shape at large the mean of both and of the ramp."""
-    rows, columns = picture.shape[:2]
-    fine = infer(network, picture)
-    size = network_shape(rows, columns, SMALL)
-    if size != (rows, columns):
-        coarse = infer(network, cv2.resize(picture, size[::-1], interpolation=cv2.INTER_AREA))
-        change = coarse - cv2.resize(fine, coarse.shape[::-1], interpolation=cv2.INTER_AREA)
-        fine = fine + 0.5 * cv2.resize(change, fine.shape[::-1], interpolation=cv2.INTER_LINEAR)
-    ramp = np.linspace(0, 1, fine.shape[0], dtype=np.float32)[:, None]
-    result: Array = (1 - RAMP) * fine + RAMP * ramp
+    """What the network says of a picture, and a share of the vertical ramp. Like `infer`."""
+    depth = infer(network, picture)
+    ramp = np.linspace(0, 1, depth.shape[0], dtype=np.float32)[:, None]
+    result: Array = (1 - RAMP) * depth + RAMP * ramp
     return result
 
 
@@ -202,7 +195,7 @@ class EmbeddedDepth:
     def _depth(self, clip: Clip) -> Array:
         top, bottom, left, right = self._part
         size = bottom - top, round((right - left) * self._aspect)
-        shape, seen = network_shape(*size, MAP_AREA), network_shape(*size)
+        shape, seen = network_shape(*size, MAP_AREA), network_shape(*size, AREA)
         greys, raw = [], {}
         for number, frame in enumerate(clip.frames):
             greys.append(self._grey(frame, clip.pixel_format, shape))

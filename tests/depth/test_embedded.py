@@ -148,26 +148,11 @@ def test_the_network_sees_every_fourth_frame_only(monkeypatch):
     assert embedded.EVERY <= 4
 
 
-def test_two_looks_give_their_mean_at_large_and_the_larger_ones_detail(monkeypatch):
-    detail = np.indices((80, 128)).sum(0).astype(np.float32) % 2
-
-    def infer(network, picture):
-        rows = picture.shape[0] // 2
-        return detail * 0.1 + 0.2 if rows == 80 else np.full((rows, picture.shape[1] // 2), 0.65, np.float32)
-
-    monkeypatch.setattr(embedded, "infer", infer)
-    monkeypatch.setattr(embedded, "RAMP", 0.0)
-    depth = embedded.predict(None, np.zeros((160, 256, 3), np.float32))
-    assert depth.mean() == pytest.approx((0.25 + 0.65) / 2, abs=1e-3)
-    inner = (slice(8, -8), slice(8, -8))
-    assert np.allclose((depth - depth.mean())[inner], 0.1 * (detail - 0.5)[inner], atol=0.006)
-
-
-def test_a_picture_of_the_smaller_size_is_looked_at_once(monkeypatch):
-    calls = []
-    monkeypatch.setattr(embedded, "infer", lambda network, picture: calls.append(1) or np.zeros((64, 96), np.float32))
-    embedded.predict(None, np.zeros((128, 192, 3), np.float32))
-    assert len(calls) == 1
+def test_a_share_of_the_ramp_is_mixed_in(monkeypatch):
+    monkeypatch.setattr(embedded, "infer", lambda network, picture: np.full((64, 96), 0.4, np.float32))
+    depth = embedded.predict(None, np.zeros((128, 192, 3), np.float32))
+    share = embedded.RAMP
+    assert np.allclose(depth[0], (1 - share) * 0.4) and np.allclose(depth[-1], (1 - share) * 0.4 + share)
 
 
 def test_sharpening_makes_steps_steeper_and_keeps_plateaus(monkeypatch):

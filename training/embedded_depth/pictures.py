@@ -29,7 +29,7 @@ from stereocast.types import Clip, StreamInfo
 ROOT = Path(__file__).resolve().parents[2]
 PHOTOS = ("astronaut.png", "coffee.png", "chelsea.png", "rocket.jpg")
 FRAMES = (("street", 30), ("street", 80), ("close", 12), ("close", 40))
-BEFORE = (23_000, 9_200)  # sizes of the first network's looks
+BEFORE = 23_000  # pixels that the first network saw
 SIZE = (216, 324)  # of a picture in the sheet
 
 
@@ -78,7 +78,7 @@ def main(argv=None) -> None:
     maps = [[estimate(picture)] for picture in shown]
     if o.before:
         earlier = cv2.dnn.readNetFromONNX(str(o.before), engine=cv2.dnn.ENGINE_NEW)
-        embedded.load_network, (embedded.AREA, embedded.SMALL) = lambda: earlier, BEFORE
+        embedded.load_network, embedded.AREA = (lambda: earlier), BEFORE
         maps = [[estimate(picture), *now] for picture, now in zip(shown, maps, strict=True)]
     rows = [row(*pair) for pair in zip(shown, maps, strict=True)]
     half = (len(rows) + 1) // 2
