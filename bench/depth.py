@@ -10,11 +10,13 @@ Flicker is mean |D_t(p) - D_t-1(p + flow)| over pixels whose forward and backwar
 shot's p2..p98 range, cuts left out. On dense scenes with a right picture, `edges` has the PSNR (dB) of the right view that
 the estimate gives in the truth's range, in the band about depth edges (edge), in what comes into view (dis) and overall,
 and the share of the truth's steps (over 10 % of its range) that the estimate takes by half within 3 px.
-`ramp` is the plain vertical ramp, bottom nearest, measured in the same way.
+Films, and stereo pairs as films of two frames, are also measured with and without
+`--motion` (part "motion" of the report). `ramp` is the plain vertical ramp, bottom nearest, measured in the same way.
 """
 
 import argparse
 import json
+import sys
 import time
 from collections.abc import Iterator
 from fractions import Fraction
@@ -24,7 +26,7 @@ import av
 import cv2
 import numpy as np
 
-from bench import depth_edges, score_views
+from bench import depth_edges, depth_motion, score_views
 from stereocast import registry
 from stereocast.settings import ConvertSettings
 from stereocast.types import Clip, PixelFormat, StreamInfo
@@ -210,7 +212,12 @@ def bench(data: Path, estimator: str, limit: int, sheet: Path | None = None, set
         result["per_scene"] = per_scene
     if sheet and tiles:
         cv2.imwrite(str(sheet), join(tiles))
-    return result | (over_time(data, estimator, limit, settings) if limit else {})
+    if limit:
+        result |= over_time(data, estimator, limit, settings)
+        samples = Path(__file__).parent.parent / "samples"
+        this = sys.modules[__name__]
+        result["motion"] = depth_motion.measured(this, data, estimator, limit, settings or ConvertSettings(), samples)
+    return result
 
 
 def over_time(data: Path, estimator: str, limit: int, settings=None) -> dict:
@@ -330,3 +337,5 @@ def show(result: dict) -> None:
     if result.get("ms") is not None:
         cost = f"{result['ms']:.1f} ms of CPU per 1080p frame, network on every {result['k']}. frame"
         print(f"flicker {result['flicker']:.4f}, {cost}")
+    if "motion" in result:
+        print(depth_motion.show(result["motion"]))

@@ -3,21 +3,93 @@
     import stereocast
     stereocast.convert("film.mp4", format="half-sbs")
 
-The functions are imported when they are first asked for: `import stereocast` itself costs nothing.
+Names are imported when they are first asked for: `import stereocast` itself costs nothing.
 """
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from stereocast.api import convert, generate, reconstruct
+    from stereocast.api import (
+        Conversion,
+        Converted,
+        ConvertPlan,
+        Generated,
+        OnProgress,
+        Outcome,
+        Previewed,
+        Progress,
+        Reconstructed,
+        convert,
+        convert_all,
+        examine,
+        generate,
+        inspect,
+        plan,
+        prepare,
+        preview,
+        reconstruct,
+    )
+    from stereocast.errors import (
+        ExtraMissing,
+        LicenceNotAccepted,
+        LimitExceeded,
+        OutOfMemory,
+        SinkError,
+        SourceError,
+        StereocastError,
+        UnknownName,
+        UsageError,
+        WeightsError,
+    )
+    from stereocast.settings import ConvertSettings, FourDSettings, GenSettings, PreviewSettings
 
 __version__ = "0.1.0"
-__all__ = ["__version__", "convert", "generate", "reconstruct"]
+__all__ = [
+    "Conversion",
+    "ConvertPlan",
+    "ConvertSettings",
+    "Converted",
+    "ExtraMissing",
+    "FourDSettings",
+    "GenSettings",
+    "Generated",
+    "LicenceNotAccepted",
+    "LimitExceeded",
+    "OnProgress",
+    "OutOfMemory",
+    "Outcome",
+    "PreviewSettings",
+    "Previewed",
+    "Progress",
+    "Reconstructed",
+    "SinkError",
+    "SourceError",
+    "StereocastError",
+    "UnknownName",
+    "UsageError",
+    "WeightsError",
+    "__version__",
+    "convert",
+    "convert_all",
+    "examine",
+    "generate",
+    "inspect",
+    "plan",
+    "prepare",
+    "preview",
+    "reconstruct",
+]
 
 
 def __getattr__(name: str) -> Any:
-    if name in ("convert", "generate", "reconstruct"):
-        from stereocast import api
-
-        return getattr(api, name)
+    if name in __all__:
+        for module in ("stereocast.errors", "stereocast.settings", "stereocast.api"):  # the light ones first
+            found = getattr(import_module(module), name, None)
+            if found is not None:
+                return found
     raise AttributeError(f"module 'stereocast' has no attribute '{name}'")
+
+
+def __dir__() -> list[str]:
+    return __all__

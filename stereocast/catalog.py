@@ -5,6 +5,7 @@ and one level up in a checkout.
 """
 
 import tomllib
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
@@ -12,6 +13,7 @@ from pydantic import Field, ValidationError
 
 from stereocast.errors import UnknownName, UsageError
 from stereocast.settings import Settings
+from stereocast.settings.explain import explained, keyword
 from stereocast.types import Layout, PixelFormat
 
 _HERE = Path(__file__).resolve().parent
@@ -40,8 +42,15 @@ class EncoderProfile(Settings):
     """Sample entry in mp4, such as hvc1."""
     max_width: int = 16384
     """Widest picture the encoder takes."""
+    pictures: int = 12
+    """Main memory it takes, in pictures of its format: look-ahead, references and threads, as measured."""
     about: str
     """One line for people."""
+
+    def private(self, quality: int | None = None) -> dict[str, str]:
+        """The encoder's private options, with the wanted constant quality (None: the profile's own)."""
+        value = self.quality if quality is None else quality
+        return {**self.options, **({} if value is None else {self.quality_option: str(value)})}
 
 
 class DecoderLimit(Settings):
@@ -83,6 +92,7 @@ class Preset(Settings):
 
 
 Entry = TypeVar("Entry", EncoderProfile, Preset)
+Model = TypeVar("Model", bound=Settings)
 
 
 def shelf(kind: str) -> Path:
@@ -110,8 +120,7 @@ def _load(kind: str, what: str, name: str, model: type[Entry]) -> Entry:
     except tomllib.TOMLDecodeError as error:
         raise UsageError(f"{path} is not valid TOML: {error}") from error
     except ValidationError as error:
-        first = error.errors()[0]
-        raise UsageError(f"{path}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from error
+        raise UsageError(f"{path}: {explained(error, model)}") from error
 
 
 def encoder(name: str) -> EncoderProfile:
@@ -122,3 +131,28 @@ def encoder(name: str) -> EncoderProfile:
 def preset(name: str) -> Preset:
     """The preset `name`. Raises UnknownName, UsageError."""
     return _load("presets", "preset", name, Preset)
+
+
+def settle(
+    model: type[Model],
+    given: Mapping[str, Any],
+    settings: Model | None = None,
+    *,
+    spelled: Callable[[str], str] = keyword,
+) -> Model:
+    """The settings of a job: default < preset < `settings` < `given`. Settled settings stay as they are.
+
+    `spelled` says how errors name an option. Raises UsageError, UnknownName.
+    """
+    before = {} if settings is None else {name: getattr(settings, name) for name in settings.model_fields_set}
+    try:
+        made = model.model_validate({**before, **given})
+    except ValidationError as error:
+        raise explained(error, model, spelled) from None
+    name = getattr(made, "preset", None)
+    if name is None:
+        return made
+    layout = preset(name).format
+    if "format" in model.model_fields and "format" not in made.model_fields_set and layout is not None:
+        return made.model_copy(update={"format": layout})
+    return made

@@ -33,9 +33,10 @@ class UsageError(StereocastError):
 class UnknownName(UsageError):
     """`name` is not among the `known` names of a `kind` of thing."""
 
-    def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
+    def __init__(self, kind: str, name: str, known: Iterable[str], *, cutoff: float = 0.5) -> None:
+        """`cutoff`: how alike (0..1) a name must be to be offered."""
         names = sorted(known)
-        near = get_close_matches(name, names, n=1, cutoff=0.5)
+        near = get_close_matches(name, names, n=1, cutoff=cutoff)
         hint = f"did you mean '{near[0]}'?" if near else f"known: {', '.join(names)}"
         super().__init__(f"no {kind} named '{name}'; {hint}")
 

@@ -9,16 +9,23 @@ from typing import Annotated, Any
 
 import typer
 
-from stereocast.cli.options import fail, make, with_settings
+from stereocast.cli.options import leave, settled, with_settings
 from stereocast.cli.progress import Bar
 from stereocast.errors import StereocastError, UsageError
 from stereocast.settings import (
     ConvertSettings,
+    DepthFileSettings,
     DepthSettings,
     DiffusionOptions,
+    EngineSettings,
+    FileSettings,
+    NetworkSettings,
     OutputSettings,
-    RunSettings,
+    SourceSettings,
     StereoSettings,
+    TrackSettings,
+    WeightSettings,
+    ZeroFilmOptions,
     ZeroOptions,
 )
 
@@ -32,10 +39,17 @@ class OnError(StrEnum):
 
 @with_settings(
     ("Output", OutputSettings),
+    ("Output", SourceSettings),
+    ("Output", TrackSettings),
     ("Stereo", StereoSettings),
     ("Depth", DepthSettings),
-    ("Run", RunSettings),
+    ("Depth", DepthFileSettings),
+    ("Depth", WeightSettings),
+    ("Run", FileSettings),
+    ("Run", EngineSettings),
+    ("Run", NetworkSettings),
     ("StereoCrafter-Zero", ZeroOptions),
+    ("StereoCrafter-Zero", ZeroFilmOptions),
     ("Diffusion", DiffusionOptions),
 )
 def convert(
@@ -71,7 +85,7 @@ def convert(
     """
     from stereocast.jobs.convert.inputs import expand
 
-    settings = settings_for(flags)
+    settings = settled(ConvertSettings, flags)
     names = expand(sources, recursive=recursive)
     folder = any(Path(name).is_dir() for name in sources)
     if len(names) == 1 and not folder and report is None:
@@ -128,17 +142,6 @@ def _several(
         raise typer.Exit(1)
 
 
-def settings_for(flags: dict[str, Any]) -> ConvertSettings:
-    """Default < preset < flags. Raises UsageError."""
-    from stereocast import catalog
-
-    chosen = make(ConvertSettings, flags)
-    preset = catalog.preset(chosen.preset)
-    if "format" not in flags and preset.format is not None:
-        chosen = chosen.model_copy(update={"format": preset.format})
-    return chosen
-
-
 def say_if_first() -> None:
     """Tells why the first run on a machine begins slowly."""
     folder = Path(__file__).resolve().parent.parent / "kernels"
@@ -147,35 +150,37 @@ def say_if_first() -> None:
 
 
 def _one(name: str, output: Path | None, settings: ConvertSettings, *, dry_run: bool, quiet: bool) -> dict[str, Any]:
+    from stereocast import api
+    from stereocast.media import probe
+    from stereocast.pipeline.patience import interruptible
 
-    from stereocast.jobs.convert import job
-    from stereocast.media.writer import part_path
-
-    made, source = job.prepare(name, "-" if str(output) == "-" else output, settings)
-    if dry_run:
-        source.close()
-        summary = made.summary()
-        if not quiet:
-            _show_plan(summary)
-        return {**summary, "dry_run": True}
-    if not quiet:
-        for note in made.notes:
-            print(f"stereocast: {note}", file=sys.stderr)
-    begun = time.monotonic()
-    if not quiet:
-        say_if_first()
     try:
-        with Bar(Path(name).name, made.info.frames, quiet=quiet) as bar:
-            result = job.convert(made, source, bar)
-    except KeyboardInterrupt:
-        kept = ", ".join(str(part_path(path)) for path in made.outputs)
-        fail(
-            f"interrupted; what is done is kept in {kept or 'the output'} (playable); run again with --resume to go on",
-            130,
+        waits = probe.flows(name)
+        opened = (
+            interruptible(lambda: api.prepare(name, output, settings)) if waits else api.prepare(name, output, settings)
         )
+    except KeyboardInterrupt:
+        leave("interrupted before anything was done")
+    with opened as ready:
+        plan = ready.plan
+        if dry_run:
+            if not quiet:
+                _show_plan(plan.summary())
+            return {**plan.summary(), "dry_run": True}
+        if not quiet:
+            for note in plan.notes:
+                print(f"stereocast: {note}", file=sys.stderr)
+            say_if_first()
+        begun = time.monotonic()
+        try:
+            with Bar(Path(name).name, plan.info.frames, quiet=quiet) as bar:
+                result = ready.run(bar)
+        except KeyboardInterrupt:
+            kept = ", ".join(map(str, ready.parts)) or "the output"
+            leave(f"interrupted; what is done is kept in {kept} (playable); run again with --resume to go on")
     seconds = time.monotonic() - begun
     if not quiet:
-        where = ", ".join(str(path) for path in made.outputs) or "standard output"
+        where = ", ".join(str(path) for path in plan.outputs) or "standard output"
         damage = f", {result.damaged} damaged packets skipped" if result.damaged else ""
         print(
             f"{where}: {result.frames} frames in {seconds:.1f} s ({result.frames / max(seconds, 1e-9):.1f} fps){damage}",
@@ -184,9 +189,10 @@ def _one(name: str, output: Path | None, settings: ConvertSettings, *, dry_run: 
         if result.comfort is not None:
             print(result.comfort.line(), file=sys.stderr)
     return {
-        **made.summary(),
+        **plan.summary(),
         "frames": result.frames,
         "damaged_packets": result.damaged,
+        "missing_s": round(result.missing_s, 3),
         "seconds": round(seconds, 3),
         "fps": round(result.frames / max(seconds, 1e-9), 2),
         "comfort": result.comfort.table() if result.comfort else None,

@@ -16,9 +16,9 @@ def doctor(
 
     [bold]stereocast doctor[/]
     """
-    from stereocast.jobs import doctor as findings
+    from stereocast import api
 
-    facts = findings.examine()
+    facts = api.examine()
     if as_json:
         print(json.dumps(facts, indent=2))
         return

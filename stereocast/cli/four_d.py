@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from stereocast.cli.options import make, with_settings
+from stereocast.cli.options import settled, with_settings
 from stereocast.settings import FourDSettings
 
 
@@ -39,13 +39,13 @@ def four_d(
     [bold]stereocast 4d frames/ --format half-sbs --sequence splat[/]\n
     [bold]stereocast 4d --render figure_4d/scene.4dgs --size 1024 -o again/[/]
     """
+    from stereocast import api
     from stereocast.cli.progress import Phases
-    from stereocast.jobs.reconstruct.job import Order, reconstruct
 
-    settings = make(FourDSettings, flags)
+    settings = settled(FourDSettings, flags)
     begun = time.monotonic()
     with Phases(quiet=quiet or as_json) as phases:
-        result = reconstruct(Order(source, prompt, ring, scene, settings), output, phases)
+        result = api.reconstruct(source, output, settings, prompt=prompt, views_dir=ring, scene=scene, progress=phases)
     seconds = time.monotonic() - begun
     if as_json:
         files = [str(path) for path in result.files]

@@ -8,34 +8,33 @@ from typing import Annotated, Any
 
 import typer
 
-from stereocast.cli.options import make, with_settings
-from stereocast.errors import UsageError
+from stereocast.cli.options import settled, with_settings
 from stereocast.settings import (
     DepthSettings,
     DiffusionOptions,
+    FileSettings,
     GenerateOptions,
     GenSettings,
+    NetworkSettings,
     OutputSettings,
-    RunSettings,
-    StereoSettings,
+    ScreenSettings,
+    SizeSettings,
+    WeightSettings,
     ZeroOptions,
-)
-
-_NOT_HERE = (
-    "crop start end duration audio subs tonemap synth disparity full_view smooth engine workers resume window_guard"
-    " fov sei edge_dilation fill border zero_window zero_overlap"
 )
 
 
 @with_settings(
     ("Generate", GenerateOptions),
     ("Output", OutputSettings),
-    ("Stereo", StereoSettings),
+    ("Output", SizeSettings),
+    ("Stereo", ScreenSettings),
     ("Depth", DepthSettings),
+    ("Depth", WeightSettings),
     ("StereoCrafter-Zero", ZeroOptions),
-    ("Run", RunSettings),
+    ("Run", FileSettings),
+    ("Run", NetworkSettings),
     ("Diffusion", DiffusionOptions),
-    leave_out=_NOT_HERE.split(),
 )
 def gen(
     image: Annotated[str, typer.Argument(metavar="IMAGE", help="The picture the clip begins with.")],
@@ -54,19 +53,13 @@ def gen(
     [bold]stereocast gen street.png --prompt "a boat drifts by" --model 1024[/]  DynamiCrafter + StereoCrafter-Zero\n
     [bold]stereocast gen a.png --end-image b.png --model 512-interp[/]  from one picture to another
     """
-    from stereocast import catalog
+    from stereocast import api
     from stereocast.cli.progress import Phases
-    from stereocast.jobs.generate.job import generate
 
-    settings = make(GenSettings, flags)
-    preset = catalog.preset(settings.preset)
-    if "format" not in flags and preset.format is not None:
-        settings = settings.model_copy(update={"format": preset.format})
-    if not Path(image).exists():
-        raise UsageError(f"no such picture: {image}")
+    settings = settled(GenSettings, flags)
     begun = time.monotonic()
     with Phases(quiet=quiet or as_json) as phases:
-        made = generate(image, "-" if str(output) == "-" else output, settings, phases)
+        made = api.generate(image, output, settings, progress=phases)
     seconds = time.monotonic() - begun
     if as_json:
         print(json.dumps({**made.plan.summary(), "frames": made.frames, "model": made.model, "seconds": seconds}))

@@ -19,9 +19,9 @@ def inspect(
     [bold]stereocast inspect film_LRF_Full_SBS.mp4[/]\n
     [bold]stereocast inspect film.mkv --preset vision-pro --json[/]
     """
-    from stereocast.media import inspection
+    from stereocast import api
 
-    facts = inspection.describe(file, preset)
+    facts = api.inspect(file, preset)
     if as_json:
         print(json.dumps(facts, indent=2))
         return
@@ -34,17 +34,22 @@ def inspect(
             print(f"{key}:")
             for name, entry in value.items():
                 print(f"    {name}: {', '.join(map(str, entry)) if isinstance(entry, list) else _line(entry)}")
-        elif value not in (None, "", {}, []):
+        elif _said(value):
             print(f"{key}: {_line(value)}")
 
 
+def _said(value: Any) -> bool:
+    """Whether there is anything to say; 0 is."""
+    return value is not None and value is not False and value not in ("", {}, [])
+
+
 def _line(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:.3f}".rstrip("0").rstrip(".")
     if not isinstance(value, dict):
         return str(value)
     parts = []
     for name, entry in value.items():
-        if isinstance(entry, dict):
-            entry = _line(entry)
-        if entry not in (None, "", False):
-            parts.append(str(entry) if name in ("kind", "codec") else f"{name} {entry}")
+        if _said(entry):
+            parts.append(_line(entry) if name in ("kind", "codec") else f"{name} {_line(entry)}")
     return ", ".join(parts)

@@ -2,37 +2,28 @@
 
 import inspect
 import logging
+import os
 import sys
-import types
+import threading
 from collections.abc import Callable, Iterable
 from enum import StrEnum
 from functools import wraps
-from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, NoReturn, TypeVar, get_args, get_origin
 
 import annotated_types
 import typer
-from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 
-from stereocast.errors import StereocastError, UnknownName, UsageError
+from stereocast.errors import StereocastError
 from stereocast.settings import Settings
+from stereocast.settings.explain import flag, members
 
 Model = TypeVar("Model", bound=Settings)
 
 
-def _members(annotation: Any) -> list[Any]:
-    """The alternatives of an annotation, flattened."""
-    origin = get_origin(annotation)
-    if origin is Annotated:
-        return _members(get_args(annotation)[0])
-    if origin in (Union, types.UnionType):
-        return [part for argument in get_args(annotation) for part in _members(argument)]
-    return [annotation]
-
-
 def _metavar(annotation: Any) -> str:
     parts = []
-    for part in _members(annotation):
+    for part in members(annotation):
         if get_origin(part) is Literal:
             parts += [str(value) for value in get_args(part)]
         elif isinstance(part, type) and issubclass(part, StrEnum):
@@ -45,37 +36,32 @@ def _metavar(annotation: Any) -> str:
 
 
 def _bounds(field: FieldInfo) -> str:
-    low = next(
-        (
-            m.ge if isinstance(m, annotated_types.Ge) else m.gt
-            for m in field.metadata
-            if isinstance(m, annotated_types.Ge | annotated_types.Gt)
-        ),
-        None,
-    )
-    high = next(
-        (
-            m.le if isinstance(m, annotated_types.Le) else m.lt
-            for m in field.metadata
-            if isinstance(m, annotated_types.Le | annotated_types.Lt)
-        ),
-        None,
-    )
-    return "" if low is None and high is None else f" \\[{'' if low is None else low}..{'' if high is None else high}]"
+    """The range of a number, as mathematics writes it: [0..4] with its ends, (0..4] without 0."""
+    low, high = "", ""
+    opening, closing = "\\[", "]"  # a bare bracket would be a style of rich
+    for rule in field.metadata:
+        if isinstance(rule, annotated_types.Ge | annotated_types.Gt):
+            low = str(rule.ge if isinstance(rule, annotated_types.Ge) else rule.gt)
+            opening = "\\[" if isinstance(rule, annotated_types.Ge) else "("
+        if isinstance(rule, annotated_types.Le | annotated_types.Lt):
+            high = str(rule.le if isinstance(rule, annotated_types.Le) else rule.lt)
+            closing = "]" if isinstance(rule, annotated_types.Le) else ")"
+    return f" {opening}{low}..{high}{closing}" if low or high else ""
 
 
 def _parameter(name: str, field: FieldInfo, panel: str) -> inspect.Parameter:
-    flag = "--" + name.replace("_", "-")
+    option = flag(name)
     text = " ".join((field.description or "").split())
-    members = _members(field.annotation)
+    kinds = members(field.annotation)
     annotation: Any
-    if members == [bool]:
+    if kinds == [bool]:
         annotation = Annotated[
-            bool | None, typer.Option(f"{flag}/--no-{flag[2:]}", help=text, show_default=False, rich_help_panel=panel)
+            bool | None,
+            typer.Option(f"{option}/--no-{option[2:]}", help=text, show_default=False, rich_help_panel=panel),
         ]
-    elif any(get_origin(part) is tuple for part in members):
+    elif any(get_origin(part) is tuple for part in kinds):
         annotation = Annotated[
-            list[str] | None, typer.Option(flag, help=text, metavar="NAME=PATH", rich_help_panel=panel)
+            list[str] | None, typer.Option(option, help=text, metavar="NAME=PATH", rich_help_panel=panel)
         ]
     else:
         default = field.default
@@ -84,7 +70,7 @@ def _parameter(name: str, field: FieldInfo, panel: str) -> inspect.Parameter:
         annotation = Annotated[
             str | None,
             typer.Option(
-                flag,
+                option,
                 help=f"{text}{_bounds(field)}{named}",
                 metavar=_metavar(field.annotation),
                 show_default=False,
@@ -157,10 +143,20 @@ def guarded(function: Callable[..., Any]) -> Callable[..., Any]:
     return with_settings()(function)
 
 
-def fail(message: str, code: int) -> None:
+def fail(message: str, code: int) -> NoReturn:
     """One line on standard error, and out."""
     print(f"stereocast: {message}", file=sys.stderr)
     raise typer.Exit(code)
+
+
+def leave(message: str) -> NoReturn:
+    """Ends the program after an interruption. Threads that wait for a server are left where they are: tearing down what
+    they use would crash."""
+    if any(thread.name in ("interruptible", "prefetch") for thread in threading.enumerate()):
+        print(f"stereocast: {message}", file=sys.stderr, flush=True)
+        sys.stdout.flush()
+        os._exit(130)
+    fail(message, 130)
 
 
 class _Lines(logging.Formatter):
@@ -179,36 +175,8 @@ def set_up_logging(verbose: int) -> None:
     logger.propagate = False
 
 
-def make(model: type[Model], values: dict[str, Any]) -> Model:
-    """The settings, or a UsageError that names the option, the value, and the nearest valid one."""
-    try:
-        return model.model_validate(values)
-    except ValidationError as error:
-        first = error.errors()[0]
-        name = str(first["loc"][0])
-        field = model.model_fields.get(name)
-        flag, given = "--" + name.replace("_", "-"), first.get("input")
-        if field is not None:
-            choices = _choices(field.annotation)
-            numbers = any(part in (int, float) for part in _members(field.annotation))
-            if choices and not (numbers and _is_number(given)):
-                raise UnknownName(f"value of {flag}", str(given), choices) from None
-        raise UsageError(f"{flag} {given}: {first['msg'][0].lower()}{first['msg'][1:]}") from None
+def settled(model: type[Model], flags: dict[str, Any]) -> Model:
+    """Default < preset < flags. Raises UsageError that names the option, the value, and the nearest valid one."""
+    from stereocast import catalog
 
-
-def _is_number(value: Any) -> bool:
-    try:
-        float(value)
-    except (TypeError, ValueError):
-        return False
-    return True
-
-
-def _choices(annotation: Any) -> list[str]:
-    found: list[str] = []
-    for part in _members(annotation):
-        if get_origin(part) is Literal:
-            found += [str(value) for value in get_args(part)]
-        elif isinstance(part, type) and issubclass(part, StrEnum):
-            found += [value.value for value in part]
-    return found
+    return catalog.settle(model, flags, spelled=flag)

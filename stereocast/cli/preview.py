@@ -7,11 +7,11 @@ from typing import Annotated, Any
 
 import typer
 
-from stereocast.cli.options import with_settings
-from stereocast.settings import DepthSettings, StereoSettings
+from stereocast.cli.options import settled, with_settings
+from stereocast.settings import DepthSettings, PreviewSettings, StereoSettings, WeightSettings
 
 
-@with_settings(("Stereo", StereoSettings), ("Depth", DepthSettings), leave_out=("depth_out",))
+@with_settings(("Stereo", StereoSettings), ("Depth", DepthSettings), ("Depth", WeightSettings))
 def preview(
     source: Annotated[str, typer.Argument(metavar="IN", help="A video or image.")],
     output: Annotated[
@@ -32,17 +32,26 @@ def preview(
     [bold]stereocast preview film.mp4[/]\n
     [bold]stereocast preview film.mp4 --strength 3 --moments 6 -o look.png[/]
     """
-    from stereocast.cli.convert import say_if_first, settings_for
-    from stereocast.jobs.preview.job import figure_line
-    from stereocast.jobs.preview.job import preview as make_sheet
+    from stereocast import api
+    from stereocast.cli.convert import say_if_first
 
-    settings = settings_for({**flags, "preset": preset, "overwrite": overwrite})
+    own = {"moments": moments, "width": width, "preset": preset, "overwrite": overwrite}
+    settings = settled(PreviewSettings, {**flags, **own})
     if not as_json:
         say_if_first()
-    path, figures = make_sheet(source, output, settings, moments=moments, width=width)
+    made = api.preview(source, output, settings)
     if as_json:
-        print(json.dumps({"source": source, "output": str(path), "moments": figures}, indent=2))
+        print(json.dumps({"source": source, "output": str(made.path), "moments": made.moments}, indent=2))
         return
-    for figure in figures:
-        print(figure_line(figure))
-    print(f"{path}", file=sys.stderr)
+    for figure in made.moments:
+        print(_line(figure))
+    print(f"{made.path}", file=sys.stderr)
+
+
+def _line(figure: dict[str, Any]) -> str:
+    """One moment's figures as text."""
+    if "verdict" not in figure:
+        return f"{figure['time_s']:>8} s"
+    percent, degrees = figure["percent"], figure["degrees"]
+    values = f"{percent['p1']:.2f} .. {percent['p99']:.2f} % of the width ({degrees['p1']:.2f} .. {degrees['p99']:.2f} degrees)"
+    return f"{figure['time_s']:>8} s  {figure['verdict']}: disparity {values}"

@@ -6,17 +6,27 @@ from typing import Annotated, Any
 
 import typer
 
-from stereocast.cli.options import with_settings
+from stereocast.cli.options import settled, with_settings
 from stereocast.errors import ExtraMissing, UsageError
-from stereocast.settings import DepthSettings, OutputSettings, RunSettings, StereoSettings
+from stereocast.settings import (
+    ConvertSettings,
+    DepthSettings,
+    NetworkSettings,
+    OutputSettings,
+    SourceSettings,
+    StereoSettings,
+    WeightSettings,
+)
 
 
 @with_settings(
     ("Output", OutputSettings),
+    ("Output", SourceSettings),
     ("Stereo", StereoSettings),
     ("Depth", DepthSettings),
-    ("Run", RunSettings),
-    leave_out=("out_format", "start", "end", "duration", "audio", "subs", "overwrite", "resume", "depth_out"),
+    ("Depth", WeightSettings),
+    ("Run", NetworkSettings),
+    leave_out=("out_format", "start", "end", "duration"),
 )
 def serve(
     folder: Annotated[Path | None, typer.Argument(metavar="[DIR]", help="Folder of films (default: this one).")] = None,
@@ -44,13 +54,11 @@ def serve(
         from stereocast.serve import app, library, live, server
     except ModuleNotFoundError as error:
         raise ExtraMissing("serve", "serve") from error
-    from stereocast.cli.convert import settings_for
-
     if folder is None and not convert:
         folder = Path()
     films = tuple(library.check_film(path) for path in convert or ())
     shelf = library.Library(library.check_folder(folder) if folder is not None else None, films)
-    settings = settings_for(flags)
+    settings = settled(ConvertSettings, flags)
     if films and settings.format.value in ("pair", "rgbd", "row-interlaced"):
         raise UsageError(f"--format {settings.format.value} can't be watched on the page; use sbs, ou or vr180")
     address = server.Address("0.0.0.0" if lan else "127.0.0.1", port, https, server.new_token() if lan else "")

@@ -3,28 +3,22 @@
 from collections.abc import Iterator
 
 from stereocast import registry
-from stereocast.depth.propagate import REACH
 from stereocast.models import shelf, weights
 from stereocast.pictures import devices
-from stereocast.settings import ConvertSettings
+from stereocast.settings import EstimatorSettings
 
 _FREE = ("video-depth-anything-small", "depth-anything-v2-small")
 # Better, but slow without a GPU. DepthCrafter is never chosen for anybody: its terms forbid use in production.
 _ON_GPU = ("video-depth-anything-large", "video-depth-anything-base")
 
 
-def store(settings: ConvertSettings, main: str | None) -> weights.WeightStore:
-    """The weights that the settings give or allow. Raises UsageError, UnknownName, WeightsError."""
-    return weights.WeightStore(weights.parse_paths(settings.weights, main), settings.accept_licence)
-
-
-def _candidates(settings: ConvertSettings) -> Iterator[str]:
+def _candidates(settings: EstimatorSettings) -> Iterator[str]:
     if devices.choose_device(settings.device).on_gpu:
         yield from _ON_GPU
     yield from _FREE
 
 
-def resolve(settings: ConvertSettings) -> tuple[str, str]:
+def resolve(settings: EstimatorSettings) -> tuple[str, str]:
     """The estimator's name and the reason, in a few words.
 
     A name is taken as it is; `auto` is the best one whose packages and weights are there. Raises UnknownName,
@@ -34,31 +28,20 @@ def resolve(settings: ConvertSettings) -> tuple[str, str]:
     if name != "auto":
         registry.find(registry.DEPTH, "depth estimator", name)
         if name in shelf.SHELF:
-            store(settings, name).require(name)
+            weights.WeightStore.of(settings, name).require(name)
         if (settings.dissolve or settings.dissolve_sigma is not None) and name != "depthcrafter":
             registry.find(registry.DEPTH, "depth estimator", "depthcrafter")
-            store(settings, name if name in shelf.SHELF else "depthcrafter").require("depthcrafter")
+            weights.WeightStore.of(settings, name if name in shelf.SHELF else "depthcrafter").require("depthcrafter")
         return name, "asked for"
     return _best(settings)
 
 
-def _best(settings: ConvertSettings) -> tuple[str, str]:
+def _best(settings: EstimatorSettings) -> tuple[str, str]:
     free = f"`stereocast models download {_FREE[0]}` for better depth"
     if _FREE[0] not in registry.DEPTH or not registry.DEPTH[_FREE[0]].installed:
         return "embedded", "the packages of the extra 'depth' aren't installed"
-    given = store(settings, None)
+    given = weights.WeightStore.of(settings, None)
     for name in _candidates(settings):
         if given.has(name):
             return name, "the best one whose weights are on this disk"
     return "embedded", f"no other weights are on this disk; {free}"
-
-
-def held(name: str, settings: ConvertSettings) -> int:
-    """About how many frames of the film wait for their depth, for the memory bill; windows may turn out smaller."""
-    frames = REACH if settings.propagate else 0
-    if name.startswith("video-depth-anything") and settings.depth_mode == "windows":
-        frames += 40
-    dissolves = bool(settings.dissolve) or settings.dissolve_sigma is not None
-    if name == "depthcrafter" or dissolves:
-        frames += (settings.depth_window or 110) * (1 + (name == "depthcrafter" and dissolves)) + 8
-    return frames

@@ -16,7 +16,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from stereocast.depth.depthcrafter import (
+from stereocast.depth.crafter import (
     Decoder,
     Frames,
     Noise,
@@ -33,7 +33,7 @@ from stereocast.depth.depthcrafter import (
 from stereocast.diffusion import edm
 from stereocast.errors import UsageError
 from stereocast.models.depthcrafter import Networks
-from stereocast.settings import ConvertSettings
+from stereocast.settings import EstimatorSettings
 from stereocast.types import Array
 
 STEPS = 50
@@ -69,7 +69,7 @@ def sigma_vp(t: int) -> float:
     return float((1 / alpha - 1).sqrt())
 
 
-def recipe(settings: ConvertSettings) -> Recipe | None:
+def recipe(settings: EstimatorSettings) -> Recipe | None:
     """What the settings ask for, or None."""
     if settings.dissolve_sigma is not None:
         return Recipe(settings.dissolve_sigma, settings.dissolve_input)
@@ -168,7 +168,7 @@ class ForeignShot:
 class ForeignDissolve:
     """Begins a `ForeignShot` for each shot of a film; see `refine`."""
 
-    def __init__(self, settings: ConvertSettings, height: int, width: int) -> None:
+    def __init__(self, settings: EstimatorSettings, height: int, width: int) -> None:
         chosen = recipe(settings)
         if chosen is None:
             raise UsageError("nothing to dissolve: give --dissolve or --dissolve-sigma")

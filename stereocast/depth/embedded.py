@@ -6,7 +6,7 @@ between them depth is carried along optical flow (see `steady`). How the network
 
 import json
 from collections.abc import Iterator
-from functools import cache
+from functools import cache, partial
 from importlib.resources import as_file, files
 from typing import Any
 
@@ -14,9 +14,11 @@ import cv2
 import numpy as np
 
 from stereocast.depth import steady
+from stereocast.depth.ahead import HELD, Estimate, fused
 from stereocast.errors import StereocastError
 from stereocast.pictures import planes
-from stereocast.pipeline.stages import DepthClip
+from stereocast.pictures.motion import eight_bit, luma, small_luma
+from stereocast.pipeline.stages import Cost, DepthClip
 from stereocast.settings import DepthSettings
 from stereocast.types import Array, Clip, DepthMap, PixelFormat, StreamInfo
 
@@ -122,8 +124,8 @@ def window(clip: Clip) -> tuple[int, int, int, int]:
     """
     height, width = clip.height, clip.width
     step = max(1, len(clip) // 4)
-    luma = np.max([_luma(frame, clip.pixel_format) for frame in clip.frames[::step]], axis=0)
-    lit = luma > BAR_LUMA
+    brightest = np.max([luma(frame, clip.pixel_format) for frame in clip.frames[::step]], axis=0)
+    lit = brightest > BAR_LUMA
     whole = (0, height, 0, width)
     if lit.mean() < 0.1:
         return whole
@@ -144,15 +146,6 @@ def _bars(lit: Array) -> tuple[int, int]:
     return -(-first // 2) * 2, -(-last // 2) * 2
 
 
-def _luma(frame: Array, pixel_format: PixelFormat) -> Array:
-    """8-bit luma [H, W] (a view where it can be)."""
-    if not pixel_format.planar:
-        grey = cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY)
-        return grey if grey.dtype == np.uint8 else (grey >> 8).astype(np.uint8)
-    luma = planes.planes(frame)[0]
-    return luma if luma.dtype == np.uint8 else (luma >> 2).astype(np.uint8)
-
-
 def cropped(frame: Array, pixel_format: PixelFormat, part: tuple[int, int, int, int]) -> Array:
     """The part (top, bottom, left, right; even) of one picture, in the same pixel format."""
     top, bottom, left, right = part
@@ -166,10 +159,21 @@ def cropped(frame: Array, pixel_format: PixelFormat, part: tuple[int, int, int, 
     return out
 
 
+def small_grey(
+    frame: Array, pixel_format: PixelFormat, part: tuple[int, int, int, int], shape: tuple[int, int]
+) -> Array:
+    """8-bit luma [h, w] of the part (top, bottom, left, right) of one picture, shrunk to `shape`."""
+    if not pixel_format.planar:
+        return small_luma(cropped(frame, pixel_format, part), pixel_format, shape)
+    top, bottom, left, right = part
+    plane = planes.planes(frame)[0][top:bottom, left:right]
+    if bottom - top >= 6 * shape[0]:
+        plane = plane[::2]  # every second row is plenty for a sixth of the size
+    return eight_bit(cv2.resize(plane, shape[::-1], interpolation=cv2.INTER_AREA), pixel_format.bits)
+
+
 class EmbeddedDepth:
     """Depth of clips, relative, 1 = nearest, one scale per shot; maps of about MAP_AREA pixels. Raises NetworkMismatch."""
-
-    held = 1
 
     def __init__(self, settings: DepthSettings, info: StreamInfo) -> None:
         self._network = load_network()
@@ -177,14 +181,28 @@ class EmbeddedDepth:
         self._scale = steady.Scale()
         # one step of the smoother happens per network frame, so it may keep less than a step per frame would
         self._smoother = steady.FlowSmoother(settings.smooth**2)
+        self._motion = settings.motion == "auto"
+        self.held = HELD if self._motion else 1
         self._part = (0, info.height, 0, info.width)
         self._count = 0
 
+    @staticmethod
+    def cost(settings: DepthSettings, info: StreamInfo) -> Cost:
+        """A shot's opening waits for motion."""
+        return Cost(HELD if settings.motion == "auto" else 1)
+
     def __call__(self, clips: Iterator[Clip]) -> Iterator[DepthClip]:
+        estimates = self._estimates(clips)
+        if self._motion:
+            yield from fused(estimates)
+        else:
+            yield from ((estimate.clip, estimate.map_of(estimate.depths)) for estimate in estimates)
+
+    def _estimates(self, clips: Iterator[Clip]) -> Iterator[Estimate]:
         for clip in clips:
             if clip.first:
                 self._begin(clip)
-            yield clip, DepthMap(self._depth(clip))
+            yield self._estimate(clip)
 
     def _begin(self, clip: Clip) -> None:
         self._scale.reset()
@@ -192,13 +210,13 @@ class EmbeddedDepth:
         self._part = window(clip)
         self._count = 0
 
-    def _depth(self, clip: Clip) -> Array:
+    def _estimate(self, clip: Clip) -> Estimate:
         top, bottom, left, right = self._part
         size = bottom - top, round((right - left) * self._aspect)
         shape, seen = network_shape(*size, MAP_AREA), network_shape(*size, AREA)
         greys, raw = [], {}
         for number, frame in enumerate(clip.frames):
-            greys.append(self._grey(frame, clip.pixel_format, shape))
+            greys.append(small_grey(frame, clip.pixel_format, self._part, shape))
             if (self._count + number) % EVERY == 0:
                 inner = cropped(frame, clip.pixel_format, self._part)
                 picture = planes.rgb(inner, clip.pixel_format, clip.colour, seen)
@@ -206,37 +224,22 @@ class EmbeddedDepth:
         self._count += len(clip)
         if raw:
             self._scale.look(np.stack(list(raw.values())))
-        depths = []
+        depths, flows = [], []
         for number, grey in enumerate(greys):
             own = self._scale(raw[number]) if number in raw else None
             depths.append(self._smoother(grey, own))
-        return self._framed(np.stack(depths), clip)
+            flows.append(self._smoother.flow)
+        return Estimate(clip, greys, np.stack(depths), flows, partial(_framed, clip, self._part))
 
-    def _grey(self, frame: Array, pixel_format: PixelFormat, shape: tuple[int, int]) -> Array:
-        top, bottom, left, right = self._part
-        if pixel_format.planar:
-            luma = planes.planes(frame)[0][top:bottom, left:right]
-            if bottom - top >= 6 * shape[0]:
-                luma = luma[::2]  # every second row is plenty for a sixth of the size
-        else:
-            luma = frame[top:bottom, left:right]
-        small = cv2.resize(luma, shape[::-1], interpolation=cv2.INTER_AREA)
-        return (
-            _luma(small, PixelFormat.RGB24)
-            if not pixel_format.planar
-            else small
-            if small.dtype == np.uint8
-            else (small >> 2).astype(np.uint8)
-        )
 
-    def _framed(self, depths: Array, clip: Clip) -> Array:
-        """Depth of the window continued over the bars, so that the maps cover the frame."""
-        top, bottom, left, right = self._part
-        rows, columns = depths.shape[1:]
-        down, across = rows / (bottom - top), columns / (right - left)
-        pads = (
-            (0, 0),
-            (round(top * down), round((clip.height - bottom) * down)),
-            (round(left * across), round((clip.width - right) * across)),
-        )
-        return np.pad(depths, pads, mode="edge") if any(any(pad) for pad in pads) else depths
+def _framed(clip: Clip, part: tuple[int, int, int, int], depths: Array) -> DepthMap:
+    """Depth of the window continued over the bars, so that the maps cover the frame."""
+    top, bottom, left, right = part
+    rows, columns = depths.shape[1:]
+    down, across = rows / (bottom - top), columns / (right - left)
+    pads = (
+        (0, 0),
+        (round(top * down), round((clip.height - bottom) * down)),
+        (round(left * across), round((clip.width - right) * across)),
+    )
+    return DepthMap(np.pad(depths, pads, mode="edge") if any(any(pad) for pad in pads) else depths)

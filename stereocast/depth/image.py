@@ -16,10 +16,11 @@ from transformers import DepthAnythingForDepthEstimation, DepthProForDepthEstima
 
 from stereocast.depth import frames as pictures
 from stereocast.depth import headroom, steady, windowed
-from stereocast.models import loading, weights
+from stereocast.models import loading, shelf, weights
 from stereocast.pictures import devices, planes
-from stereocast.pipeline.stages import DepthClip
-from stereocast.settings import ConvertSettings
+from stereocast.pictures.motion import grey
+from stereocast.pipeline.stages import Cost, DepthClip
+from stereocast.settings import EstimatorSettings
 from stereocast.types import Array, Clip, DepthMap, StreamInfo
 
 _log = logging.getLogger(__name__)
@@ -41,9 +42,9 @@ class _ImageDepth:
     mean_std = pictures.IMAGENET
     model_class: Any = None
 
-    def __init__(self, settings: ConvertSettings, info: StreamInfo) -> None:
+    def __init__(self, settings: EstimatorSettings, info: StreamInfo) -> None:
         self.device = devices.choose_device(settings.device).name
-        store = weights.WeightStore(weights.parse_paths(settings.weights, self.name), settings.accept_licence)
+        store = weights.WeightStore.of(settings, self.name)
         dtype = headroom.dtype_for(settings.precision, self.device)
         path = store.path(self.name)
         self.model = _float_head(loading.load_transformers(self.model_class, path, dtype).to(self.device))
@@ -52,6 +53,12 @@ class _ImageDepth:
         self._scale = steady.Scale()
         self.batch = 4
         _log.info("%s at %dx%d on %s", self.name, self.shape[1], self.shape[0], self.device)
+
+    @classmethod
+    def cost(cls, settings: EstimatorSettings, info: StreamInfo) -> Cost:
+        """Frames that wait, and the weights where they are in main memory."""
+        on_gpu = devices.choose_device(settings.device).on_gpu
+        return Cost(cls.held, 0 if on_gpu else shelf.find(cls.name).size)
 
     def network_size(self, height: int, width: int, size: int | None) -> tuple[int, int]:
         """Rows and columns that the network sees."""
@@ -79,9 +86,8 @@ class _ImageDepth:
         rows, columns = depth.shape[1:]
         smooth = []
         for picture, values in zip(frames, depth, strict=True):
-            grey = cv2.cvtColor((picture * 255).astype(np.uint8), cv2.COLOR_RGB2GRAY)
-            grey = cv2.resize(grey, (columns, rows), interpolation=cv2.INTER_AREA)
-            smooth.append(self._smoother(grey, values))
+            small = cv2.resize(grey(picture), (columns, rows), interpolation=cv2.INTER_AREA)
+            smooth.append(self._smoother(small, values))
         return np.stack(smooth)
 
     def __call__(self, clips: Iterator[Clip]) -> Iterator[DepthClip]:

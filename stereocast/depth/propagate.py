@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 
 from stereocast.pictures import planes
+from stereocast.pictures.motion import Flow, grey
 from stereocast.pipeline.stages import DepthClip
 from stereocast.types import Array, Clip, DepthMap
 
@@ -48,7 +49,7 @@ class Propagation:
 
     def __init__(self, reach: int = REACH) -> None:
         self._reach = reach
-        self._dis = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
+        self._flow = Flow("fast")
         self._grey: Array | None = None
         self._travelling: deque[Array] = deque(maxlen=reach)  # earlier maps, carried to the newest frame
         self._steps: deque[tuple[Array, Array | None]] = deque(maxlen=reach)  # flows between frames that are open
@@ -58,8 +59,8 @@ class Propagation:
     def push(self, grey: Array, depth: Array) -> Iterator[Array]:
         """grey uint8 [h, w], depth float32 [h, w]."""
         if self._grey is not None:
-            flow = self._dis.calc(self._grey, grey, None)
-            hidden = occluded(flow, self._dis.calc(grey, self._grey, None))
+            flow = self._flow(self._grey, grey)
+            hidden = occluded(flow, self._flow(grey, self._grey))
             self._step(flow, hidden)
         self._grey = grey
         yield from self._take(depth)
@@ -120,8 +121,7 @@ class Propagate:
             waiting.append((clip, depth.metric))
             pictures = planes.rgb_frames(clip, depth.values.shape[1:])
             for picture, values in zip(pictures, depth.values, strict=True):
-                grey = cv2.cvtColor((picture * 255).astype(np.uint8), cv2.COLOR_RGB2GRAY)
-                ready.extend(state.push(grey, values))
+                ready.extend(state.push(grey(picture), values))
             if clip.last:
                 ready.extend(state.finish())
                 state = Propagation()

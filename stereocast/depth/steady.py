@@ -1,12 +1,12 @@
 """Depth over time: one scale per shot from robust percentiles, depth carried and smoothed along motion, reset at cuts.
 
-Flow is that of dense inverse search (Kroeger et al. 2016, OpenCV's DIS) between neighbouring small grey pictures. It
-knows nothing of networks or of pictures at full size.
+Flow is between neighbouring small grey pictures. It knows nothing of networks or of pictures at full size.
 """
 
 import cv2
 import numpy as np
 
+from stereocast.pictures.motion import Flow
 from stereocast.types import Array
 
 LOW, HIGH = 2.0, 98.0  # percentiles: a snowflake near the lens must not push the scene back
@@ -65,8 +65,8 @@ class FlowSmoother:
 
     def __init__(self, keep: float) -> None:
         self.keep = keep
-        self._flow = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_ULTRAFAST)
-        self._flow.setFinestScale(1)  # the pictures are small already
+        self._flow = Flow("ultrafast", finest=1)  # the pictures are small already
+        self.flow: Array | None = None  # of the last frame: where each pixel came from [h, w, 2]; None: not computed
         self._grey: Array | None = None
         self._depth: Array | None = None
         self._rows = self._columns = np.empty((0, 0), np.float32)
@@ -80,6 +80,7 @@ class FlowSmoother:
 
         Raises ValueError when the first frame of a shot has no depth.
         """
+        self.flow = None
         if self._depth is None or self._grey is None:
             if depth is None:
                 raise ValueError("the first frame of a shot needs a depth of its own")
@@ -88,7 +89,7 @@ class FlowSmoother:
         if self.keep == 0 and depth is not None:
             self._grey, self._depth = grey, depth.astype(np.float32)
             return self._depth
-        flow = self._flow.calc(grey, self._grey, None)  # where each pixel came from
+        self.flow = flow = self._flow(grey, self._grey)
         if self._rows.shape != grey.shape:
             self._rows, self._columns = np.mgrid[0 : grey.shape[0], 0 : grey.shape[1]].astype(np.float32)
         x, y = self._columns + flow[..., 0], self._rows + flow[..., 1]

@@ -17,11 +17,11 @@ from torch.nn import functional
 
 from stereocast.depth import frames as pictures
 from stereocast.depth import headroom, windowed
-from stereocast.models import loading, weights
+from stereocast.models import loading, shelf, weights
 from stereocast.models.video_depth_anything import VARIANTS, Cache, Config, VideoDepthAnything
 from stereocast.pictures import devices
-from stereocast.pipeline.stages import DepthClip
-from stereocast.settings import ConvertSettings
+from stereocast.pipeline.stages import Cost, DepthClip
+from stereocast.settings import EstimatorSettings
 from stereocast.types import Array, Clip, StreamInfo
 
 _log = logging.getLogger(__name__)
@@ -220,10 +220,10 @@ def load_network(
 class _VideoDepth:
     variant = ""
 
-    def __init__(self, settings: ConvertSettings, info: StreamInfo) -> None:
+    def __init__(self, settings: EstimatorSettings, info: StreamInfo) -> None:
         name = f"video-depth-anything-{self.variant}"
         device = devices.choose_device(settings.device).name
-        store = weights.WeightStore(weights.parse_paths(settings.weights, name), settings.accept_licence)
+        store = weights.WeightStore.of(settings, name)
         dtype = headroom.dtype_for(settings.precision, device)
         network = load_network(store, name, self.variant, dtype, device)
         patch = network.config.patch_size
@@ -232,6 +232,13 @@ class _VideoDepth:
         self._streaming = settings.depth_mode == "streaming"
         self.held = 0 if self._streaming else LENGTH + FADED
         _log.info("video-depth-anything %s at %dx%d on %s", self.variant, self.shape[1], self.shape[0], device)
+
+    @classmethod
+    def cost(cls, settings: EstimatorSettings, info: StreamInfo) -> Cost:
+        """Frames that wait, and the weights where they are in main memory."""
+        on_gpu = devices.choose_device(settings.device).on_gpu
+        weights_bytes = 0 if on_gpu else shelf.find(f"video-depth-anything-{cls.variant}").size
+        return Cost(0 if settings.depth_mode == "streaming" else LENGTH + FADED, weights_bytes)
 
     def begin(self, shot: int) -> windowed.ShotDepth:
         """The state of one shot."""

@@ -1,12 +1,11 @@
 """The exact warp on latents: the left view's levels as the right view starts from, what stays blank, and its border
 (StereoCrafter-Zero, sec. 4 and Appendix B)."""
 
-import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from stereocast.kernels import cpu_exact
+from stereocast import kernels
 
 
 def small_depth(depth: Tensor, height: int, width: int) -> Tensor:
@@ -19,13 +18,10 @@ class Warp:
 
     def __init__(self, depth: Tensor, scale_percent: float, exponent: float) -> None:
         """depth float32 [T, h, w]."""
-        width = depth.shape[-1]
-        columns = np.broadcast_to(np.arange(width, dtype=np.int32), tuple(depth.shape))[None]
-        source, blank = cpu_exact.warp_exact(
-            np.ascontiguousarray(columns), depth.detach().cpu().numpy(), scale_percent, exponent
-        )
-        self._source = torch.from_numpy(source[0].astype(np.int64)).to(depth.device)
-        self.blank = torch.from_numpy(np.ascontiguousarray(blank)).to(depth.device)
+        depth = depth.detach()
+        columns = torch.arange(depth.shape[-1], dtype=torch.int32, device=depth.device).expand(depth.shape)[None]
+        source, self.blank = kernels.warp_exact(columns, depth, scale_percent, exponent)
+        self._source = source[0].to(torch.int64)
 
     def __call__(self, left: Tensor, filling: Tensor) -> Tensor:
         """left [1, 4, T, h, w] seen from the right, blanks from `filling`."""

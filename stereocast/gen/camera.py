@@ -22,6 +22,7 @@ FOCAL = 1.0  # in widths of the picture: 53 degrees
 CELL = 2  # pixels per grid cell
 PAD = 0.14  # of the width: how far the background sheet goes on beyond the picture
 TEAR = 0.08  # step of relative depth within a cell that counts as an edge
+STRENGTH = 2.0  # largest disparity in % of the width, where none is asked for
 MARGIN = 1.035  # slight enlargement, so that the frame's sides stay covered
 
 _WORDS = (  # first match wins; (pattern, move, direction)
@@ -100,8 +101,8 @@ class CameraMove:
         border = ((self.pad, self.pad), (self.pad, self.pad))
         colour = np.pad(colour, (*border, (0, 0)), "symmetric")
         self._back = _Sheet(colour, np.pad(inverse, border, "edge"), self.pad, tear=None)
-        percent = settings.strength_percent
-        self.disparity = (2.0 if isinstance(percent, str) else percent) / 100 * self.width
+        percent = settings.strength if isinstance(settings.strength, float) else STRENGTH
+        self.disparity = percent / 100 * self.width
         if isinstance(settings.convergence, str):
             bottom, top = (float(v) for v in np.percentile(self.depth, (2, 98)))
             self.screen = top - settings.pop_out * (top - bottom)

@@ -15,6 +15,7 @@ from stereocast.errors import OutOfMemory, UsageError
 from stereocast.gen.framing import framed
 from stereocast.models import checkpoints
 from stereocast.models.video import Conditions, VideoModel
+from stereocast.pictures.devices import to_host
 from stereocast.pipeline.progress import OnProgress, Progress, silent
 from stereocast.settings import GenSettings
 from stereocast.types import Array
@@ -46,7 +47,7 @@ def tensor(picture: Array) -> Tensor:
 
 def pictures(video: Tensor) -> Array:
     """[3, T, H, W] in -1..1 to RGB in 0..1, float32 [T, H, W, 3]."""
-    host: Array = ((video.float().clamp(-1, 1) + 1) / 2).permute(1, 2, 3, 0).cpu().numpy()
+    host: Array = to_host(((video.float().clamp(-1, 1) + 1) / 2).permute(1, 2, 3, 0))
     return host
 
 

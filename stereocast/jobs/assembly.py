@@ -12,29 +12,26 @@ from stereocast.depth import choice, refine
 from stereocast.depth.file import FileDepth, folder_maps
 from stereocast.jobs import plan
 from stereocast.jobs.plan import Plan
-from stereocast.media import bars, depthfile, probe, reader, writer
+from stereocast.media import depthfile, probe, reader, writer
 from stereocast.media.passthrough import Passthrough
 from stereocast.pack.packer import FlatPacker
 from stereocast.pack.projection import SpherePacker
-from stereocast.pipeline.stages import DepthClip, DepthEstimator, Packer, StereoSynthesizer
-from stereocast.settings import ConvertSettings
-from stereocast.types import DepthMap, Layout, PixelFormat, Projection, StreamInfo
+from stereocast.pipeline.stages import Cost, DepthClip, DepthEstimator, Packer, Sink, StereoSynthesizer, cost_of
+from stereocast.settings import EstimatorSettings, OutputSettings, SourceSettings, ViewSettings
+from stereocast.types import DepthMap, Layout, Projection, StreamInfo
 
 
-def read_options(settings: ConvertSettings, pixel_format: PixelFormat | None, name: str) -> reader.ReadOptions:
-    """The settings as the reader takes them. Raises UsageError."""
+def read_options(settings: SourceSettings) -> reader.ReadOptions:
+    """The settings as the reader takes them; format and crop are known later. Raises UsageError."""
     start = probe.parse_time(settings.start, "start") if settings.start else None
     end = probe.parse_time(settings.end, "end") if settings.end else None
     if settings.duration:
         end = (start or Fraction(0)) + probe.parse_time(settings.duration, "duration")
-    crop = bars.detect(name) if settings.crop == "auto" and not probe.is_image(name) and name != "-" else None
     rate = Fraction(settings.fps).limit_denominator(1001) if settings.fps else None
-    return reader.ReadOptions(
-        pixel_format, start, end, settings.scale, rate, settings.tonemap, crop if crop and any(crop) else None
-    )
+    return reader.ReadOptions(None, start, end, settings.scale, rate, settings.tonemap)
 
 
-def estimator(settings: ConvertSettings, info: StreamInfo) -> DepthEstimator:
+def estimator(settings: EstimatorSettings, info: StreamInfo) -> DepthEstimator:
     """The depth stage: brought by the user, or made. Raises UnknownName, ExtraMissing, SourceError."""
     brought = Path(settings.depth)
     if brought.is_dir():
@@ -47,9 +44,10 @@ def estimator(settings: ConvertSettings, info: StreamInfo) -> DepthEstimator:
     return refine.refined(made, settings, info, name)
 
 
-def depth_recorder(made: Plan, stack: ExitStack) -> Callable[[Iterator[DepthClip]], Iterator[DepthClip]]:
+def depth_recorder(
+    path: Path | None, info: StreamInfo, stack: ExitStack
+) -> Callable[[Iterator[DepthClip]], Iterator[DepthClip]]:
     """A stage that also writes the depth that passes, if that was asked for."""
-    path = made.settings.depth_out
     if path is None:
         return lambda clips: clips
 
@@ -57,7 +55,7 @@ def depth_recorder(made: Plan, stack: ExitStack) -> Callable[[Iterator[DepthClip
         depth_sink: depthfile.DepthSink | None = None
         for clip, depth in clips:
             if depth_sink is None:
-                depth_sink = depthfile.DepthSink(path, made.info, metric=depth.metric)
+                depth_sink = depthfile.DepthSink(path, info, metric=depth.metric)
                 stack.callback(depth_sink.close)
             depth_sink.write(depth.values, clip.pts)
             yield clip, DepthMap(depth.values, depth.metric)
@@ -67,16 +65,26 @@ def depth_recorder(made: Plan, stack: ExitStack) -> Callable[[Iterator[DepthClip
     return keep
 
 
-def synthesizer(settings: ConvertSettings, info: StreamInfo) -> StereoSynthesizer:
-    """The stage that makes the second view."""
-    fov_deg = catalog.preset(settings.preset).screen_fov_deg
+def synthesizer(settings: ViewSettings, info: StreamInfo, fov_deg: float) -> StereoSynthesizer:
+    """The stage that makes the second view, for a screen of that horizontal angle."""
     made: StereoSynthesizer = registry.load(registry.SYNTH, "synthesis", settings.synth)(
         settings, info, fov_deg=fov_deg
     )
     return made
 
 
-def packer(settings: ConvertSettings, info: StreamInfo) -> Packer:
+def costs(settings: ViewSettings, info: StreamInfo, depth: str) -> tuple[Cost, Cost]:
+    """What depth (the estimator of that name, "file" for maps that are brought) and synthesis keep in memory, by their
+    own account; nothing is loaded."""
+    estimate = registry.load(registry.DEPTH, "depth estimator", depth)
+    synthesis = registry.load(registry.SYNTH, "synthesis", settings.synth)
+    return (
+        cost_of(estimate, settings, info) + refine.cost(settings, depth),
+        cost_of(synthesis, settings, info),
+    )
+
+
+def packer(settings: OutputSettings, info: StreamInfo) -> Packer:
     """The stage that packs both views into one picture."""
     form = plan.stereo_format(settings)
     if form.projection is Projection.EQUIRECT_180:
@@ -87,9 +95,10 @@ def packer(settings: ConvertSettings, info: StreamInfo) -> Packer:
 
 def sink(
     made: Plan, splitters: Sequence[writer.Splitter | None] = (), streams: Sequence[Passthrough | None] = ()
-) -> Any:
+) -> Sink:
     """Where packed clips go: one file, or one per eye. For each file, `splitters` say where its encoder starts afresh,
     `streams` bring the sound and subtitles; none by default."""
+    plan.make_folders(made.outputs)
     if made.profile is None:
         alone = made.form.layout in (Layout.LEFT, Layout.RIGHT, Layout.MONO, Layout.PAIR)
         trim = made.info.padding if alone else (0, 0)  # a view alone is as large as the source, even at an odd size

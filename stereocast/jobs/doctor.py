@@ -3,22 +3,13 @@
 import os
 import platform
 import shutil
+from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
-from importlib.util import find_spec
 from pathlib import Path
 
 from stereocast import __version__, catalog, registry
 from stereocast.media import inspection, profile
 from stereocast.pictures import devices
-
-EXTRAS = {  # extra: the packages that show it is there
-    "depth": ("torch", "safetensors", "transformers", "huggingface_hub"),
-    "diffusion": ("torch", "diffusers", "accelerate", "ftfy"),
-    "4d": ("torch", "diffusers", "gsplat", "trimesh"),
-    "serve": ("starlette", "uvicorn", "cryptography", "segno"),
-    "cluster": ("ray",),
-    "ffmpeg": ("ffmpeg",),
-}
 
 
 def examine() -> dict[str, dict[str, str]]:
@@ -36,8 +27,9 @@ def examine() -> dict[str, dict[str, str]]:
             "chosen": f"{device.name} ({device.reason})",
         },
         "encoders": {name: profile.why_not(name) or "opens" for name in catalog.names("encoders")},
-        "depth estimators": {name: _state(backend) for name, backend in registry.DEPTH.items()},
-        "extras": {name: _extra(name, packages) for name, packages in EXTRAS.items()},
+        "depth estimators": _states(registry.DEPTH, "depth estimator"),
+        "synthesis": _states(registry.SYNTH, "synthesis"),
+        "extras": {name: _extra(name) for name in registry.EXTRAS},
         "disk": {
             "here": f"{shutil.disk_usage(Path()).free / 1e9:.1f} GB free",
             "weights": _cache(Path(os.environ.get("HF_HOME", Path.home() / ".cache/huggingface"))),
@@ -52,12 +44,15 @@ def _version(name: str) -> str:
         return "not installed"
 
 
-def _state(backend: registry.Backend) -> str:
-    return backend.about if backend.installed else f"{backend.about}; needs: pip install 'stereocast[{backend.extra}]'"
+def _states(shelf: Mapping[str, registry.Backend], kind: str) -> dict[str, str]:
+    return {
+        name: f"{one.about}; needs: pip install 'stereocast[{one.extra}]'" if one.missing else one.about
+        for name, one in registry.offered(shelf, kind).items()
+    }
 
 
-def _extra(name: str, packages: tuple[str, ...]) -> str:
-    missing = [package for package in packages if find_spec(package) is None]
+def _extra(name: str) -> str:
+    missing = registry.Backend("", name).missing
     return f"pip install 'stereocast[{name}]' (missing: {', '.join(missing)})" if missing else "installed"
 
 

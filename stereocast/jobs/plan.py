@@ -3,6 +3,7 @@
 `--dry-run` prints it; nothing here reads more than the source's head.
 """
 
+import os
 import shlex
 import shutil
 from collections.abc import Callable
@@ -18,7 +19,10 @@ from stereocast.media import colour as colours
 from stereocast.media import profile as profiles
 from stereocast.media import spatial, writer
 from stereocast.pack import layouts
-from stereocast.settings import ConvertSettings
+from stereocast.pictures.arrangement import TABLE
+from stereocast.pipeline.stages import Cost
+from stereocast.settings import OutputSettings
+from stereocast.shots import cuts
 from stereocast.types import Layout, PixelFormat, Projection, StereoFormat, StreamInfo
 
 CLIP_FRAMES = 2  # frames that travel together, one per core of a small machine; more cost memory and gain no speed
@@ -32,7 +36,7 @@ class Plan:
 
     source: str
     output: Path | str  # '-' is standard output
-    settings: ConvertSettings
+    settings: OutputSettings
     preset: Preset
     form: StereoFormat
     info: StreamInfo  # of one view
@@ -76,7 +80,7 @@ class Plan:
             "picture": f"{self.packed.width}x{self.packed.height}",
             "pixel_format": self.packed.pixel_format.value,
             "frames": self.info.frames,
-            "duration_s": float(self.info.duration) if self.info.duration is not None else None,
+            "duration_s": round(float(self.info.duration), 3) if self.info.duration is not None else None,
             "memory_mb": {name: round(size / 1e6, 1) for name, size in self.memory.items()},
             "memory_total_mb": round(sum(self.memory.values()) / 1e6, 1),
             "estimated_mb": round(self.estimated_bytes / 1e6, 1) if self.estimated_bytes else None,
@@ -84,7 +88,7 @@ class Plan:
         }
 
 
-def stereo_format(settings: ConvertSettings) -> StereoFormat:
+def stereo_format(settings: OutputSettings) -> StereoFormat:
     """The format that the settings ask for."""
     wide = settings.format is Layout.VR180
     return StereoFormat(
@@ -95,7 +99,7 @@ def stereo_format(settings: ConvertSettings) -> StereoFormat:
     )
 
 
-def encoder_names(settings: ConvertSettings, preset: Preset, width: int, hdr: bool) -> tuple[str, ...]:
+def encoder_names(settings: OutputSettings, preset: Preset, width: int, hdr: bool) -> tuple[str, ...]:
     """Profiles to try, in order, for a view of that width."""
     if hdr:
         return preset.encoders_hdr
@@ -107,7 +111,7 @@ def encoder_names(settings: ConvertSettings, preset: Preset, width: int, hdr: bo
     return preset.encoders_wide if wide else preset.encoders
 
 
-def container_of(settings: ConvertSettings, output: Path | str | None) -> str:
+def container_of(settings: OutputSettings, output: Path | str | None) -> str:
     """mp4, mkv, hls or fmp4: what was asked for, else by the output's name. Raises UsageError."""
     if settings.out_format:
         return settings.out_format
@@ -124,10 +128,15 @@ def container_of(settings: ConvertSettings, output: Path | str | None) -> str:
     return _CONTAINERS[suffix]
 
 
+def output_name(source: str, form: StereoFormat, suffix: str) -> str:
+    """The usual name of a result."""
+    stem = "stream" if source == "-" else Path(source.split("?")[0].rstrip("/")).stem.replace("%", "")
+    return f"{stem}{layouts.suffix(form)}{suffix}"
+
+
 def output_path(source: str, wanted: Path | None, form: StereoFormat, suffix: str) -> Path:
     """Where the result goes: `wanted` (a file, or a folder to put the usual name in), or beside the source."""
-    stem = "stream" if source == "-" else Path(source.split("?")[0].rstrip("/")).stem.replace("%", "")
-    name = f"{stem}{layouts.suffix(form)}{suffix}"
+    name = output_name(source, form, suffix)
     if wanted is None:
         local = source != "-" and "://" not in source
         return (Path(source).parent if local else Path()) / name
@@ -139,12 +148,26 @@ def output_path(source: str, wanted: Path | None, form: StereoFormat, suffix: st
 
 
 def check_output(paths: tuple[Path, ...], source: str, *, overwrite: bool) -> None:
-    """Refuses an output that is the input, exists, or can't have its folder. Raises UsageError, SinkError."""
+    """Refuses an output that is the input, exists, or can't have its folder; nothing is made yet. Raises UsageError, SinkError."""
     for path in paths:
         if source not in ("-",) and Path(source).exists() and path.exists() and path.samefile(source):
             raise UsageError(f"the output {path} is the input itself; give another name with -o")
         if path.exists() and not path.is_dir() and not overwrite:
             raise SinkError(f"{path} exists already; use --overwrite to replace it, or -o for another name")
+        above = nearest_folder(path)
+        if not above.is_dir() or not os.access(above, os.W_OK):
+            reason = "permission denied" if above.is_dir() else f"{above} is a file"
+            raise SinkError(f"the folder {path.parent} can't be made: {reason}; give another place with -o")
+
+
+def nearest_folder(path: Path) -> Path:
+    """The folder of `path`, or the first above it that is there."""
+    return next((folder for folder in path.absolute().parents if folder.exists()), Path(path.anchor or "."))
+
+
+def make_folders(paths: tuple[Path, ...]) -> None:
+    """Makes the folders of the outputs, when work begins. Raises SinkError."""
+    for path in paths:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -194,7 +217,7 @@ def check_disk(plan: Plan) -> None:
     need = plan.estimated_bytes
     if need is None or not plan.outputs:
         return
-    free = shutil.disk_usage(plan.outputs[0].parent).free
+    free = shutil.disk_usage(nearest_folder(plan.outputs[0])).free
     if need > free:
         raise SinkError(
             f"{plan.outputs[0].parent} has {free / 1e9:.1f} GB free but about {need / 1e9:.1f} GB are needed; "
@@ -210,25 +233,45 @@ def packed_info(info: StreamInfo, form: StereoFormat, shape: tuple[int, int], pi
     return replace(info, width=width, height=height, pixel_format=pixel_format, sample_aspect=aspect)
 
 
-def choose_encoder(settings: ConvertSettings, preset: Preset, info: StreamInfo) -> EncoderProfile:
+def choose_encoder(
+    settings: OutputSettings, preset: Preset, info: StreamInfo, *, tonemap: bool = False
+) -> EncoderProfile:
     """The encoder profile for a source. Raises SinkError, UnknownName."""
-    deep = info.pixel_format.bits > 8 or colours.is_hdr(info.colour)
-    return profiles.choose(settings.encoder, encoder_names(settings, preset, info.width, deep and not settings.tonemap))
+    deep = (info.pixel_format.bits > 8 or colours.is_hdr(info.colour)) and not tonemap
+    return profiles.choose(settings.encoder, encoder_names(settings, preset, info.width, deep))
 
 
-def memory_bill(info: StreamInfo, packed: StreamInfo, stages: dict[str, int]) -> dict[str, int]:
-    """Bytes per part: frames held by each stage, queues, and the encoder's look-ahead."""
-    samples = 1.5 if info.pixel_format.planar else 3.0
-    size = 1 if info.pixel_format.bits == 8 else 2
-    frame = int(info.width * info.height * samples * size)
+_PROGRAM = 300_000_000  # the interpreter, its libraries and compiled kernels, as measured
+_DECODER = 8  # frames of the source that a decoder keeps: references, and one for each thread
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What the stages of a conversion keep, as they say themselves."""
+
+    depth: Cost
+    synthesis: Cost
+    packer: int  # bytes
+    scale: float = 1.0  # of the source
+
+
+def memory_bill(info: StreamInfo, packed: StreamInfo, profile: EncoderProfile, held: Held) -> dict[str, int]:
+    """Bytes per part, in the order of the pipeline. It is within a quarter of measured peaks (bench/README.md)."""
+    samples, size = (1.5 if info.pixel_format.planar else 3.0), (1 if info.pixel_format.bits == 8 else 2)
+    pixels = info.width * info.height
+    frame = int(pixels * samples * size)
     picture = int(packed.width * packed.height * samples * size)
-    bill = {name: held * frame for name, held in stages.items()}
-    bill["queues"] = 2 * CLIP_FRAMES * frame
-    bill["views"] = 3 * 2 * CLIP_FRAMES * frame
-    bill["packed"] = CLIP_FRAMES * picture
-    bill["encoder"] = 30 * picture
-    bill["program"] = 200_000_000
-    return bill
+    clip, views = CLIP_FRAMES * frame, CLIP_FRAMES * (2 * frame + 2 * pixels)  # two views and their holes
+    return {
+        "program": _PROGRAM,
+        "reading": int(_DECODER * frame / held.scale**2) + (2 * frame if held.scale != 1 else 0),
+        "clips": (cuts.LOOK_AHEAD + CLIP_FRAMES) * frame + clip,
+        "depth": clip + int(held.depth.frames * frame) + held.depth.own,
+        "synthesis": views + int(held.synthesis.frames * frame) + held.synthesis.own,
+        "queues": 3 * clip + 3 * views,  # one waits, one is in hand at each end
+        "packing": CLIP_FRAMES * picture + held.packer,
+        "encoder": profile.pictures * picture,
+    }
 
 
 def default_suffix(container: str, source: str, *, still: bool) -> str:
@@ -241,7 +284,7 @@ def default_suffix(container: str, source: str, *, still: bool) -> str:
 
 def tags(made: Plan) -> dict[str, str]:
     """Tags of the video stream: Matroska's StereoMode (mp4 gets boxes instead)."""
-    mode = layouts.STEREO_MODE.get(made.form.layout)
+    mode = TABLE[made.form.layout].stereo_mode
     return {"stereo_mode": mode} if mode and made.container == "mkv" else {}
 
 

@@ -110,3 +110,53 @@ def warp_subpixel(
         out[:, y, shown] = np.clip(np.floor(value + np.float32(0.5)), 0, peak).astype(planes.dtype)
         seen[y, shown] = (row[shown] - shown) / np.float32(gain) if gain else line[shown]
     return out, seen, np.isnan(seen)
+
+
+def motion_parallax(
+    flow: Array, back: Array, slope_x: Array, slope_y: Array, rotation: Array, direction: Array, focal: float,
+    noise: float,
+) -> tuple[Array, Array, Array]:  # fmt: skip
+    """Inverse depth along epipolar lines (see `depth.epipolar`), its standard deviation, and trust in 0..1, each [H, W].
+
+    flow, back [H, W, 2] in pixels between two pictures, there and back; slope_x, slope_y [H, W] in grey levels a pixel;
+    rotation [3, 3], direction [3]; focal and noise in pixels. Trust falls with the round trip of the flow, with the
+    distance from the epipolar line, and where the picture has no texture along it; it is 0 for what leaves the picture.
+    """
+    rows, columns = slope_x.shape
+    v, u = np.mgrid[0:rows, 0:columns].astype(np.float64)
+    middle = np.array([(columns - 1) / 2, (rows - 1) / 2])
+    there = np.stack([u, v], -1) + flow
+    seen, moved = (np.stack([u, v], -1) - middle) / focal, (there - middle) / focal
+    q = seen @ rotation[:, :2].T + rotation[:, 2]
+    shift = moved - q[..., :2] / q[..., 2:]
+    line = direction[:2] - direction[2] * moved
+    length = np.linalg.norm(line, axis=-1) + 1e-6
+    rho = q[..., 2] * (shift * line).sum(-1) / length**2
+    across = (shift[..., 0] * line[..., 1] - shift[..., 1] * line[..., 0]) / length * focal / noise
+    inside = (there >= 0).all(-1) & (there <= [columns - 1, rows - 1]).all(-1)
+    u0, v0 = (np.clip(there[..., k].astype(int), 0, limit) for k, limit in ((0, columns - 2), (1, rows - 2)))
+    a, b = (there[..., 0] - u0)[..., None], (there[..., 1] - v0)[..., None]
+    returned = (1 - b) * ((1 - a) * back[v0, u0] + a * back[v0, u0 + 1]) + b * (
+        (1 - a) * back[v0 + 1, u0] + a * back[v0 + 1, u0 + 1]
+    )
+    round_trip = ((flow + returned) ** 2).sum(-1)
+    along = (slope_x * line[..., 0] + slope_y * line[..., 1]) / length
+    trust = np.exp(-round_trip - across**2 / 4) * along**2 / (along**2 + 36)
+    return rho, noise / (focal * length), np.where(inside, trust, 0)
+
+
+def recursive_filter(values: Array, cross_x: Array, cross_y: Array) -> Array:
+    """One round of an edge-aware recursive filter (Gastal & Oliveira 2011, domain transform), values [C, H, W].
+
+    cross_x, cross_y [H, W]: the share (0..1) that passes into a pixel from its left and from its upper neighbour: right,
+    left, down, up, one after the other.
+    """
+    out = np.array(values, copy=True)
+    for axis, cross in ((2, cross_x), (1, cross_y)):
+        lines = np.moveaxis(out, axis, 0)  # a view
+        share = np.moveaxis(cross, axis - 1, 0)
+        for i in range(1, len(lines)):
+            lines[i] += share[i] * (lines[i - 1] - lines[i])
+        for i in range(len(lines) - 2, -1, -1):
+            lines[i] += share[i + 1] * (lines[i + 1] - lines[i])
+    return out

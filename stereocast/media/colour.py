@@ -1,25 +1,97 @@
 """Colour tags and HDR10 static metadata between FFmpeg's frames and `Colour`, and the tone curve from HDR to SDR."""
 
 import struct
+from dataclasses import replace
 from fractions import Fraction
 from typing import Any
 
 import cv2
 import numpy as np
+from av.video.reformatter import Colorspace, Interpolation
 
+from stereocast.media import sidedata
 from stereocast.pictures import planes
 from stereocast.types import Array, Colour, HdrStatic, PixelFormat
 
-PQ, HLG, BT2020, BT709 = 16, 18, 9, 1
+PQ, HLG, BT2020, BT709, BT470BG, SMPTE170M = 16, 18, 9, 1, 5, 6
+_RGB = 0  # the matrix of what isn't YUV
+_UNSPECIFIED = (0, 2, 3)  # and what is reserved
+_BELONGS = {
+    1: (1, 1),
+    4: (4, 4),
+    5: (5, 6),
+    6: (6, 6),
+    7: (7, 7),
+    9: (9, 14),
+    10: (9, 14),
+}  # matrix: primaries, transfer
+_CAREFUL = Interpolation.BICUBIC | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT
 _NAMES = {  # x265 and SVT-AV1 want names or numbers in their own options; FFmpeg passes numbers on
     "sdr_white": 203.0,  # cd/m², ITU-R BT.2408
 }
 
 
 def of_frame(frame: Any) -> Colour:
-    """The tags of a decoded frame. 2 = unspecified; `yuvj` formats are full range whatever the tag says."""
+    """What a decoded frame's colours mean once it is YUV; nothing stays unspecified.
+
+    `yuvj` formats are full range whatever the tag says. Untagged YUV is BT.601 below HD, as players take it; RGB, which
+    has no matrix, becomes BT.709 of limited range.
+    """
     full = int(frame.color_range) == 2 or frame.format.name.startswith("yuvj")
-    return Colour(int(frame.color_primaries), int(frame.color_trc), int(frame.colorspace), full)
+    colour = Colour(int(frame.color_primaries), int(frame.color_trc), int(frame.colorspace), full)
+    if frame.format.is_rgb or colour.matrix == _RGB:
+        colour = replace(colour, matrix=BT709, full_range=False)
+    return explicit(colour, frame.width, frame.height)
+
+
+def explicit(colour: Colour, width: int, height: int) -> Colour:
+    """`colour` with what is unspecified filled in, for a picture whose own size (not that of a packed one) is given."""
+    matrix = colour.matrix
+    if matrix in _UNSPECIFIED:
+        known = {primaries: m for m, (primaries, _) in _BELONGS.items()}
+        hd = width >= 1280 or height >= 720
+        matrix = known.get(colour.primaries, BT709 if hd else BT470BG if height in (288, 576) else SMPTE170M)
+    primaries, transfer = _BELONGS.get(matrix, (BT709, BT709))
+    return Colour(
+        primaries if colour.primaries in _UNSPECIFIED else colour.primaries,
+        transfer if colour.transfer in _UNSPECIFIED else colour.transfer,
+        matrix,
+        colour.full_range,
+    )
+
+
+def converted(
+    frame: Any, pixel_format: PixelFormat, colour: Colour, size: tuple[int | None, int | None] = (None, None)
+) -> Any:
+    """A decoded frame in `pixel_format` and of `colour`, as `of_frame` tells it; YUV keeps its matrix and range.
+    `size`: (width, height) of the result."""
+    width, height = size
+    span = 2 if colour.full_range else 1
+    if frame.format.is_rgb:
+        return frame.reformat(
+            width, height, pixel_format.value, dst_colorspace=Colorspace.ITU709, src_color_range=2, dst_color_range=span,
+            interpolation=_CAREFUL,
+        )  # fmt: skip
+    same = Colorspace.ITU709  # whatever it is called: equal ones leave the values alone
+    if len(frame.format.components) < 3:  # grey is full range to swscale, whatever it is told of the source
+        span = 2
+    return frame.reformat(
+        width, height, pixel_format.value, src_colorspace=same, dst_colorspace=same, src_color_range=span, dst_color_range=span,
+        interpolation=_CAREFUL,
+    )  # fmt: skip
+
+
+def as_rgb(frame: Any, pixel_format: PixelFormat) -> Array:
+    """A decoded frame as RGB of full range, by the matrix and range that it is tagged with."""
+    if frame.format.is_rgb:
+        return frame.to_ndarray(format=pixel_format.value)
+    tags = of_frame(frame)
+    source = {1: Colorspace.ITU709, 4: Colorspace.FCC, 7: Colorspace.SMPTE240M, 9: Colorspace.BT2020}
+    made = frame.reformat(
+        format=pixel_format.value, src_colorspace=source.get(tags.matrix, Colorspace.ITU601),
+        src_color_range=2 if tags.full_range else 1, dst_color_range=2, interpolation=_CAREFUL,
+    )  # fmt: skip
+    return made.to_ndarray()
 
 
 def apply(context: Any, colour: Colour) -> None:
@@ -27,10 +99,7 @@ def apply(context: Any, colour: Colour) -> None:
     context.color_primaries = colour.primaries
     context.color_trc = colour.transfer
     context.colorspace = colour.matrix
-    if colour.full_range:
-        context.color_range = 2
-    elif colour.matrix != 2 or colour.transfer != 2:
-        context.color_range = 1
+    context.color_range = 2 if colour.full_range else 1
 
 
 def is_hdr(colour: Colour) -> bool:
@@ -43,9 +112,7 @@ def hdr_of_frame(frame: Any) -> HdrStatic | None:
     primaries: tuple[tuple[Fraction, Fraction], ...] = ()
     luminance = None
     content = average = 0
-    for item in frame.side_data:
-        name = getattr(item.type, "name", "")
-        data = bytes(item)
+    for name, data in sidedata.of_frame(frame):
         if name == "MASTERING_DISPLAY_METADATA" and len(data) >= 88:
             numbers = struct.unpack_from("=22i", data)
             ratios = [Fraction(a, b or 1) for a, b in zip(numbers[0:20:2], numbers[1:20:2], strict=True)]

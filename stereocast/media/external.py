@@ -16,14 +16,13 @@ import ffmpeg
 import numpy as np
 
 from stereocast.catalog import EncoderProfile
-from stereocast.media import profile as profiles
 from stereocast.types import StreamInfo
 
 log = logging.getLogger(__name__)
 
 
 def _start(profile: EncoderProfile, width: int, height: int, rate: Fraction, quality: int | None) -> Any:
-    own = profiles.options(profile, quality)
+    own = profile.private(quality)
     before = {key.removeprefix("input:"): value for key, value in own.items() if key.startswith("input:")}
     after = {key: value for key, value in own.items() if not key.startswith("input:")}
     source = ffmpeg.input(

@@ -12,13 +12,11 @@ from typing import Any
 import av
 
 from stereocast.errors import UsageError
-from stereocast.media import timing
+from stereocast.media import sound, timing
 
 log = logging.getLogger(__name__)
 
-_LAYOUTS = {1: "mono", 2: "stereo", 3: "2.1", 4: "4.0", 5: "5.0", 6: "5.1", 7: "6.1", 8: "7.1"}
 _TEXT = {"subrip", "srt", "mov_text", "ass", "ssa", "webvtt", "text"}
-_REFUSED_AT_MOST = 100_000  # packets; more is no damage but a fault of ours
 _SKIP_TAGS = {"major_brand", "minor_version", "compatible_brands", "encoder", "stereo_mode", "alpha_mode", "vendor_id"}
 _ASS_HEADER = (
     b"[Script Info]\nScriptType: v4.00+\nPlayResX: 384\nPlayResY: 288\n\n[V4+ Styles]\nFormat: Name, Fontname, Fontsize, "
@@ -62,13 +60,14 @@ class Passthrough:
         self._shift = shift
         self._stop = stop
         self._clamp = False
-        self._refused = 0
         self._routes: dict[int, Callable[[Any], Iterator[Any]]] = {}
-        self._finishers: list[Callable[[], Iterator[Any]]] = []
+        self._finishers: list[sound.Route] = []
+        self._rising = sound.Rising()
 
     def attach(self, output: Any, container: str) -> None:
         """Adds the streams to `output` ('mp4', 'mkv', 'fmp4' or 'hls'); call before the first packet is muxed."""
         self._clamp = container == "mkv"
+        self._rising = sound.Rising(strictly=container != "mkv")
         output.metadata.update({k: v for k, v in self._source.metadata.items() if k.lower() not in _SKIP_TAGS})
         for stream in self._audio:
             self._attach_audio(output, stream, container)
@@ -93,31 +92,11 @@ class Passthrough:
         return result
 
     def _attach_audio(self, output: Any, stream: Any, container: str) -> None:
-        name = stream.codec_context.name if stream.codec_context else "unknown"
-        if stream.codec_context is not None and not (
-            stream.codec_context.sample_rate and stream.codec_context.channels
-        ):
-            log.warning("audio track %d (%s) is too damaged to tell its format and is left out", stream.index, name)
-            return
-        if stream.codec_context is not None and _holds(output, stream):
-            target = output.add_stream_from_template(stream)
-            self._routes[stream.index] = lambda packet: iter([_retarget(packet, target)])
-        elif stream.codec_context is None:
-            log.warning("audio track %d has no decoder here and is left out", stream.index)
-            return
-        else:
-            log.warning(
-                "audio track %d (%s) can't be held by %s and is transcoded to AAC", stream.index, name, container
-            )
-            target = output.add_stream("aac", rate=stream.codec_context.sample_rate or 48000)
-            channels = max(1, stream.codec_context.layout.nb_channels)
-            target.codec_context.layout = _LAYOUTS.get(channels, "stereo")
-            target.codec_context.format = "fltp"
-            target.codec_context.bit_rate = 96_000 * channels
-            transcoder = _Transcoder(stream, target)
-            self._routes[stream.index] = transcoder
-            self._finishers.append(transcoder.finish)
-        _copy_tags(stream, target)
+        way = sound.attach(output, stream, container, self._packets)
+        if way is not None:
+            target, self._routes[stream.index], finisher = way
+            self._finishers.append(finisher)
+            _copy_tags(stream, target)
 
     def _attach_subtitle(self, output: Any, stream: Any, container: str) -> None:
         name = stream.codec_context.name if stream.codec_context else "unknown"
@@ -142,6 +121,10 @@ class Passthrough:
                 name,
             )
             return
+        if container == "mp4":
+            closing = _Closing(self._routes[stream.index], target)
+            self._routes[stream.index] = closing
+            self._finishers.append(closing.finish)
         _copy_tags(stream, target)
 
     def drain(self, output: Any) -> None:
@@ -152,26 +135,14 @@ class Passthrough:
             if route is None or not self._within(packet):
                 continue
             for muxed in route(packet):
-                self._mux(output, muxed)
-
-    def _mux(self, output: Any, packet: Any) -> None:
-        try:
-            output.mux(packet)
-        except av.error.ArgumentError as error:  # a damaged source: its times run backwards
-            if not self._refused:
-                log.warning(
-                    "a packet of stream %d has an impossible time and is left out (%s)", packet.stream.index, error
-                )
-            self._refused += 1
-            if self._refused > _REFUSED_AT_MOST:
-                raise
+                output.mux(self._rising(muxed))
 
     def finish(self, output: Any) -> None:
         """Muxes the rest, after the last picture."""
         self.drain(output)
         for finisher in self._finishers:
-            for packet in finisher():
-                output.mux(packet)
+            for packet in finisher(None):
+                output.mux(self._rising(packet))
 
     def _within(self, packet: Any) -> bool:
         times = timing.moved(
@@ -181,13 +152,6 @@ class Passthrough:
             return False
         packet.pts, packet.dts = times
         return True
-
-
-def _holds(output: Any, stream: Any) -> bool:
-    names = {stream.codec_context.name, stream.codec_context.codec.canonical_name}
-    if output.format.name == "mp4" and any(name.startswith("pcm_") for name in names):
-        return False  # FFmpeg can write it, but headset players don't read it
-    return bool(names & set(output.supported_codecs))
 
 
 def _retarget(packet: Any, target: Any) -> Any:
@@ -226,43 +190,29 @@ class _SubtitleChange:
         yield made
 
 
-class _Transcoder:
-    """Audio packets decoded and encoded again as AAC, timestamps kept."""
+class _Closing:
+    """Ends each cue of a mov_text track with an empty one. The muxer's own, after the last cue, would last as long as
+    that cue and lengthen the film."""
 
-    def __init__(self, stream: Any, target: Any) -> None:
-        self._target = target
-        self._fifo = av.AudioFifo()
-        self._next: int | None = None  # sample number of the next frame
-        context = target.codec_context
-        self._resampler = av.AudioResampler(format="fltp", layout=context.layout, rate=context.sample_rate)
+    def __init__(self, route: sound.Route, target: Any) -> None:
+        self._route, self._target = route, target
+        self._end: tuple[int, Fraction] | None = None  # of the cue that is shown
 
     def __call__(self, packet: Any) -> Iterator[Any]:
-        try:
-            frames = packet.decode()
-        except av.error.FFmpegError as error:
-            log.debug("a sound packet can't be decoded: %s", error)
-            return
-        for frame in frames:
-            yield from self._push(self._resampler.resample(frame))
+        for cue in self._route(packet):
+            if self._end is not None and cue.pts > self._end[0]:
+                yield self._empty(cue.pts - self._end[0])
+            self._end = (cue.pts + cue.duration, Fraction(cue.time_base)) if cue.size > 2 and cue.duration else None
+            yield cue
 
-    def _push(self, frames: list[Any]) -> Iterator[Any]:
-        for frame in frames:
-            if self._next is None:
-                self._next = frame.pts or 0
-            frame.pts = None
-            self._fifo.write(frame)
-        size = self._target.codec_context.frame_size or 1024
-        while self._fifo.samples >= size:
-            yield from self._encode(self._fifo.read(size))
+    def finish(self, packet: None = None) -> Iterator[Any]:
+        if self._end is not None:
+            yield self._empty(1)
 
-    def _encode(self, frame: Any) -> Iterator[Any]:
-        frame.pts, frame.time_base = self._next, Fraction(1, frame.sample_rate)
-        self._next = (self._next or 0) + frame.samples
-        yield from self._target.encode(frame)
-
-    def finish(self) -> Iterator[Any]:
-        yield from self._push(self._resampler.resample(None))
-        rest = self._fifo.read() if self._fifo.samples else None
-        if rest is not None:
-            yield from self._encode(rest)
-        yield from self._target.encode(None)
+    def _empty(self, duration: int) -> Any:
+        assert self._end is not None
+        made = av.Packet(b"\0\0")
+        made.stream, made.duration = self._target, duration
+        made.pts = made.dts = self._end[0]
+        made.time_base = self._end[1]
+        return made

@@ -12,16 +12,20 @@ from typing import Any
 import av
 
 from stereocast.errors import SourceError, UsageError
+from stereocast.media.standard_input import Piped
 
 log = logging.getLogger(__name__)
 
 IMAGES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".exr"}
+ITEMS = {".heic", ".heif", ".avif"}  # stills in a film's container
 VIDEOS = {
     ".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".ts", ".m2ts", ".mts", ".mpg", ".mpeg", ".wmv", ".flv", ".ogv",
     ".3gp", ".vob", ".mxf", ".gif", ".h264", ".hevc", ".y4m",
 }  # fmt: skip
-# what a playlist or a file that names other files may lead to
-_PROTOCOLS = "file,http,https,httpproxy,tcp,tls,crypto,data,pipe,fd"
+# what a playlist or a file that names other files may lead to; one from elsewhere never to files of this machine
+_REMOTE = "http,https,httpproxy,tcp,tls,crypto,data"
+_LOCAL = f"file,{_REMOTE},pipe,fd"
+SILENCE_S = 20  # a server that sends nothing for so long is given up
 _URL = re.compile(r"^[A-Za-z][A-Za-z0-9+.-]+://")
 
 
@@ -42,19 +46,55 @@ def is_url(name: str) -> bool:
     return bool(_URL.match(name))
 
 
+def flows(name: str) -> bool:
+    """Whether reading may have to wait for someone else: a web address or standard input."""
+    return name == "-" or is_url(name)
+
+
 def is_image(name: str) -> bool:
-    return not is_url(name) and Path(name).suffix.lower() in IMAGES and "%" not in name
+    """Whether a name is that of a still. Animated PNG and AVIF are films, and their pictures come through FFmpeg."""
+    suffix = Path(name).suffix.lower()
+    if is_url(name) or "%" in name or suffix not in IMAGES | ITEMS:
+        return False
+    return not (suffix in (".png", *ITEMS) and moves(_head(name)))
+
+
+def _head(name: str) -> bytes:
+    try:
+        with open(name, "rb") as file:
+            return file.read(4096)
+    except OSError:
+        return b""
+
+
+def moves(head: bytes) -> bool:
+    """Whether the first bytes are those of an animated PNG, WebP, AVIF or HEIF."""
+    if head[:8] == b"\x89PNG\r\n\x1a\n":
+        before = head.find(b"IDAT")
+        return b"acTL" in head[: before if before > 0 else None]
+    if head[:4] == b"RIFF" and head[8:16] == b"WEBPVP8X":
+        return bool(head[20] & 2)
+    if head[4:8] == b"ftyp":
+        brands = head[8 : int.from_bytes(head[:4], "big")]
+        return brands[:4] in (b"avis", b"msf1", b"hevc")
+    return False
 
 
 def open_input(name: str) -> Any:
     """An open PyAV container for a file, an http(s) or file URL, or '-'. Raises SourceError, UsageError."""
     target: Any = name
+    protocols, patience_s = _LOCAL, None
     if name == "-":
         target = sys.stdin.buffer if hasattr(sys.stdin, "buffer") else io.BytesIO()
+        if not target.seekable():  # a file that was redirected can be sought in
+            target = Piped(target)
+        protocols = _REMOTE
     elif is_url(name):
         scheme = name.split("://", 1)[0].lower()
         if scheme not in ("http", "https", "file"):
             raise UsageError(f"{name}: only http, https and file URLs are read, not {scheme}://")
+        if scheme != "file":
+            protocols, patience_s = _REMOTE, float(SILENCE_S)
     else:
         path = Path(name)
         if path.is_dir():
@@ -65,7 +105,10 @@ def open_input(name: str) -> Any:
             if path.stat().st_size == 0 and path.is_file():
                 raise SourceError(f"{name} is empty (0 bytes)")
     try:
-        return av.open(target, metadata_errors="replace", options={"protocol_whitelist": _PROTOCOLS})
+        options = {"protocol_whitelist": protocols}
+        return av.open(target, metadata_errors="replace", options=options, timeout=patience_s)
+    except av.error.ExitError as error:
+        raise SourceError(silent(name)) from error
     except av.error.FileNotFoundError as error:
         raise SourceError(f"no such file: {name}") from error
     except av.error.PermissionError as error:
@@ -76,14 +119,19 @@ def open_input(name: str) -> Any:
         raise SourceError(f"{name} can't be opened: {_reason(error)}") from error
 
 
+def silent(name: str) -> str:
+    """The message about a server that sends nothing."""
+    return f"{name}: the server sent nothing for {SILENCE_S} s"
+
+
 def _reason(error: BaseException) -> str:
     return str(getattr(error, "strerror", None) or error).strip() or type(error).__name__
 
 
-def video_stream(container: Any, name: str) -> Any:
+def video_stream(container: Any, name: str, *, quiet: bool = False) -> Any:
     """The video stream that is converted: the default one, else the first that isn't a cover picture.
 
-    Other video streams are named in a warning. Raises SourceError when there is none, or it is encrypted.
+    Other video streams are named in a warning, unless `quiet`. Raises SourceError when there is none, or it is encrypted.
     """
     streams = [s for s in container.streams.video if not s.disposition & av.stream.Disposition.attached_pic]
     if not streams:
@@ -91,7 +139,7 @@ def video_stream(container: Any, name: str) -> Any:
         raise SourceError(f"{name} holds no video stream (only {kinds}); there is nothing to convert")
     chosen = next((s for s in streams if s.disposition & av.stream.Disposition.default), streams[0])
     for other in streams:
-        if other is not chosen:
+        if other is not chosen and not quiet:
             log.warning("%s: video stream %d is left out (stream %d is converted)", name, other.index, chosen.index)
     if chosen.codec_context is None:
         raise SourceError(f"{name}: no decoder for video stream {chosen.index}")

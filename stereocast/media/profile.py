@@ -45,7 +45,7 @@ def _open(profile: EncoderProfile) -> str:
         context.width, context.height = 256, 144
         context.pix_fmt = profile.pixel_format.value
         context.time_base, context.framerate = Fraction(1, 25), Fraction(25)
-        context.options = options(profile, None)
+        context.options = profile.private()
         picture = planes.blank(144, 256, profile.pixel_format, Colour())
         for pts in range(2):
             frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format=profile.pixel_format.value)
@@ -55,13 +55,6 @@ def _open(profile: EncoderProfile) -> str:
     except (av.error.FFmpegError, OSError, ValueError) as error:
         return str(getattr(error, "strerror", None) or error) or type(error).__name__
     return ""
-
-
-def options(profile: EncoderProfile, quality: int | None) -> dict[str, str]:
-    """The encoder's private options, with the wanted constant quality."""
-    value = profile.quality if quality is None else quality
-    extra = {} if value is None else {profile.quality_option: str(value)}
-    return {**profile.options, **extra}
 
 
 def choose(wanted: str, candidates: Iterable[str]) -> EncoderProfile:
@@ -82,3 +75,10 @@ def choose(wanted: str, candidates: Iterable[str]) -> EncoderProfile:
             return catalog.encoder(name)
         reasons.append(f"{name}: {reason}")
     raise SinkError(f"none of the preset's encoders opens here ({'; '.join(reasons)})")
+
+
+def reordering(profile: EncoderProfile) -> int:
+    """How many pictures at most are encoded before one that is shown earlier."""
+    if profile.via != "pyav" or profile.family in ("av1", "vp9", "ffv1"):
+        return 0  # no B-frames, or such that the codec itself hides
+    return 2 if profile.codec in ("libx264", "libx265") else 4  # two levels of B-frames; cards may build more

@@ -11,20 +11,26 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import chain
-from pathlib import Path
 from typing import Any
 
 import av
-import cv2
 import numpy as np
 
 from stereocast.errors import SourceError, UsageError
+from stereocast.media import clock, interlace, probe, promise, sidedata, sizes, timing
 from stereocast.media import colour as colours
-from stereocast.media import probe, timing
+from stereocast.media import rate as rates
+from stereocast.media.stills import ImageSource, read_image, upright, write_image
 from stereocast.pictures import planes
+from stereocast.pictures.pool import Pool
 from stereocast.types import Array, Clip, Colour, Frame, PixelFormat, StreamInfo
 
 log = logging.getLogger(__name__)
+
+__all__ = [
+    "ImageSource", "ReadOptions", "VideoSource", "concatenate", "copied", "open_source",
+    "read_image", "write_image",
+]  # fmt: skip
 
 _DIRECT = {"yuv420p": PixelFormat.YUV420P, "yuvj420p": PixelFormat.YUV420P, "yuv420p10le": PixelFormat.YUV420P10}
 
@@ -56,17 +62,20 @@ class VideoSource:
         self._queues: list[deque[Any]] = []  # packets of the other streams, in file order
         self._early: list[Any] | None = []  # those that came before anybody asked
         self.damaged = 0
+        self._reading = False
+        self.spool: Any = None  # the folder of standard input that was put into a file
+        self.missing_s = 0.0  # known when all is read: what the container promised, and wasn't there
+        self._pool, self._closed = Pool(), False
         self.container = probe.open_input(name)
-        self._closed = False
         try:
             self.stream = probe.video_stream(self.container, name)
             self.stream.thread_type = "AUTO"
             self.time_base: Fraction = Fraction(self.stream.time_base or Fraction(1, 90000))
             self.first_pts = self._first_pts()
-            self._seek()
-            self._graph: Any = None
-            self._decoded = self._decode()
-            self._head = self._first_frame()
+            self.origin = clock.origin(self.container, (self.stream, *self.container.streams.audio))
+            self._graph: Any = None  # of FFmpeg's filters
+            self._graph_shape: Any = None
+            self._decoded, self._head = self._begin()
             self.info = self._describe(self._head)
         except BaseException:
             self.close()
@@ -77,22 +86,67 @@ class VideoSource:
     def _first_pts(self) -> int:
         return int(self.stream.start_time or 0)
 
-    def _seek(self) -> None:
+    def _begin(self) -> tuple[Iterator[Any], Any]:
+        """The decoder's frames and the first of them, at or before the tick where reading begins."""
+        tick = self._begin_tick
+        if tick is None:
+            decoded = self._start()
+            return decoded, self._first_frame(decoded)
+        tries = [0, 10] if self.options.seek and not clock.restarts(self.container) else []
+        for back_s in tries:
+            if not self._seek(tick - int(back_s / self.time_base)):
+                break
+            decoded = self._start()
+            with suppress(UsageError):
+                head = self._first_frame(decoded)
+                if (_stamp(head)[0] or 0) <= tick:
+                    return decoded, head
+            self._forget()
+            log.info("%s: seeking to %.3f s came out too late", self.name, float(tick * self.time_base))
+        if tries:
+            self._rewind()
+        decoded = self._start(tick)
+        return decoded, self._first_frame(decoded)
+
+    @property
+    def _begin_tick(self) -> int | None:
+        """The tick of the file's clock before which nothing is wanted; None: the beginning."""
         first = self.options.first if self.options.rate is None else None  # a new rate counts from the first frame
-        if self.options.seek and (self.options.start or first):
-            ticks = self.first_pts + int((self.options.start or 0) / self.time_base)
-            if first is not None:
-                ticks = max(ticks, self.start_pts + first)
-            try:
-                self.container.seek(ticks, stream=self.stream, backward=True)
-            except av.error.FFmpegError as error:
-                log.debug("%s: can't seek (%s); reading up to the start", self.name, error)
+        if not (self.options.start or first):
+            return None
+        ticks = self.first_pts + int((self.options.start or 0) / self.time_base)
+        return ticks if first is None else max(ticks, self.start_pts + first)
+
+    def _seek(self, tick: int) -> bool:
+        try:
+            self.container.seek(tick, stream=self.stream, backward=True)
+        except av.error.FFmpegError as error:
+            log.debug("%s: can't seek (%s); reading up to the start", self.name, error)
+            return False
+        return True
+
+    def _forget(self) -> None:
+        """Drops what came with a seek that went wrong."""
+        self._graph = None
+        self._early = []
+        for queue in self._queues:
+            queue.clear()
+
+    def _rewind(self) -> None:
+        self._forget()
+        if self.name == "-":
+            self._seek(self.first_pts)
+            return
+        self.container.close()
+        self.container = probe.open_input(self.name)
+        self.stream = self.container.streams[self.stream.index]
+        self.stream.thread_type = "AUTO"
 
     @property
     def start_pts(self) -> int:
-        """The tick that becomes 0 in the output when `start` is given; else 0, so timestamps stay as they are."""
+        """The tick that becomes 0 in the output."""
         if not self.options.start:
-            return 0
+            return int(self.origin / self.time_base)
         return self.first_pts + round(self.options.start / self.time_base)
 
     @property
@@ -100,16 +154,13 @@ class VideoSource:
         """Where reading ends, in seconds of the file's own clock; None: at its end."""
         return None if self.options.end is None else self.options.end + self.first_pts * self.time_base
 
-    def _first_frame(self) -> Any:
+    def _first_frame(self, decoded: Iterator[Any]) -> Any:
         try:
-            return next(self._decoded)
+            return next(decoded)
         except StopIteration:
             if self.options.start:
                 raise UsageError(f"--start {float(self.options.start):g}: {self.name} ends before that") from None
-            raise SourceError(f"{self.name}: no frame could be decoded ({self._codec()})") from None
-
-    def _codec(self) -> str:
-        return str(self.stream.codec_context.name)
+            raise SourceError(f"{self.name}: no frame could be decoded ({self.stream.codec_context.name})") from None
 
     def _describe(self, frame: Any) -> StreamInfo:
         colour = colours.of_frame(frame)
@@ -122,7 +173,8 @@ class VideoSource:
         self._hdr = hdr
         if self.tone_mapped:
             wanted, colour, hdr = PixelFormat.YUV420P, Colour(1, 1, 1), None
-        self._flip, self._turns = _orientation(frame)
+        self._flip, self._turns = sidedata.orientation(frame)
+        self._coded, self._resized = (frame.width, frame.height), False
         height, width = frame.height, frame.width
         aspect = Fraction(self.stream.sample_aspect_ratio or 1) or Fraction(1)
         if self._turns % 2:
@@ -134,14 +186,15 @@ class VideoSource:
         height, width = height + height % 2, width + width % 2
         if self.options.scale != 1:
             height, width = (max(2, round(side * self.options.scale / 2) * 2) for side in (height, width))
-        rate = self.stream.average_rate or self.stream.guessed_rate
+        stated = self.stream.average_rate or self.stream.guessed_rate
+        rate = rates.believed(Fraction(stated) if stated else None, self._rate)
         frames = int(self.stream.frames) or None
         duration = Fraction(self.stream.duration) * self.time_base if self.stream.duration else None
         if duration is None and self.container.duration:
             duration = Fraction(self.container.duration, av.time_base)
         if duration is not None and (self.options.start or self.options.end):
             begin = self.options.start or Fraction(0)
-            if begin >= duration:
+            if begin >= duration and not clock.restarts(self.container):
                 raise UsageError(f"--start {float(begin):g}: {self.name} ends before that, at {float(duration):.3f} s")
             duration = max(Fraction(0), min(duration, self.options.end or duration) - begin)
             frames = None
@@ -156,20 +209,32 @@ class VideoSource:
 
     # -- decoding
 
+    def _start(self, tick: int | None = None) -> Iterator[Any]:
+        """Frames from here on, or from the keyframe before `tick`."""
+        self._demuxed = clock.demux(self.container, self.stream)
+        if tick is not None:
+            self._demuxed = clock.from_keyframe(self._demuxed, self.stream, tick)
+        self._promise = promise.Promise(self.container, self.stream)
+        self._rate, self._demuxed = rates.measured(self._demuxed, self.stream)
+        return self._decode()
+
     def _packets(self) -> Iterator[Any]:
-        wanted = [s for s in self.container.streams if s is self.stream or s.type in ("audio", "subtitle")]
-        demuxed = self.container.demux(wanted)
         while True:
             try:
-                packet = next(demuxed)
+                self._reading = True
+                packet = next(self._demuxed)
+                self._reading = False
             except StopIteration:
                 return
+            except av.error.ExitError as error:
+                raise SourceError(f"{probe.silent(self.name)}; what is done is kept") from error
             except (av.error.FFmpegError, OSError) as error:  # a size that is a lie asks for more memory than there is
                 self.damaged += 1
                 log.warning("%s: reading stopped early: %s; what was read is kept", self.name, error)
                 with suppress(av.error.FFmpegError):
                     yield from self.stream.codec_context.decode(None)  # flush
                 return
+            self._promise.seen(packet)
             if packet.stream is self.stream:
                 yield packet
             elif packet.dts is not None or packet.pts is not None:
@@ -196,12 +261,19 @@ class VideoSource:
             yield from self._progressive(None)
 
     def _progressive(self, frame: Any) -> Iterator[Any]:
+        shape = None if frame is None else (frame.width, frame.height, frame.format.name)
+        if self._graph is not None and shape != self._graph_shape:  # the end, or another size
+            yield from self._through_graph(None)
+            self._graph = None
         if frame is not None and self._graph is None and frame.interlaced_frame:
-            self._graph = _deinterlacer(frame, self.time_base)
+            self._graph, self._graph_shape = interlace.deinterlacer(frame, self.time_base), shape
             log.info("%s: interlaced, deinterlacing", self.name)
-        if self._graph is None:
+        if self._graph is not None:
+            yield from self._through_graph(frame)
+        elif frame is not None:
             yield frame
-            return
+
+    def _through_graph(self, frame: Any) -> Iterator[Any]:
         self._graph.push(frame)
         while True:
             try:
@@ -230,11 +302,21 @@ class VideoSource:
         for _ in self._packets():  # the rest of the sound, after --end or the last picture
             if self.options.end is not None:
                 break
+        if self.options.end is None:
+            self.missing_s = self._promise.missing_s(whole=self._begin_tick is None)
+            if self.missing_s:
+                log.warning("%s", self._promise.line(self.name, self.missing_s))
 
     def _upright(self, frame: Any) -> Array:
-        if frame.format.name not in _DIRECT or _DIRECT[frame.format.name] is not self._source_format:
-            frame = frame.reformat(format=self._source_format.value)
-        parts = list(_plane_views(frame, self._source_format))
+        if (frame.width, frame.height) != self._coded:
+            if not self._resized:
+                self._resized = True
+                log.warning("%s: the picture changes its size; all are brought to %dx%d", self.name, *self._coded)
+            parts = sizes.fitted(frame, *self._coded, self._source_format, self._source_colour)
+        else:
+            if _DIRECT.get(frame.format.name) is not self._source_format:
+                frame = colours.converted(frame, self._source_format, self._source_colour)
+            parts = sizes.plane_views(frame, self._source_format)
         if self._flip:
             parts = [part[:, ::-1] for part in parts]
         if self._turns:
@@ -247,15 +329,31 @@ class VideoSource:
             ]
         if any(self._pad):
             parts[0] = np.pad(parts[0], ((0, self._pad[0]), (0, self._pad[1])), "edge")
-        image = np.concatenate([part.reshape(-1) for part in parts]).reshape(-1, parts[0].shape[1])
+        image = self._pool.empty((parts[0].shape[0] * 3 // 2, parts[0].shape[1]), parts[0].dtype)
+        for target, part in zip(planes.planes(image), parts, strict=True):
+            target[...] = part
         if self.tone_mapped:
             image = colours.tone_map(image, self._source_format, self._source_colour, self._hdr)
         return planes.resize_picture(image, self.info.height, self.info.width, self.info.pixel_format)
 
-    def retarget(self, pixel_format: PixelFormat) -> None:
-        """Gives frames of another format; before the first one is read (a pipe can't be opened twice)."""
-        self.options = replace(self.options, pixel_format=pixel_format)
+    def retarget(
+        self, *, pixel_format: PixelFormat | None = None, crop: tuple[int, int, int, int] | None = None
+    ) -> None:  # fmt: skip
+        """Gives frames of another format, or without bars; before the first one is read. Nothing is opened again."""
+        self.options = replace(
+            self.options,
+            pixel_format=pixel_format or self.options.pixel_format,
+            crop=crop if crop and any(crop) else self.options.crop,
+        )
         self.info = self._describe(self._head)
+
+    def as_still(self) -> ImageSource:
+        """The only picture as a still; closes this source. Raises UsageError for a film."""
+        if next(self._decoded, None) is not None:
+            raise UsageError(f"{self.name} is a film; the output needs a film's suffix, such as .mp4")
+        image = upright(self._head)
+        self.close()
+        return ImageSource(self.name, self.options.scale, image)
 
     def share_packets(self) -> deque[Any]:
         """A queue that will hold the packets of the other streams, in file order; ask before reading begins."""
@@ -267,7 +365,10 @@ class VideoSource:
         """Closes the file. May be called twice."""
         if not self._closed:
             self._closed = True
-            self.container.close()
+            if not self._reading:  # a thread that was left waiting for a server still uses it
+                self.container.close()
+            if self.spool is not None:
+                self.spool.cleanup()
 
 
 def copied(packet: Any) -> Any:
@@ -283,95 +384,11 @@ def _stamp(frame: Any) -> tuple[int | None, Fraction | None]:
     return ticks, Fraction(frame.time_base) if frame.time_base else None
 
 
-def _plane_views(frame: Any, pixel_format: PixelFormat) -> Iterator[Array]:
-    for plane in frame.planes:
-        width = plane.line_size // np.dtype(pixel_format.dtype).itemsize
-        yield np.frombuffer(plane, pixel_format.dtype).reshape(plane.height, width)[:, : plane.width]
-
-
-def _orientation(frame: Any) -> tuple[bool, int]:
-    """(mirrored, quarter turns counterclockwise) that make a frame upright, from its display matrix."""
-    for item in frame.side_data:
-        if getattr(item.type, "name", "") == "DISPLAYMATRIX":
-            a, b, _, c, d = np.frombuffer(bytes(item), np.int32)[:5]
-            mirrored = int(a) * int(d) - int(b) * int(c) < 0
-            angle = np.degrees(np.arctan2(-float(b) if mirrored else float(b), -float(a) if mirrored else float(a)))
-            return mirrored, round(-angle / 90) % 4
-    return False, round(frame.rotation / 90) % 4
-
-
-def _deinterlacer(frame: Any, time_base: Fraction) -> Any:
-    graph = av.filter.Graph()
-    source = graph.add_buffer(
-        width=frame.width, height=frame.height, format=av.VideoFormat(frame.format.name), time_base=time_base
-    )
-    bwdif = graph.add("bwdif", "mode=send_frame:deint=interlaced")
-    sink = graph.add("buffersink")
-    source.link_to(bwdif)
-    bwdif.link_to(sink)
-    graph.configure()
-    return graph
-
-
-class ImageSource:
-    """A still as one frame, RGB, 8 or 16 bit; EXIF orientation applied, odd sizes padded."""
-
-    def __init__(self, name: str, scale: float = 1.0) -> None:
-        self.name = name
-        image = read_image(name)
-        padding = (image.shape[0] % 2, image.shape[1] % 2)
-        image = np.pad(image, ((0, padding[0]), (0, padding[1]), (0, 0)), "edge")
-        if scale != 1:
-            padding = (0, 0)
-            image = planes.resize(image, *(max(2, round(side * scale / 2) * 2) for side in image.shape[:2]))
-        self._image = image
-        self.damaged = 0
-        self.start_pts = 0
-        self.tone_mapped = False
-        pixel_format = PixelFormat.RGB24 if image.dtype == np.uint8 else PixelFormat.RGB48
-        height, width = image.shape[:2]
-        self.info = StreamInfo(width, height, Fraction(1, 25), None, pixel_format, frames=1, padding=padding)
-
-    def __iter__(self) -> Iterator[Frame]:
-        yield Frame(self._image, 0, self.info.pixel_format, self.info.colour)
-
-    def close(self) -> None:
-        """Nothing is open."""
-
-
-def read_image(name: str) -> Array:
-    """An image as RGB [H, W, 3] uint8 or uint16, upright; transparent parts on black. Raises SourceError."""
-    path = Path(name)
-    if not path.exists():
-        raise SourceError(f"no such file: {name}")
-    data = np.fromfile(path, np.uint8)
-    image = cv2.imdecode(data, cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH) if data.size else None
-    if image is None:
-        raise SourceError(f"{name} is not an image that can be read, or it is damaged")
-    if image.dtype not in (np.uint8, np.uint16):
-        image = np.clip(np.rint(image * 255.0), 0, 255).astype(np.uint8)
-    return np.ascontiguousarray(image[..., ::-1])
-
-
-def write_image(path: Path, image: Array) -> None:
-    """Writes RGB [H, W, 3] (or grey [H, W]) by the suffix of `path`. Raises SourceError for an unknown suffix."""
-    stored = image[..., ::-1] if image.ndim == 3 else image
-    ok, data = cv2.imencode(path.suffix or ".png", np.ascontiguousarray(stored))
-    if not ok:
-        raise SourceError(f"{path} can't be written as an image")
-    path.write_bytes(data.tobytes())
-
-
 def concatenate(frames: list[Frame], **fields: Any) -> Clip:
     """Frames as one clip."""
     first = frames[0]
-    clip = Clip(
-        np.stack([frame.image for frame in frames]),
-        np.array([frame.pts for frame in frames], np.int64),
-        first.pixel_format,
-        first.colour,
-    )
-    return replace(clip, **fields)
+    ticks = np.array([frame.pts for frame in frames], np.int64)
+    return Clip(np.stack([frame.image for frame in frames]), ticks, first.pixel_format, first.colour, **fields)
 
 
 def open_source(name: str, options: ReadOptions | None = None) -> VideoSource | ImageSource:

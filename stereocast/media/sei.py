@@ -5,21 +5,19 @@ A desktop player that obeys it shows one eye, so it is written on request only.
 
 from typing import Any
 
-from stereocast.types import Layout, StereoFormat
+from stereocast.pictures.arrangement import TABLE
+from stereocast.types import StereoFormat
 
-_BESIDE, _ABOVE = 3, 4
-_TYPES = {
-    Layout.SBS: _BESIDE, Layout.HALF_SBS: _BESIDE, Layout.CROSS_EYED: _BESIDE, Layout.VR180: _BESIDE,
-    Layout.SPATIAL: _BESIDE, Layout.OU: _ABOVE, Layout.HALF_OU: _ABOVE,
-}  # fmt: skip
+_TYPES = {"left-right": 3, "top-bottom": 4}
 
 
 def message(form: StereoFormat, family: str) -> bytes:
     """The NAL unit with its start code; b'' for layouts and codecs (`family`) that have no such message."""
-    kind = _TYPES.get(form.layout)
+    lie = TABLE[form.layout]
+    kind = _TYPES.get(lie.views)
     if kind is None or family not in ("h264", "hevc"):
         return b""
-    crossed = form.right_first != (form.layout is Layout.CROSS_EYED)
+    crossed = form.right_first != lie.crossed
     # id 0, not cancelled, type, no quincunx, which frame is left, six flags, four grid positions, a reserved byte
     bits = "1" + "0" + f"{kind:07b}" + "0" + f"{2 if crossed else 1:06b}" + "000000" + "0" * 16 + "0" * 8
     bits += "0100" if family == "h264" else "10"  # holds until the next one; no extension

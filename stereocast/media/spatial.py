@@ -14,6 +14,7 @@ from typing import BinaryIO
 from stereocast.errors import SourceError
 from stereocast.media import boxes, ebml
 from stereocast.media.boxes import Box, BoxError, Place
+from stereocast.pictures.arrangement import TABLE
 from stereocast.types import Layout, Projection, StereoFormat
 
 log = logging.getLogger(__name__)
@@ -22,9 +23,6 @@ BASELINE_M = 0.063  # a mean interpupillary distance; the views are made for it
 FOV_DEG = 60.0
 _CONFIGURATIONS = {b"avcC", b"hvcC", b"av1C", b"vpcC", b"dvcC", b"dvvC", b"dvwC", b"lhvC", b"esds", b"d263"}
 _OURS = {b"st3d", b"sv3d", b"vexu", b"hfov"}
-_BESIDE = (Layout.SBS, Layout.HALF_SBS, Layout.VR180, Layout.SPATIAL, Layout.CROSS_EYED)
-_ABOVE = (Layout.OU, Layout.HALF_OU)
-_FULL = (Layout.SBS, Layout.OU, Layout.CROSS_EYED, Layout.SPATIAL)
 _SOURCE = b"stereocast\0"
 _COPY = 1 << 20
 
@@ -82,20 +80,21 @@ def hfov(degrees: float) -> Box:
 def tags(form: StereoFormat, camera: Camera | None = None) -> list[Box]:
     """The boxes of a format, in the order they are written. Empty where no player has a tag for it."""
     layout = form.layout
-    if layout not in _BESIDE + _ABOVE:
+    lie = TABLE[layout]
+    if lie.views not in ("left-right", "top-bottom"):
         return []
-    crossed = form.right_first != (layout is Layout.CROSS_EYED)
-    packing = b"over" if layout in _ABOVE else b"side"
+    crossed, above = form.right_first != lie.crossed, lie.views == "top-bottom"
+    packing = b"over" if above else b"side"
     found = []
     # mode 4 (right-left) is ignored by FFmpeg and players, and top-bottom has no reversed mode at all
     if not crossed and layout is not Layout.SPATIAL:
-        found.append(st3d(1 if layout in _ABOVE else 2))
+        found.append(st3d(1 if above else 2))
     if form.projection is Projection.EQUIRECT_180:
         found.append(sv3d())
     if layout is Layout.SPATIAL:
         camera = camera or Camera(fov_deg=form.fov_deg or FOV_DEG)
         found += [vexu(packing, reversed_eyes=crossed, camera=camera), hfov(camera.fov_deg)]
-    elif layout in _FULL or crossed:
+    elif (lie.full and form.projection is Projection.FLAT) or crossed:
         found.append(vexu(packing, reversed_eyes=crossed))
     return found
 

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 import av
 
 from stereocast.errors import SourceError
-from stereocast.media import probe, reader, timing
+from stereocast.media import clock, probe, reader, timing
 
 log = logging.getLogger(__name__)
 
@@ -126,8 +126,9 @@ class Beside:
     def __init__(self, name: str) -> None:
         self.container = probe.open_input(name)
         self._queues: list[deque[Any]] = []
-        wanted = [stream for stream in self.container.streams if stream.type in ("audio", "subtitle")]
-        self._packets = self.container.demux(wanted) if wanted else iter(())
+        # picture packets come too, since both tell when the file's clock jumps
+        self._picture = probe.video_stream(self.container, name, quiet=True)
+        self._packets = clock.demux(self.container, self._picture)
         self._ended = False
 
     def until(self, seconds: Fraction | None) -> None:
@@ -139,7 +140,7 @@ class Beside:
                 self._ended = True
                 return
             ticks = packet.dts if packet.dts is not None else packet.pts
-            if ticks is None:
+            if ticks is None or packet.stream is self._picture:
                 continue
             for queue in self._queues:
                 queue.append(packet if queue is self._queues[0] else reader.copied(packet))

@@ -3,11 +3,13 @@
 Times are whole ticks of a time base (Fraction, seconds); nothing here rounds through floats.
 """
 
+from bisect import insort
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from fractions import Fraction
 from typing import Any, TypeVar
 
 F = TypeVar("F")
+_PRIMING_S = Fraction(3, 20)  # an encoder's priming isn't longer
 Stamp = Callable[[F], tuple[int | None, Fraction | None]]
 
 
@@ -76,16 +78,39 @@ class Durations:
         return self.last[1]
 
     def seen(self, pts: int, duration: int) -> None:
-        """Notes a packet that was copied as it is; packets come in coding order."""
-        self.last = (pts if self.last is None else max(pts, self.last[0]), duration)
+        """Notes a packet that was copied as it is (duration 0: not known); packets come in coding order."""
+        if self.last is None or pts > self.last[0]:
+            gap = self._first if self.last is None else pts - self.last[0]
+            self.last = (pts, duration or gap)
+        else:
+            self.last = (self.last[0], duration or min(self.last[1], self.last[0] - pts))
 
 
-def later(dts: int | None, pts: int, before: int | None) -> int | None:
-    """A decoding time after `before`, as far as `pts` allows: an encoder that starts afresh may repeat the decoding
-    times of the last one's end."""
-    if dts is None or before is None or dts > before:
+class DecodingTimes:
+    """Decoding times for packets in coding order, from the times at which they are shown.
+
+    Encoders are not believed: x265 gives garbage for a film of one or two frames, and one that starts afresh repeats
+    the times of the last one's end. The n-th packet is decoded at the time of the picture shown `delay` places earlier,
+    which rises and is never later than its own, as long as no packet is overtaken by more than `delay` others.
+    Before the first picture the times are `step` ticks apart.
+    """
+
+    def __init__(self, delay: int, step: int) -> None:
+        self._delay, self._step = delay, max(1, step)
+        self.ahead = delay * self._step  # ticks from the first decoding time to the first picture
+        self._waiting: list[int] = []  # rising: what is known of the times to come
+        self._last: int | None = None
+
+    def __call__(self, pts: int) -> int:
+        """The decoding time of the next packet, which is shown at `pts`."""
+        if not self._waiting:
+            self._waiting = [pts - k * self._step for k in range(self._delay, 0, -1)]
+        insort(self._waiting, pts)
+        dts = self._waiting.pop(0)
+        if self._last is not None:
+            dts = max(dts, self._last + 1)
+        self._last = dts
         return dts
-    return min(before + 1, pts)
 
 
 def moved(
@@ -104,6 +129,8 @@ def moved(
         if ticks < by:
             return None
         pts, dts = None if pts is None else pts - by, None if dts is None else dts - by
+    elif ticks * base < -_PRIMING_S:
+        return None  # an edit list of the source hides it
     elif clamp and ticks < 0:
         return 0, 0
     return pts, dts

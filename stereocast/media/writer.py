@@ -19,9 +19,10 @@ import numpy as np
 
 from stereocast.catalog import EncoderProfile
 from stereocast.errors import SinkError
-from stereocast.media import colour as colours
+from stereocast.media import encoder, sei, spatial, timing
 from stereocast.media import profile as profiles
-from stereocast.media import sei, spatial, timing
+from stereocast.media.encoder import FRAGMENT_S
+from stereocast.media.interleave import Interleaver
 from stereocast.media.passthrough import Passthrough
 from stereocast.media.reader import write_image
 from stereocast.pictures.planes import rgb
@@ -29,7 +30,6 @@ from stereocast.types import PackedClip, Shot, StereoFormat, StreamInfo
 
 log = logging.getLogger(__name__)
 
-FRAGMENT_S = 2  # a fragment is never longer, so a crash costs little
 SUFFIXES = {"mp4": ".mp4", "mkv": ".mkv", "fmp4": ".mp4", "hls": ""}
 _MUXER = {"mp4": "mp4", "mkv": "matroska", "fmp4": "mp4", "hls": "hls"}
 
@@ -75,8 +75,6 @@ class VideoSink:
         self.frames = 0
         self._passthrough = passthrough
         self._durations = timing.Durations(options.info.rate, options.info.time_base)
-        self._dts: int | None = None
-        self._held: Any = None
         self._message = sei.message(options.form, options.profile.family) if options.sei and options.form else b""
         self._closed = False
         self.target = self._target()
@@ -85,12 +83,19 @@ class VideoSink:
             self._output = av.open(
                 self._file(), "w", format=_MUXER[options.container], options=self._muxer_options(), io_open=opener
             )
-            self._encoder = _encoder(self._output, options)
+            self._encoder = encoder.opened(
+                self._output, options.info, options.profile, options.quality,
+                threads=options.threads, tagged=options.container != "mkv",
+            )  # fmt: skip
             self._encoder.stream.metadata.update(options.tags)
             if passthrough is not None:
                 passthrough.attach(self._output, options.container)
+            self._output.start_encoding()
+            step = timing.nominal_step(options.info.rate, options.info.time_base)
+            decoding = timing.DecodingTimes(profiles.reordering(options.profile), step)
+            self._lanes = Interleaver(self._output, decoding, self._durations, matroska=options.container == "mkv")
         except (av.error.FFmpegError, OSError) as error:
-            raise self._failure(error) from error
+            raise self._failure(error, opening=True) from error
 
     def _target(self) -> Path | None:
         if self.path is None:
@@ -99,7 +104,7 @@ class VideoSink:
             try:
                 self.path.mkdir(parents=True, exist_ok=True)
             except OSError as error:
-                raise self._failure(error) from error
+                raise self._failure(error, opening=True) from error
             return self.path / "index.m3u8"
         return part_path(self.path)
 
@@ -136,7 +141,7 @@ class VideoSink:
         """Encodes the clip and muxes what has come out, sound included. Raises SinkError."""
         try:
             if self._passthrough is not None:
-                self._passthrough.drain(self._output)
+                self._passthrough.drain(self._lanes)
             for image, pts in zip(clip.frames, clip.pts, strict=True):
                 self._write_frame(image, int(pts), clip.shot)
         except (av.error.FFmpegError, OSError) as error:
@@ -155,31 +160,16 @@ class VideoSink:
         for packet in packets:
             if fresh and self._message:
                 packet = sei.with_message(packet, self._message, self.options.profile.family, av.Packet)
-            packet.dts = self._dts = timing.later(packet.dts, packet.pts, self._dts)
-            self._release(packet.dts)
-            self._held = packet
-
-    def _release(self, dts: int | None) -> None:
-        """Muxes the packet held back, which lasts until the next one's `dts`: the mp4 muxer moves the first frame of
-        a fragment to where the durations before it end, so they have to be exact."""
-        if self._held is None:
-            return
-        if dts is not None and self._held.dts is not None:
-            self._held.duration = dts - self._held.dts
-        elif not self._held.duration and self._durations.last is not None:
-            self._held.duration = self._durations.last[1]
-        packet, self._held = self._held, None
-        self._output.mux(packet)
+            self._lanes.picture(packet)
 
     def copy(self, packets: Iterable[Any], before: Callable[[Fraction], None] = lambda seconds: None) -> None:
         """Takes encoded frames as they are, before the first `write`; `before` is told the time of each in seconds,
         so that sound can be fetched that far. Raises SinkError."""
         try:
-            self._output.start_encoding()
             for packet in packets:
                 before(packet.dts * packet.time_base)
                 if self._passthrough is not None:
-                    self._passthrough.drain(self._output)
+                    self._passthrough.drain(self._lanes)
                 packet.stream = self._encoder.stream
                 self._mux([packet], fresh=False)
                 self._durations.seen(packet.pts, packet.duration or 0)
@@ -197,11 +187,11 @@ class VideoSink:
         try:
             if self._encoder.used:
                 self._mux(self._encoder.flush())
-            self._release(None)
             if self.options.splitter is not None:
                 self.options.splitter.end()
             if self._passthrough is not None:
-                self._passthrough.finish(self._output)
+                self._passthrough.finish(self._lanes)
+            self._lanes.finish()
             self._output.close()
             self._closed = True
             self._encoder.close()
@@ -227,9 +217,9 @@ class VideoSink:
     def _flush_quietly(self) -> None:
         if self._encoder.used:
             self._mux(self._encoder.flush())
-        self._release(None)
+        self._lanes.finish()
 
-    def _failure(self, error: Exception) -> SinkError:
+    def _failure(self, error: Exception, *, opening: bool = False) -> SinkError:
         where = self.path or "standard output"
         code = getattr(error, "errno", None)
         if code == errno.ENOSPC:
@@ -238,9 +228,10 @@ class VideoSink:
             )
         if code == errno.EPIPE:
             return SinkError("the reader of standard output went away")
-        if code in (errno.EACCES, errno.EPERM, errno.EROFS):
+        # FFmpeg gives the same numbers for reasons of its own, once the file is open
+        if code == errno.EROFS or (opening and code in (errno.EACCES, errno.EPERM)):
             return SinkError(f"{where} can't be written: permission denied")
-        if code == errno.ENOENT:
+        if opening and code == errno.ENOENT:
             return SinkError(f"{where} can't be written: no such folder")
         return SinkError(f"writing {where} failed: {getattr(error, 'strerror', None) or error}")
 
@@ -272,74 +263,6 @@ def _tagging_opener(form: StereoFormat) -> Callable[[str, int, dict[str, str]], 
         return open(path, "wb" if flags & 2 else "rb")
 
     return opened
-
-
-class _PyavEncoder:
-    """The bundled FFmpeg's encoders."""
-
-    def __init__(self, output: Any, options: SinkOptions) -> None:
-        info, profile = options.info, options.profile
-        extra = profiles.options(profile, options.quality)
-        if profile.codec == "libx265":
-            own = ":".join(filter(None, (extra.get("x265-params", ""), colours.x265_params(info.hdr, info.colour))))
-            extra = {**extra, "x265-params": own}
-        elif profile.codec == "libsvtav1":
-            own = ":".join(filter(None, (extra.get("svtav1-params", ""), colours.svtav1_params(info.hdr))))
-            extra = {**extra, **({"svtav1-params": own} if own else {})}
-        self._options, self._settings, self.used = options, extra, False
-        self.stream = output.add_stream(profile.codec, options=extra)
-        self._context = self._configured(self.stream.codec_context)
-        self.stream.time_base = info.time_base
-        self._format = profile.pixel_format.value
-
-    def _configured(self, context: Any) -> Any:
-        info, profile = self._options.info, self._options.profile
-        context.width, context.height = info.width, info.height
-        context.pix_fmt = profile.pixel_format.value
-        context.time_base = info.time_base
-        rate = info.rate or Fraction(30)
-        context.framerate = rate
-        context.gop_size = max(1, round(FRAGMENT_S * rate))
-        context.sample_aspect_ratio = info.sample_aspect
-        context.thread_count = self._options.threads
-        colours.apply(context, info.colour)
-        if profile.tag and self._options.container in ("mp4", "fmp4", "hls"):
-            context.codec_tag = profile.tag
-        return context
-
-    def encode(self, image: Any, pts: int, duration: int) -> list[Any]:
-        frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(image), format=self._format)
-        frame.pts, frame.time_base, frame.duration = pts, self._options.info.time_base, duration
-        colours.apply(frame, self._options.info.colour)
-        self.used = True
-        return self._own(self._context.encode(frame))
-
-    def flush(self) -> list[Any]:
-        return self._own(self._context.encode(None))
-
-    def _own(self, packets: list[Any]) -> list[Any]:
-        for packet in packets:
-            packet.stream = self.stream
-        return packets
-
-    def restart(self) -> None:
-        """After `flush`: a fresh encoder of the same kind; the stream's parameter sets stay as they are."""
-        context = av.CodecContext.create(self._options.profile.codec, "w")
-        context.options = dict(self._settings)
-        context.flags |= self.stream.codec_context.flags & av.codec.context.Flags.global_header
-        self._context = self._configured(context)
-        self.used = False
-
-    def close(self) -> None:
-        """Nothing beyond the container."""
-
-
-def _encoder(output: Any, options: SinkOptions) -> Any:
-    if options.profile.via == "ffmpeg":
-        from stereocast.media.external import ExternalEncoder
-
-        return ExternalEncoder(output, options.info, options.profile, options.quality)
-    return _PyavEncoder(output, options)
 
 
 class ImageSink:

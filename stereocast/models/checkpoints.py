@@ -18,7 +18,7 @@ from stereocast.errors import OutOfMemory, WeightsError
 from stereocast.models import loading
 from stereocast.models.video import VideoConfig, VideoModel, VideoNetworks
 from stereocast.pictures.devices import free_bytes
-from stereocast.settings import ConvertSettings
+from stereocast.settings import DiffusionOptions
 
 log = logging.getLogger(__name__)
 
@@ -41,7 +41,7 @@ class Thrift:
     compiled: bool = False
 
 
-def thrift_of(settings: ConvertSettings, device: str) -> Thrift:
+def thrift_of(settings: DiffusionOptions, device: str) -> Thrift:
     """The settings as they apply on a device; a GPU with less than 12 GB free offloads in any case."""
     tight = device.startswith("cuda") and free_bytes(device) < 12e9
     return Thrift(settings.offload or tight, settings.batch_cfg, settings.vae_tile, settings.compile)

@@ -18,6 +18,7 @@ from typing import Any
 from stereocast.errors import ExtraMissing, LicenceNotAccepted, UnknownName, UsageError, WeightsError
 from stereocast.models import loading, shelf
 from stereocast.models.shelf import Weights
+from stereocast.settings import WeightSettings
 
 _log = logging.getLogger(__name__)
 _TRUE = {"1", "ON", "YES", "TRUE"}
@@ -252,6 +253,12 @@ class WeightStore:
 
     paths: Mapping[str, Path] = field(default_factory=dict)
     accept_licence: bool = False
+
+    @classmethod
+    def of(cls, settings: WeightSettings, main: str | None = None) -> "WeightStore":
+        """The weights that the settings give or allow; a bare path is that of `main`. Raises UsageError, UnknownName,
+        WeightsError."""
+        return cls(parse_paths(settings.weights, main), settings.accept_licence)
 
     def has(self, name: str) -> bool:
         """Whether `name` and all it needs are on this disk."""

@@ -4,35 +4,8 @@ import cv2
 import numpy as np
 
 from stereocast.pictures import planes
+from stereocast.pictures.arrangement import TABLE
 from stereocast.types import Anaglyph, Array, Colour, Layout, PixelFormat, StereoFormat
-
-SUFFIXES = {
-    Layout.SBS: "_LRF_Full_SBS",
-    Layout.HALF_SBS: "_LR",
-    Layout.OU: "_TBF_fulltb",
-    Layout.HALF_OU: "_TB",
-    Layout.CROSS_EYED: "_RLF_cross",
-    Layout.VR180: "_180x180_LR",
-    Layout.RGBD: "_RGBD",
-    Layout.ROW_INTERLACED: "_RI",
-    Layout.PAIR: "",
-    Layout.LEFT: "_L",
-    Layout.RIGHT: "_R",
-    Layout.MONO: "_mono",
-    Layout.SPATIAL: "_spatial_LRF_Full_SBS",
-}
-
-STEREO_MODE = {  # Matroska StereoMode by FFmpeg's names
-    Layout.SBS: "left_right",
-    Layout.HALF_SBS: "left_right",
-    Layout.OU: "top_bottom",
-    Layout.HALF_OU: "top_bottom",
-    Layout.CROSS_EYED: "right_left",
-    Layout.VR180: "left_right",
-    Layout.SPATIAL: "left_right",
-    Layout.ANAGLYPH: "anaglyph_cyan_red",
-}
-_WIDE = (Layout.SBS, Layout.CROSS_EYED, Layout.RGBD, Layout.SPATIAL)
 
 # Rows are output R, G, B; columns are left R, G, B, then right R, G, B.
 # Dubois (2001), least squares for red-cyan glasses, as published for gamma-encoded values; the others by definition.
@@ -47,18 +20,17 @@ ANAGLYPHS = {
     Anaglyph.GRAY: ((0.299, 0.587, 0.114, 0, 0, 0), (0, 0, 0, 0.299, 0.587, 0.114), (0, 0, 0, 0.299, 0.587, 0.114)),
     Anaglyph.WIMMER: ((0, 0.7, 0.3, 0, 0, 0), (0, 0, 0, 0, 1, 0), (0, 0, 0, 0, 0, 1)),
 }
+WIMMER_EXPONENT = 1 / 1.5  # of red
 
 
 def suffix(form: StereoFormat) -> str:
     """What the name of a file in this layout ends with, so that players recognise it."""
-    if form.layout is Layout.ANAGLYPH:
-        return f"_redcyan_{form.anaglyph.value}"
-    return SUFFIXES[form.layout]
+    return TABLE[form.layout].suffix + (form.anaglyph.value if form.layout is Layout.ANAGLYPH else "")
 
 
 def shape(layout: Layout, height: int, width: int) -> tuple[int, int]:
     """(height, width) of the packed picture for views of that size."""
-    if layout in _WIDE:
+    if layout is Layout.RGBD or (TABLE[layout].views == "left-right" and TABLE[layout].full):
         return height, 2 * width
     if layout is Layout.OU:
         return 2 * height, width
@@ -90,8 +62,40 @@ def anaglyph(left: Array, right: Array, kind: Anaglyph) -> Array:
     mix = np.array(ANAGLYPHS[kind], np.float32)
     mixed = cv2.transform(left, mix[:, :3]) + cv2.transform(right, mix[:, 3:])
     if kind is Anaglyph.WIMMER:
-        mixed[..., 0] = np.power(np.clip(mixed[..., 0], 0, 1), 1 / 1.5)
+        mixed[..., 0] = np.power(np.clip(mixed[..., 0], 0, 1), WIMMER_EXPONENT)
     return np.clip(mixed, 0, 1)
+
+
+def mix_planes(
+    left: Array, right: Array, out: Array, kind: Anaglyph, pixel_format: PixelFormat, colour: Colour
+) -> None:
+    """`anaglyph` of two 4:2:0 pictures into `out`, without RGB pictures in between; within one code value of it."""
+    from stereocast.kernels import cpu_mix  # compiled for this layout alone
+
+    height, width = planes.size(left, pixel_format)
+    views = [  # OpenCV enlarges the chroma, as for `planes.rgb`, so that it is rounded alike
+        tuple(planes.resize(plane, height, width, chroma=plane.shape[0] < height) for plane in planes.planes(view))
+        for view in (left, right)
+    ]
+    kr, kb = planes.matrix(colour, height)
+    kg = 1 - kr - kb
+    red_of_v, blue_of_u = 2 * (1 - kr), 2 * (1 - kb)
+    to_rgb = np.array([red_of_v, -kb * blue_of_u / kg, -kr * red_of_v / kg, blue_of_u], np.float32)
+    to_yuv = np.array([kr, kg, kb, 1 / blue_of_u, 1 / red_of_v], np.float32)
+    levels = np.array([*planes.levels(pixel_format.bits, colour.full_range), (1 << pixel_format.bits) - 1], np.float32)
+    exponent = np.float32(WIMMER_EXPONENT if kind is Anaglyph.WIMMER else 1)
+    weights = np.array(ANAGLYPHS[kind], np.float32)
+    cpu_mix.mix(views[0], views[1], weights, exponent, to_rgb, to_yuv, levels, *planes.luma_and_chroma(out))
+
+
+def _grey_picture(grey: Array, pixel_format: PixelFormat, colour: Colour) -> Array:
+    """Grey in 0..1 (float32 [H, W]) as a picture of that format."""
+    if not pixel_format.planar:
+        return planes.from_rgb(np.repeat(grey[..., None], 3, 2), pixel_format, colour)
+    out = planes.blank(grey.shape[0], grey.shape[1], pixel_format, colour)
+    black, span, _, _ = planes.levels(pixel_format.bits, colour.full_range)
+    planes.planes(out)[0][...] = np.rint(grey * np.float32(span) + np.float32(black))
+    return out
 
 
 def pack_frame(
@@ -105,27 +109,24 @@ def pack_frame(
 ) -> None:
     """Packs one picture into `out`, whose size is `shape`. `depth` (float32 [h, w], 0..1) is for rgbd alone."""
     layout = form.layout
-    if form.right_first != (layout is Layout.CROSS_EYED):
+    if form.right_first != TABLE[layout].crossed:
         left, right = right, left
-    if layout in (Layout.SBS, Layout.SPATIAL, Layout.CROSS_EYED, Layout.HALF_SBS):
+    lie = TABLE[layout].views
+    if lie == "left-right" and layout is not Layout.VR180:
         _join(left, right, out, pixel_format, beside=True)
-    elif layout in (Layout.OU, Layout.HALF_OU):
+    elif lie == "top-bottom":
         _join(left, right, out, pixel_format, beside=False)
     elif layout is Layout.ROW_INTERLACED:
         for target, a, b in zip(*(_parts(image, pixel_format) for image in (out, left, right)), strict=True):
             target[::2], target[1::2] = a[::2], b[1::2]
+    elif layout is Layout.ANAGLYPH and pixel_format.planar:
+        mix_planes(left, right, out, form.anaglyph, pixel_format, colour)
     elif layout is Layout.ANAGLYPH:
         views = [planes.rgb(view, pixel_format, colour) for view in (left, right)]
         out[...] = planes.from_rgb(anaglyph(views[0], views[1], form.anaglyph), pixel_format, colour)
     elif layout is Layout.RGBD and depth is not None:
         height, width = planes.size(left, pixel_format)
         grey = np.clip(planes.resize(np.ascontiguousarray(depth), height, width), 0, 1)
-        _join(
-            left,
-            planes.from_rgb(np.repeat(grey[..., None], 3, 2), pixel_format, colour),
-            out,
-            pixel_format,
-            beside=True,
-        )
+        _join(left, _grey_picture(grey, pixel_format, colour), out, pixel_format, beside=True)
     else:
         raise ValueError(f"{layout} can't be packed frame by frame{' without depth' if layout is Layout.RGBD else ''}")

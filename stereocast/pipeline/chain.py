@@ -72,7 +72,7 @@ class Clock:
 
 def _close(iterator: Iterator[Any]) -> None:
     close = getattr(iterator, "close", None)
-    if close is not None:
+    if close is not None and not getattr(iterator, "gi_running", False):  # it runs in a thread that was left behind
         close()
 
 
@@ -96,10 +96,11 @@ class _End:
         self.error = error
 
 
-def prefetch(items: Iterator[Item], depth: int = 1) -> Iterator[Item]:
+def prefetch(items: Iterator[Item], depth: int = 1, patience_s: float | None = None) -> Iterator[Item]:
     """Runs what is upstream in a thread, `depth` items ahead (and one in hand at each end). Errors come out where the item would have.
 
-    Closing this iterator stops the thread, waits for it, and closes the upstream in it.
+    Closing this iterator stops the thread, waits for it (at most `patience_s`, then it is left behind: it may sit in a
+    read of a server that sends nothing), and closes the upstream in it.
     """
     queue: Queue[Any] = Queue(depth)
     stop = threading.Event()
@@ -142,7 +143,8 @@ def prefetch(items: Iterator[Item], depth: int = 1) -> Iterator[Item]:
             del item
     finally:
         stop.set()
-        while thread.is_alive():
+        begun = time.monotonic()
+        while thread.is_alive() and (patience_s is None or time.monotonic() - begun < patience_s):
             try:
                 queue.get_nowait()
             except Empty:

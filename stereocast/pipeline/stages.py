@@ -5,19 +5,42 @@ The input's end means flush; `close()` on the generator means cancel. There are 
 is a sum one can print.
 """
 
-from collections.abc import Iterator
-from typing import Protocol, runtime_checkable
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, Protocol, runtime_checkable
 
+from stereocast.settings import Settings
 from stereocast.types import Clip, DepthMap, Frame, PackedClip, StereoClip, StreamInfo
 
 DepthClip = tuple[Clip, DepthMap]
 
 
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What a stage keeps in memory: frames of the film that wait in it, and bytes of its own (networks, workspaces)."""
+
+    frames: float = 0
+    own: int = 0
+
+    def __add__(self, other: "Cost") -> "Cost":
+        return Cost(self.frames + other.frames, self.own + other.own)
+
+
+def cost_of(maker: Any, settings: Settings, info: StreamInfo) -> Cost:
+    """The bill of the stage that `maker` would make: its own `cost(settings, info)`, or the `held` of its class."""
+    cost: Callable[[Settings, StreamInfo], Cost] | None = getattr(maker, "cost", None)
+    if cost is not None:
+        return cost(settings, info)
+    held = getattr(maker, "held", 0)
+    return Cost(held if isinstance(held, int) else 0)
+
+
 @runtime_checkable
 class Source(Protocol):
-    """Frames in order of time, once."""
+    """Frames in order of time, once. `damaged` counts what couldn't be decoded."""
 
     info: StreamInfo
+    damaged: int
 
     def __iter__(self) -> Iterator[Frame]: ...
 
@@ -44,18 +67,25 @@ class StereoSynthesizer(Protocol):
 
 @runtime_checkable
 class Packer(Protocol):
-    """Two views to the picture that is encoded. `shape` is (height, width) of what comes out for (height, width)."""
+    """Two views to the picture that is encoded. `shape` is (height, width) of what comes out for (height, width),
+    `own_bytes` the memory it keeps for views of that size."""
 
     held: int
 
     def shape(self, height: int, width: int, /) -> tuple[int, int]: ...
+
+    def own_bytes(self, height: int, width: int, /) -> int: ...
 
     def __call__(self, clips: Iterator[StereoClip], /) -> Iterator[PackedClip]: ...
 
 
 @runtime_checkable
 class Sink(Protocol):
-    """Takes packed clips. `finish` makes the result final; `close` without it keeps what was written as a part."""
+    """Takes packed clips and counts their frames. `finish` makes the result final; `close` without it keeps what was
+    written as a part, and may be called twice."""
+
+    @property
+    def frames(self) -> int: ...
 
     def write(self, clip: PackedClip, /) -> None: ...
 

@@ -1,4 +1,4 @@
-"""Conversion while one watches: segments of fragmented mp4 appear in a folder and are listed as they do.
+"""LiveFilm while one watches: segments of fragmented mp4 appear in a folder and are listed as they do.
 
 A seek to where nothing is yet ends the conversion and begins one there.
 """
@@ -12,11 +12,13 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from stereocast import api
 from stereocast.errors import StereocastError
-from stereocast.jobs.convert import job
 from stereocast.media import captions
+from stereocast.pictures.arrangement import TABLE
 from stereocast.pipeline.progress import Progress
 from stereocast.settings import ConvertSettings
+from stereocast.types import Layout
 
 log = logging.getLogger(__name__)
 
@@ -25,7 +27,7 @@ class _Cancelled(Exception):
     """Somebody seeks, or leaves."""
 
 
-class Conversion:
+class LiveFilm:
     """One conversion from `start_s` on, in a thread and a folder of its own."""
 
     def __init__(self, number: int, source: Path, settings: ConvertSettings, start_s: float, has_sound: bool) -> None:
@@ -53,8 +55,7 @@ class Conversion:
 
     def _work(self) -> None:
         try:
-            made, reader = job.prepare(str(self._source), self.folder, self._settings)
-            self._convert(made, reader)
+            api.convert(self._source, self.folder, self._settings, progress=self._tell)
         except _Cancelled:
             pass
         except StereocastError as error:
@@ -63,13 +64,10 @@ class Conversion:
             log.exception("live conversion of %s failed", self._source)
             self.error = f"{type(error).__name__}: {error}"
 
-    def _convert(self, made: Any, reader: Any) -> None:
-        def progress(progress: Progress) -> None:
-            self.frames = progress.done
-            if self._cancel.is_set():
-                raise _Cancelled
-
-        job.convert(made, reader, progress)
+    def _tell(self, progress: Progress) -> None:
+        self.frames = progress.done
+        if self._cancel.is_set():
+            raise _Cancelled
 
     def close(self) -> None:
         """Ends the conversion and removes its segments."""
@@ -121,38 +119,39 @@ class Live:
     def __init__(self, settings: ConvertSettings) -> None:
         self._settings = settings
         self._lock = threading.Lock()
-        self._conversion: Conversion | None = None
+        self._film: LiveFilm | None = None
         self._ident = ""
         self._count = 0
 
-    def open(self, ident: str, source: Path, start_s: float, has_sound: bool) -> Conversion:
+    def open(self, ident: str, source: Path, start_s: float, has_sound: bool) -> LiveFilm:
         """A conversion of that film from `start_s` on, in place of the one that runs."""
         with self._lock:
-            if self._conversion is not None:
-                self._conversion.close()
+            if self._film is not None:
+                self._film.close()
             self._count += 1
             self._ident = ident
-            self._conversion = Conversion(self._count, source, self._settings, start_s, has_sound)
-            return self._conversion
+            self._film = LiveFilm(self._count, source, self._settings, start_s, has_sound)
+            return self._film
 
-    def get(self, ident: str, number: int | None = None) -> Conversion | None:
+    def get(self, ident: str, number: int | None = None) -> LiveFilm | None:
         """The conversion of that film, if it is the one that runs."""
-        run = self._conversion
+        run = self._film
         return run if run is not None and self._ident == ident and number in (None, run.number) else None
 
     def views(self) -> dict[str, Any]:
         """How the views lie in what this converts to."""
-        name = self._settings.format.value
+        layout = self._settings.format
+        lie = TABLE[layout]
         return {
-            "layout": "top-bottom" if name in ("ou", "half-ou") else "anaglyph" if name == "anaglyph" else "left-right",
-            "full": name in ("sbs", "ou", "cross-eyed", "vr180", "spatial"),
-            "swapped": name == "cross-eyed",
-            "half_sphere": name == "vr180",
+            "layout": lie.views if lie.views in ("top-bottom", "anaglyph") else "left-right",
+            "full": lie.full,
+            "swapped": lie.crossed,
+            "half_sphere": layout is Layout.VR180,
         }
 
     def close(self) -> None:
         """Ends what runs. May be called twice."""
         with self._lock:
-            if self._conversion is not None:
-                self._conversion.close()
-                self._conversion = None
+            if self._film is not None:
+                self._film.close()
+                self._film = None

@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 import torch
 
+from stereocast.pictures.motion import Flow
 from stereocast.splat import prepare
 from stereocast.splat.matrix import Matrix, ring
 from stereocast.splat.motion import Motion, MotionConfig, Ramp
@@ -321,7 +322,7 @@ def follow(frames: Array, reliefs: list[Relief], reference: int, camera: Camera)
     """
     points, _, pixels = surface(reliefs[reference], camera)
     shifts = np.zeros((len(frames), len(points), 3), np.float32)
-    finder = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+    finder = Flow("medium")
     greys = [cv2.cvtColor(prepare.on_white(frame), cv2.COLOR_RGB2GRAY) for frame in frames]
     wall_y, wall_x, share = wall(reliefs[reference], camera)
     start = np.concatenate([pixels[:, ::-1], pixels[:, ::-1], np.stack([wall_x, wall_y], 1)]).astype(np.float32) + 0.5
@@ -329,7 +330,7 @@ def follow(frames: Array, reliefs: list[Relief], reference: int, camera: Camera)
     for step in (1, -1):
         at = start.copy()
         for f in range(reference + step, len(frames) if step > 0 else -1, step):
-            flow = finder.calc(greys[f - step], greys[f], None)
+            flow = finder(greys[f - step], greys[f])
             grid = (at - 0.5)[:, None]
             moved = cv2.remap(flow, grid[..., 0], grid[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
             at = _into(at + moved[:, 0], reliefs[f].mask)

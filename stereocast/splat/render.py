@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from stereocast.errors import ExtraMissing
+from stereocast.pictures.devices import to_host
 from stereocast.splat import raster
 from stereocast.splat.motion import Motion
 from stereocast.splat.scene import Camera, Gaussians, Scene, orbit_camera, posed
@@ -36,7 +37,7 @@ class Rendering:
         """float32 [C, N, 2]: gradients of the places in pixels, after backward."""
         if isinstance(self._kept, list):
             return np.stack([view.grad[:, :2] for view in self._kept])
-        return self._kept["means2d"].grad.detach().cpu().numpy()
+        return to_host(self._kept["means2d"].grad)
 
 
 def rasterize(
@@ -77,7 +78,7 @@ def _gsplat(
     )  # fmt: skip
     if meta["means2d"].requires_grad:
         meta["means2d"].retain_grad()
-    return Rendering(colours[..., :3], alpha, colours[..., 3:], meta["radii"].detach().cpu().numpy(), meta)
+    return Rendering(colours[..., :3], alpha, colours[..., 3:], to_host(meta["radii"]), meta)
 
 
 def render(
@@ -166,7 +167,7 @@ def stereo_clips(
                 eyes = [moment.camera.moved_right(side * rig.ipd_m / 2, rig.converge_m) for side in (-1, 1)]
             with torch.no_grad():
                 seen = render(gaussians, motion, moment.time, eyes, background, antialiased=True)
-            pictures = [np.rint(p.clamp(0, 1).cpu().numpy() * 255).astype(np.uint8) for p in seen.rgb]
+            pictures = [np.rint(to_host(p.clamp(0, 1)) * 255).astype(np.uint8) for p in seen.rgb]
             while len(seen_before) >= _REMEMBERED:
                 seen_before.pop(next(iter(seen_before)))
             seen_before[key] = pictures[0], pictures[-1], _inverse_depth(seen, scene.info.radius_m)
@@ -183,7 +184,7 @@ def stereo_clips(
 
 def _inverse_depth(seen: Rendering, radius_m: float) -> Array:
     """0..1, 1 = nearest (0.4 radius before the middle), 0 = background."""
-    depth, alpha = seen.depth[0, ..., 0].cpu().numpy(), seen.alpha[0, ..., 0].cpu().numpy()
+    depth, alpha = to_host(seen.depth[0, ..., 0]), to_host(seen.alpha[0, ..., 0])
     near, far = 1 / (radius_m * 0.6), 1 / (radius_m * 1.4)
     value = (1 / np.maximum(depth, 0.1 * radius_m) - far) / (near - far)
     return np.where(alpha > 0.5, np.clip(value, 0.02, 1), 0).astype(np.float32)

@@ -18,6 +18,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from stereocast.errors import SourceError
+from stereocast.pictures.devices import to_host
 from stereocast.splat.motion import Motion, MotionConfig, moved
 from stereocast.types import Array
 
@@ -200,7 +201,7 @@ def ply_bytes(g: Gaussians) -> bytes:
     """The common Gaussian PLY: places, harmonics (channel-major), logit opacity, log scales, quaternion wxyz."""
     rest = g.sh_rest.detach().permute(0, 2, 1).reshape(len(g), -1)
     columns = [g.means, g.sh0.reshape(len(g), 3), rest, g.logits[:, None], g.log_scales, g.quats]
-    table = np.concatenate([column.detach().cpu().numpy().astype("<f4") for column in columns], 1)
+    table = np.concatenate([to_host(column).astype("<f4") for column in columns], 1)
     names = ["x", "y", "z", "f_dc_0", "f_dc_1", "f_dc_2", *(f"f_rest_{i}" for i in range(rest.shape[1]))]
     names += ["opacity", *(f"scale_{i}" for i in range(3)), *(f"rot_{i}" for i in range(4))]
     table = table[np.isfinite(table).all(1)]
@@ -212,10 +213,10 @@ def ply_bytes(g: Gaussians) -> bytes:
 
 def splat_bytes(g: Gaussians) -> bytes:
     """The 32-byte format: float32 place and scale, uint8 colour, opacity and quaternion; most visible first."""
-    means, scales = g.means.detach().cpu().numpy(), torch.exp(g.log_scales.detach()).cpu().numpy()
-    opacity = torch.sigmoid(g.logits.detach()).cpu().numpy()
-    colour = np.clip(g.sh0.detach().cpu().numpy()[:, 0] * SH_C0 + 0.5, 0, 1)
-    quats = torch.nn.functional.normalize(g.quats.detach(), dim=-1).cpu().numpy()
+    means, scales = to_host(g.means), to_host(torch.exp(g.log_scales))
+    opacity = to_host(torch.sigmoid(g.logits))
+    colour = np.clip(to_host(g.sh0)[:, 0] * SH_C0 + 0.5, 0, 1)
+    quats = to_host(torch.nn.functional.normalize(g.quats, dim=-1))
     table = np.zeros(len(g), [("place", "<f4", 3), ("scale", "<f4", 3), ("colour", "u1", 4), ("turn", "u1", 4)])
     table["place"], table["scale"] = means, scales
     table["colour"] = np.rint(np.concatenate([colour, opacity[:, None]], 1) * 255)

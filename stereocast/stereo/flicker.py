@@ -1,11 +1,11 @@
 """The known failure of StereoCrafter-Zero (appendix C.2): the depth of a small object that moves fast jumps between frames."""
 
 import logging
-from typing import Any
 
 import cv2
 import numpy as np
 
+from stereocast.pictures.motion import Flow, grey
 from stereocast.types import Array
 
 log = logging.getLogger(__name__)
@@ -21,16 +21,13 @@ def flicker(pictures: Array, depth: Array) -> float:
     Only what can be followed there and back counts: at what appears or vanishes a change means nothing.
     pictures RGB in 0..1 [T, H, W, 3]; depth [T, h, w], about 0..1.
     """
-    greys = [
-        cv2.cvtColor((cv2.resize(p, _SIZE, interpolation=cv2.INTER_AREA) * 255).astype(np.uint8), cv2.COLOR_RGB2GRAY)
-        for p in pictures
-    ]
+    greys = [grey(cv2.resize(p, _SIZE, interpolation=cv2.INTER_AREA)) for p in pictures]
     maps = [cv2.resize(np.asarray(d, np.float32), _SIZE, interpolation=cv2.INTER_AREA) for d in depth]
-    finder: Any = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+    finder = Flow("medium")
     x, y = np.meshgrid(np.arange(_SIZE[0], dtype=np.float32), np.arange(_SIZE[1], dtype=np.float32))
     worst = 0.0
     for t in range(len(greys) - 1):
-        flow, back = finder.calc(greys[t], greys[t + 1], None), finder.calc(greys[t + 1], greys[t], None)
+        flow, back = finder(greys[t], greys[t + 1]), finder(greys[t + 1], greys[t])
         to_x, to_y = x + flow[..., 0], y + flow[..., 1]
 
         def arrived(image: Array, x: Array = to_x, y: Array = to_y) -> Array:

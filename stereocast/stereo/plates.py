@@ -6,10 +6,10 @@ per eye, AHEAD frames of the film, one small flow field each. Forgotten at a cut
 
 from dataclasses import dataclass, field
 
-import cv2
 import numpy as np
 
-from stereocast.pictures.planes import planes
+from stereocast.pictures.motion import Flow, small_luma
+from stereocast.pictures.planes import size
 from stereocast.settings import StereoSettings
 from stereocast.types import Array, PixelFormat
 
@@ -22,19 +22,16 @@ def look_ahead(settings: StereoSettings) -> int:
     return AHEAD if settings.fill == "best" or settings.strength_percent == "auto" else 0
 
 
-def small_luma(image: Array, pixel_format: PixelFormat) -> Array:
+def small(image: Array, pixel_format: PixelFormat) -> Array:
     """Brightness of one picture as uint8, about FLOW_WIDTH wide."""
-    luma = planes(image)[0] if pixel_format.planar else image[..., 1]
-    height, width = luma.shape
-    shape = (min(width, FLOW_WIDTH), max(16, round(height * min(width, FLOW_WIDTH) / width)))
-    small = cv2.resize(np.ascontiguousarray(luma), shape, interpolation=cv2.INTER_AREA)
-    return small if pixel_format.bits == 8 else (small >> (pixel_format.bits - 8)).astype(np.uint8)
+    height, width = size(image, pixel_format)
+    columns = min(width, FLOW_WIDTH)
+    return small_luma(image, pixel_format, (max(16, round(height * columns / width)), columns))
 
 
 def motion(now: Array, before: Array, width: int) -> Array:
-    """Optical flow from `now` to `before` (both from `small_luma`), float32 [2, h, w], in pixels of `width` columns."""
-    dis = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
-    flow = dis.calc(now, before, None)
+    """Optical flow from `now` to `before` (both from `small`), float32 [2, h, w], in pixels of `width` columns."""
+    flow = Flow("fast")(now, before)
     return np.ascontiguousarray(flow.transpose(2, 0, 1)) * np.float32(width / now.shape[1])
 
 

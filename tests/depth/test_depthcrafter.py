@@ -9,7 +9,7 @@ import pytest
 torch = pytest.importorskip("torch", reason="needs the depth extra")
 pytest.importorskip("diffusers", reason="needs the diffusion extra")
 
-from stereocast.depth import depthcrafter, dissolve, headroom
+from stereocast.depth import crafter, dissolve, headroom
 from stereocast.diffusion import edm
 from stereocast.errors import OutOfMemory, UsageError
 from stereocast.settings import ConvertSettings
@@ -44,7 +44,7 @@ def film(count: int) -> tuple[torch.Tensor, torch.Tensor]:
 
 
 def sample(networks, options, count, portion=3) -> torch.Tensor:
-    sampler = depthcrafter.Sampler(networks, options, depthcrafter.SeededNoise(0, 0))
+    sampler = crafter.Sampler(networks, options, crafter.SeededNoise(0, 0))
     tokens, images = film(count)
     pieces = []
     for begin in range(0, count, portion):
@@ -57,7 +57,7 @@ def sample(networks, options, count, portion=3) -> torch.Tensor:
 @pytest.mark.parametrize(("window", "overlap"), [(8, 3), (8, 0), (12, 5)])
 def test_any_length_any_window_gives_each_frame_once(count, window, overlap):
     """With a denoiser that knows the answer every window size gives the same film."""
-    options = depthcrafter.Options(steps=3, window=window, overlap=overlap)
+    options = crafter.Options(steps=3, window=window, overlap=overlap)
     networks = Smooth()
     found = sample(networks, options, count)
     assert torch.allclose(found, film(count)[1], atol=2e-4)
@@ -65,8 +65,8 @@ def test_any_length_any_window_gives_each_frame_once(count, window, overlap):
 
 
 def test_frames_come_out_while_the_film_goes_on():
-    options = depthcrafter.Options(steps=1, window=8, overlap=3)
-    sampler = depthcrafter.Sampler(Smooth(), options, depthcrafter.SeededNoise(0, 0))
+    options = crafter.Options(steps=1, window=8, overlap=3)
+    sampler = crafter.Sampler(Smooth(), options, crafter.SeededNoise(0, 0))
     waiting = 0
     for frame in range(200):
         waiting += 1
@@ -77,7 +77,7 @@ def test_frames_come_out_while_the_film_goes_on():
 
 def test_too_little_memory_means_smaller_windows(caplog):
     networks = Smooth(limit=5)
-    options = depthcrafter.Options(steps=2, window=16, overlap=6)
+    options = crafter.Options(steps=2, window=16, overlap=6)
     with caplog.at_level(logging.WARNING):
         found = sample(networks, options, 37)
     assert torch.allclose(found, film(37)[1], atol=2e-4)
@@ -95,9 +95,9 @@ def test_other_errors_are_not_taken_for_memory():
 
 
 def test_noise_depends_on_seed_shot_and_frame_alone():
-    noise = depthcrafter.SeededNoise(5, 2)
-    assert torch.equal(noise.latent(3, (4, 2, 2)), depthcrafter.SeededNoise(5, 2).latent(3, (4, 2, 2)))
-    others = [depthcrafter.SeededNoise(6, 2), depthcrafter.SeededNoise(5, 3)]
+    noise = crafter.SeededNoise(5, 2)
+    assert torch.equal(noise.latent(3, (4, 2, 2)), crafter.SeededNoise(5, 2).latent(3, (4, 2, 2)))
+    others = [crafter.SeededNoise(6, 2), crafter.SeededNoise(5, 3)]
     for other in (*(o.latent(3, (4, 2, 2)) for o in others), noise.latent(4, (4, 2, 2)), noise.image(3, (4, 2, 2))):
         assert not torch.equal(noise.latent(3, (4, 2, 2)), other)
 
@@ -107,7 +107,7 @@ def test_offload_changes_nothing(offload):
     x, tokens, images = torch.randn(1, 3, 4, 8, 8), torch.randn(3, 32), torch.randn(3, 4, 8, 8)
     plain, moved = tiny.networks(CASES), None
     parts = {name: getattr(tiny.networks.__wrapped__(CASES), name) for name in ("unet", "vae", "image_encoder")}
-    moved = depthcrafter.Networks(**parts, offload=offload)
+    moved = crafter.Networks(**parts, offload=offload)
     with torch.inference_mode():
         for call in (
             lambda n: n.predict(x, 0.5, tokens, images, 0.02),
@@ -119,11 +119,11 @@ def test_offload_changes_nothing(offload):
 
 
 def test_sizes():
-    assert depthcrafter.network_size(1080, 1920) == (576, 1024)
-    assert depthcrafter.network_size(576, 1024) == (576, 1024)
-    assert depthcrafter.network_size(320, 512) == (320, 512)
-    assert depthcrafter.network_size(20, 30) == (64, 64)
-    assert depthcrafter.network_size(1920, 1080) == (1024, 576)
+    assert crafter.network_size(1080, 1920) == (576, 1024)
+    assert crafter.network_size(576, 1024) == (576, 1024)
+    assert crafter.network_size(320, 512) == (320, 512)
+    assert crafter.network_size(20, 30) == (64, 64)
+    assert crafter.network_size(1920, 1080) == (1024, 576)
 
 
 def test_dissolve_scales():
@@ -144,10 +144,10 @@ def test_dissolve_scales():
 @pytest.mark.parametrize("kind", ["official", "noised", "literal"])
 def test_dissolving_a_stream_is_dissolving_windows_and_stitching(kind):
     networks, recipe = tiny.networks(CASES), dissolve.Recipe(1.5, kind)
-    options = depthcrafter.Options(window=4, overlap=2, chunk=4)
-    noise = depthcrafter.SeededNoise(0, 0)
+    options = crafter.Options(window=4, overlap=2, chunk=4)
+    noise = crafter.SeededNoise(0, 0)
     generator = torch.Generator().manual_seed(0)
-    clean = depthcrafter.Frames(
+    clean = crafter.Frames(
         torch.randn(7, 4, 8, 8, generator=generator),
         torch.randn(7, 32, generator=generator),
         torch.randn(7, 4, 8, 8, generator=generator),
@@ -179,7 +179,7 @@ def test_dissolving_lowers_high_frequencies_of_a_gaussian_prior():
             return (y * 0.25 / (0.25 + sigma**2) - scale.c_skip * y) / scale.c_out
 
     x0 = torch.randn(2, 4, 4, 4)
-    clean = depthcrafter.Frames(x0, torch.zeros(2, 2), x0)
+    clean = crafter.Frames(x0, torch.zeros(2, 2), x0)
     power = [
         float(dissolve.dissolve(Ideal(), dissolve.Recipe(dissolve.sigma_of(t)), clean, None, 0.02).square().mean())
         for t in (5, 10, 15, 20, 30, 45)

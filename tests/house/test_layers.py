@@ -19,7 +19,7 @@ LEVELS = [  # lower may not import higher
     {"cli", "__init__", "__main__"},
 ]
 SHARED_ROOMS = {"models", "diffusion", "kernels"}
-USERS_OF_SHARED = {"depth", "stereo", "gen", "splat", "diffusion", "models"}
+USERS_OF_SHARED = {"depth", "stereo", "pack", "gen", "splat", "diffusion", "models"}
 ONLY_USER = {"av": "media", "typer": "cli", "rich": "cli", "gsplat": "splat", "ray": "jobs"}
 
 
@@ -64,6 +64,60 @@ def test_imports_go_down_only(path: Path) -> None:
             assert there in SHARED_ROOMS and here in USERS_OF_SHARED, f"room {here} may not import room {there}"
 
 
+def dotted(path: Path) -> str:
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def arrows() -> dict[str, set[str]]:
+    """Who imports whom, inside functions too; imports for type checkers alone don't count."""
+    known = {dotted(path): path for path in MODULES}
+    found: dict[str, set[str]] = {}
+    for name, path in known.items():
+        tree = ast.parse(path.read_text("utf-8"))
+        for_types = {
+            id(inner)
+            for node in ast.walk(tree)
+            if isinstance(node, ast.If) and getattr(node.test, "id", "") == "TYPE_CHECKING"
+            for inner in ast.walk(node)
+        }
+        found[name] = set()
+        for node in ast.walk(tree):
+            if isinstance(node, ast.ImportFrom) and node.module and id(node) not in for_types:
+                names = [f"{node.module}.{alias.name}" for alias in node.names]
+                found[name] |= {full if full in known else node.module for full in names} & set(known)
+        found[name] -= {name, "stereocast"}
+    return found
+
+
+def circle(arrows: dict[str, set[str]]) -> list[str]:
+    """One circle of imports, or nothing."""
+    done: set[str] = set()
+
+    def walk(name: str, above: list[str]) -> list[str]:
+        if name in above:
+            return [*above[above.index(name) :], name]
+        if name in done:
+            return []
+        for below in sorted(arrows.get(name, ())):
+            if found := walk(below, [*above, name]):
+                return found
+        done.add(name)
+        return []
+
+    return next((found for name in arrows if (found := walk(name, []))), [])
+
+
+def test_no_circle_anywhere() -> None:
+    assert circle(arrows()) == []
+    assert circle({"a": {"b"}, "b": {"c"}, "c": {"a"}}) == ["a", "b", "c", "a"]
+
+
+def test_the_top_is_short() -> None:
+    top = {path.stem for path in PACKAGE.glob("*.py")}
+    assert top == {"__init__", "__main__", "errors", "types", "catalog", "registry"}
+
+
 def loaded_after(code: str) -> set[str]:
     run = subprocess.run(
         [sys.executable, "-c", f"import sys; {code}; print(*sys.modules)"],
@@ -87,3 +141,9 @@ def test_help_is_light() -> None:
 def test_no_module_has_two_names_of_shelves() -> None:
     assert not (PACKAGE / "encoders").exists()
     assert not (PACKAGE / "presets").exists()
+
+
+def test_arrays_come_back_from_a_device_in_one_place() -> None:
+    for path in MODULES:
+        if path != PACKAGE / "pictures/devices.py":
+            assert ".cpu().numpy()" not in path.read_text("utf-8"), f"{path}: use devices.to_host"

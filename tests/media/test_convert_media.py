@@ -4,15 +4,17 @@ import shutil
 from fractions import Fraction
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 
 from stereocast import registry
-from stereocast.cli.convert import settings_for
+from stereocast.catalog import settle
 from stereocast.errors import SinkError, SourceError, UsageError
 from stereocast.jobs.convert import job
 from stereocast.media.writer import part_path
 from stereocast.pipeline.progress import Progress
+from stereocast.settings import ConvertSettings
 from tests.films import make_film, number_of, read_film
 
 
@@ -23,7 +25,7 @@ def small_stages(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def convert(source: Path | str, output: Path | str | None = None, **flags: object) -> job.Converted:
-    made, reader = job.prepare(str(source), output, settings_for(flags))
+    made, reader = job.prepare(str(source), output, settle(ConvertSettings, flags))
     return job.convert(made, reader)
 
 
@@ -208,7 +210,7 @@ def test_hls_and_fragments(tmp_path: Path) -> None:
 
 def test_part_file_is_readable_when_the_writer_dies(tmp_path: Path) -> None:
     source = make_film(tmp_path / "in.mp4", frames=24 * 12, size=(64, 128))
-    made, reader = job.prepare(str(source), tmp_path / "out.mp4", settings_for({}))
+    made, reader = job.prepare(str(source), tmp_path / "out.mp4", settle(ConvertSettings, {}))
     copied = tmp_path / "copy.mp4"
 
     def after_ten_seconds(progress: Progress) -> None:
@@ -288,3 +290,15 @@ def test_depth_maps_of_different_sizes_are_refused(tmp_path: Path) -> None:
     source = make_film(tmp_path / "in.mp4", frames=12)
     with pytest.raises(SourceError, match="map 6 is 60x32, the first 64x32"):
         convert(source, tmp_path / "out.mp4", depth=str(maps))
+
+
+@pytest.mark.parametrize(("suffix", "codec"), [(".mkv", "srt"), (".mp4", "mov_text")])
+def test_the_last_cue_lengthens_nothing(tmp_path: Path, suffix: str, codec: str) -> None:
+    source = make_film(tmp_path / f"in{suffix}", subtitles=[codec], frames=24)
+    output = convert(source, tmp_path / "out.mp4").plan.outputs[0]
+    with av.open(str(output)) as film:
+        assert abs(film.duration / 1e6 - 1) < 0.01
+        track = film.streams.subtitles[0]
+        assert track.duration * track.time_base <= Fraction(101, 100)
+        ends = [(p.pts + p.duration) * p.time_base for p in film.demux(track) if p.size > 2]
+    assert [float(end) for end in ends] == pytest.approx([0.3, 0.6, 0.9], abs=0.002)

@@ -7,6 +7,7 @@ import pytest
 
 from stereocast import registry
 from stereocast.pack import layouts
+from stereocast.pictures.arrangement import TABLE
 from stereocast.types import Layout, StereoFormat
 from tests.films import make_film, number_of, read_film
 from tests.media.test_convert_media import convert
@@ -47,8 +48,8 @@ def test_every_format_in_every_container(source: Path, tmp_path: Path, layout: L
         assert len(film["frames"]) == 6
         assert len(film["audio"]) == 1
         assert output.stem.startswith(f"film{layouts.suffix(form)}")
-        if container == "mkv" and layout in layouts.STEREO_MODE:
-            assert film["stream_metadata"]["stereo_mode"] == layouts.STEREO_MODE[layout]
+        if container == "mkv" and TABLE[layout].stereo_mode:
+            assert film["stream_metadata"]["stereo_mode"] == TABLE[layout].stereo_mode
         if layout in (Layout.SBS, Layout.OU, Layout.LEFT, Layout.MONO):
             luma = film["frames"][4].to_ndarray(format="gray")[:96, :192]
             assert number_of(luma) == 4

@@ -13,14 +13,14 @@ import cv2
 import numpy as np
 import pytest
 
-from stereocast.cli.convert import settings_for
+from stereocast.catalog import settle
 from stereocast.errors import LimitExceeded, SinkError, SourceError, UsageError
-from stereocast.jobs import plan
 from stereocast.jobs.convert import inputs, job
 from stereocast.media import bars, colour
 from stereocast.media.depthfile import depth_maps
 from stereocast.media.probe import parse_time
 from stereocast.media.reader import ReadOptions, open_source, read_image
+from stereocast.settings import ConvertSettings
 from stereocast.types import Colour, HdrStatic, PixelFormat
 from tests.films import make_film, number_of, picture
 
@@ -156,7 +156,7 @@ def test_hdr_metadata_reaches_the_output(tmp_path: Path) -> None:
         900,
         300,
     )
-    made, reader = job.prepare(str(film), tmp_path / "out.mp4", settings_for({}))
+    made, reader = job.prepare(str(film), tmp_path / "out.mp4", settle(ConvertSettings, {}))
     output = job.convert(made, reader).plan.outputs[0]
     again = open_source(str(output))
     assert again.info.hdr == want
@@ -182,13 +182,12 @@ def test_tone_curve_rises_and_keeps_grey() -> None:
 def test_limits_and_disk_are_checked_before_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     wide = make_film(tmp_path / "wide.mkv", size=(96, 3000), frames=2)
     with pytest.raises(LimitExceeded, match=r"6000x96 .* use --encoder .* or --format half-sbs or --scale 0.68"):
-        job.prepare(str(wide), tmp_path / "a.mp4", settings_for({"encoder": "x264"}))
+        job.prepare(str(wide), tmp_path / "a.mp4", settle(ConvertSettings, {"encoder": "x264"}))
     film = make_film(tmp_path / "film.mp4", frames=48)
     usage = namedtuple("usage", "total used free")
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage(1, 1, 100))
     with pytest.raises(SinkError, match="GB free but about"):
-        job.prepare(str(film), tmp_path / "b.mp4", settings_for({}))
-    assert plan.CLIP_FRAMES > 0
+        job.prepare(str(film), tmp_path / "b.mp4", settle(ConvertSettings, {}))
 
 
 def test_depth_video_values(tmp_path: Path) -> None:

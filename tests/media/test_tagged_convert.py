@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from stereocast import registry
-from stereocast.cli.convert import settings_for
+from stereocast.catalog import settle
 from stereocast.jobs.convert import job
 from stereocast.media import ebml, spatial
+from stereocast.settings import ConvertSettings
 from stereocast.types import Layout, StereoFormat
 from tests.films import make_film, read_film
 from tests.media.test_spatial import OVER, SIDE, side_data, stereo
@@ -23,7 +24,7 @@ def small_stages(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def convert(source: Path, output: Path, **flags: object) -> Path:
-    made, reader = job.prepare(str(source), output, settings_for({"depth": "embedded", **flags}))
+    made, reader = job.prepare(str(source), output, settle(ConvertSettings, {"depth": "embedded", **flags}))
     return job.convert(made, reader).plan.outputs[0]
 
 
@@ -86,7 +87,7 @@ def test_the_frame_packing_message_is_opt_in(tmp_path: Path, encoder: str) -> No
 
 def test_spatial_names_the_tool_for_two_layers(tmp_path: Path) -> None:
     source = make_film(tmp_path / "in.mp4", frames=2)
-    made, reader = job.prepare(str(source), None, settings_for({"format": "spatial", "depth": "embedded"}))
+    made, reader = job.prepare(str(source), None, settle(ConvertSettings, {"format": "spatial", "depth": "embedded"}))
     reader.close()
     assert any("spatial make --input" in note and "in_spatial_MVHEVC.mov" in note for note in made.notes)
     assert made.profile is not None

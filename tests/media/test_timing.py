@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import accumulate
 from typing import Any
 
 import pytest
@@ -107,12 +108,36 @@ def test_a_picture_lasts_until_the_next() -> None:
     assert copied(160) == 40
 
 
-@pytest.mark.parametrize(
-    ("dts", "pts", "before", "want"),
-    [(None, 5, 3, None), (4, 9, None, 4), (4, 9, 3, 4), (3, 9, 3, 4), (1, 9, 3, 4), (1, 3, 3, 3), (-2, 1, 5, 1)],
+def coding_order(groups: list[int], pyramid: bool) -> list[int]:
+    """Places in order of display, as an encoder gives them out: each group's last first, then its middle, then the rest."""
+    order, start = [], 0
+    for length in groups:
+        inside = list(range(start, start + length))
+        last, rest = inside[-1], inside[:-1]
+        middle = rest[len(rest) // 2 : len(rest) // 2 + 1] if pyramid else []
+        order += [last, *middle, *(k for k in rest if k not in middle)]
+        start += length
+    return order
+
+
+@given(
+    st.lists(st.integers(1, 8), min_size=1, max_size=6),
+    st.booleans(),
+    st.lists(st.integers(1, 50), min_size=49, max_size=49),
 )
-def test_decoding_times_follow_each_other(dts: int | None, pts: int, before: int | None, want: int | None) -> None:
-    assert timing.later(dts, pts, before) == want
+def test_decoding_times_rise_and_come_before_what_is_shown(groups: list[int], pyramid: bool, steps: list[int]) -> None:
+    shown = list(accumulate(steps, initial=7))
+    order = [shown[k] for k in coding_order([1, *groups], pyramid)]
+    times = timing.DecodingTimes(2, 40)
+    made = [times(pts) for pts in order]
+    assert all(dts <= pts for dts, pts in zip(made, order, strict=True))
+    assert all(a < b for a, b in zip(made, made[1:], strict=False))
+
+
+def test_decoding_times_are_those_of_x264() -> None:
+    times = timing.DecodingTimes(2, 40)
+    assert [times(pts) for pts in (0, 160, 80, 40, 120, 320)] == [-80, -40, 0, 40, 80, 120]
+    assert [timing.DecodingTimes(0, 40)(5)] == [5]
 
 
 def moved(pts: int | None, dts: int | None, shift: Any = 0, stop: Any = None, clamp: bool = False) -> Any:

@@ -2,14 +2,16 @@
 
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
 from stereocast import registry
-from stereocast.cli.convert import settings_for
+from stereocast.catalog import settle
 from stereocast.jobs.convert import job
 from stereocast.pack.projection import FEATHER, SpherePacker, directions, project, sphere
 from stereocast.pictures import planes
+from stereocast.settings import ConvertSettings
 from stereocast.types import Colour, Layout, PixelFormat, Projection, StereoClip, StereoFormat
 from tests.films import make_film, read_film
 
@@ -81,7 +83,7 @@ def test_convert_writes_the_preset_s_size(tmp_path: Path, monkeypatch: pytest.Mo
     made, reader = job.prepare(
         str(source),
         None,
-        settings_for({"format": "vr180", "preset": "cardboard", "encoder": "x264", "depth": "embedded"}),
+        settle(ConvertSettings, {"format": "vr180", "preset": "cardboard", "encoder": "x264", "depth": "embedded"}),
     )
     path = job.convert(made, reader).plan.outputs[0]
     assert path.name == "in_180x180_LR.mp4"
@@ -196,3 +198,21 @@ def test_films_of_several_widths_through_one_packer() -> None:
         rows = (packer.pack(StereoClip(view, view, np.arange(1))).frames[0, :, 48, 0] > 128).sum()
         alone = SpherePacker(FORM, 96, 90.0).pack(StereoClip(view, view, np.arange(1))).frames[0, :, 48, 0] > 128
         assert rows == alone.sum()
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+@pytest.mark.parametrize("channels", [(), (3,)])
+def test_drawing_the_border_alone_changes_no_pixel(dtype: type, channels: tuple[int, ...]) -> None:
+    """Against the plain way: float maps, and the whole picture blended."""
+    maps = sphere(64, 36, 50, 100.0)
+    plane = np.random.default_rng(3).integers(0, 255, (36, 50, *channels)).astype(dtype)
+    picture = cv2.remap(plane, maps.map_x, maps.map_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    weight = maps.weight.reshape(*maps.weight.shape, *[1] * len(channels))
+    want = np.full((64, 64, *channels), 16, dtype)
+    rows, columns = maps.weight.shape
+    want[maps.top : maps.top + rows, maps.left : maps.left + columns] = np.rint(
+        16 + (picture.astype(np.float32) - 16) * weight
+    )
+    out = np.full_like(want, 77)  # what was in the memory before doesn't shine through
+    project(plane, maps, 16, out)
+    np.testing.assert_array_equal(out, want)

@@ -10,7 +10,7 @@ import pytest
 torch = pytest.importorskip("torch", reason="needs the depth extra")
 pytest.importorskip("diffusers", reason="needs the diffusion extra")
 
-from stereocast.depth import depthcrafter, dissolve
+from stereocast.depth import crafter, dissolve
 from stereocast.diffusion import edm
 from stereocast.models import depthcrafter as models
 from tests.parity import depthcrafter_tiny as tiny
@@ -49,7 +49,7 @@ def _close(found, want, atol):
 def test_film(case: Path) -> None:
     own, data = set(np.load(case).files), _inputs(case)
     networks = tiny.networks(case.parent)
-    options = depthcrafter.Options(
+    options = crafter.Options(
         int(data["steps"]),
         float(data["guidance"]),
         int(data["window_size"]),
@@ -58,15 +58,13 @@ def test_film(case: Path) -> None:
         float(data["noise_aug_strength"]),
     )
     noise = GivenNoise(data["noise_aug"], data["init_noise"][0])
-    steps: dict[tuple[int, int], depthcrafter.Step] = {}
-    sampler = depthcrafter.Sampler(networks, options, noise, lambda w, s, step: steps.update({(w, s): step}))
-    decoder = depthcrafter.Decoder(networks, options.chunk)
+    steps: dict[tuple[int, int], crafter.Step] = {}
+    sampler = crafter.Sampler(networks, options, noise, lambda w, s, step: steps.update({(w, s): step}))
+    decoder = crafter.Decoder(networks, options.chunk)
     finals, depth = [], []
     with torch.inference_mode():
-        pixels = depthcrafter.to_pixels(data["frames"].astype(np.float32) / 255, "cpu")
-        tokens, images = depthcrafter.conditions(
-            networks, pixels, torch.from_numpy(data["noise_aug"]), options.strength
-        )
+        pixels = crafter.to_pixels(data["frames"].astype(np.float32) / 255, "cpu")
+        tokens, images = crafter.conditions(networks, pixels, torch.from_numpy(data["noise_aug"]), options.strength)
         pieces = [2, 5, 1, 3]  # frames arrive in any portions
         begin = 0
         while begin < len(pixels):
@@ -118,15 +116,15 @@ def test_dissolve(case: Path) -> None:
     networks, strength = tiny.networks(case.parent), float(film["noise_aug_strength"])
     chunk = int(film["decode_chunk_size"])
     with torch.inference_mode():
-        pixels = depthcrafter.to_pixels(film["frames"].astype(np.float32) / 255, "cpu")
-        given = depthcrafter.conditions(networks, pixels, torch.from_numpy(film["noise_aug"]), strength)
+        pixels = crafter.to_pixels(film["frames"].astype(np.float32) / 255, "cpu")
+        given = crafter.conditions(networks, pixels, torch.from_numpy(film["noise_aug"]), strength)
         count = data["x0"].shape[1]
-        options = depthcrafter.Options(int(data["steps_first"]), 1.0, count, 0, chunk, strength)
-        sampler = depthcrafter.Sampler(networks, options, GivenNoise(None, data["init_noise"][0]))
+        options = crafter.Options(int(data["steps_first"]), 1.0, count, 0, chunk, strength)
+        sampler = crafter.Sampler(networks, options, GivenNoise(None, data["init_noise"][0]))
         pieces = [*sampler.push(*given), *sampler.finish()]
         x0 = torch.cat([piece.latents for piece in pieces])
         _close(x0[None], data["x0"], LATER)
-        clean = depthcrafter.Frames(torch.from_numpy(data["x0"][0]), *given)
+        clean = crafter.Frames(torch.from_numpy(data["x0"][0]), *given)
         fresh = torch.from_numpy(data["fresh_noise"].reshape(data["x0"][0].shape))
         for index, sigma in zip(data["index"].tolist(), data["sigma"].tolist(), strict=True):
             assert dissolve.sigma_at(index) == pytest.approx(sigma, rel=1e-6)
@@ -136,7 +134,7 @@ def test_dissolve(case: Path) -> None:
                 _close(found[None], data[f"{kind}_i{index:02}"], PICTURE)
                 if kind == "official":
                     depth = torch.cat(
-                        [depthcrafter.to_depth(networks.decode(group)) for group in found.split(chunk)]
+                        [crafter.to_depth(networks.decode(group)) for group in found.split(chunk)]
                     ).numpy()
                     want = data[f"depth_official_i{index:02}"]
                     _close(depth[:: -(-len(depth) // len(want))], want, PICTURE)

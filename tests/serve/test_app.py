@@ -14,11 +14,12 @@ pytest.importorskip("starlette", reason="needs the serve extra")
 pytest.importorskip("uvicorn", reason="needs the serve extra")
 
 from stereocast import registry
-from stereocast.cli.convert import settings_for
+from stereocast.catalog import settle
 from stereocast.media import spatial
 from stereocast.serve import app as web
 from stereocast.serve.library import Library
 from stereocast.serve.live import Live
+from stereocast.settings import ConvertSettings
 from stereocast.types import Layout, StereoFormat
 from tests.films import make_film
 from tests.serve.running import running
@@ -185,7 +186,7 @@ def wait_for(url: str, ident: str, ready) -> dict:
 
 def test_live_segments_appear_and_a_seek_starts_there(tmp_path: Path, small_stages: None) -> None:
     source = make_film(tmp_path / "in.mp4", frames=24 * 8, audio=["aac"], options={"preset": "ultrafast", "g": "24"})
-    live = Live(settings_for({"encoder": "x264", "depth": "embedded"}))
+    live = Live(settle(ConvertSettings, {"encoder": "x264", "depth": "embedded"}))
     with running(web.build(Library(None, (source,)), live)) as url:
         (film,) = listing(url)
         assert film["live"]

@@ -14,10 +14,11 @@ pytest.importorskip("uvicorn", reason="needs the serve extra")
 playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright (dev)")
 
 from stereocast import registry
-from stereocast.cli.convert import settings_for
+from stereocast.catalog import settle
 from stereocast.serve import app as web
 from stereocast.serve.library import Library
 from stereocast.serve.live import Live
+from stereocast.settings import ConvertSettings
 from tests.films import make_film
 from tests.serve.running import running
 
@@ -305,7 +306,7 @@ def test_live_playback_starts_before_conversion_ends_and_a_seek_restarts(
     source = make_film(
         tmp_path / "in.mp4", frames=RATE * 40, size=(90, 160), audio=["aac"], options={"preset": "ultrafast", "g": "24"}
     )
-    live = Live(settings_for({"encoder": "x264", "depth": "embedded"}))
+    live = Live(settle(ConvertSettings, {"encoder": "x264", "depth": "embedded"}))
     with running(web.build(Library(None, (source,)), live)) as url:
         context = chromium.new_context(viewport={"width": 1280, "height": 800}, bypass_csp=True)
         page = Page(context.new_page(), url, tmp_path)

@@ -17,7 +17,7 @@ from typer.testing import CliRunner  # noqa: E402
 from stereocast.cli import build  # noqa: E402
 from stereocast.models import checkpoints  # noqa: E402
 from stereocast.settings import ConvertSettings  # noqa: E402
-from stereocast.stereo import blend, diffuse  # noqa: E402
+from stereocast.stereo import blend, diffuse, diffuse_film  # noqa: E402
 from stereocast.types import Clip, DepthMap, PixelFormat, Shot, StreamInfo  # noqa: E402
 from tests.models import tiny  # noqa: E402
 
@@ -65,7 +65,7 @@ FAST = {"synth": "stereocrafter-zero", "steps": 3, "restart_passes": 1, "restart
 
 def test_every_frame_comes_out_once_and_cuts_reset(folder: Path) -> None:
     settings = ConvertSettings(**FAST, zero_window=4, zero_overlap=1)
-    stage = diffuse.ZeroSynthesizer(settings, INFO, checkpoints.load(folder))
+    stage = diffuse_film.ZeroSynthesizer(settings, INFO, checkpoints.load(folder))
     out = list(stage(item for shot, count in ((0, 9), (1, 3), (2, 1)) for item in clips(count, shot)))
     assert [pts for clip in out for pts in clip.pts] == [*range(9), *range(3), 0]
     firsts = [clip.first for clip in out]
@@ -78,7 +78,7 @@ def test_every_frame_comes_out_once_and_cuts_reset(folder: Path) -> None:
 def test_depth_that_jumps_is_told_once_a_run(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     told: list[str] = []
     monkeypatch.setattr("stereocast.stereo.flicker.log.warning", lambda text, *values: told.append(text % values))
-    stage = diffuse.ZeroSynthesizer(
+    stage = diffuse_film.ZeroSynthesizer(
         ConvertSettings(**FAST, zero_window=4, zero_overlap=1), INFO, checkpoints.load(folder)
     )
     items = list(clips(7, moving=False))
@@ -122,7 +122,7 @@ def test_windows_join_without_a_jump(folder: Path, eyes: str, monkeypatch: pytes
         **FAST, zero_window=8, zero_overlap=3, eyes=eyes, full_view=True, feature_budget_gb=0, strength=0.0
     )
     monkeypatch.setattr(diffuse.VideoViews, "left", lambda self, z, s, b, keep: (predict(z, s.timestep, 0, b, 0), {}))
-    stage = diffuse.ZeroSynthesizer(settings, INFO, model)
+    stage = diffuse_film.ZeroSynthesizer(settings, INFO, model)
     out = list(stage(clips(60)))
     assert sum(len(clip) for clip in out) == 60
     for name in ("left", "right"):
@@ -135,7 +135,7 @@ def test_windows_join_without_a_jump(folder: Path, eyes: str, monkeypatch: pytes
 
 def test_windows_of_a_real_network_join_without_a_jump(tmp_path: Path) -> None:
     settings = ConvertSettings(**{**FAST, "steps": 2}, eyes="right", full_view=True)
-    stage = diffuse.ZeroSynthesizer(settings, INFO, checkpoints.load(tiny.write(tmp_path, "256")))
+    stage = diffuse_film.ZeroSynthesizer(settings, INFO, checkpoints.load(tiny.write(tmp_path, "256")))
     out = list(stage(clips(60)))
     assert [len(clip) for clip in out] == [16, 12, 12, 12, 8]
     view = np.concatenate([clip.right for clip in out]).astype(np.float32)
@@ -147,7 +147,7 @@ def test_windows_of_a_real_network_join_without_a_jump(tmp_path: Path) -> None:
 def test_inversion_and_fixed_noise_differ_in_the_holes_alone(folder: Path) -> None:
     noise, inverted = (
         next(
-            diffuse.ZeroSynthesizer(
+            diffuse_film.ZeroSynthesizer(
                 ConvertSettings(**FAST, zero_window=4, zero_overlap=1, zero_levels=levels),
                 INFO,
                 checkpoints.load(folder),
@@ -217,7 +217,7 @@ def test_a_gpu_makes_the_view_that_the_cpu_makes(folder: Path, preset: str, opti
     for device, more in (("cpu", {k: v for k, v in options.items() if k == "zero_levels"}), ("cuda:0", options)):
         settings = ConvertSettings(**FAST, zero_window=4, zero_overlap=1, full_view=True, zero_preset=preset, **more)
         thrift = checkpoints.thrift_of(settings, device)
-        stage = diffuse.ZeroSynthesizer(settings, INFO, checkpoints.load(folder, device, "auto", thrift))
+        stage = diffuse_film.ZeroSynthesizer(settings, INFO, checkpoints.load(folder, device, "auto", thrift))
         views.append(np.concatenate([clip.right for clip in stage(clips(9))]).astype(float))
     assert np.abs(views[1] - views[0]).mean() < 6
 

@@ -84,10 +84,10 @@ def _identity(source: str) -> Any:
 def _target(source: str, folder: Path | None, settings: ConvertSettings) -> Path:
     still = probe.is_image(source)
     suffix = plan.default_suffix(settings.out_format or "mp4", source, still=still)
-    wanted = None if folder is None else Path(f"{folder}{os.sep}")
-    if wanted is not None:
-        wanted.mkdir(parents=True, exist_ok=True)
-    return plan.output_path(source, wanted, plan.stereo_format(settings), suffix)
+    form = plan.stereo_format(settings)
+    if folder is not None:
+        return folder / plan.output_name(source, form, suffix)
+    return plan.output_path(source, None, form, suffix)
 
 
 def run(

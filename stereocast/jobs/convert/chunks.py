@@ -25,6 +25,7 @@ VERSION = 2
 SHORTEST_S, LONGEST_S = 4, 20  # a chunk ends at the first cut after the one, at the latest after the other
 _FREE = {
     "overwrite",
+    "spool",
     "resume",
     "engine",
     "workers",

@@ -5,9 +5,9 @@ from pathlib import Path
 
 from stereocast.errors import SourceError
 from stereocast.media import probe
-from stereocast.pack import layouts
+from stereocast.pictures.arrangement import TABLE
 
-_OURS = tuple(suffix for suffix in layouts.SUFFIXES.values() if suffix not in ("", "_L", "_R")) + ("_redcyan_",)
+_OURS = tuple(entry.suffix for entry in TABLE.values() if entry.suffix not in ("", "_L", "_R"))
 
 
 def expand(names: list[str], *, recursive: bool = False) -> list[str]:

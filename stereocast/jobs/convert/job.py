@@ -1,17 +1,15 @@
 """`convert`: a plan is made first, then carried out in one pipeline or in sections."""
 
-from typing import Any
-
 from stereocast.jobs.convert import whole
-from stereocast.jobs.convert.prepare import prepare
+from stereocast.jobs.convert.prepare import ConvertPlan, prepare
 from stereocast.jobs.convert.whole import Converted
-from stereocast.jobs.plan import Plan
 from stereocast.pipeline.progress import OnProgress, silent
+from stereocast.pipeline.stages import Source
 
 __all__ = ["Converted", "convert", "prepare"]
 
 
-def convert(made: Plan, source: Any, progress: OnProgress = silent) -> Converted:
+def convert(made: ConvertPlan, source: Source, progress: OnProgress = silent) -> Converted:
     """Carries out a plan of `prepare` on the engine and the workers that its settings name. Raises StereocastError."""
     settings = made.settings
     if settings.engine == "local" and settings.workers < 2:

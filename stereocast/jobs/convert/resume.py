@@ -21,7 +21,7 @@ from typing import Any
 from stereocast.errors import SourceError
 from stereocast.jobs.comfort import ShotFigures
 from stereocast.jobs.convert.chunks import Chunk, Chunker, Identity, Journal, identity, journal_path
-from stereocast.jobs.plan import Plan
+from stereocast.jobs.convert.prepare import ConvertPlan
 from stereocast.media import reader, splice
 from stereocast.media.passthrough import Passthrough
 from stereocast.media.writer import PairSink, VideoSink, part_path
@@ -41,7 +41,7 @@ def sections_folder(output: Path) -> Path:
     return output.with_name(f"{output.stem}.sections.part")
 
 
-def begin(made: Plan, source: Any) -> "Run":
+def begin(made: ConvertPlan, source: Any) -> "Run":
     """The run of a plan on an open source; the run closes it. Raises UsageError, SourceError, SinkError."""
     reason = why_not(made)
     if reason:
@@ -67,7 +67,7 @@ def begin(made: Plan, source: Any) -> "Run":
     return _resumed(made, source, wanted, chunks, journal.comfort if journal else [])
 
 
-def why_not(made: Plan) -> str:
+def why_not(made: ConvertPlan) -> str:
     """Why a plan can't be carried out in parts; '' where it can."""
     if made.profile is None or not made.outputs:
         return "a still or standard output can't be resumed"
@@ -76,7 +76,7 @@ def why_not(made: Plan) -> str:
     return "" if made.profile.via == "pyav" else f"encoder {made.profile.name} can't be resumed"
 
 
-def _forget(made: Plan, path: Path) -> None:
+def _forget(made: ConvertPlan, path: Path) -> None:
     if path.exists():
         log.warning("%s: the part of an interrupted run is replaced (--resume would go on with it)", made.outputs[0])
         path.unlink()
@@ -84,7 +84,7 @@ def _forget(made: Plan, path: Path) -> None:
         kept_path(output).unlink(missing_ok=True)
 
 
-def _usable(made: Plan, journal: Journal) -> list[Chunk]:
+def _usable(made: ConvertPlan, journal: Journal) -> list[Chunk]:
     """The finished chunks that are whole in every output's old file, which is put aside under its kept name."""
     count = len(journal.chunks)
     for output in made.outputs:
@@ -100,7 +100,9 @@ def _usable(made: Plan, journal: Journal) -> list[Chunk]:
     return journal.chunks[:count]
 
 
-def _resumed(made: Plan, source: Any, wanted: Identity, chunks: list[Chunk], comfort: list[dict[str, Any]]) -> "Run":
+def _resumed(
+    made: ConvertPlan, source: Any, wanted: Identity, chunks: list[Chunk], comfort: list[dict[str, Any]]
+) -> "Run":
     shot = chunks[-1].after
     settings = made.settings
     if settings.depth_out is not None or settings.disparity is not None or Path(settings.depth).exists():
@@ -129,7 +131,7 @@ def _at(source: Any, shot: Shot) -> tuple[Any, Iterator[Frame]]:
     raise SourceError(f"{name}: the frame at which to go on isn't there any more; convert again without --resume")
 
 
-def section(made: Plan, source: Any, shot: Shot, stop: int | None) -> "Run":
+def section(made: ConvertPlan, source: Any, shot: Shot, stop: int | None) -> "Run":
     """A run of whole shots alone, picture only: from `shot` to just before the tick `stop`. Raises SourceError."""
     opened, frames = _at(source, shot)
     if stop is not None:
@@ -140,7 +142,7 @@ def section(made: Plan, source: Any, shot: Shot, stop: int | None) -> "Run":
     return run
 
 
-def joined(made: Plan, source: Any, journal: Journal) -> "Run":
+def joined(made: ConvertPlan, source: Any, journal: Journal) -> "Run":
     """A run that has nothing left to do but to put the finished chunks and the other streams together."""
     return Run(made, source, journal, journal.chunks, frames=iter(()))
 
@@ -149,7 +151,7 @@ class Run:
     """One conversion's ends: what is read, what is kept of an earlier run, what is entered in the journal."""
 
     def __init__(
-        self, made: Plan, source: Any, journal: Journal | None = None, kept: Sequence[Chunk] = (),
+        self, made: ConvertPlan, source: Any, journal: Journal | None = None, kept: Sequence[Chunk] = (),
         shot: Shot | None = None, frames: Iterator[Frame] | None = None,
     ) -> None:  # fmt: skip
         self.source = source

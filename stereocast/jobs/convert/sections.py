@@ -5,19 +5,20 @@ import shutil
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
 
 from stereocast import registry
 from stereocast.errors import SourceError
 from stereocast.jobs import comfort
 from stereocast.jobs.convert import resume, whole
 from stereocast.jobs.convert.chunks import Chunk, Chunker, Journal, identity, journal_path
+from stereocast.jobs.convert.engines import Engine
 from stereocast.jobs.convert.engines.section import Result, Task
-from stereocast.jobs.convert.prepare import prepare
+from stereocast.jobs.convert.prepare import ConvertPlan, prepare
 from stereocast.jobs.convert.whole import Converted
-from stereocast.jobs.plan import Plan
+from stereocast.jobs.plan import make_folders
 from stereocast.media import splice
 from stereocast.pipeline.progress import OnProgress, Progress
+from stereocast.pipeline.stages import Source
 from stereocast.shots import cuts
 from stereocast.types import Layout, Shot
 
@@ -26,7 +27,7 @@ log = logging.getLogger(__name__)
 SECTION_S = 12  # a section is at least so long: a worker takes a second or two to begin
 
 
-def convert_in_sections(made: Plan, source: Any, progress: OnProgress) -> Converted:
+def convert_in_sections(made: ConvertPlan, source: Source, progress: OnProgress) -> Converted:
     """Runs a plan on the engine of its settings. Raises what `whole.convert` raises."""
     reason = _why_not(made)
     if reason:
@@ -40,6 +41,7 @@ def convert_in_sections(made: Plan, source: Any, progress: OnProgress) -> Conver
     known = Journal.load(journal_path(output), wanted) if made.settings.resume else None
     if known is None and folder.exists():
         shutil.rmtree(folder)
+    make_folders(made.outputs)
     folder.mkdir(exist_ok=True)
     journal = Journal(journal_path(output), wanted)
     finished = _finished(output, known, made)
@@ -47,7 +49,7 @@ def convert_in_sections(made: Plan, source: Any, progress: OnProgress) -> Conver
     frames = 0
     with ExitStack() as stack:
         stack.callback(source.close)
-        engine = make_engine(made.settings)
+        engine: Engine = make_engine(made.settings)
         stack.callback(engine.close)
         for result in _made(engine, _tasks(made, source, folder), finished):
             results.append(result)
@@ -61,7 +63,7 @@ def convert_in_sections(made: Plan, source: Any, progress: OnProgress) -> Conver
     return _joined(made, journal, results)
 
 
-def _why_not(made: Plan) -> str:
+def _why_not(made: ConvertPlan) -> str:
     if made.source == "-":
         return "standard input can be read once only"
     if made.form.layout is Layout.PAIR:
@@ -74,7 +76,7 @@ def _why_not(made: Plan) -> str:
     return resume.why_not(made)
 
 
-def _tasks(made: Plan, source: Any, folder: Path) -> Iterator[Task]:
+def _tasks(made: ConvertPlan, source: Source, folder: Path) -> Iterator[Task]:
     """The sections as the shots are found; reading stays as far ahead as the engine takes tasks."""
     base, settings = made.info.time_base, made.settings.model_dump(mode="json")
     suffix = made.outputs[0].suffix
@@ -96,7 +98,7 @@ def _tasks(made: Plan, source: Any, folder: Path) -> Iterator[Task]:
         yield task(head, None)
 
 
-def _finished(output: Path, known: Journal | None, made: Plan) -> dict[int, tuple[Chunk, ...]]:
+def _finished(output: Path, known: Journal | None, made: ConvertPlan) -> dict[int, tuple[Chunk, ...]]:
     """Sections of an interrupted run that are whole, by their first tick."""
     groups: dict[str, list[Chunk]] = {}
     for chunk in known.chunks if known else []:
@@ -109,7 +111,7 @@ def _finished(output: Path, known: Journal | None, made: Plan) -> dict[int, tupl
     }
 
 
-def _made(engine: Any, tasks: Iterator[Task], finished: dict[int, tuple[Chunk, ...]]) -> Iterator[Result]:
+def _made(engine: Engine, tasks: Iterator[Task], finished: dict[int, tuple[Chunk, ...]]) -> Iterator[Result]:
     """Results in order; those that are finished aren't made again."""
     order: list[tuple[Chunk, ...] | None] = []
 
@@ -132,7 +134,7 @@ def _made(engine: Any, tasks: Iterator[Task], finished: dict[int, tuple[Chunk, .
         yield Result(there or ())
 
 
-def _joined(made: Plan, journal: Journal, results: list[Result]) -> Converted:
+def _joined(made: ConvertPlan, journal: Journal, results: list[Result]) -> Converted:
     _, source = prepare(made.source, made.outputs[0], made.settings.model_copy(update={"overwrite": True}))
     done = whole.convert(made, source, run=resume.joined(made, source, journal))
     seconds: dict[str, float] = dict(done.seconds)

@@ -5,30 +5,38 @@ Whatever ends it early, every stage is closed and the part file stays readable.
 
 from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
 
 from stereocast.errors import SourceError
 from stereocast.jobs import assembly
 from stereocast.jobs.comfort import Comfort, Meter
 from stereocast.jobs.convert import resume
-from stereocast.jobs.plan import CLIP_FRAMES, Plan
+from stereocast.jobs.convert.prepare import ConvertPlan
+from stereocast.jobs.plan import CLIP_FRAMES
+from stereocast.media import probe
 from stereocast.pipeline.chain import Clock, chain, prefetch
 from stereocast.pipeline.progress import OnProgress, Progress, silent
+from stereocast.pipeline.stages import Source
 from stereocast.shots.clips import Clipper
+
+_PATIENCE_S = 1.0  # after an interruption, for a source that may never answer
 
 
 @dataclass(frozen=True, slots=True)
 class Converted:
     """What came out."""
 
-    plan: Plan
+    plan: ConvertPlan
     frames: int
     damaged: int  # packets of the source that couldn't be decoded
     seconds: dict[str, float]  # per stage
     comfort: Comfort | None = None
+    missing_s: float = 0.0  # of the source: promised by its container, but not there
 
 
-def convert(made: Plan, source: Any, progress: OnProgress = silent, *, run: resume.Run | None = None) -> Converted:
+def convert(
+    made: ConvertPlan, source: Source, progress: OnProgress = silent, *, run: resume.Run | None = None
+) -> Converted:
     """Runs a plan of `prepare`; one with `resume` goes on where it stopped. Raises StereocastError."""
     clock = Clock()
     with ExitStack() as stack:
@@ -44,12 +52,12 @@ def convert(made: Plan, source: Any, progress: OnProgress = silent, *, run: resu
         meter = Meter(made.preset.screen_fov_deg, made.info.time_base, run.comfort, run.measured)
         stages = (
             Clipper(CLIP_FRAMES, number=run.number),
-            prefetch,
+            partial(prefetch, patience_s=_PATIENCE_S if probe.flows(made.source) else None),
             clock.stage("depth", assembly.estimator(made.settings, made.info)),
-            assembly.depth_recorder(made, stack),
-            clock.stage("synthesis", assembly.synthesizer(made.settings, made.info)),
+            assembly.depth_recorder(made.settings.depth_out, made.info, stack),
+            clock.stage("synthesis", assembly.synthesizer(made.settings, made.info, made.preset.screen_fov_deg)),
             meter,
-            prefetch,
+            partial(prefetch, patience_s=2 * _PATIENCE_S if probe.flows(made.source) else None),
             clock.stage("packing", assembly.packer(made.settings, made.info)),
             run.rest,
         )
@@ -62,4 +70,4 @@ def convert(made: Plan, source: Any, progress: OnProgress = silent, *, run: resu
             raise SourceError(f"{made.source}: no frame could be decoded in the part that was asked for")
         clock.timed("encoding", sink.finish)()
         run.finish()
-    return Converted(made, sink.frames, run.source.damaged, clock.seconds, meter.result())
+    return Converted(made, sink.frames, run.source.damaged, clock.seconds, meter.result(), run.source.missing_s)

@@ -63,7 +63,7 @@ def weights_for(settings: GenSettings) -> tuple[str, Path] | None:
         return None
     from stereocast.models import weights
 
-    store = weights.WeightStore(weights.parse_paths(settings.weights, "dynamicrafter"), settings.accept_licence)
+    store = weights.WeightStore.of(settings, "dynamicrafter")
     if settings.model != "auto":
         name = f"dynamicrafter-{settings.model}"
         registry.find(registry.GENERATORS, "generator", "dynamicrafter")

@@ -1,5 +1,6 @@
-"""What `convert` would make, on one sheet: moments of the film, and the disparity figures of each."""
+"""`preview`: what `convert` would make, on one sheet: moments of the film, and the disparity figures of each."""
 
+from dataclasses import dataclass
 from fractions import Fraction
 from itertools import islice
 from pathlib import Path
@@ -10,20 +11,27 @@ from stereocast.errors import SourceError
 from stereocast.jobs import assembly, comfort, plan
 from stereocast.jobs.preview import sheet
 from stereocast.media import reader
-from stereocast.settings import ConvertSettings
+from stereocast.settings import PreviewSettings
 from stereocast.types import Layout, StereoClip, StereoFormat
 
 
-def preview(
-    name: str, output: Path | None, settings: ConvertSettings, *, moments: int, width: int
-) -> tuple[Path, list[dict[str, Any]]]:
-    """A sheet of `moments` moments of the film and the disparity figures of each. Raises what `prepare` raises."""
+@dataclass(frozen=True, slots=True)
+class Previewed:
+    """What came out: the sheet, and the figures of each moment."""
+
+    path: Path
+    moments: tuple[dict[str, Any], ...]
+
+
+def preview(name: str, output: Path | None, settings: PreviewSettings) -> Previewed:
+    """A sheet of moments of the film and the disparity figures of each. Raises what `prepare` raises."""
     path = output or plan.output_path(name, None, StereoFormat(Layout.MONO), ".png").with_name(
         f"{Path(name).stem}_preview.png"
     )
     plan.check_output((path,), name, overwrite=settings.overwrite)
+    fov_deg = catalog.preset(settings.preset).screen_fov_deg
     rows, figures = [], []
-    for start in _moments(name, moments):
+    for start in _moments(name, settings.moments):
         source = reader.open_source(name, reader.ReadOptions(start=start))
         try:
             frames = list(islice(source, 3))
@@ -33,15 +41,14 @@ def preview(
             continue
         clip = reader.concatenate(frames)
         made = assembly.estimator(settings, source.info)(iter([clip]))
-        stereo = next(iter(assembly.synthesizer(settings, source.info)(made)))
-        rows.append((f"{float(start):.1f} s", sheet.row(clip, stereo, width)))
-        figures.append(
-            {"time_s": round(float(start), 3), **_figures(stereo, catalog.preset(settings.preset).screen_fov_deg)}
-        )
+        stereo = next(iter(assembly.synthesizer(settings, source.info, fov_deg)(made)))
+        rows.append((f"{float(start):.1f} s", sheet.row(clip, stereo, settings.width)))
+        figures.append({"time_s": round(float(start), 3), **_figures(stereo, fov_deg)})
     if not rows:
         raise SourceError(f"{name}: no frame could be decoded")
+    plan.make_folders((path,))
     reader.write_image(path, sheet.sheet(rows))
-    return path, figures
+    return Previewed(path, tuple(figures))
 
 
 def _moments(name: str, count: int) -> list[Fraction]:
@@ -56,12 +63,3 @@ def _figures(stereo: StereoClip, fov_deg: float) -> dict[str, Any]:
     list(meter(iter([stereo])))
     result = meter.result()
     return {} if result is None else result.table()
-
-
-def figure_line(figure: dict[str, Any]) -> str:
-    """One moment's figures as text."""
-    if "verdict" not in figure:
-        return f"{figure['time_s']:>8} s"
-    percent, degrees = figure["percent"], figure["degrees"]
-    values = f"{percent['p1']:.2f} .. {percent['p99']:.2f} % of the width ({degrees['p1']:.2f} .. {degrees['p99']:.2f} degrees)"
-    return f"{figure['time_s']:>8} s  {figure['verdict']}: disparity {values}"

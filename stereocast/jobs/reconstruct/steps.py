@@ -22,7 +22,7 @@ from stereocast.media import reader
 from stereocast.pack import layouts
 from stereocast.pictures import devices, planes
 from stereocast.pipeline.progress import OnProgress, Progress
-from stereocast.settings import ConvertSettings, FourDSettings
+from stereocast.settings import EstimatorSettings, FourDSettings, OutputSettings
 from stereocast.types import Array, Clip, Colour, Layout, PixelFormat, StereoClip, StreamInfo
 
 _COLOUR = Colour(1, 1, 1)
@@ -157,11 +157,10 @@ def _lifted(order: Order, result: Reconstructed, progress: OnProgress) -> Any:
 
 def _generated(order: Order, device: str, result: Reconstructed, progress: OnProgress) -> Any:
     """Stage 1 by SVD and SV3D, then stage 2 with the paper's settings."""
-    for package in ("diffusers", "transformers"):
-        if not registry.Backend("", requires=(package,)).installed:
-            raise ExtraMissing("--model diffusion2", "4d")
+    if not registry.Backend("", "diffusion").installed:
+        raise ExtraMissing("--model diffusion2", "4d")
     from stereocast.diffusion.compose import OPTION_SETS
-    from stereocast.models.weights import WeightStore, parse_paths
+    from stereocast.models.weights import WeightStore
     from stereocast.splat import generate, stage
     from stereocast.splat import matrix as matrices
     from stereocast.splat.fit import Fit, FitSettings
@@ -179,7 +178,7 @@ def _generated(order: Order, device: str, result: Reconstructed, progress: OnPro
     if (kept / "matrix.json").exists():
         made = matrices.load(kept)
     else:
-        models = generate.load_models(WeightStore(parse_paths(settings.weights), settings.accept_licence), device)
+        models = generate.load_models(WeightStore.of(settings), device)
         known = _known_pictures(order, options.frames, options.views, size, device)
         made = generate.stage1(models, options, progress, **known)
         del models
@@ -224,10 +223,10 @@ def _known_pictures(order: Order, frames: int, views: int, size: int, device: st
 
 def _weights_there(settings: FourDSettings) -> bool:
     try:
-        from stereocast.models.weights import WeightStore, parse_paths
+        from stereocast.models.weights import WeightStore
     except ImportError:
         return False
-    store = WeightStore(parse_paths(settings.weights), settings.accept_licence)
+    store = WeightStore.of(settings)
     return store.has("svd-unet") and store.has("sv3d")
 
 
@@ -238,7 +237,7 @@ def _depths(framed: Array) -> Array | None:
     count, size = framed.shape[:2]
     pictures = prepare.on_white(framed)
     info = StreamInfo(size, size, Fraction(1, 25), Fraction(25), PixelFormat.RGB24, frames=count)
-    estimator = assembly.estimator(ConvertSettings(), info)
+    estimator = assembly.estimator(EstimatorSettings(), info)
     clip = Clip(pictures, np.arange(count, dtype=np.int64))
     maps = [depth.values for _, depth in estimator(iter([clip]))]
     values = np.concatenate(maps) if maps else np.zeros((0, 1, 1), np.float32)
@@ -269,9 +268,9 @@ def films(made: Any, settings: FourDSettings) -> Iterator[tuple[dict[str, Layout
 
 def film_plan(folder: Path, title: str, layout: Layout, settings: FourDSettings, count: int) -> plan.Plan:
     """How one film is packed and written. Raises LimitExceeded."""
-    options = ConvertSettings(
+    options = OutputSettings(
         format=layout, anaglyph=settings.anaglyph, preset=settings.preset, encoder=settings.encoder,
-        quality=settings.quality, overwrite=True, fov=33.8 if layout is Layout.VR180 else None,
+        quality=settings.quality, fov=33.8 if layout is Layout.VR180 else None,
     )  # fmt: skip
     preset, form, rate = catalog.preset(settings.preset), plan.stereo_format(options), Fraction(settings.rate)
     info = StreamInfo(settings.size, settings.size, 1 / rate, rate, colour=_COLOUR, frames=count)

@@ -1,6 +1,6 @@
-"""Every option, once: its range, its default and its help. The command line and the docs read them from here.
+"""Every option, once: its range, its default and its help, in groups that belong together and are used together.
 
-Precedence: default < preset or profile < flags. Models are frozen and refuse unknown keys.
+The command line, the keywords of `api` and the docs read them from here. Models are frozen and refuse unknown keys.
 """
 
 from pathlib import Path
@@ -26,8 +26,67 @@ class Settings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
 
-class StereoSettings(Settings):
-    """How deep the picture is and how the second view is made."""
+class PackSettings(Settings):
+    """How the picture is packed and encoded."""
+
+    format: Layout = Layout.SBS
+    """Layout of the stereo picture."""
+    anaglyph: Anaglyph = Anaglyph.DUBOIS
+    """Colours of --format anaglyph."""
+    preset: str = "quest3"
+    """Headset or site: sets codec order, size limits and the screen for comfort figures."""
+    encoder: str = "auto"
+    """Encoder profile by name or .toml path; auto takes the first of the preset's list that opens here."""
+    quality: int | None = Field(None, ge=0, le=63)
+    """Constant quality (CRF/CQ) instead of the profile's; lower is better."""
+
+
+class OutputSettings(PackSettings):
+    """What is written."""
+
+    out_format: OutFormat | None = None
+    """Container: mp4, mkv, hls (a folder) or fmp4 (fragmented, also to '-'); default: by the output's name."""
+    fov: float | None = Field(None, ge=20, le=180)
+    """vr180: horizontal field of view of the source in degrees (default: a comfortable screen)."""
+    sei: bool = False
+    """Also write the H.264/HEVC frame-packing message (a desktop player that obeys it shows one eye)."""
+
+
+class SizeSettings(Settings):
+    """At which size and rate the work is done."""
+
+    scale: float = Field(1.0, gt=0, le=4)
+    """Resize the source by this factor first."""
+    fps: float | None = Field(None, gt=0, le=240)
+    """Constant frame rate; default: the source's own timestamps, frame for frame."""
+
+
+class SourceSettings(SizeSettings):
+    """What of the source is read, and how."""
+
+    crop: Literal["none", "auto"] = "none"
+    """auto: cut away black bars."""
+    start: str | None = None
+    """Begin here: seconds or [HH:]MM:SS[.mmm]."""
+    end: str | None = None
+    """Stop here: seconds or [HH:]MM:SS[.mmm]."""
+    duration: str | None = None
+    """Convert only this much: seconds or [HH:]MM:SS[.mmm]."""
+    tonemap: bool = False
+    """Turn HDR into SDR BT.709."""
+
+
+class TrackSettings(Settings):
+    """What comes along with the picture."""
+
+    audio: str = "all"
+    """Audio tracks to keep: all, none, or numbers such as 0,2."""
+    subs: str = "all"
+    """Subtitle tracks to keep: all, none, or numbers such as 0,2."""
+
+
+class ScreenSettings(Settings):
+    """How deep the picture is, and where the screen lies in it."""
 
     strength: Annotated[float, Field(ge=0, le=20)] | Literal["auto"] | None = None
     """Largest disparity in % of the width, or auto, which stays inside the 1-degree rule
@@ -38,6 +97,11 @@ class StereoSettings(Settings):
     """Largest share of the disparity that may lie in front of the screen when convergence is auto."""
     eyes: Eyes | None = None
     """Which views are synthesised: both (default for warp), left or right; the other one is the source itself."""
+
+
+class StereoSettings(ScreenSettings):
+    """How the second view of a film is made."""
+
     edge_dilation: int = Field(1, ge=0, le=8)
     """Grow near surfaces by so many pixels before the warp, so that soft outlines travel with them."""
     fill: Literal["fast", "best"] = "fast"
@@ -46,8 +110,8 @@ class StereoSettings(Settings):
     """Columns that no source pixel reaches at the frame's side: fill, paper (take the other view's), crop, or scale."""
     window_guard: bool = False
     """Floating window: mask the frame's side where something in front of the screen is cut by it."""
-    synth: Literal["warp", "stereocrafter-zero"] = "warp"
-    """How the second view is made: warp (CPU, streaming) or stereocrafter-zero (GPU, diffusion)."""
+    synth: str = "warp"
+    """How the second view is made: warp (CPU, streaming), stereocrafter-zero (GPU, diffusion), or one that a package adds."""
     disparity: Path | None = None
     """Exact disparities of your own, applied unscaled: .npz with key 'disparity', or .npy; float32 [H,W] or [T,H,W],
     pixels of the source, x_left - x_right, nan = unknown."""
@@ -69,7 +133,7 @@ class DepthSettings(Settings):
     """Where depth comes from."""
 
     depth: str = "auto"
-    """auto (the best that is installed), an estimator's name, or a depth video or folder of your own."""
+    """auto (the best that is installed), an estimator's name (a package can add one), or a depth video or folder of your own."""
     dissolve: int = Field(0, ge=0, le=50)
     """DepthCrafter: dissolve the depth at this step of a 50-step schedule (paper: 45 for 1024, 40 for 512; 0 = off)."""
     dissolve_scale: Literal["paper", "index", "vp"] = "paper"
@@ -94,74 +158,64 @@ class DepthSettings(Settings):
     """Use the depth map at 1/2 or 1/4 of its size."""
     propagate: bool = False
     """Average depth along optical flow (disparity propagation): calmer depth on small, fast objects."""
-    depth_out: Path | None = None
-    """Also write the depth: ffv1 mkv, gray16le, 65535 = nearest. It can be given to --depth again."""
     smooth: float = Field(0.8, ge=0, lt=1)
     """Temporal smoothing of depth along motion: 0 = none."""
+    motion: Literal["auto", "off"] = "auto"
+    """Correct the estimated depth by the parallax of a moving camera, where the film shows any."""
+
+
+class DepthFileSettings(Settings):
+    """What is kept of the depth."""
+
+    depth_out: Path | None = None
+    """Also write the depth: ffv1 mkv, gray16le, 65535 = nearest. It can be given to --depth again."""
+
+
+class WeightSettings(Settings):
+    """Where weights come from."""
+
     weights: tuple[str, ...] = ()
     """Weights on disk instead of a download: NAME=PATH, repeatable; a bare path means the main model."""
     accept_licence: bool = False
     """Accept the licence of the weights that have to be downloaded."""
 
 
-class OutputSettings(Settings):
-    """What is written."""
+class DeviceSettings(Settings):
+    """Where networks run, and what is random."""
 
-    format: Layout = Layout.SBS
-    """Layout of the stereo picture."""
-    anaglyph: Anaglyph = Anaglyph.DUBOIS
-    """Colours of --format anaglyph."""
-    preset: str = "quest3"
-    """Headset or site: sets codec order, size limits and the screen for comfort figures."""
-    encoder: str = "auto"
-    """Encoder profile by name or .toml path; auto takes the first of the preset's list that opens here."""
-    quality: int | None = Field(None, ge=0, le=63)
-    """Constant quality (CRF/CQ) instead of the profile's; lower is better."""
-    out_format: OutFormat | None = None
-    """Container: mp4, mkv, hls (a folder) or fmp4 (fragmented, also to '-'); default: by the output's name."""
-    scale: float = Field(1.0, gt=0, le=4)
-    """Resize the source by this factor first."""
-    fps: float | None = Field(None, gt=0, le=240)
-    """Constant frame rate; default: the source's own timestamps, frame for frame."""
-    crop: Literal["none", "auto"] = "none"
-    """auto: cut away black bars."""
-    start: str | None = None
-    """Begin here: seconds or [HH:]MM:SS[.mmm]."""
-    end: str | None = None
-    """Stop here: seconds or [HH:]MM:SS[.mmm]."""
-    duration: str | None = None
-    """Convert only this much: seconds or [HH:]MM:SS[.mmm]."""
-    audio: str = "all"
-    """Audio tracks to keep: all, none, or numbers such as 0,2."""
-    subs: str = "all"
-    """Subtitle tracks to keep: all, none, or numbers such as 0,2."""
-    tonemap: bool = False
-    """Turn HDR into SDR BT.709."""
-    fov: float | None = Field(None, ge=20, le=180)
-    """vr180: horizontal field of view of the source in degrees (default: a comfortable screen)."""
-    sei: bool = False
-    """Also write the H.264/HEVC frame-packing message (a desktop player that obeys it shows one eye)."""
-
-
-class RunSettings(Settings):
-    """How the work is done."""
-
-    overwrite: bool = False
-    """Replace an existing output."""
-    resume: bool = False
-    """Go on where an interrupted conversion of the same film stopped."""
     device: str = "auto"
     """auto, cpu, cuda, cuda:1 or mps."""
+    seed: int = Field(0, ge=0)
+    """Seed of everything random."""
+
+
+class NetworkSettings(DeviceSettings):
+    """Where and how networks run."""
+
     precision: Literal["auto", "fp32", "fp16", "bf16"] = "auto"
     """Number format of neural networks."""
+
+
+class FileSettings(Settings):
+    """What happens to a result that is there."""
+
+    spool: bool = False
+    """Put standard input into a temporary file first, for formats that can't be read from a pipe."""
+    overwrite: bool = False
+    """Replace an existing output."""
+
+
+class EngineSettings(Settings):
+    """Where a film is converted, and whether it goes on."""
+
+    resume: bool = False
+    """Go on where an interrupted conversion of the same film stopped."""
     engine: Literal["local", "ray"] = "local"
     """Where a film's sections run: local (this machine), or ray (a cluster; see docs/cluster.md)."""
     workers: int = Field(0, ge=0, le=1024)
     """Sections that are made at once, each by a process (0: local works in one piece, ray uses all it has)."""
     ray_address: str | None = None
     """--engine ray: the cluster, auto or ray://HOST:10001 (default: one on this machine for the time of the call)."""
-    seed: int = Field(0, ge=0)
-    """Seed of everything random."""
 
 
 class DiffusionOptions(Settings):
@@ -202,6 +256,13 @@ class ZeroOptions(Settings):
     """Share of the left view in the opened border (paper 1, script 0.9)."""
     fill_latents: Literal["left", "noise", "mix"] = "left"
     """What first fills the holes: the left view's latents, noise, or half of each."""
+    feature_budget_gb: float = Field(4.0, ge=0, le=512)
+    """Memory for left-view features that are used again; what doesn't fit is recomputed."""
+
+
+class ZeroFilmOptions(Settings):
+    """StereoCrafter-Zero on a given film."""
+
     zero_levels: Literal["noise", "inversion"] = "noise"
     """convert: how the film's own latents get their noise: one fixed noise for a window, or DDIM inversion (two more
     evaluations a step)."""
@@ -209,12 +270,6 @@ class ZeroOptions(Settings):
     """convert: frames of a window."""
     zero_overlap: int = Field(4, ge=0, le=64)
     """convert: frames that a window shares with the one before."""
-    feature_budget_gb: float = Field(4.0, ge=0, le=512)
-    """Memory for left-view features that are used again; what doesn't fit is recomputed."""
-
-
-class ConvertSettings(OutputSettings, StereoSettings, DepthSettings, RunSettings, DiffusionOptions, ZeroOptions):
-    """All options of `stereocast convert`."""
 
 
 class GenerateOptions(Settings):
@@ -245,12 +300,8 @@ class GenerateOptions(Settings):
     """Sides of a picture that is narrower than the model's shape."""
 
 
-class GenSettings(ConvertSettings, GenerateOptions):
-    """All options of `stereocast gen`."""
-
-
-class FourDSettings(Settings):
-    """All options of `stereocast 4d`."""
+class SceneOptions(Settings):
+    """How an object is reconstructed and filmed."""
 
     model: Literal["auto", "relief", "diffusion2"] = "auto"
     """relief (no weights, any machine: a closed relief, what is unseen is guessed), diffusion2 (SVD and SV3D weights, a
@@ -289,25 +340,5 @@ class FourDSettings(Settings):
     """diffusion2: sampling steps."""
     clockwise: bool = False
     """The multi-view model's ring runs clockwise, seen from above."""
-    weights: tuple[str, ...] = ()
-    """Weights on disk instead of a download: NAME=PATH, repeatable."""
-    accept_licence: bool = False
-    """Accept the licence of the weights that have to be downloaded."""
-    format: Layout = Layout.SBS
-    """Layout of the stereo films."""
-    anaglyph: Anaglyph = Anaglyph.DUBOIS
-    """Colours of --format anaglyph."""
-    preset: str = "quest3"
-    """Headset or site: sets codec order and size limits."""
-    encoder: str = "auto"
-    """Encoder profile by name or .toml path."""
-    quality: int | None = Field(None, ge=0, le=63)
-    """Constant quality (CRF/CQ) instead of the profile's; lower is better."""
-    device: str = "auto"
-    """auto, cpu, cuda or cuda:1."""
-    seed: int = Field(0, ge=0)
-    """Seed of everything random."""
-    overwrite: bool = False
-    """Replace an existing result."""
     resume: bool = False
     """Go on where an interrupted run stopped: after the matrix, or within the reconstruction."""

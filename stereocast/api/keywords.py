@@ -1,0 +1,271 @@
+"""The options of every job as typed keywords: editors complete them, mypy checks them.
+
+Written by docs/make_keywords.py from `settings`, which says what each means.
+"""
+
+from collections.abc import Sequence
+from os import PathLike
+from typing import Literal, TypedDict
+
+from stereocast.types import Anaglyph, Layout
+
+
+class PackKeywords(TypedDict, total=False):
+    """How the picture is packed and encoded."""
+
+    format: (
+        Layout
+        | Literal[
+            "sbs",
+            "half-sbs",
+            "ou",
+            "half-ou",
+            "cross-eyed",
+            "anaglyph",
+            "rgbd",
+            "vr180",
+            "row-interlaced",
+            "pair",
+            "left",
+            "right",
+            "mono",
+            "spatial",
+        ]
+    )
+    anaglyph: Anaglyph | Literal["dubois", "color", "half-color", "gray", "wimmer"]
+    preset: str
+    encoder: str
+    quality: int | None
+
+
+class OutputKeywords(PackKeywords, total=False):
+    """What is written."""
+
+    out_format: Literal["mp4", "mkv", "hls", "fmp4"] | None
+    fov: float | None
+    sei: bool
+
+
+class SizeKeywords(TypedDict, total=False):
+    """At which size and rate the work is done."""
+
+    scale: float
+    fps: float | None
+
+
+class SourceKeywords(SizeKeywords, total=False):
+    """What of the source is read, and how."""
+
+    crop: Literal["none", "auto"]
+    start: str | None
+    end: str | None
+    duration: str | None
+    tonemap: bool
+
+
+class TrackKeywords(TypedDict, total=False):
+    """What comes along with the picture."""
+
+    audio: str
+    subs: str
+
+
+class ScreenKeywords(TypedDict, total=False):
+    """How deep the picture is, and where the screen lies in it."""
+
+    strength: float | Literal["auto"] | None
+    convergence: float | Literal["auto"]
+    pop_out: float
+    eyes: Literal["both", "left", "right"] | None
+
+
+class StereoKeywords(ScreenKeywords, total=False):
+    """How the second view of a film is made."""
+
+    edge_dilation: int
+    fill: Literal["fast", "best"]
+    border: Literal["fill", "paper", "crop", "scale"]
+    window_guard: bool
+    synth: str
+    disparity: str | PathLike[str] | None
+    full_view: bool
+
+
+class DepthKeywords(TypedDict, total=False):
+    """Where depth comes from."""
+
+    depth: str
+    dissolve: int
+    dissolve_scale: Literal["paper", "index", "vp"]
+    dissolve_sigma: float | None
+    dissolve_input: Literal["official", "noised", "literal"]
+    depth_size: int | None
+    depth_window: int | None
+    depth_steps: int
+    depth_guidance: float
+    depth_mode: Literal["windows", "streaming"]
+    depth_offload: Literal["auto", "none", "model", "sequential"]
+    depth_downsample: Literal[1, 2, 4]
+    propagate: bool
+    smooth: float
+    motion: Literal["auto", "off"]
+
+
+class DepthFileKeywords(TypedDict, total=False):
+    """What is kept of the depth."""
+
+    depth_out: str | PathLike[str] | None
+
+
+class WeightKeywords(TypedDict, total=False):
+    """Where weights come from."""
+
+    weights: Sequence[str]
+    accept_licence: bool
+
+
+class DeviceKeywords(TypedDict, total=False):
+    """Where networks run, and what is random."""
+
+    device: str
+    seed: int
+
+
+class NetworkKeywords(DeviceKeywords, total=False):
+    """Where and how networks run."""
+
+    precision: Literal["auto", "fp32", "fp16", "bf16"]
+
+
+class FileKeywords(TypedDict, total=False):
+    """What happens to a result that is there."""
+
+    overwrite: bool
+
+
+class EngineKeywords(TypedDict, total=False):
+    """Where a film is converted, and whether it goes on."""
+
+    resume: bool
+    engine: Literal["local", "ray"]
+    workers: int
+    ray_address: str | None
+
+
+class DiffusionKeywords(TypedDict, total=False):
+    """Sampling, memory and speed of diffusion models (gen, and convert --synth stereocrafter-zero)."""
+
+    steps: int
+    cfg: float
+    guidance_rescale: float | None
+    eta: float
+    offload: bool
+    batch_cfg: bool
+    vae_tile: int
+    compile: bool
+
+
+class ZeroKeywords(TypedDict, total=False):
+    """The StereoCrafter-Zero sampler; defaults are the paper's."""
+
+    zero_preset: Literal["paper", "script"]
+    restart_passes: int | None
+    restart_steps: int | None
+    last_warp: int | None
+    exponent: float
+    border_lambda: float | None
+    fill_latents: Literal["left", "noise", "mix"]
+    feature_budget_gb: float
+
+
+class ZeroFilmKeywords(TypedDict, total=False):
+    """StereoCrafter-Zero on a given film."""
+
+    zero_levels: Literal["noise", "inversion"]
+    zero_window: int
+    zero_overlap: int
+
+
+class GenerateKeywords(TypedDict, total=False):
+    """What is generated, and by which model."""
+
+    prompt: str
+    model: Literal["auto", "camera", "1024", "512", "256", "512-interp"]
+    end_image: str | PathLike[str] | None
+    loop: bool
+    move: Literal["auto", "orbit", "dolly", "pan", "tilt", "zoom", "swing"]
+    amount: float
+    seconds: float
+    frames: int
+    cfg_image: float | None
+    fs: int | None
+    pad_colour: Literal["black", "grey"]
+
+
+class SceneKeywords(TypedDict, total=False):
+    """How an object is reconstructed and filmed."""
+
+    model: Literal["auto", "relief", "diffusion2"]
+    orbit: bool
+    fixed_view: bool
+    sequence: Literal["none", "ply", "splat"]
+    keep_matrix: bool
+    size: int
+    seconds: float
+    rate: int
+    ipd_mm: float
+    views: int
+    frames: int
+    matrix_size: int
+    iterations: int
+    elevation: float
+    reference_frame: int
+    option_set: Literal["paper", "official"]
+    steps: int
+    clockwise: bool
+    resume: bool
+
+
+class EstimatorKeywords(DepthKeywords, WeightKeywords, NetworkKeywords, total=False):
+    """All that a depth estimator may ask for."""
+
+
+class SamplerKeywords(
+    ScreenKeywords, DepthKeywords, WeightKeywords, NetworkKeywords, DiffusionKeywords, ZeroKeywords, total=False
+):
+    """All that the StereoCrafter-Zero sampler may ask for."""
+
+
+class ViewKeywords(StereoKeywords, SamplerKeywords, EstimatorKeywords, ZeroFilmKeywords, total=False):
+    """All that makes two views of a film."""
+
+
+class ConvertKeywords(
+    OutputKeywords,
+    SourceKeywords,
+    TrackKeywords,
+    ViewKeywords,
+    DepthFileKeywords,
+    FileKeywords,
+    EngineKeywords,
+    total=False,
+):
+    """All options of `stereocast convert`."""
+
+
+class GenKeywords(
+    GenerateKeywords, OutputKeywords, SizeKeywords, SamplerKeywords, EstimatorKeywords, FileKeywords, total=False
+):
+    """All options of `stereocast gen`."""
+
+
+class FourDKeywords(SceneKeywords, PackKeywords, WeightKeywords, DeviceKeywords, FileKeywords, total=False):
+    """All options of `stereocast 4d`."""
+
+
+class PreviewKeywords(ViewKeywords, FileKeywords, total=False):
+    """All options of `stereocast preview`."""
+
+    preset: str
+    moments: int
+    width: int

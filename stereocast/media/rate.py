@@ -1,0 +1,53 @@
+"""How many pictures a second a stream really has. Containers without frame durations let FFmpeg guess, up to 1000."""
+
+from collections.abc import Iterator
+from fractions import Fraction
+from itertools import chain, pairwise
+from typing import Any
+
+_WHOLE = (12, 15, 24, 25, 30, 48, 50, 60, 90, 120)
+_USUAL = (*map(Fraction, _WHOLE), *(Fraction(n * 1000, 1001) for n in (24, 30, 60, 120)))
+_PICTURES, _PACKETS, _BYTES = 64, 1000, 16_000_000  # read ahead at most
+_REORDERED = 4  # pictures at the end of what was read, before which others may still be missing
+_TRUSTED = Fraction(5, 4)  # a stated rate up to so many times the measured one is believed
+
+
+def measured(packets: Iterator[Any], stream: Any) -> tuple[Fraction | None, Iterator[Any]]:
+    """The rate of the first pictures of `stream`, None where their times don't tell, and the packets, all of them."""
+    ahead: list[Any] = []
+    times: list[int] = []
+    size = 0
+    while len(times) < _PICTURES and len(ahead) < _PACKETS and size < _BYTES:
+        packet = next(packets, None)
+        if packet is None:
+            break
+        ahead.append(packet)
+        size += packet.size
+        if packet.stream is stream and packet.size and packet.pts is not None:
+            times.append(packet.pts)
+    times.sort()
+    if len(times) > 2 * _REORDERED and len(times) == _PICTURES:
+        del times[-_REORDERED:]
+    return _of(times, Fraction(stream.time_base or 1)), chain(ahead, packets)
+
+
+def _of(times: list[int], base: Fraction) -> Fraction | None:
+    gaps = sorted(b - a for a, b in pairwise(times) if b > a)
+    if not gaps:
+        return None
+    middle = gaps[len(gaps) // 2]  # pauses and repeated pictures don't count
+    near = [gap for gap in gaps if middle <= 2 * gap <= 4 * middle]
+    return usual(len(near) / (sum(near) * base))
+
+
+def usual(rate: Fraction) -> Fraction:
+    """The usual rate within half a percent, since times are rounded to milliseconds; else a rate of a short fraction."""
+    near = min(_USUAL, key=lambda known: abs(known - rate))
+    return near if abs(near - rate) < near / 200 else rate.limit_denominator(1001)
+
+
+def believed(stated: Fraction | None, found: Fraction | None) -> Fraction | None:
+    """The rate to go by: the one that is stated, unless it is far above the one that was measured."""
+    if not stated or found is None:
+        return stated or found
+    return found if stated > found * _TRUSTED else stated

@@ -1,0 +1,104 @@
+"""Stills: read upright as RGB, written by their suffix."""
+
+import logging
+from collections.abc import Iterator
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+import cv2
+import numpy as np
+
+from stereocast.errors import SourceError
+from stereocast.media import colour, probe, sidedata
+from stereocast.pictures import planes
+from stereocast.types import Array, Frame, PixelFormat, StreamInfo
+
+log = logging.getLogger(__name__)
+
+_DEPENDENT = 0x80000  # AV_DISPOSITION_DEPENDENT: a tile of something larger
+
+
+class ImageSource:
+    """A still as one frame, RGB, 8 or 16 bit; EXIF orientation applied, odd sizes padded."""
+
+    def __init__(self, name: str, scale: float = 1.0, image: Array | None = None) -> None:
+        """`image`: the picture, where it was read already."""
+        self.name = name
+        if image is None:
+            image = read_image(name)
+        padding = (image.shape[0] % 2, image.shape[1] % 2)
+        image = np.pad(image, ((0, padding[0]), (0, padding[1]), (0, 0)), "edge")
+        if scale != 1:
+            padding = (0, 0)
+            image = planes.resize(image, *(max(2, round(side * scale / 2) * 2) for side in image.shape[:2]))
+        self._image = image
+        self.damaged = 0
+        self.missing_s = 0.0
+        self.start_pts = 0
+        self.tone_mapped = False
+        pixel_format = PixelFormat.RGB24 if image.dtype == np.uint8 else PixelFormat.RGB48
+        height, width = image.shape[:2]
+        self.info = StreamInfo(width, height, Fraction(1, 25), None, pixel_format, frames=1, padding=padding)
+
+    def __iter__(self) -> Iterator[Frame]:
+        yield Frame(self._image, 0, self.info.pixel_format, self.info.colour)
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+def read_image(name: str) -> Array:
+    """An image as RGB [H, W, 3] uint8 or uint16, upright; transparent parts on black. Raises SourceError."""
+    path = Path(name)
+    if not path.exists():
+        raise SourceError(f"no such file: {name}")
+    if path.suffix.lower() in probe.ITEMS:
+        return _item(name)
+    data = np.fromfile(path, np.uint8)
+    image = cv2.imdecode(data, cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH) if data.size else None
+    if image is None:
+        raise SourceError(f"{name} is not an image that can be read, or it is damaged")
+    if path.suffix.lower() == ".webp" and probe.moves(data[:64].tobytes()):
+        log.warning("%s is animated; its first picture alone is converted", name)
+    if image.dtype not in (np.uint8, np.uint16):
+        image = np.clip(np.rint(image * 255.0), 0, 255).astype(np.uint8)
+    return np.ascontiguousarray(image[..., ::-1])
+
+
+def _item(name: str) -> Array:
+    """The picture of a HEIC or AVIF file. Raises SourceError for one made of tiles, which FFmpeg gives one by one."""
+    container = probe.open_input(name)
+    try:
+        stream = probe.video_stream(container, name, quiet=True)
+        tiles = sum(bool(s.disposition & _DEPENDENT) for s in container.streams.video)
+        if tiles > 1:
+            raise SourceError(
+                f"{name} is made of {tiles} tiles, which can't be put together here; export it as JPEG or PNG"
+            )
+        frame = next(container.decode(stream), None)
+        if frame is None:
+            raise SourceError(f"{name} is not an image that can be read, or it is damaged")
+        return upright(frame)
+    except av.error.FFmpegError as error:
+        raise SourceError(f"{name} is not an image that can be read, or it is damaged") from error
+    finally:
+        container.close()
+
+
+def upright(frame: Any) -> Array:
+    """A decoded frame as RGB [H, W, 3], 8 bit or, where it has more, 16."""
+    deep = max((component.bits for component in frame.format.components), default=8) > 8
+    flip, turns = sidedata.orientation(frame)
+    image: Array = colour.as_rgb(frame, PixelFormat.RGB48 if deep else PixelFormat.RGB24)
+    return np.ascontiguousarray(np.rot90(image[:, ::-1] if flip else image, turns))
+
+
+def write_image(path: Path, image: Array) -> None:
+    """Writes RGB [H, W, 3] (or grey [H, W]) by the suffix of `path`. Raises SourceError for an unknown suffix."""
+    stored = image[..., ::-1] if image.ndim == 3 else image
+    ok, data = cv2.imencode(path.suffix or ".png", np.ascontiguousarray(stored))
+    if not ok:
+        raise SourceError(f"{path} can't be written as an image")
+    path.write_bytes(data.tobytes())

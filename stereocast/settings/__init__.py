@@ -1,0 +1,66 @@
+"""Settings: every option once, in groups; what each job takes; and what is wrong with a value.
+
+Precedence: default < preset or profile < what was given; `catalog.settle` applies it.
+"""
+
+from stereocast.settings.groups import (
+    DepthFileSettings,
+    DepthSettings,
+    DeviceSettings,
+    DiffusionOptions,
+    EngineSettings,
+    FileSettings,
+    GenerateOptions,
+    NetworkSettings,
+    OutputSettings,
+    PackSettings,
+    SceneOptions,
+    ScreenSettings,
+    Settings,
+    SizeSettings,
+    SourceSettings,
+    StereoSettings,
+    TrackSettings,
+    WeightSettings,
+    ZeroFilmOptions,
+    ZeroOptions,
+)
+from stereocast.settings.jobs import (
+    ConvertSettings,
+    EstimatorSettings,
+    FourDSettings,
+    GenSettings,
+    PreviewSettings,
+    SamplerSettings,
+    ViewSettings,
+)
+
+__all__ = [
+    "ConvertSettings",
+    "DepthFileSettings",
+    "DepthSettings",
+    "DeviceSettings",
+    "DiffusionOptions",
+    "EngineSettings",
+    "EstimatorSettings",
+    "FileSettings",
+    "FourDSettings",
+    "GenSettings",
+    "GenerateOptions",
+    "NetworkSettings",
+    "OutputSettings",
+    "PackSettings",
+    "PreviewSettings",
+    "SamplerSettings",
+    "SceneOptions",
+    "ScreenSettings",
+    "Settings",
+    "SizeSettings",
+    "SourceSettings",
+    "StereoSettings",
+    "TrackSettings",
+    "ViewSettings",
+    "WeightSettings",
+    "ZeroFilmOptions",
+    "ZeroOptions",
+]

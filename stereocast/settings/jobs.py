@@ -1,0 +1,62 @@
+"""What each job takes, and what is handed on to an estimator or a synthesis: sums of groups."""
+
+from pydantic import Field
+
+from stereocast.settings.groups import (
+    DepthFileSettings,
+    DepthSettings,
+    DeviceSettings,
+    DiffusionOptions,
+    EngineSettings,
+    FileSettings,
+    GenerateOptions,
+    NetworkSettings,
+    OutputSettings,
+    PackSettings,
+    SceneOptions,
+    ScreenSettings,
+    SizeSettings,
+    SourceSettings,
+    StereoSettings,
+    TrackSettings,
+    WeightSettings,
+    ZeroFilmOptions,
+    ZeroOptions,
+)
+
+
+class EstimatorSettings(DepthSettings, WeightSettings, NetworkSettings):
+    """All that a depth estimator may ask for."""
+
+
+class SamplerSettings(ScreenSettings, DepthSettings, WeightSettings, NetworkSettings, DiffusionOptions, ZeroOptions):
+    """All that the StereoCrafter-Zero sampler may ask for."""
+
+
+class ViewSettings(StereoSettings, SamplerSettings, EstimatorSettings, ZeroFilmOptions):
+    """All that makes two views of a film."""
+
+
+class ConvertSettings(
+    OutputSettings, SourceSettings, TrackSettings, ViewSettings, DepthFileSettings, FileSettings, EngineSettings
+):
+    """All options of `stereocast convert`."""
+
+
+class GenSettings(GenerateOptions, OutputSettings, SizeSettings, SamplerSettings, EstimatorSettings, FileSettings):
+    """All options of `stereocast gen`."""
+
+
+class FourDSettings(SceneOptions, PackSettings, WeightSettings, DeviceSettings, FileSettings):
+    """All options of `stereocast 4d`."""
+
+
+class PreviewSettings(ViewSettings, FileSettings):
+    """All options of `stereocast preview`."""
+
+    preset: str = "quest3"
+    """Headset whose screen the comfort figures are for."""
+    moments: int = Field(4, ge=1, le=24)
+    """How many moments of the film."""
+    width: int = Field(320, ge=64, le=1920)
+    """Width of each small picture."""

@@ -1,0 +1,117 @@
+"""Clocks of files: those that begin again, jump, or begin late; and where reading begins in them."""
+
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+
+from stereocast.media import reader
+from tests.films import number_of
+from tests.media.small import beeps, convert, flash_film, flashes, numbered_film, numbers, packets
+
+pytestmark = pytest.mark.usefixtures("small_stages")
+
+STEP = Fraction(1, 25)
+
+
+def joined(folder: Path, suffix: str, starts: list[float], codec: str = "libx264", sound: str = "ac3") -> Path:
+    parts = [
+        flash_film(folder / f"part{k}{suffix}", start=start, codec=codec, sound=sound).read_bytes()
+        for k, start in enumerate(starts)
+    ]
+    path = folder / f"joined{suffix}"
+    path.write_bytes(b"".join(parts))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("suffix", "codec", "sound", "starts"),
+    [
+        (".ts", "libx264", "ac3", [0, 0]),
+        (".ts", "libx264", "aac", [0, 0, 0]),
+        (".ts", "libx264", "ac3", [100, 5000, 20]),
+        (".ts", "libx264", "mp2", [0, 100000]),
+        (".mpg", "mpeg2video", "mp2", [0, 0, 0]),
+        (".vob", "mpeg2video", "ac3", [0, 0]),
+    ],
+)
+@pytest.mark.parametrize("container", ["mp4", "mkv"])
+def test_a_clock_that_jumps_keeps_picture_and_sound_in_step(
+    tmp_path: Path, suffix: str, codec: str, sound: str, starts: list[float], container: str
+) -> None:
+    source = joined(tmp_path, suffix, starts, codec, sound)
+    output = convert(source, tmp_path / f"out.{container}").plan.outputs[0]
+    found, before = packets(output), packets(source)
+    assert len(found["video"]) == 50 * len(starts)
+    assert len(found["audio"]) == len(before["audio"])
+    times = sorted(pts for _, pts in found["video"])
+    gaps = [b - a for a, b in zip(times, times[1:], strict=False)]
+    assert min(gaps) > STEP * Fraction(9, 10), "pictures collapsed"
+    assert max(gaps) < STEP * 4
+    assert 0 <= times[0] < Fraction(1, 4)
+    lights, tones = flashes(output), beeps(output)
+    assert len(lights) == len(tones) == len(starts)
+    assert np.allclose(lights, tones, atol=0.05)
+
+
+@pytest.mark.parametrize(("start", "suffix"), [(95000, ".ts"), (0, ".ts"), (3600, ".mkv"), (0, ".mpg")])
+@pytest.mark.parametrize("container", ["mp4", "mkv"])
+def test_output_begins_at_zero_in_step(tmp_path: Path, start: int, suffix: str, container: str) -> None:
+    codec = "mpeg2video" if suffix == ".mpg" else "libx264"
+    source = flash_film(tmp_path / f"in{suffix}", start=start, codec=codec)
+    output = convert(source, tmp_path / f"out.{container}").plan.outputs[0]
+    found = packets(output)
+    first = min(min(pts for _, pts in found[kind]) for kind in ("video", "audio"))
+    assert abs(first) < Fraction(2, 1000)
+    assert np.allclose(flashes(output), beeps(output), atol=0.05)
+
+
+@pytest.mark.parametrize(
+    ("suffix", "codec", "gop"),
+    [(".ts", "libx264", 1000), (".ts", "libx264", 7), (".mpg", "mpeg2video", 12), (".mp4", "libx264", 12),
+     (".mkv", "libx264", 1000), (".avi", "mpeg4", 10)],
+)  # fmt: skip
+@pytest.mark.parametrize("start", [1, 1.48, 3.96])
+def test_start_finds_its_frame_in_every_container(
+    tmp_path: Path, suffix: str, codec: str, gop: int, start: float
+) -> None:
+    source = numbered_film(tmp_path / f"in{suffix}", 100, codec=codec, gop=gop)
+    output = convert(source, tmp_path / "out.mkv", start=str(start), duration="0.4").plan.outputs[0]
+    want = list(range(round(start * 25), min(100, round(start * 25) + 10)))
+    assert numbers(output) == want
+
+
+def test_start_counts_over_a_jump(tmp_path: Path) -> None:
+    part = numbered_film(tmp_path / "part.ts", 50).read_bytes()
+    (tmp_path / "in.ts").write_bytes(part * 2)
+    output = convert(tmp_path / "in.ts", tmp_path / "out.mkv", start="3", duration="0.2").plan.outputs[0]
+    assert numbers(output) == [25, 26, 27, 28, 29]
+
+
+def test_a_seek_that_lands_late_is_made_good(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = numbered_film(tmp_path / "in.mkv", 100, gop=20)
+    honest = reader.VideoSource._seek
+    monkeypatch.setattr(reader.VideoSource, "_seek", lambda self, tick: honest(self, tick + 1500))
+    opened = reader.VideoSource(str(source), reader.ReadOptions(start=Fraction(2)))
+    heights = opened.info.height
+    found = [number_of(np.asarray(frame.image)[:heights]) for frame in opened]
+    opened.close()
+    assert found == list(range(50, 100))
+
+
+@pytest.mark.parametrize("container", ["mp4", "mkv", "fmp4"])
+@pytest.mark.parametrize("rate", [12, 60])
+def test_sound_stands_beside_its_pictures(tmp_path: Path, container: str, rate: int) -> None:
+    source = flash_film(tmp_path / "in.mkv", seconds=4, rate=rate)
+    target = tmp_path / ("out.mkv" if container == "mkv" else "out.mp4")
+    output = convert(source, target, out_format=container).plan.outputs[0]
+    latest = Fraction(-1)
+    for _, dts in packets(output)["order"]:
+        assert container != "mkv" or dts > latest - Fraction(1, 2)  # a fragment of mp4 holds one track after the other
+        latest = max(latest, dts)
+    with av.open(str(output)) as film:
+        film.seek(0)
+        after = sum(1 for packet in film.demux(audio=0) if packet.size)
+    assert after == len(packets(source)["audio"])

@@ -1,0 +1,162 @@
+"""Colours of every kind of source, as RGB: what a player that follows the output's tags shows is what the source meant."""
+
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+
+from stereocast.media import colour
+from stereocast.types import Colour
+from tests.media.small import convert
+
+pytestmark = pytest.mark.usefixtures("small_stages")
+
+PATCHES = np.array([[255, 0, 0], [0, 255, 0], [0, 0, 255], [255, 255, 0], [40, 90, 200], [128, 128, 128], [255, 255, 255], [0, 0, 0]])  # fmt: skip
+KR_KB = {1: (0.2126, 0.0722), 4: (0.30, 0.11), 5: (0.299, 0.114), 6: (0.299, 0.114), 7: (0.212, 0.087), 9: (0.2627, 0.0593)}  # fmt: skip
+
+
+def to_yuv(rgb: np.ndarray, matrix: int, full: bool, bits: int) -> np.ndarray:
+    """RGB 0..255 [.., 3] as code values [.., 3]; ITU-T H.273."""
+    kr, kb = KR_KB[matrix]
+    r, g, b = (rgb[..., k] / 255 for k in range(3))
+    y = kr * r + (1 - kr - kb) * g + kb * b
+    u, v = (b - y) / (2 * (1 - kb)), (r - y) / (2 * (1 - kr))
+    top, unit = (1 << bits) - 1, 1 << (bits - 8)
+    if full:
+        return np.stack([y * top, u * top + 128 * unit, v * top + 128 * unit], -1)
+    return np.stack([(16 + 219 * y) * unit, (128 + 224 * u) * unit, (128 + 224 * v) * unit], -1)
+
+
+def to_rgb(yuv: np.ndarray, matrix: int, full: bool, bits: int) -> np.ndarray:
+    kr, kb = KR_KB[matrix]
+    top, unit = (1 << bits) - 1, 1 << (bits - 8)
+    span, chroma, black = (top, top, 0) if full else (219 * unit, 224 * unit, 16 * unit)
+    y, u, v = (yuv[..., 0] - black) / span, (yuv[..., 1] - 128 * unit) / chroma, (yuv[..., 2] - 128 * unit) / chroma
+    r, b = y + 2 * (1 - kr) * v, y + 2 * (1 - kb) * u
+    return np.clip(np.stack([r, (y - kr * r - kb * b) / (1 - kr - kb), b], -1) * 255, 0, 255)
+
+
+def chart(width: int, height: int) -> np.ndarray:
+    return np.repeat(np.repeat(PATCHES[None], height, 0), width // len(PATCHES), 1).astype(np.uint8)
+
+
+def write(path: Path, codec: str, pixel_format: str, size: tuple[int, int], matrix: int, full: bool, tags: Colour | None) -> Path:  # fmt: skip
+    """Two frames of the chart, coded with `matrix` (0: RGB)."""
+    width, height = size
+    rgb = chart(width, height)
+    with av.open(str(path), "w") as out:
+        video = out.add_stream(codec, rate=25)
+        video.width, video.height, video.pix_fmt = width, height, pixel_format
+        if tags is not None:
+            context = video.codec_context
+            context.color_primaries, context.color_trc, context.colorspace = tags.primaries, tags.transfer, tags.matrix
+            context.color_range = 2 if tags.full_range else 1
+        for k in range(2):
+            if not matrix:
+                frame = av.VideoFrame.from_ndarray(rgb, format="rgb24").reformat(format=pixel_format)
+            else:
+                kind = av.VideoFormat(pixel_format)
+                bits = kind.components[0].bits
+                coded = np.clip(np.rint(to_yuv(rgb, matrix, full, bits)), 0, (1 << bits) - 1)
+                values = np.dstack([coded, np.full((height, width), 255)]).astype(np.uint16 if bits > 8 else np.uint8)
+                frame = av.VideoFrame(width, height, pixel_format)
+                for number, plane in enumerate(frame.planes):
+                    part = values[:: height // plane.height, :: width // plane.width, number]
+                    rows = np.zeros((plane.height, plane.line_size // values.itemsize), values.dtype)
+                    rows[:, : plane.width] = part
+                    plane.update(rows.tobytes())
+                if tags is not None:
+                    colour.apply(frame, tags)
+            frame.pts, frame.time_base = k, Fraction(1, 25)
+            out.mux(video.encode(frame))
+        out.mux(video.encode(None))
+    return path
+
+
+def shown(path: Path) -> tuple[np.ndarray, Colour]:
+    """RGB at the middle of the left view's patches as a player shows them that follows the tags, and the tags."""
+    with av.open(str(path)) as film:
+        frame = next(film.decode(video=0))
+    tags = Colour(int(frame.color_primaries), int(frame.color_trc), int(frame.colorspace), int(frame.color_range) == 2)
+    assert int(frame.color_range) in (1, 2), "the range is explicit"
+    bits = frame.format.components[0].bits
+    planes = []
+    for plane in frame.planes:
+        rows = np.frombuffer(plane, np.uint16 if bits > 8 else np.uint8).reshape(plane.height, -1)[:, : plane.width]
+        step = plane.width // 2 / len(PATCHES)
+        planes.append([rows[plane.height // 2, int((k + 0.5) * step)] for k in range(len(PATCHES))])
+    return to_rgb(np.array(planes).T.astype(float), tags.matrix, tags.full_range, bits), tags
+
+
+HD, SD, PAL = (1280, 720), (640, 480), (720, 576)
+CASES = [
+    ("untagged HD", "ffv1", "yuv420p", HD, 1, False, None, (1, 1, 1)),
+    ("untagged SD", "ffv1", "yuv420p", SD, 6, False, None, (6, 6, 6)),
+    ("untagged PAL", "ffv1", "yuv420p", PAL, 5, False, None, (5, 6, 5)),
+    ("untagged wide", "ffv1", "yuv420p", (1280, 544), 1, False, None, (1, 1, 1)),
+    ("709", "libx264", "yuv420p", HD, 1, False, Colour(1, 1, 1), (1, 1, 1)),
+    ("601 in HD", "libx264", "yuv420p", HD, 6, False, Colour(6, 6, 6), (6, 6, 6)),
+    ("709 in SD", "libx264", "yuv420p", SD, 1, False, Colour(1, 1, 1), (1, 1, 1)),
+    ("matrix alone", "libx264", "yuv420p", HD, 6, False, Colour(2, 2, 6), (6, 6, 6)),
+    ("FCC", "ffv1", "yuv420p", SD, 4, False, Colour(2, 2, 4), (4, 4, 4)),
+    ("240M", "libx264", "yuv420p", HD, 7, False, Colour(7, 7, 7), (7, 7, 7)),
+    ("2020 10 bit", "libx265", "yuv420p10le", HD, 9, False, Colour(9, 14, 9), (9, 14, 9)),
+    ("full range", "libx264", "yuvj420p", HD, 1, True, Colour(1, 1, 1, True), (1, 1, 1)),
+    ("full range 4:2:2", "mjpeg", "yuvj422p", HD, 5, True, None, (5, 6, 5)),
+    ("4:4:4", "ffv1", "yuv444p", HD, 1, False, Colour(1, 1, 1), (1, 1, 1)),
+    ("4:4:4 SD untagged", "ffv1", "yuv444p", SD, 6, False, None, (6, 6, 6)),
+    ("4:2:2 10 bit", "ffv1", "yuv422p10le", HD, 1, False, Colour(1, 1, 1), (1, 1, 1)),
+    ("alpha", "ffv1", "yuva420p", HD, 1, False, Colour(1, 1, 1), (1, 1, 1)),
+    ("RGB planes", "ffv1", "bgr0", HD, 0, True, None, (1, 1, 1)),
+    ("RGB SD", "ffv1", "bgr0", SD, 0, True, None, (1, 1, 1)),
+    ("RGB QuickTime", "qtrle", "rgb24", HD, 0, True, None, (1, 1, 1)),
+    ("RGB H.264", "libx264rgb", "rgb24", HD, 0, True, None, (1, 1, 1)),
+    ("RGB PNG", "png", "rgb24", SD, 0, True, None, (1, 1, 1)),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("codec", "pixel_format", "size", "matrix", "full", "tags", "want"),
+    [case[1:] for case in CASES],
+    ids=[case[0] for case in CASES],
+)
+@pytest.mark.parametrize("layout", ["sbs", "half-ou"])
+def test_a_player_shows_what_the_source_meant(
+    tmp_path: Path, codec: str, pixel_format: str, size: tuple[int, int], matrix: int, full: bool,
+    tags: Colour | None, want: tuple[int, int, int] | None, layout: str,
+) -> None:  # fmt: skip
+    suffix = ".mov" if codec == "qtrle" else ".mkv"
+    try:
+        source = write(tmp_path / f"in{suffix}", codec, pixel_format, size, matrix, full, tags)
+    except (av.error.FFmpegError, ValueError) as error:
+        pytest.skip(f"this FFmpeg doesn't write {codec} {pixel_format}: {error}")
+    output = convert(source, tmp_path / "out.mp4", format=layout, quality=8).plan.outputs[0]
+    if layout == "sbs":
+        found, made = shown(output)
+        worst = np.abs(found - PATCHES).max()
+        assert worst <= 6, f"off by {worst:.0f} of 255"
+    else:
+        made = shown(output)[1]
+    assert made.matrix in KR_KB
+    if want is not None:
+        assert (made.primaries, made.transfer, made.matrix) == want
+
+
+@pytest.mark.parametrize("full", [False, True])
+def test_grey_keeps_its_levels(tmp_path: Path, full: bool) -> None:
+    with av.open(str(tmp_path / "in.mkv"), "w") as out:
+        video = out.add_stream("ffv1", rate=25)
+        video.width, video.height, video.pix_fmt = 64, 48, "gray"
+        video.codec_context.color_range = 2 if full else 1
+        frame = av.VideoFrame.from_ndarray(np.full((48, 64), 60, np.uint8), format="gray")
+        frame.color_range = 2 if full else 1
+        frame.pts, frame.time_base = 0, Fraction(1, 25)
+        out.mux(video.encode(frame))
+        out.mux(video.encode(None))
+    output = convert(tmp_path / "in.mkv", tmp_path / "out.mkv", quality=5).plan.outputs[0]
+    with av.open(str(output)) as film:
+        after = next(film.decode(video=0))
+    assert (int(after.color_range) == 2) is full
+    assert abs(int(np.frombuffer(after.planes[0], np.uint8)[30]) - 60) <= 2

@@ -1,0 +1,94 @@
+"""Stills in every container, and what moves though it looks like one."""
+
+import logging
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import cv2
+import numpy as np
+import pytest
+
+from stereocast.errors import UsageError
+from stereocast.jobs.convert.prepare import prepare
+from stereocast.media import probe, reader
+from tests.media.small import convert, numbered_film, packets, settings
+
+pytestmark = pytest.mark.usefixtures("small_stages")
+
+PNG = b"\x89PNG\r\n\x1a\n"
+
+
+def animated_png(path: Path, frames: int = 3) -> Path:
+    with av.open(str(path), "w", format="apng") as out:
+        video = out.add_stream("apng", rate=10)
+        video.width, video.height, video.pix_fmt = 64, 48, "rgb24"
+        for k in range(frames):
+            frame = av.VideoFrame.from_ndarray(np.full((48, 64, 3), 60 * k, np.uint8), format="rgb24")
+            frame.pts, frame.time_base = k, Fraction(1, 10)
+            out.mux(video.encode(frame))
+        out.mux(video.encode(None))
+    return path
+
+
+def test_an_animated_png_is_a_film(tmp_path: Path) -> None:
+    source = animated_png(tmp_path / "in.png")
+    assert not probe.is_image(str(source))
+    output = convert(source, tmp_path / "out.mp4").plan.outputs[0]
+    assert len(packets(output)["video"]) == 3
+
+
+def test_an_animated_webp_says_that_one_picture_is_taken(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    moving = cv2.Animation()
+    moving.frames = [np.full((48, 64, 3), 80 * k, np.uint8) for k in range(3)]
+    moving.durations = np.array([100, 100, 100])
+    cv2.imwriteanimation(str(tmp_path / "in.webp"), moving)
+    with caplog.at_level(logging.WARNING):
+        convert(tmp_path / "in.webp", tmp_path / "out.png")
+    assert "is animated; its first picture alone is converted" in caplog.text
+
+
+def test_avif_is_a_still(tmp_path: Path) -> None:
+    path = tmp_path / "in.avif"
+    rgb = np.zeros((96, 128, 3), np.uint8)
+    rgb[:, :64], rgb[:, 64:] = (200, 40, 30), (20, 60, 180)
+    with av.open(str(path), "w", format="avif") as out:
+        video = out.add_stream("libsvtav1", rate=1, options={"crf": "5", "preset": "10"})
+        video.width, video.height, video.pix_fmt = 128, 96, "yuv420p"
+        frame = av.VideoFrame.from_ndarray(rgb, format="rgb24").reformat(format="yuv420p")
+        frame.pts, frame.time_base = 0, Fraction(1)
+        out.mux(video.encode(frame))
+        out.mux(video.encode(None))
+    source = reader.open_source(str(path))
+    assert isinstance(source, reader.ImageSource)
+    image = next(iter(source)).image
+    assert np.abs(image[48, 30].astype(int) - rgb[0, 0]).max() < 12
+    convert(path, tmp_path / "out.png")
+    assert cv2.imread(str(tmp_path / "out.png")).shape == (96, 256, 3)
+
+
+def test_suffixes_of_the_wrong_kind_are_refused(tmp_path: Path) -> None:
+    cv2.imwrite(str(tmp_path / "in.png"), np.zeros((48, 64, 3), np.uint8))
+    with pytest.raises(UsageError, match="in.png is a still"):
+        prepare(str(tmp_path / "in.png"), tmp_path / "out.mp4", settings())
+    film = numbered_film(tmp_path / "in.mp4", 3)
+    with pytest.raises(UsageError, match="in.mp4 is a film"):
+        prepare(str(film), tmp_path / "out.png", settings())
+
+
+@pytest.mark.parametrize(
+    ("head", "want"),
+    [
+        (PNG + b"\0\0\0\x08acTL" + b"\0" * 9 + b"IDAT", True),
+        (PNG + b"\0\0\0\x08IHDR" + b"\0" * 9 + b"IDAT" + b"acTL", False),
+        (b"RIFF\0\0\0\0WEBPVP8X\x0a\0\0\0\x02", True),
+        (b"RIFF\0\0\0\0WEBPVP8X\x0a\0\0\0\x10", False),
+        (b"RIFF\0\0\0\0WEBPVP8L\x0a\0\0\0\x02", False),
+        (b"\0\0\0\x18ftypavis\0\0\0\0avif", True),
+        (b"\0\0\0\x18ftypavif\0\0\0\0mif1", False),
+        (b"\0\0\0\x18ftypheic\0\0\0\0mif1", False),
+        (b"", False),
+    ],
+)
+def test_what_moves(head: bytes, want: bool) -> None:
+    assert probe.moves(head) is want
