@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 
 from bench import depth as bench
+from bench import depth_edges
+from bench.stereo import right_view
 
 
 @pytest.fixture
@@ -75,3 +77,39 @@ def test_a_folder_of_scenes(tmp_path, truth):
     assert result["scenes"] == 1 and set(result["families"]) == {"driving"}
     assert 0 <= result["ordinal_all"] <= 1 and 0 <= result["ordinal_row"] <= 1
     assert result["k"] == 4 and result["flicker"] is None  # no films beside it
+
+
+def stepped(at=60):
+    """A wall with a block before it that begins at column `at`: disparity float32 [60, 120]."""
+    disparity = np.full((60, 120), 4, np.float32)
+    disparity[10:50, at : at + 40] = 12
+    return disparity
+
+
+@pytest.mark.parametrize(("shift", "found"), [(0, 1.0), (2, 1.0), (9, 0.0)])
+def test_steps_are_found_within_three_pixels(shift, found):
+    assert depth_edges.steps_found(stepped(60 + shift), stepped()) == found
+
+
+def test_steps_of_the_wrong_sign_or_too_low_are_not_found():
+    truth = stepped()
+    assert depth_edges.steps_found(16 - truth, truth) == 0
+    assert depth_edges.steps_found(0.4 * truth, truth) == 0
+    assert depth_edges.steps_found(0.6 * truth, truth) == 1
+    assert np.isnan(depth_edges.steps_found(truth, np.ones_like(truth)))
+
+
+def test_an_estimate_is_brought_to_the_range_of_the_truth():
+    truth = stepped()
+    truth[:, :10] = np.nan
+    assert np.allclose(depth_edges.scaled(0.01 * stepped() + 5, truth), stepped(), atol=1e-3)
+
+
+def test_the_right_view_of_better_depth_is_better():
+    truth = stepped()
+    rng = np.random.default_rng(6)
+    left = cv2.resize(rng.integers(0, 255, (15, 30, 3)).astype(np.uint8), (120, 60), interpolation=cv2.INTER_CUBIC)
+    right = right_view(left, truth, "fast")
+    exact, flat = (depth_edges.views(left, right, truth, depth) for depth in (truth, truth[:, ::-1] * 0.1 + 0.5))
+    assert exact["psnr_edge"] > flat["psnr_edge"] + 5 and exact["psnr_all"] > flat["psnr_all"] + 5
+    assert exact["steps"] == 1

@@ -56,11 +56,12 @@ def test_the_stored_pair_agrees_and_a_wrong_one_is_refused(monkeypatch):
 
 def test_what_is_shipped_is_small_and_says_where_it_comes_from():
     folder = Path(embedded.__file__).parent
-    assert sum(path.stat().st_size for path in folder.glob("embedded_network.*")) < 8_000_000
+    assert sum(path.stat().st_size for path in folder.glob("embedded_network.*")) < 12_000_000
     made = embedded.provenance()
     assert made["script"] == "training/embedded_depth/train.py"
     assert made["samples"] > 0 and made["options"]["seed"].isdigit()
-    assert 2_000_000 <= made["parameters"] <= 4_000_000
+    assert 2_000_000 <= made["parameters"] <= 6_000_000
+    assert made["backbone"]["licence"] == "Apache-2.0" and len(made["backbone"]["sha256"]) == 64
 
 
 def test_the_floor_comes_nearer_towards_the_viewer():
@@ -145,6 +146,22 @@ def test_the_network_sees_every_fourth_frame_only(monkeypatch):
     depth_of(np.repeat(room()[None], 12, 0), lengths=[5, 7])
     assert len(calls) == 12 // embedded.EVERY
     assert embedded.EVERY <= 4
+
+
+def test_a_share_of_the_ramp_is_mixed_in(monkeypatch):
+    monkeypatch.setattr(embedded, "infer", lambda network, picture: np.full((64, 96), 0.4, np.float32))
+    depth = embedded.predict(None, np.zeros((128, 192, 3), np.float32))
+    share = embedded.RAMP
+    assert np.allclose(depth[0], (1 - share) * 0.4) and np.allclose(depth[-1], (1 - share) * 0.4 + share)
+
+
+def test_sharpening_makes_steps_steeper_and_keeps_plateaus(monkeypatch):
+    soft = cv2.GaussianBlur(np.repeat((np.arange(64) >= 32)[None], 48, 0).astype(np.float32), (0, 0), 2)
+    sharp = embedded.sharpen(soft, np.full((96, 128), 90, np.uint8))
+    monkeypatch.setattr(embedded, "CRISPEN", 0.0)
+    plain = embedded.sharpen(soft, np.full((96, 128), 90, np.uint8))
+    assert np.diff(sharp[48]).max() > 1.1 * np.diff(plain[48]).max()
+    assert sharp[48, 5] == pytest.approx(0, abs=0.01) and sharp[48, 122] == pytest.approx(1, abs=0.01)
 
 
 def test_network_shape():

@@ -1,27 +1,53 @@
-"""Average two runs' weights: what a second run learnt without all that it forgot (Wortsman et al. 2022).
+"""Average the networks that a run kept on its way (stochastic weight averaging, Izmailov et al. 2018; Cha et al. 2021 for unseen domains).
 
-python training/embedded_depth/average.py START.pt LAST.pt 0.7 OUT.pt     # 0.7 of LAST, 0.3 of START
+    python training/embedded_depth/average.py training/runs/a --from 80000 --early 18089 --share 0.35 --out training/runs/a/average.pt
 
-Only of a run and the weights it began from (`train.py --start`): networks trained apart have no average.
+Takes the kept means of at least so many samples and the last one; of an early one, if asked, a share: what was learnt later without all that was
+forgotten (Wortsman et al. 2022). Networks trained apart have no average; those of one run have.
 """
 
 from __future__ import annotations
 
-import sys
+import argparse
 from pathlib import Path
 
 import torch
 
 
-def average(start: Path, last: Path, share: float) -> dict:
-    """The checkpoint `last` with `share` of its averaged weights and the rest of those of `start`."""
-    first, state = (torch.load(path, map_location="cpu", weights_only=False) for path in (start, last))
-    for name, value in state["mean"].items():
+def average(states: list[dict]) -> dict[str, torch.Tensor]:
+    """The mean of state dicts, entry by entry; counts are those of the last."""
+    mean = dict(states[-1])
+    for name, value in mean.items():
         if value.dtype.is_floating_point:
-            value.lerp_(first["mean"][name], 1 - share)
-    state["average"] = share
-    return state
+            mean[name] = torch.stack([s[name].double() for s in states]).mean(0).to(value.dtype)
+    return mean
+
+
+def blended(first: dict, second: dict, share: float) -> dict[str, torch.Tensor]:
+    """`share` of the first state dict and the rest of the second."""
+    return {name: torch.lerp(v, first[name], share) if v.dtype.is_floating_point else v for name, v in second.items()}
+
+
+def main(argv=None) -> None:
+    a = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    a.add_argument("run", type=Path)
+    a.add_argument("--from", dest="least", type=int, default=0, help="samples after which a kept mean counts")
+    a.add_argument("--early", type=int, help="samples of one kept mean that gets a share of its own")
+    a.add_argument("--share", type=float, default=0.35, help="of that one")
+    a.add_argument("--out", type=Path, required=True)
+    o = a.parse_args(argv)
+    last = torch.load(o.run / "last.pt", map_location="cpu", weights_only=False)
+    kept = [torch.load(path, map_location="cpu", weights_only=False) for path in sorted(o.run.glob("mean_*.pt"))]
+    taken = [k for k in kept if k["seen"] >= o.least and k["step"] < last["step"]] + [last]
+    last["mean"] = average([k["mean"] for k in taken])
+    last["averaged"] = [k["seen"] for k in taken]
+    if o.early is not None:
+        [early] = [k for k in kept if k["seen"] == o.early]
+        last["mean"] = blended(early["mean"], last["mean"], o.share)
+        last["early"] = {"samples": o.early, "share": o.share}
+    torch.save(last, o.out)
+    print(f"{len(taken)} networks, of {', '.join(str(k['seen']) for k in taken)} samples")
 
 
 if __name__ == "__main__":
-    torch.save(average(Path(sys.argv[1]), Path(sys.argv[2]), float(sys.argv[3])), sys.argv[4])
+    main()

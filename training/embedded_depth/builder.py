@@ -94,21 +94,24 @@ class Builder:
         rng = self.rng
         if family is None:
             family = rng.choice(
-                ["plain", "clouds", "grain", "wood", "stripes", "checks", "print", "spots"],
-                p=[0.3, 0.15, 0.1, 0.1, 0.08, 0.05, 0.14, 0.08],
+                ["plain", "clouds", "grain", "wood", "stripes", "checks", "print", "spots", "photo"],
+                p=[0.28, 0.14, 0.1, 0.09, 0.07, 0.05, 0.1, 0.07, 0.1],
             )
         bank = self.tex.family[family]
         row = np.zeros(12, np.float32)
         row[0] = bank[rng.integers(len(bank))]
-        row[1] = (rng.uniform(0.2, 1.0) if family != "print" else 1.0) if contrast is None else contrast
+        row[1] = (rng.uniform(0.2, 1.0) if family not in ("print", "photo") else 1.0) if contrast is None else contrast
+        second = None
         if tint is None and rng.random() < self.share_of_palette:
             shade = self.palette[rng.integers(len(self.palette))]
             tint = np.clip(shade * np.exp(rng.normal(0, 0.15) + rng.normal(0, 0.05, 3)), 0.02, 1)
+        if tint is None and family in ("print", "photo") and rng.random() < 0.6:
+            tint, second = np.full(3, rng.uniform(0.6, 1)), rng.uniform(0, 0.1)  # its own colours
         if tint is None:
             v = rng.uniform(0.08, 1.0)
             tint = np.clip(v * (1 + rng.normal(0, 0.35, 3)), 0.02, 1) if rng.random() < 0.7 else np.full(3, v)
         row[2:5] = tint
-        row[5:8] = np.asarray(tint) * rng.uniform(0.1, 0.9)
+        row[5:8] = np.asarray(tint) * (rng.uniform(0.1, 0.9) if second is None else second)
         row[8] = (rng.uniform(0, 0.6) if rng.random() < 0.3 else 0.0) if gloss is None else gloss
         row[9] = glow
         row[11] = tile * rng.uniform(0.6, 1.7)

@@ -152,10 +152,27 @@ def bed(b):
         b.add("pillow", (0.55, 0.18, 0.4), (x * w, 0.52, 0.75), b.look(tile=0.3))
 
 
+def dining(b):
+    """A table with chairs on all sides, some pulled out."""
+    rng = b.rng
+    w, d, h = rng.uniform(0.8, 2.4), rng.uniform(0.7, 1.1), rng.uniform(0.7, 0.8)
+    table(b, w, h, d, int(rng.integers(0, 9)))
+    for s in (-1, 1):
+        for x in np.arange(-w / 2 + 0.35, w / 2 - 0.2, rng.uniform(0.5, 0.8)):
+            if rng.random() < 0.8:
+                with b.at(x, 0, s * (d / 2 + rng.uniform(0.0, 0.4)), (0 if s > 0 else np.pi) + rng.normal(0, 0.25)):
+                    seat(b)
+        if rng.random() < 0.5:
+            with b.at(s * (w / 2 + rng.uniform(0.0, 0.4)), 0, 0, s * np.pi / 2 + rng.normal(0, 0.25)):
+                seat(b)
+
+
 def furniture(b):
     rng = b.rng
     k = rng.random()
-    if k < 0.34:
+    if k < 0.08:
+        dining(b)
+    elif k < 0.34:
         seat(b)
     elif k < 0.55:
         table(b, rng.uniform(0.6, 1.8), rng.uniform(0.4, 0.8), rng.uniform(0.5, 1.0), int(rng.integers(0, 6)))

@@ -40,9 +40,9 @@ def room(b):
         View(
             np.array([rng.uniform(-0.6, 0.6), rng.uniform(0.7, 1.9), rng.uniform(-1.5, 0.0)]),
             rng.normal(0, 14),
-            rng.normal(-9, 9),
+            rng.normal(-11, 8),
             rng.normal(0, 2),
-            rng.uniform(45, 90),
+            rng.uniform(40, 75),
             reach=5,
             lamps=lamps,
         )
@@ -71,7 +71,7 @@ def corridor(b):
             rng.normal(0, 8),
             rng.normal(-4, 6),
             rng.normal(0, 2),
-            rng.uniform(50, 90),
+            rng.uniform(45, 80),
             reach=6,
             lamps=lamps,
         )

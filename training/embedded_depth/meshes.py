@@ -185,8 +185,8 @@ def head(rng):
 class MeshBank:
     """All templates in flat arrays. `group[name]` lists the template numbers of a kind."""
 
-    def __init__(self, seed: int = 0) -> None:
-        rng = np.random.default_rng([seed, 11])
+    def __init__(self, seed=0) -> None:
+        rng = np.random.default_rng([seed, 11] if np.isscalar(seed) else [*seed, 11])
         self.group: dict[str, list[int]] = {}
         parts = []
 

@@ -125,7 +125,15 @@ def street(b):
             )
     out = []
     for _ in range(3):
-        if rng.random() < 0.72:
+        turned = rng.random() < 0.2  # towards the houses
+        if turned:
+            place = [rng.uniform(-1, 1) * (half + 0.5 * pave), rng.uniform(1.2, 2.2), rng.uniform(-2, 25)]
+            yaw, fov = rng.choice([-1, 1]) * rng.uniform(30, 120), rng.uniform(45, 80)
+            haze = rng.exponential(0.003)
+            out.append(
+                View(np.array(place), yaw, rng.normal(0, 4), rng.normal(0, 1), fov, reach=18, sky=True, haze=haze)
+            )
+        elif rng.random() < 0.72:
             x = -half + (int(rng.integers(0, lanes)) + 0.5) * lane + rng.normal(0, 0.4)
             yaw = rng.normal(0, 5) if rng.random() < 0.7 else rng.normal(0, 40)
             out.append(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import cv2
 import numpy as np
 from builder import Builder, View, turn
@@ -9,6 +11,8 @@ from meshes import MeshBank
 from raster import shade, shadow_map, shrink, visible
 from scenes import MIX
 from textures import TextureBank
+
+FRESH = 256  # scenes that share their meshes and textures
 
 
 def _camera(view: View):
@@ -19,7 +23,7 @@ def _camera(view: View):
 
 
 def render(b: Builder, mesh, view: View, height: int, width: int, rng):
-    """Colour [H, W, 3] in 0..1 (display curve) and inverse depth [H, W] in 1/m."""
+    """Colour [H, W, 3] in 0..1 (display curve) and inverse depth [H, W] in 1/m; None for most views with little to see."""
     v, n, uv, f, own = mesh
     r = _camera(view)
     cam = ((v - view.place.astype(np.float32)) @ r.T).astype(np.float32)
@@ -28,6 +32,8 @@ def render(b: Builder, mesh, view: View, height: int, width: int, rng):
     h2, w2 = 2 * height, 2 * width
     cx, cy = w2 / 2, h2 / 2
     inv_z, tri, coef = visible(cam, uv, f, own, b.cut[: b.count], b.tex.alpha, w2, h2, focal, cx, cy)
+    if blocked(inv_z[::2, ::2]) or (dull(relative(inv_z[::2, ::2])) and rng.random() < 0.8):
+        return None
     # light
     high = np.radians(rng.uniform(15, 80))
     sun_yaw = rng.uniform(0, 2 * np.pi)
@@ -83,6 +89,7 @@ def render(b: Builder, mesh, view: View, height: int, width: int, rng):
         to_map,
         shadows,
         bias,
+        np.float32(rng.exponential(1.5)),
     )
     colour, inv = shrink(colour, inv_z)
     # dark creases: unsharp mask of the depth buffer (Luft et al. 2006)
@@ -106,10 +113,26 @@ def render(b: Builder, mesh, view: View, height: int, width: int, rng):
             m = cv2.resize(cloud, (width, height), interpolation=cv2.INTER_LINEAR).astype(np.float32)[..., None] / 255
             sky = sky * (1 - 0.5 * m) + 0.55 * m
         colour = np.where(far[..., None], sky, colour)
-    exposure = rng.uniform(0.35, 0.62) / max(0.05, float(colour.mean()))
-    colour = np.clip(colour * exposure ** rng.uniform(0.5, 1.0), 0, None)
+    exposure = rng.uniform(0.12, 0.5) / max(0.02, float(colour.mean()))
+    colour = np.clip(colour * exposure ** rng.uniform(0.6, 1.0), 0, None)
     colour = np.where(colour > 0.8, 0.8 + 0.2 * (1 - np.exp(-(colour - 0.8) / 0.2)), colour)
-    return colour.astype(np.float32) ** np.float32(1 / 2.0), inv
+    colour = colour.astype(np.float32) ** np.float32(1 / 2.1)
+    if rng.random() < 0.6:  # levels, as cameras and graders set them
+        low, high = np.percentile(colour[::3, ::3], (rng.uniform(0.2, 3), rng.uniform(97, 99.8)))
+        share = np.float32(rng.uniform(0.3, 1))
+        colour += share * ((colour - low) / max(high - low, 0.15) - colour)
+    return colour, inv
+
+
+def blocked(inv) -> bool:
+    """Whether the camera stands inside something, or sees nothing."""
+    return float((inv > 1 / 0.12).mean()) > 0.12 or float(np.ptp(np.percentile(inv[::3, ::3], (3, 97)))) < 1e-3
+
+
+def dull(target) -> bool:
+    """Whether a view [h, w] has hardly an edge of depth."""
+    steps = np.abs(np.diff(target, axis=1)) > 0.04
+    return float(steps.mean()) < 0.01
 
 
 def relative(inv):
@@ -192,29 +215,62 @@ def bars(img, target, weight, rng):
     return img, target, weight
 
 
-class Maker:
-    """Endless pairs from a seed. `scene(index, h, w)` gives the views of one layout, each as film frames with mirror and grading."""
+def spectrum(img, photo, rng):
+    """`img` uint8 with part of a photograph's amplitude spectrum and its own phase (Xu et al. 2021, "Fourier-based augmentation")."""
+    h, w = img.shape[:2]
+    kept = rng.uniform(0.5, 1)
+    ch, cw = int(photo.shape[0] * kept), int(photo.shape[1] * kept)
+    top, left = int(rng.integers(0, photo.shape[0] - ch + 1)), int(rng.integers(0, photo.shape[1] - cw + 1))
+    donor = cv2.resize(photo[top : top + ch, left : left + cw], (w, h), interpolation=cv2.INTER_AREA)
+    share = np.float32(rng.uniform(0, 0.5))
+    own = np.fft.rfft2(img.astype(np.float32), axes=(0, 1))
+    other = np.abs(np.fft.rfft2(donor.astype(np.float32), axes=(0, 1)))
+    size = np.abs(own)
+    own *= (1 - share) + share * other / (size + 1e-3)
+    return np.clip(np.fft.irfft2(own, (h, w), axes=(0, 1)), 0, 255).astype(np.uint8)
 
-    def __init__(self, seed: int = 0) -> None:
-        self.seed, self.meshes, self.textures = seed, MeshBank(seed), TextureBank(seed)
+
+def read_photos(folder) -> list:
+    """The pictures of a folder, uint8 RGB, in the order of their names."""
+    if folder is None:
+        return []
+    return [cv2.imread(str(path))[..., ::-1].copy() for path in sorted(Path(folder).glob("*.png"))]
+
+
+class Maker:
+    """Endless pairs from a seed. `scene(index, h, w)` gives the views of one layout, each as film frames with mirror and grading.
+
+    Meshes and textures are made anew for every FRESH scenes. photos: a folder of photographs (png) that lend spectra and textures.
+    """
+
+    def __init__(self, seed: int = 0, photos=None) -> None:
+        self.seed, self.photos, self.age = seed, read_photos(photos), -1
         self.kinds, share = list(MIX), np.array(list(MIX.values()))
         self.share = share / share.sum()
+
+    def _renew(self, age: int) -> None:
+        if age != self.age:
+            self.age = age
+            self.meshes, self.textures = MeshBank((self.seed, age)), TextureBank((self.seed, age), photos=self.photos)
 
     def scene(self, index: int, height: int, width: int, only=None):
         """List of (rgb uint8 [H, W, 3], target float32 [H, W], weight float32 [H, W])."""
         rng = np.random.default_rng([self.seed, index])
+        self._renew(index // FRESH)
         kind = only or self.kinds[rng.choice(len(self.kinds), p=self.share)]
         b = Builder(rng, self.meshes, self.textures)
         views = kind(b)
         mesh = b.mesh()
         out = []
         for view in views:
-            img, inv = render(b, mesh, view, height, width, rng)
-            near = inv > 1 / 0.12
-            if near.mean() > 0.12 or np.ptp(np.percentile(inv, (3, 97))) < 1e-3:
-                continue  # the camera stands inside something
+            rendered = render(b, mesh, view, height, width, rng)
+            if rendered is None:
+                continue
+            img, inv = rendered
             target = relative(inv)
             rgb = film(img, inv, view, rng)
+            if self.photos and rng.random() < 0.3:
+                rgb = spectrum(rgb, self.photos[rng.integers(len(self.photos))], rng)
             if rng.random() < 0.5:
                 rgb, target = rgb[:, ::-1], target[:, ::-1]
             out.append(bars(np.ascontiguousarray(rgb), np.ascontiguousarray(target), np.ones_like(target), rng))

@@ -146,13 +146,14 @@ def shade(
     to_map,
     shadows,
     bias,
+    soft,
 ):
     """Linear colour of every pixel, [H, W, 3] float32; sky pixels stay 0.
 
     material [instances, 12]: texture, contrast, tint rgb, second tint rgb, gloss, glow, texel density (texels per metre), unused.
     pyramid: flat texel store [L, 3] uint8 in levels of 128..4 starting at offsets [K, 6].
     sun, up: unit vectors in camera space, sun towards the sun.
-    lamps [n, 7]: position, rgb, radius. to_map [3, 4]: camera space to shadow map.
+    lamps [n, 7]: position, rgb, radius. to_map [3, 4]: camera space to shadow map; soft: width of a shadow's edge in its pixels.
     """
     height, width = inv_z.shape
     out = np.zeros((height, width, 3), np.float32)
@@ -199,10 +200,14 @@ def shade(
             if lit > 0 and res > 1:
                 mx = to_map[0, 0] * px + to_map[0, 1] * py + to_map[0, 2] * pz + to_map[0, 3]
                 my = to_map[1, 0] * px + to_map[1, 1] * py + to_map[1, 2] * pz + to_map[1, 3]
-                if 0 <= mx < res and 0 <= my < res:
-                    mz = to_map[2, 0] * px + to_map[2, 1] * py + to_map[2, 2] * pz + to_map[2, 3]
-                    if mz - bias > shadows[int(my), int(mx)]:
-                        lit = 0.0
+                mz = to_map[2, 0] * px + to_map[2, 1] * py + to_map[2, 2] * pz + to_map[2, 3] - bias
+                open_share = 0.0
+                for tap in range(4):  # of a turned square about the place
+                    tx = mx + soft * (0.3 if tap < 2 else -0.3) + soft * (0.8 if tap % 2 else -0.8)
+                    ty = my + soft * (0.8 if tap < 2 else -0.8) - soft * (0.3 if tap % 2 else -0.3)
+                    if not (0 <= tx < res and 0 <= ty < res) or mz <= shadows[int(ty), int(tx)]:
+                        open_share += 0.25
+                lit *= open_share
             hemi = 0.5 + 0.5 * (nx * up[0] + ny * up[1] + nz * up[2])
             gloss = 0.0
             if material[o, 8] > 0 and lit > 0:
@@ -215,6 +220,14 @@ def shade(
                 g *= g
                 g *= g
                 gloss = material[o, 8] * g * g
+            mirror, mirrored = 0.0, 0.0
+            if material[o, 8] > 0:  # sky and ground in a polished face, more of it at grazing angles (Schlick 1994)
+                q = 1.0 / np.sqrt(dx * dx + dy * dy + 1.0)
+                along = -facing
+                mirrored = q * (dx * up[0] + dy * up[1] + up[2]) + 2 * along * (2 * hemi - 1)
+                mirrored = 0.5 + 0.5 * max(-1.0, min(1.0, 4.0 * mirrored))
+                graze = (1 - along) * (1 - along)
+                mirror = material[o, 8] * (0.06 + 0.94 * graze * graze * (1 - along))
             for ch in range(3):
                 t = pyramid[texel, ch] * (1.0 / 255.0)
                 t = t * con + (1.0 - con) * 0.6
@@ -225,7 +238,9 @@ def shade(
                     d2 = lx * lx + ly * ly + lz * lz
                     c = max(0.0, (nx * lx + ny * ly + nz * lz) / np.sqrt(d2 + 1e-9))
                     light += lamps[n, 3 + ch] * c / (1.0 + d2 / (lamps[n, 6] * lamps[n, 6]))
-                out[y, x, ch] = albedo * (light + material[o, 9]) + gloss * sun_rgb[ch]
+                around = 1.5 * (sky_rgb[ch] * mirrored + ground_rgb[ch] * (1 - mirrored))
+                lit_up = albedo * (light + material[o, 9])
+                out[y, x, ch] = lit_up * (1 - mirror) + mirror * around + gloss * sun_rgb[ch]
     return out
 
 

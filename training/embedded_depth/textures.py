@@ -185,6 +185,14 @@ def _plain(rng):
     return np.ones((SIZE, SIZE, 3), np.float32) * 0.85 + 0.15 * (_noise(rng, 2, 2)[..., None] - 0.5)
 
 
+def patch(picture, rng):
+    """A square part of a picture uint8 [h, w, 3], at any of several scales."""
+    side = int(min(picture.shape[:2]) * rng.uniform(0.2, 0.9))
+    top, left = (int(rng.integers(0, n - side + 1)) for n in picture.shape[:2])
+    part = cv2.resize(picture[top : top + side, left : left + side], (SIZE, SIZE), interpolation=cv2.INTER_AREA)
+    return part.astype(np.float32) / 255
+
+
 FAMILIES = {
     "clouds": _clouds,
     "grain": _grain,
@@ -271,13 +279,14 @@ CUTS = {"foliage": _cut_foliage, "tree": _cut_tree, "fence": _cut_fence, "grass"
 
 
 class TextureBank:
-    """`each` textures of every family, with mip levels 128..4 in one flat store, and the cut-out masks."""
+    """`each` textures of every family (parts of `photos`, if given, are one), with mip levels 128..4 in one flat store, and the cut-out masks."""
 
-    def __init__(self, seed: int = 0, each: int = 24) -> None:
-        rng = np.random.default_rng([seed, 7])
+    def __init__(self, seed=0, each: int = 24, photos=()) -> None:
+        rng = np.random.default_rng([seed, 7] if np.isscalar(seed) else [*seed, 7])
         self.family: dict[str, list[int]] = {}
         texels, offsets, at = [], [], 0
-        for name, make in FAMILIES.items():
+        makers = {**FAMILIES, "photo": (lambda r: patch(photos[r.integers(len(photos))], r)) if len(photos) else _print}
+        for name, make in makers.items():
             self.family[name] = []
             for _ in range(each if name != "plain" else 4):
                 img = (np.clip(make(rng), 0, 1) * 255).astype(np.uint8)

@@ -79,6 +79,22 @@ def thing(b, h):
             b.look("wood" if rng.random() < 0.5 else "print", h),
             turn(rng.uniform(-0.8, 0.8), rng.uniform(0, 0.6)),
         )
+    elif k < 0.84:  # lamp on an arm
+        c, (bend, fall) = b.look("plain", gloss=0.4), rng.uniform((0.2, 0.4), (0.8, 1.4))
+        side = rng.choice([-1, 1])
+        with b.at(0, 0, 0, rng.uniform(-1.2, 1.2)):
+            b.add("turned", (0.35 * h, 0.06 * h, 0.35 * h), (0, 0, 0), c)
+            b.add("cylinder", (0.03 * h, 0.75 * h, 0.03 * h), (0, 0, 0), c, turn(0, 0, -0.3 * side * bend))
+            elbow = np.array([0.7 * h * np.sin(0.3 * bend) * side, 0.7 * h * np.cos(0.3 * bend), 0])
+            b.add("cylinder", (0.03 * h, 0.6 * h, 0.03 * h), elbow, c, turn(0, 0, -side * fall))
+            head = elbow + 0.6 * h * np.array([np.sin(fall) * side, np.cos(fall), 0])
+            b.add(
+                "taper",
+                (0.35 * h, 0.35 * h, 0.35 * h),
+                head - np.array([0, 0.25 * h, 0]),
+                b.look("plain", gloss=0.4),
+                turn(0, 0.3, side * 0.5),
+            )
     elif k < 0.86:  # lamp
         c = b.look("plain")
         w = rng.uniform(0.02, 0.06) * h
