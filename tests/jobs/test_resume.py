@@ -179,11 +179,9 @@ def test_inexact_seeking_is_noticed(film: Path, tmp_path: Path, monkeypatch: pyt
 
     original = reader.VideoSource._seek
 
-    def lands_late(self: Any) -> None:
-        if self.options.seek and self.options.first:
-            self.container.seek(self.stream.duration - 1, stream=self.stream, backward=True)
-        else:
-            original(self)
+    def lands_late(self: Any, tick: int) -> bool:
+        late = self.options.seek and self.options.first
+        return original(self, self.stream.duration - 1 if late else tick)
 
     monkeypatch.setattr(reader.VideoSource, "_seek", lands_late)
     run(film, output, resume=True)
