@@ -1,6 +1,5 @@
 """The command line: flags to settings, progress, exit codes. The only user of typer and rich."""
 
-import contextlib
 import os
 import sys
 from importlib import import_module
@@ -61,21 +60,11 @@ def build(called: str | None = None) -> typer.Typer:
     return app
 
 
-def _keep_memory_low() -> None:
-    """Tells glibc to give large blocks back: pictures pass through many threads, whose heaps would each keep some."""
-    if sys.platform != "linux":
-        return
-    import ctypes
-
-    with contextlib.suppress(OSError, AttributeError):  # not every Linux has glibc
-        libc = ctypes.CDLL(None)
-        for option, value in ((-8, 2), (-3, 1 << 20), (-1, 1 << 20)):  # M_ARENA_MAX, M_MMAP_THRESHOLD, M_TRIM_THRESHOLD
-            libc.mallopt(option, value)
-
-
 def main() -> None:
     """Entry point of `stereocast`."""
-    _keep_memory_low()
+    from stereocast.pictures.pages import keep_pages
+
+    keep_pages()
     set_up_streams()
     os.environ.setdefault("SVT_LOG", "1")  # SVT-AV1 prints to the terminal otherwise
     called = next((word for word in sys.argv[1:] if not word.startswith("-")), "")

@@ -6,7 +6,7 @@ between them depth is carried along optical flow (see `steady`). How the network
 
 import json
 from collections.abc import Iterator
-from functools import cache
+from functools import cache, partial
 from importlib.resources import as_file, files
 from typing import Any
 
@@ -14,11 +14,11 @@ import cv2
 import numpy as np
 
 from stereocast.depth import steady
-from stereocast.depth.motion import MotionFusion
+from stereocast.depth.ahead import HELD, Estimate, fused
 from stereocast.errors import StereocastError
 from stereocast.pictures import planes
 from stereocast.pictures.motion import eight_bit, luma, small_luma
-from stereocast.pipeline.stages import DepthClip
+from stereocast.pipeline.stages import Cost, DepthClip
 from stereocast.settings import DepthSettings
 from stereocast.types import Array, Clip, DepthMap, PixelFormat, StreamInfo
 
@@ -177,33 +177,42 @@ def small_grey(
 class EmbeddedDepth:
     """Depth of clips, relative, 1 = nearest, one scale per shot; maps of about MAP_AREA pixels. Raises NetworkMismatch."""
 
-    held = 1
-
     def __init__(self, settings: DepthSettings, info: StreamInfo) -> None:
         self._network = load_network()
         self._aspect = float(info.sample_aspect or 1)
         self._scale = steady.Scale()
         # one step of the smoother happens per network frame, so it may keep less than a step per frame would
         self._smoother = steady.FlowSmoother(settings.smooth**2)
-        self._motion = MotionFusion() if settings.motion == "auto" else None
+        self._motion = settings.motion == "auto"
+        self.held = HELD if self._motion else 1
         self._part = (0, info.height, 0, info.width)
         self._count = 0
 
+    @staticmethod
+    def cost(settings: DepthSettings, info: StreamInfo) -> Cost:
+        """A shot's opening waits for motion."""
+        return Cost(HELD if settings.motion == "auto" else 1)
+
     def __call__(self, clips: Iterator[Clip]) -> Iterator[DepthClip]:
+        estimates = self._estimates(clips)
+        if self._motion:
+            yield from fused(estimates)
+        else:
+            yield from ((estimate.clip, estimate.map_of(estimate.depths)) for estimate in estimates)
+
+    def _estimates(self, clips: Iterator[Clip]) -> Iterator[Estimate]:
         for clip in clips:
             if clip.first:
                 self._begin(clip)
-            yield clip, DepthMap(self._depth(clip))
+            yield self._estimate(clip)
 
     def _begin(self, clip: Clip) -> None:
         self._scale.reset()
         self._smoother.reset()
-        if self._motion is not None:
-            self._motion.begin()
         self._part = window(clip)
         self._count = 0
 
-    def _depth(self, clip: Clip) -> Array:
+    def _estimate(self, clip: Clip) -> Estimate:
         top, bottom, left, right = self._part
         size = bottom - top, round((right - left) * self._aspect)
         shape, seen = network_shape(*size, MAP_AREA), network_shape(*size)
@@ -222,17 +231,17 @@ class EmbeddedDepth:
             own = self._scale(raw[number]) if number in raw else None
             depths.append(self._smoother(grey, own))
             flows.append(self._smoother.flow)
-        fused = np.stack(depths) if self._motion is None else self._motion(greys, np.stack(depths), flows)
-        return self._framed(fused, clip)
+        return Estimate(clip, greys, np.stack(depths), flows, partial(_framed, clip, self._part))
 
-    def _framed(self, depths: Array, clip: Clip) -> Array:
-        """Depth of the window continued over the bars, so that the maps cover the frame."""
-        top, bottom, left, right = self._part
-        rows, columns = depths.shape[1:]
-        down, across = rows / (bottom - top), columns / (right - left)
-        pads = (
-            (0, 0),
-            (round(top * down), round((clip.height - bottom) * down)),
-            (round(left * across), round((clip.width - right) * across)),
-        )
-        return np.pad(depths, pads, mode="edge") if any(any(pad) for pad in pads) else depths
+
+def _framed(clip: Clip, part: tuple[int, int, int, int], depths: Array) -> DepthMap:
+    """Depth of the window continued over the bars, so that the maps cover the frame."""
+    top, bottom, left, right = part
+    rows, columns = depths.shape[1:]
+    down, across = rows / (bottom - top), columns / (right - left)
+    pads = (
+        (0, 0),
+        (round(top * down), round((clip.height - bottom) * down)),
+        (round(left * across), round((clip.width - right) * across)),
+    )
+    return DepthMap(np.pad(depths, pads, mode="edge") if any(any(pad) for pad in pads) else depths)

@@ -30,9 +30,12 @@ _FARTHER = 0.4  # trust in what lies farther than the estimator says: a walker w
 _SINK = 0.3  # share of the range by which a thing may be moved away from the viewer
 _SOFT = 0.04  # share of the range within which that trust changes
 _PRIOR = 0.005  # weight of the estimator in the mean
+_PRIOR_SPARSE = 0.05  # the same where few pixels carry evidence: a few edges say little about large plain walls
+_SPARSE = (0.25, 0.15)  # share of pixels with evidence from which that begins, and is whole
 _DECAY = 0.8  # of evidence from one look to the next
 _MOST = 2.0  # evidence doesn't grow beyond
 _RISE, _FALL = 0.34, 0.34  # how fast the correction eases in and out, per look
+_EASE = 0.16  # share of the way to the wanted correction that each frame goes: half of it between two looks
 _SPATIAL, _RANGE = 12.0, 0.12  # of the edge-aware filter: pixels, share of the picture's range
 
 
@@ -180,7 +183,10 @@ def _fit(r: Array, p: Array, w: Array) -> tuple[float, float, float]:
 
 
 class MotionFusion:
-    """The state of one shot: evidence and the correction that comes of it, both carried along the flow."""
+    """The state of one shot: evidence and the correction that comes of it, both carried along the flow.
+
+    A shot's first call brings at least LOOK_AHEAD frames or the whole shot; `ahead.fused` sees to that.
+    """
 
     def __init__(self) -> None:
         self._look = Parallax()
@@ -192,7 +198,7 @@ class MotionFusion:
         self._greys: deque[Array] = deque(maxlen=_FURTHEST + 1)
         self._speeds: deque[float] = deque(maxlen=_FURTHEST)  # median flow from each frame to the one before
         self._count = 0
-        self._state: Array | None = None  # float32 [h, w, 3]: correction, evidence, its weight
+        self._state: Array | None = None  # float32 [h, w, 4]: correction, evidence, its weight, wanted
         self._gain = 0.0
         self._agreed = False
         self._settled = False  # the last two looks ended alike
@@ -214,6 +220,7 @@ class MotionFusion:
                 self._look_back(depths[number])
             self._count += 1
             if self._state is not None:
+                self._state[..., 0] += _EASE * (self._state[..., 3] - self._state[..., 0])
                 if out is depths:
                     out = depths.copy()
                 out[number] = np.clip(depths[number] + self._state[..., 0], 0, 1)
@@ -246,7 +253,7 @@ class MotionFusion:
             return
         weight = sum(seen.weight for seen in found) / len(found)
         total = sum(seen.weight * seen.depth for seen in found) / (sum(seen.weight for seen in found) + 1e-6)
-        self._state = np.stack([np.zeros_like(prior), total, weight], -1).astype(np.float32)
+        self._state = np.stack([np.zeros_like(prior), total, weight, np.zeros_like(prior)], -1).astype(np.float32)
         self._agreed, self._gain = True, share
         self._correct(prior, self._greys[-1], at_once=True)
 
@@ -270,7 +277,7 @@ class MotionFusion:
         """New evidence into the old; the first needs a second that agrees before it counts."""
         if self._state is None:
             if seen is not None:
-                self._state = np.stack([np.zeros_like(seen.depth), seen.depth, seen.weight], -1)
+                self._state = np.stack([none := np.zeros_like(seen.depth), seen.depth, seen.weight, none], -1)
                 self._agreed, self._gain = False, 0.0
             return
         old = Evidence(self._state[..., 1], self._state[..., 2] * _DECAY)
@@ -291,14 +298,17 @@ class MotionFusion:
 
     def _correct(self, prior: Array, grey: Array, at_once: bool = False) -> None:
         assert self._state is not None
-        before, evidence, weight = (self._state[..., k] for k in range(3))
+        evidence, weight = self._state[..., 1], self._state[..., 2]
         trust = _FARTHER + (1 - _FARTHER) / (1 + np.exp(-(evidence - prior) / _SOFT))
         weight = weight * trust
         stack = np.stack([weight * (evidence - prior), weight]).astype(np.float32)
         cpu_motion.recursive_filter(stack, *crossing(grey, prior))
-        wanted = stack[0] / (stack[1] + _PRIOR)
+        sparse = _ramp(float(np.mean(self._state[::2, ::2, 2] > 0.05)), *_SPARSE)
+        wanted = stack[0] / (stack[1] + _PRIOR + sparse * (_PRIOR_SPARSE - _PRIOR))
         wanted = self._gain * np.where(wanted < 0, -_SINK * np.tanh(wanted / -_SINK), wanted)
-        self._state[..., 0] = wanted if at_once else before + 0.5 * (wanted - before)
+        self._state[..., 3] = wanted
+        if at_once:
+            self._state[..., 0] = wanted
         if (
             self._gain == 0
             and np.abs(self._state[..., 0]).max() < 2e-3

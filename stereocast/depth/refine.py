@@ -4,12 +4,13 @@ Dissolving depth that DepthCrafter itself made is done inside it, on its latents
 """
 
 from collections.abc import Iterator
+from functools import partial
 
 import cv2
 import numpy as np
 
 from stereocast.depth import embedded
-from stereocast.depth.motion import MotionFusion
+from stereocast.depth.ahead import HELD, Estimate, fused
 from stereocast.depth.propagate import REACH, Propagate
 from stereocast.depth.steady import HIGH, LOW
 from stereocast.pictures import planes
@@ -38,6 +39,8 @@ def refined(estimator: DepthEstimator, settings: EstimatorSettings, info: Stream
 def cost(settings: EstimatorSettings, name: str) -> Cost:
     """What `refined` adds to the bill of an estimator."""
     frames = REACH if settings.propagate else 0
+    if settings.motion == "auto" and name not in _KNOWS_MOTION:
+        frames += HELD
     if (settings.dissolve or settings.dissolve_sigma is not None) and name != "depthcrafter":
         frames += (settings.depth_window or 110) + 8
     return Cost(frames)
@@ -64,19 +67,23 @@ class _Refined:
 class MotionCorrection:
     """What the camera's motion says, added to another estimator's maps at their own size (see `motion`)."""
 
-    held = 0
+    held = HELD
 
     def __call__(self, clips: Iterator[DepthClip]) -> Iterator[DepthClip]:
-        fusion = MotionFusion()
+        yield from fused(self._estimates(clips))
+
+    @staticmethod
+    def _estimates(clips: Iterator[DepthClip]) -> Iterator[Estimate]:
         low, high, part = 0.0, 1.0, (0, 0, 0, 0)
         for clip, depth in clips:
             rows, columns = depth.values.shape[1:]
             if clip.first:
-                fusion.begin()
                 part = embedded.window(clip)
                 if depth.metric:  # the correction is made on 0..1
                     low, high = (float(v) for v in np.percentile(depth.values[0, ::2, ::2], (LOW, HIGH)))
                     high = max(high, low + 1e-6)
+                else:
+                    low, high = 0.0, 1.0
             top, bottom, left, right = part
             shape = embedded.network_shape(bottom - top, right - left, embedded.MAP_AREA)
             inner = (
@@ -86,14 +93,19 @@ class MotionCorrection:
             greys = [embedded.small_grey(frame, clip.pixel_format, part, shape) for frame in clip.frames]
             scaled = [_sized((values[inner] - low) / (high - low), shape) for values in depth.values]
             prior = np.clip(np.stack(scaled), 0, 1)
-            fused = fusion(greys, prior, [None] * len(greys))
-            if fused is not prior:
-                values = depth.values.copy()
-                for target, difference in zip(values, (fused - prior) * (high - low), strict=True):
-                    target[inner] += _sized(difference, target[inner].shape)
-                np.maximum(values, 0, out=values)
-                depth = DepthMap(values if depth.metric else np.minimum(values, 1), depth.metric)
-            yield clip, depth
+            added = partial(_corrected, depth, prior, inner, high - low)
+            yield Estimate(clip, greys, prior, [None] * len(greys), added)
+
+
+def _corrected(depth: DepthMap, prior: Array, inner: tuple[slice, slice], scale: float, found: Array) -> DepthMap:
+    """`depth` with the change from `prior` to `found` [T, h, w], times `scale`, inside the black bars."""
+    if np.array_equal(found, prior):
+        return depth
+    values = depth.values.copy()
+    for target, difference in zip(values, (found - prior) * scale, strict=True):
+        target[inner] += _sized(difference, target[inner].shape)
+    np.maximum(values, 0, out=values)
+    return DepthMap(values if depth.metric else np.minimum(values, 1), depth.metric)
 
 
 def _sized(values: Array, shape: tuple[int, ...]) -> Array:

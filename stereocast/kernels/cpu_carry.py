@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from stereocast.kernels.cpu_fill import APART
-from stereocast.kernels.jit import jit
+from stereocast.kernels.jit import jit, jit_turned
 
 SEEN = np.float32(6)  # weight of a colour that was really seen, against the neighbours' (1 each)
 LIMIT = np.float32(10)  # mean difference of the background beside a hole above which nothing is carried
@@ -35,7 +35,7 @@ def _difference(planes: Any, former: Any, shifts: Any, code: Any, y: Any, begin:
     return total / np.float32(count) if count >= 6 * count_planes else np.float32(1e9)
 
 
-@jit
+@jit_turned("planes", "former")
 def carry(
     planes: Any,
     former: Any,

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from stereocast.kernels.jit import jit
+from stereocast.kernels.jit import jit, jit_turned
 
 NEARNESS = np.float32(0.8)  # a value within a step belongs to the near side if it is so many times closer to far
 STEP = np.int16(8)  # 1/8 px: a larger change of the shift is an outline
@@ -104,7 +104,7 @@ def _flag(here: Any, above: Any, below: Any, steps: Any, flags: Any) -> None:
     flags[width - 1] = above[width - 1] | below[width - 1] | inner[width - 2]
 
 
-@jit
+@jit_turned("planes")
 def soften(planes: Any, shifts: Any) -> None:
     """Puts a Gaussian (sigma 0.6) over the two pixels at every step of the shift, in place: a lens draws an outline
     over two pixels, a warp cuts it along one.

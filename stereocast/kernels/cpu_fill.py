@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from stereocast.kernels.jit import jit
+from stereocast.kernels.jit import jit, jit_turned
 
 MARGIN = np.float32(1.01)  # px: a smaller step of the shift lies within a surface
 
@@ -148,7 +148,7 @@ def _spread(values: Any, first: Any, length: Any, direction: Any, colour: Any, l
                     values[p, first[y] + direction * i] = (np.float32(1) - f) * column[y0] + f * column[y1]
 
 
-@jit
+@jit_turned("source", "planes", "disparity")
 def harmonic(
     source: Any,
     planes: Any,

@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 
 from stereocast.kernels.cpu_fill import APART
-from stereocast.kernels.jit import jit
+from stereocast.kernels.jit import jit, jit_turned
 
 _ANY = 1 << 16  # no two shifts, int16, differ by so much
 
 
-@jit
+@jit_turned("planes")
 def gradients(planes: Any, shifts: Any, holes: Any, xs: Any, starts: Any, reach: Any, tensor: Any, known: Any) -> None:
     """The structure tensor (xx, xy, yy), summed over planes, of the visible pixels within `reach` of a hole.
 
@@ -91,7 +91,7 @@ def _mean_tensor(tensor: Any, known: Any, shifts: Any, window: Any, reach: Any, 
     return a, b, c, weight
 
 
-@jit
+@jit_turned("planes")
 def follow(
     planes: Any,
     shifts: Any,

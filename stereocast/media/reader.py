@@ -23,6 +23,7 @@ from stereocast.media import colour as colours
 from stereocast.media import rate as rates
 from stereocast.media.stills import ImageSource, read_image, upright, write_image
 from stereocast.pictures import planes
+from stereocast.pictures.pool import Pool
 from stereocast.types import Array, Clip, Colour, Frame, PixelFormat, StreamInfo
 
 log = logging.getLogger(__name__)
@@ -67,8 +68,8 @@ class VideoSource:
         self._reading = False
         self.spool: Any = None  # the folder of standard input that was put into a file
         self.missing_s = 0.0  # known when all is read: what the container promised, and wasn't there
+        self._pool, self._closed = Pool(), False
         self.container = probe.open_input(name)
-        self._closed = False
         try:
             self.stream = probe.video_stream(self.container, name)
             self.stream.thread_type = "AUTO"
@@ -343,14 +344,16 @@ class VideoSource:
             ]
         if any(self._pad):
             parts[0] = np.pad(parts[0], ((0, self._pad[0]), (0, self._pad[1])), "edge")
-        image = np.concatenate([part.reshape(-1) for part in parts]).reshape(-1, parts[0].shape[1])
+        image = self._pool.empty((parts[0].shape[0] * 3 // 2, parts[0].shape[1]), parts[0].dtype)
+        for target, part in zip(planes.planes(image), parts, strict=True):
+            target[...] = part
         if self.tone_mapped:
             image = colours.tone_map(image, self._source_format, self._source_colour, self._hdr)
         return planes.resize_picture(image, self.info.height, self.info.width, self.info.pixel_format)
 
     def retarget(
         self, *, pixel_format: PixelFormat | None = None, crop: tuple[int, int, int, int] | None = None
-    ) -> None:
+    ) -> None:  # fmt: skip
         """Gives frames of another format, or without bars; before the first one is read. Nothing is opened again."""
         self.options = replace(
             self.options,
@@ -399,13 +402,8 @@ def _stamp(frame: Any) -> tuple[int | None, Fraction | None]:
 def concatenate(frames: list[Frame], **fields: Any) -> Clip:
     """Frames as one clip."""
     first = frames[0]
-    clip = Clip(
-        np.stack([frame.image for frame in frames]),
-        np.array([frame.pts for frame in frames], np.int64),
-        first.pixel_format,
-        first.colour,
-    )
-    return replace(clip, **fields)
+    ticks = np.array([frame.pts for frame in frames], np.int64)
+    return Clip(np.stack([frame.image for frame in frames]), ticks, first.pixel_format, first.colour, **fields)
 
 
 def open_source(name: str, options: ReadOptions | None = None) -> VideoSource | ImageSource:

@@ -14,20 +14,18 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import av
-import numpy as np
 
 from stereocast.catalog import EncoderProfile
 from stereocast.errors import SinkError
-from stereocast.media import colour as colours
-from stereocast.media import hls, owned, sei, spatial, timing
+from stereocast.media import encoder, hls, owned, sei, spatial, timing
 from stereocast.media import profile as profiles
+from stereocast.media.encoder import FRAGMENT_S
 from stereocast.media.interleave import Interleaver
 from stereocast.media.passthrough import Passthrough
 from stereocast.types import PackedClip, Shot, StereoFormat, StreamInfo
 
 log = logging.getLogger(__name__)
 
-FRAGMENT_S = 2  # a fragment is never longer, so a crash costs little
 SUFFIXES = {"mp4": ".mp4", "mkv": ".mkv", "fmp4": ".mp4", "hls": ""}
 _MUXER = {"mp4": "mp4", "mkv": "matroska", "fmp4": "mp4", "hls": "hls"}
 
@@ -83,7 +81,10 @@ class VideoSink:
                 self._file(), "w", format=_MUXER[options.container], options=self._muxer_options(),
                 io_open=self._opener,
             )  # fmt: skip
-            self._encoder = _encoder(self._output, options)
+            self._encoder = encoder.opened(
+                self._output, options.info, options.profile, options.quality,
+                threads=options.threads, tagged=options.container != "mkv",
+            )  # fmt: skip
             self._encoder.stream.metadata.update(options.tags)
             if passthrough is not None:
                 passthrough.attach(self._output, options.container)
@@ -263,74 +264,6 @@ class VideoSink:
         if self._part is None or not self._part.touched:
             return "free space and begin again"
         return f"what is done is kept in {self.target}; free space and use --resume"
-
-
-class _PyavEncoder:
-    """The bundled FFmpeg's encoders."""
-
-    def __init__(self, output: Any, options: SinkOptions) -> None:
-        info, profile = options.info, options.profile
-        extra = profile.private(options.quality)
-        if profile.codec == "libx265":
-            own = ":".join(filter(None, (extra.get("x265-params", ""), colours.x265_params(info.hdr, info.colour))))
-            extra = {**extra, "x265-params": own}
-        elif profile.codec == "libsvtav1":
-            own = ":".join(filter(None, (extra.get("svtav1-params", ""), colours.svtav1_params(info.hdr))))
-            extra = {**extra, **({"svtav1-params": own} if own else {})}
-        self._options, self._settings, self.used = options, extra, False
-        self.stream = output.add_stream(profile.codec, options=extra)
-        self._context = self._configured(self.stream.codec_context)
-        self.stream.time_base = info.time_base
-        self._format = profile.pixel_format.value
-
-    def _configured(self, context: Any) -> Any:
-        info, profile = self._options.info, self._options.profile
-        context.width, context.height = info.width, info.height
-        context.pix_fmt = profile.pixel_format.value
-        context.time_base = info.time_base
-        rate = info.rate or Fraction(30)
-        context.framerate = rate
-        context.gop_size = max(1, round(FRAGMENT_S * rate))
-        context.sample_aspect_ratio = info.sample_aspect
-        context.thread_count = self._options.threads
-        colours.apply(context, info.colour)
-        if profile.tag and self._options.container in ("mp4", "fmp4", "hls"):
-            context.codec_tag = profile.tag
-        return context
-
-    def encode(self, image: Any, pts: int, duration: int) -> list[Any]:
-        frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(image), format=self._format)
-        frame.pts, frame.time_base, frame.duration = pts, self._options.info.time_base, duration
-        colours.apply(frame, self._options.info.colour)
-        self.used = True
-        return self._own(self._context.encode(frame))
-
-    def flush(self) -> list[Any]:
-        return self._own(self._context.encode(None))
-
-    def _own(self, packets: list[Any]) -> list[Any]:
-        for packet in packets:
-            packet.stream = self.stream
-        return packets
-
-    def restart(self) -> None:
-        """After `flush`: a fresh encoder of the same kind; the stream's parameter sets stay as they are."""
-        context = av.CodecContext.create(self._options.profile.codec, "w")
-        context.options = dict(self._settings)
-        context.flags |= self.stream.codec_context.flags & av.codec.context.Flags.global_header
-        self._context = self._configured(context)
-        self.used = False
-
-    def close(self) -> None:
-        """Nothing beyond the container."""
-
-
-def _encoder(output: Any, options: SinkOptions) -> Any:
-    if options.profile.via == "ffmpeg":
-        from stereocast.media.external import ExternalEncoder
-
-        return ExternalEncoder(output, options.info, options.profile, options.quality)
-    return _PyavEncoder(output, options)
 
 
 class PairSink:

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from stereocast.pack import layouts
 from stereocast.pictures import planes
+from stereocast.pictures.pool import Pool
 from stereocast.types import Array, Layout, PackedClip, StereoClip, StereoFormat
 
 
@@ -14,6 +15,7 @@ class FlatPacker:
 
     def __init__(self, form: StereoFormat) -> None:
         self.format = form
+        self._pool = Pool()
 
     def own_bytes(self, height: int, width: int) -> int:
         """Nothing beside the picture."""
@@ -41,7 +43,7 @@ class FlatPacker:
 
     def _joined(self, clip: StereoClip) -> Array:
         height, width = self.shape(clip.height, clip.width)
-        frames = planes.empty(height, width, clip.pixel_format, len(clip))
+        frames = planes.empty(self._pool, height, width, clip.pixel_format, len(clip))
         depths = clip.depth.values if clip.depth is not None else [None] * len(clip)
         for out, left, right, depth in zip(frames, clip.left, clip.right, depths, strict=True):
             layouts.pack_frame(left, right, out, self.format, clip.pixel_format, clip.colour, depth)

@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 
 from stereocast.pictures import planes
+from stereocast.pictures.pool import Pool
 from stereocast.types import Array, Colour, PackedClip, PixelFormat, StereoClip, StereoFormat
 
 SCREEN_FOV_DEG = 70.0  # a screen one can see at once, as in the first third of a cinema
@@ -24,7 +25,8 @@ class Sphere:
     """How a film of one view's size lies on a square eye picture of `size` pixels.
 
     `map_x`, `map_y` float32 [h, w]: pixel of the film for each pixel of the rectangle `top:top+h, left:left+w`
-    (outside the film: -1 and beyond); `weight` float32 [h, w] fades the border.
+    (outside the film: -1 and beyond); `weight` float32 [h, w] fades the border. `border` holds the pixels
+    of the rectangle whose weight isn't 1, as an index into its rows put one after the other.
     """
 
     size: int
@@ -33,6 +35,7 @@ class Sphere:
     map_x: Array
     map_y: Array
     weight: Array
+    border: Array
 
 
 def directions(size: int, height: int, width: int, fov_deg: float, aspect: float = 1.0) -> tuple[Array, Array]:
@@ -73,23 +76,25 @@ def sphere(size: int, height: int, width: int, fov_deg: float, aspect: float = 1
             np.minimum(x + 0.5, width - 0.5 - x), np.minimum(y + 0.5, height - 0.5 - y) * max(aspect, 1e-6)
         )
     weight = np.nan_to_num(np.clip(inside / edge, 0, 1), nan=0.0)
-    return Sphere(
-        size, int(top), int(left), np.nan_to_num(x, nan=-1.0).astype(np.float32),
-        np.nan_to_num(y, nan=-1.0).astype(np.float32), weight.astype(np.float32),
-    )  # fmt: skip
+    map_x, map_y = (np.nan_to_num(part, nan=-1.0).astype(np.float32) for part in (x, y))
+    weight = weight.astype(np.float32)
+    return Sphere(size, int(top), int(left), map_x, map_y, weight, np.flatnonzero(weight != 1))
 
 
 def project(plane: Array, maps: Sphere, black: int, out: Array) -> None:
     """One plane [h, w] or RGB [h, w, 3] into `out` [size, size(, 3)]; what is not film becomes `black`."""
-    out[...] = black
     bound = 16000  # OpenCV's remap takes 16-bit coordinates
     if max(plane.shape[:2]) > bound:
         raise ValueError(f"views larger than {bound} pixels can't be projected")
-    picture = cv2.remap(plane, maps.map_x, maps.map_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    weight = maps.weight if plane.ndim == 2 else maps.weight[..., None]
-    mixed = black + (picture.astype(np.float32) - black) * weight
     rows, columns = maps.map_x.shape
-    out[maps.top : maps.top + rows, maps.left : maps.left + columns] = np.rint(mixed)
+    bottom, right = maps.top + rows, maps.left + columns
+    picture = cv2.remap(plane, maps.map_x, maps.map_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    flat = picture.reshape(rows * columns, *picture.shape[2:])
+    weight = maps.weight.reshape(-1)[maps.border].reshape(-1, *[1] * (flat.ndim - 1))
+    flat[maps.border] = np.rint(black + (flat[maps.border].astype(np.float32) - black) * weight)
+    out[maps.top : bottom, maps.left : right] = picture
+    out[: maps.top], out[bottom:] = black, black
+    out[maps.top : bottom, : maps.left], out[maps.top : bottom, right:] = black, black
 
 
 class SpherePacker:
@@ -103,6 +108,7 @@ class SpherePacker:
     def __init__(self, form: StereoFormat, size: int, fov_deg: float | None = None, aspect: float = 1.0) -> None:
         self.format, self.size = form, size - size % 2
         self.fov_deg, self.aspect = fov_deg or SCREEN_FOV_DEG, aspect
+        self._pool = Pool()
         self._maps: dict[tuple[int, int, int], Sphere] = {}
 
     def own_bytes(self, height: int, width: int) -> int:
@@ -122,7 +128,7 @@ class SpherePacker:
 
     def pack(self, clip: StereoClip) -> PackedClip:
         """One clip, packed."""
-        frames = planes.empty(self.size, 2 * self.size, clip.pixel_format, len(clip))
+        frames = planes.empty(self._pool, self.size, 2 * self.size, clip.pixel_format, len(clip))
         views = (clip.right, clip.left) if self.format.right_first else (clip.left, clip.right)
         for out, first, second in zip(frames, *views, strict=True):
             for half, view in enumerate((first, second)):

@@ -9,6 +9,7 @@ from typing import Any
 import cv2
 import numpy as np
 
+from stereocast.pictures.pool import Pool
 from stereocast.types import Array, Clip, Colour, PixelFormat
 
 _KR_KB = {
@@ -40,10 +41,10 @@ def size(image: Array, pixel_format: PixelFormat) -> tuple[int, int]:
     return (int(rows) * 2 // 3 if pixel_format.planar else int(rows)), int(width)
 
 
-def empty(height: int, width: int, pixel_format: PixelFormat, count: int) -> Array:
+def empty(pool: Pool, height: int, width: int, pixel_format: PixelFormat, count: int) -> Array:
     """Uninitialised pictures of an even size."""
     shape = (count, height * 3 // 2, width) if pixel_format.planar else (count, height, width, 3)
-    return np.empty(shape, pixel_format.dtype)
+    return pool.empty(shape, pixel_format.dtype)
 
 
 def blank(height: int, width: int, pixel_format: PixelFormat, colour: Colour, count: int | None = None) -> Array:
@@ -62,7 +63,13 @@ def matrix(colour: Colour, height: int) -> tuple[float, float]:
     return _KR_KB.get(colour.matrix, _KR_KB[1] if height >= 720 else _KR_KB[6])
 
 
-def _levels(bits: int, full_range: bool) -> tuple[float, float, float, float]:
+def luma_and_chroma(image: Array) -> tuple[Array, Array]:
+    """Views of the luma [H, W] and of both chroma planes [2, H/2, W/2] of one 4:2:0 picture, contiguous."""
+    luma, u, _ = planes(image)
+    return luma, image.reshape(-1)[luma.size :].reshape(2, *u.shape)
+
+
+def levels(bits: int, full_range: bool) -> tuple[float, float, float, float]:
     """Black, luma span, chroma zero, chroma span in code values."""
     top, unit = (1 << bits) - 1, 1 << (bits - 8)
     return (0.0, top, 128.0 * unit, top) if full_range else (16.0 * unit, 219.0 * unit, 128.0 * unit, 224.0 * unit)
@@ -70,7 +77,7 @@ def _levels(bits: int, full_range: bool) -> tuple[float, float, float, float]:
 
 def _from_yuv(y: Array, u: Array, v: Array, pixel_format: PixelFormat, colour: Colour, height: int) -> Array:
     kr, kb = matrix(colour, height)
-    black, luma, zero, chroma = _levels(pixel_format.bits, colour.full_range)
+    black, luma, zero, chroma = levels(pixel_format.bits, colour.full_range)
     y = (y.astype(np.float32) - black) / luma
     u = (u.astype(np.float32) - zero) / chroma
     v = (v.astype(np.float32) - zero) / chroma
@@ -106,7 +113,7 @@ def from_rgb(image: Array, pixel_format: PixelFormat, colour: Colour) -> Array:
         return np.rint(np.clip(image, 0, 1) * ((1 << pixel_format.bits) - 1)).astype(pixel_format.dtype)
     height, width = image.shape[:2]
     kr, kb = matrix(colour, height)
-    black, luma, zero, chroma = _levels(pixel_format.bits, colour.full_range)
+    black, luma, zero, chroma = levels(pixel_format.bits, colour.full_range)
     red, green, blue = (image[..., i].astype(np.float32) for i in range(3))
     y = kr * red + (1 - kr - kb) * green + kb * blue
     u = cv2.resize((blue - y) / (2 * (1 - kb)), (width // 2, height // 2), interpolation=cv2.INTER_AREA)

@@ -72,7 +72,7 @@ class Clock:
 
 def _close(iterator: Iterator[Any]) -> None:
     close = getattr(iterator, "close", None)
-    if close is not None:
+    if close is not None and not getattr(iterator, "gi_running", False):  # it runs in a thread that was left behind
         close()
 
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from stereocast.pictures.pool import Pool
 from stereocast.shots import cuts
 from stereocast.types import Clip, Frame, Shot
 
@@ -21,6 +22,7 @@ class Clipper:
         self.options = options
         self.number = number  # of the first shot
         self.held = length + cuts.LOOK_AHEAD
+        self._pool = Pool()
 
     def __call__(self, frames: Iterator[Frame]) -> Iterator[Clip]:
         kept: list[Frame] = []
@@ -40,10 +42,9 @@ class Clipper:
         if kept:
             yield self._clip(kept, repeated, shot, first, last=True)
 
-    @staticmethod
-    def _clip(frames: list[Frame], overlap: int, shot: Shot, first: bool, last: bool) -> Clip:
+    def _clip(self, frames: list[Frame], overlap: int, shot: Shot, first: bool, last: bool) -> Clip:
         return Clip(
-            np.stack([frame.image for frame in frames]),
+            self._pool.stacked([frame.image for frame in frames]),
             np.array([frame.pts for frame in frames], np.int64),
             frames[0].pixel_format,
             frames[0].colour,

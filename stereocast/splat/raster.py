@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from stereocast.splat import project, tiles
+from stereocast.kernels import gaussian_project as project
+from stereocast.kernels import gaussian_tiles as tiles
 from stereocast.types import Array
 
 Tensor = Any  # torch.Tensor; mypy doesn't know torch

@@ -47,11 +47,11 @@ def fill(
     """
     count, height = planes.shape[:2]
     starts = np.empty(height + 1, np.int32)
-    xs = np.empty(holes.size, np.int32)  # only the part that is written costs memory
-    total = cpu_fill.list_holes(holes, xs, starts)
+    total = int(np.count_nonzero(holes.view(np.bool_)))
     if total == 0:
         return
-    xs = xs[:total]
+    xs = np.empty(total, np.int32)
+    cpu_fill.list_holes(holes, xs, starts)
     up, down = np.empty(total, np.int32), np.empty(total, np.int32)
     cpu_fill.link_rows(xs, starts, up, down)
     pull = np.zeros(total, np.float32)

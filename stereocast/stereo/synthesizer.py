@@ -16,6 +16,7 @@ import numpy as np
 from stereocast.errors import UsageError
 from stereocast.pictures.devices import to_host
 from stereocast.pictures.planes import planes
+from stereocast.pictures.pool import Pool
 from stereocast.pipeline.stages import Cost, DepthClip
 from stereocast.settings import StereoSettings
 from stereocast.stereo import comfort, edges, frame_edge
@@ -108,6 +109,7 @@ class WarpSynthesizer:
         self._window = frame_edge.FloatingWindow()
         self._plates: dict[str, Plates] = {"left": Plates(), "right": Plates()}
         self._last_luma: Array | None = None
+        self._pictures, self._masks, self._maps = Pool(), Pool(), Pool()
 
     @classmethod
     def cost(cls, settings: StereoSettings, info: StreamInfo) -> Cost:
@@ -135,9 +137,16 @@ class WarpSynthesizer:
         disparity_of = self._disparities(clip, maps, len(values))
         eyes, form = self.settings.synthesised, clip.pixel_format
         count, height, width = len(frames), clip.height, clip.width
-        left, right = (frames if eyes not in ("both", eye) else np.empty_like(frames) for eye in ("left", "right"))
+        left, right = (
+            frames if eyes not in ("both", eye) else self._pictures.empty(frames.shape, frames.dtype)
+            for eye in ("left", "right")
+        )
         views = {"left": left, "right": right}
-        holes = {eye: np.empty((count, height, width), np.bool_) for eye in ("left", "right") if eyes in ("both", eye)}
+        holes = {
+            eye: self._masks.empty((count, height, width), np.bool_)
+            for eye in ("left", "right")
+            if eyes in ("both", eye)
+        }
         look = Look(self._gain, form, self.settings.fill, min(self.settings.edge_dilation, 1))
 
         def draw(t: int, eye: str, disparity: Array, **more: Any) -> None:
@@ -152,7 +161,7 @@ class WarpSynthesizer:
         if self.settings.fill == "best":  # each frame needs the one before: the eyes run side by side, not the frames
             motions = self._motions(film, count, form, pool)
             used = {*range(count), *(t + AHEAD for t in range(count) if motions[t].ahead is not None)}
-            mapped = pool.map(lambda n: disparity_of(n, np.empty((height, width), np.float32)), used)
+            mapped = pool.map(lambda n: disparity_of(n, self._maps.empty((height, width), np.float32)), used)
             disparities = dict(zip(used, mapped, strict=True))  # for both eyes
 
             def one_eye(eye: str) -> None:

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from stereocast.depth import epipolar, motion
+from stereocast.depth import ahead, epipolar, motion
 from stereocast.depth.refine import MotionCorrection
 from stereocast.kernels import cpu_motion, reference
 from stereocast.types import Clip, DepthMap, PixelFormat
@@ -99,6 +99,8 @@ def test_a_slow_start_eases_in():
     fused = run(film, ramp(len(film)))
     first = np.abs(np.diff(fused, axis=0)).mean((1, 2))
     assert first[:11].max() == 0
+    looks = first[12:][first[12:] > 0]
+    assert looks.max() < 3 * np.median(looks), "no step where motion is looked at"
     assert 0 < first.max() < 0.06
     assert lifted(fused[12:], truth, 22) > 0.1
 
@@ -173,6 +175,66 @@ def test_subtitles_keep_the_depth_of_the_estimator_or_their_surroundings():
     assert (fused[10][text] - ramp(1)[0][text]).mean() > -0.1
 
 
+def with_patch(greys, patch, rows: slice, columns: slice):
+    """The film with `patch(t)` [H, W] shown in one part of the screen."""
+    out = []
+    for t, grey in enumerate(greys):
+        grey = grey.copy()
+        grey[rows, columns] = patch(t)[rows, columns]
+        out.append(grey)
+    return out
+
+
+def test_a_thing_that_moves_along_the_epipolar_lines_disturbs_itself_alone():
+    """It drives against the camera's travel and passes for something near: no geometry tells them apart."""
+    greys, _ = travel(20, 2.0)
+    mover = texture(8)
+    fused = run(with_patch(greys, lambda t: shifted(mover, 2.6 * t), slice(4, 20), slice(20, 60)), ramp(20))
+    assert (fused - ramp(20))[:, 6:18, 24:56].min() > -0.05, "it doesn't sink"
+    assert np.abs(fused - run(greys, ramp(20)))[:, 30:].mean() < 0.04
+    assert np.abs(np.diff(fused, axis=0)).mean((1, 2)).max() < 0.05
+
+
+def test_a_mirror_sinks_no_further_than_the_limit():
+    """What a mirror shows lies behind it, and moves as something far."""
+    greys, _ = travel(20, 2.0)
+    shown = texture(9)
+    fused = run(with_patch(greys, lambda t: shifted(shown, 0.2 * t), slice(50, 90), slice(20, 60)), ramp(20))
+    assert (fused - ramp(20))[:, 54:86, 24:56].min() > -motion._SINK
+    assert (fused - ramp(20))[:, 4:36, 4:60].mean() > -0.1, "nor does it take along what isn't it"
+
+
+@pytest.mark.parametrize("corner", [(slice(4, 20), slice(4, 40)), (slice(76, 92), slice(120, 156))])
+def test_a_logo_does_not_sink(corner):
+    greys, truth = travel(20, 2.0)
+    logo = cv2.putText(np.zeros((16, 36), np.uint8), "TV1", (1, 14), cv2.FONT_HERSHEY_SIMPLEX, 0.5, 255, 2) > 0
+    marked = [grey.copy() for grey in greys]
+    for grey in marked:
+        grey[corner][logo] = 255
+    fused = run(marked, ramp(20))
+    letters = np.zeros((H, W), bool)
+    letters[corner] = logo
+    assert (fused - run(greys, ramp(20)))[:, letters].mean() > -0.06
+    assert lifted(fused, truth, 9) > 0.1, "the rest gains as before"
+
+
+def test_sparse_evidence_weighs_less():
+    """A few sure edges don't decide over the plain wall between them."""
+    flat, prior = np.full((40, 60), 128, np.uint8), np.full((40, 60), 0.4, np.float32)
+    moved = []
+    for step in (1, 5):
+        fusion = motion.MotionFusion()
+        fusion._greys.append(flat)
+        weight = np.zeros_like(prior)
+        weight[::step, ::step] = 1
+        fusion._state = np.stack([prior * 0, np.full_like(prior, 0.7), weight, prior * 0], -1)
+        fusion._gain = 1.0
+        fusion._correct(prior, flat, at_once=True)
+        moved.append(float(fusion._state[..., 0].mean()))
+    assert moved[0] > 0.28
+    assert moved[1] < 0.2
+
+
 def test_a_cut_forgets():
     one, _ = travel(12, 2.0)
     other = [pan(t) for t in range(12)]
@@ -182,10 +244,49 @@ def test_a_cut_forgets():
     np.testing.assert_array_equal(fusion(other, ramp(12), [None] * 12), ramp(12))
 
 
-@pytest.mark.parametrize("length", [8, 12, 20])
-def test_the_length_of_clips_changes_nothing(length):
+def through(greys, prior, lengths):
+    """The film as one shot in clips of these lengths, the last one repeated, through the stage's opening."""
+
+    def estimates():
+        at = 0
+        sizes = [*lengths]
+        while at < len(greys):
+            size = sizes.pop(0) if len(sizes) > 1 else sizes[0]
+            part = greys[at : at + size]
+            frames = np.zeros((len(part), 2, 2, 3), np.uint8)
+            clip = Clip(frames, np.arange(at, at + len(part)), first=at == 0, last=at + len(part) == len(greys))
+            yield ahead.Estimate(clip, part, prior[at : at + len(part)], [None] * len(part), DepthMap)
+            at += len(part)
+
+    pairs = list(ahead.fused(estimates()))
+    assert np.concatenate([clip.pts for clip, _ in pairs]).tolist() == [*range(len(greys))]
+    return np.concatenate([depth.values for _, depth in pairs])
+
+
+@pytest.mark.parametrize("lengths", [[1], [2], [3], [8], [12], [20], [5, 2]])
+def test_how_frames_are_bundled_changes_nothing(lengths):
+    """The pipeline's clips have two frames, fewer than the way to a reference ahead."""
     greys, _ = travel()
-    np.testing.assert_array_equal(run(greys, ramp(20), length), run(greys, ramp(20), 10))
+    fused = through(greys, ramp(20), lengths)
+    assert np.abs(fused[0] - ramp(1)[0]).mean() > 0.02, "corrected from the first frame"
+    np.testing.assert_array_equal(fused, run(greys, ramp(20), 10))
+
+
+def test_one_reference_alone_does_not_open_a_shot():
+    """A fast first pair that nothing confirms: the shot begins as the estimator has it, whatever the clips."""
+    greys, _ = travel(2, 12.0)
+    film = greys + [pan(t) for t in range(14)]
+    for lengths in ([2], [16]):
+        np.testing.assert_array_equal(through(film, ramp(16), lengths)[:4], ramp(16)[:4])
+    alone = through(greys, ramp(2), [2])
+    assert np.abs(alone - ramp(2)).mean() > 0.02, "a film of two frames has but one"
+
+
+def test_clips_of_two_shots_are_held_and_given_out_in_order():
+    one, _ = travel(5, 2.0)
+    frames = np.zeros((5, 2, 2, 3), np.uint8)
+    made = [ahead.Estimate(Clip(frames, np.arange(5) + 5 * n), one, ramp(5), [None] * 5, DepthMap) for n in range(3)]
+    assert [int(clip.pts[0]) for clip, _ in ahead.fused(iter(made))] == [0, 5, 10]
 
 
 def test_camera_motion_is_recovered_with_a_fifth_of_the_points_moving_by_themselves():

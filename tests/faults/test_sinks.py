@@ -16,7 +16,7 @@ import pytest
 from stereocast import registry
 from stereocast.errors import SinkError
 from stereocast.jobs.convert import job
-from stereocast.media import owned, writer
+from stereocast.media import encoder, owned
 from stereocast.settings import ConvertSettings
 from tests.films import make_film
 
@@ -88,7 +88,7 @@ def test_disk_full_on_a_small_volume(tmp_path: Path) -> None:
 @pytest.mark.parametrize("at", [0, 1, 30])
 def test_an_encoder_that_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at: int) -> None:
     source = make_film(tmp_path / "in.mp4", frames=60, audio=["aac"])
-    original = writer._PyavEncoder.encode
+    original = encoder.PyavEncoder.encode
     count = 0
 
     def encode(self: Any, *arguments: Any) -> Any:
@@ -98,7 +98,7 @@ def test_an_encoder_that_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, 
             raise av.error.ExternalError(542398533, "Generic error in an external library", "encoder")
         return original(self, *arguments)
 
-    monkeypatch.setattr(writer._PyavEncoder, "encode", encode)
+    monkeypatch.setattr(encoder.PyavEncoder, "encode", encode)
     with pytest.raises(SinkError, match=r"writing .*out\.mp4 failed: Generic error"):
         convert(source, tmp_path / "out.mp4")
     assert not (tmp_path / "out.mp4").exists()

@@ -19,7 +19,7 @@ LEVELS = [  # lower may not import higher
     {"cli", "__init__", "__main__"},
 ]
 SHARED_ROOMS = {"models", "diffusion", "kernels"}
-USERS_OF_SHARED = {"depth", "stereo", "gen", "splat", "diffusion", "models"}
+USERS_OF_SHARED = {"depth", "stereo", "pack", "gen", "splat", "diffusion", "models"}
 ONLY_USER = {"av": "media", "typer": "cli", "rich": "cli", "gsplat": "splat", "ray": "jobs"}
 
 

@@ -1,17 +1,20 @@
 """A film made in sections is the film made in one piece; a worker that dies costs its section only."""
 
 import json
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from stereocast import registry
-from stereocast.errors import SourceError, StereocastError
+from stereocast.errors import SourceError, StereocastError, UsageError
 from stereocast.jobs.convert import job, sections
 from stereocast.jobs.convert.engines import local, section
 from stereocast.jobs.convert.engines.ordered import in_order
@@ -189,6 +192,61 @@ def test_order_and_bound() -> None:
             got.append(result)
     assert got == list(range(30))
     assert most <= 6
+
+
+def test_processes_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = make_film(tmp_path / "in.mp4", frames=330, size=(48, 64), cuts=[110, 220])
+    begun: list[int] = []
+    original = local.LocalEngine._begun
+
+    def begin(self: local.LocalEngine) -> Any:
+        process = original(self)
+        begun.append(process.pid)
+        return process
+
+    monkeypatch.setattr(local.LocalEngine, "_begun", begin)
+    convert(source, tmp_path / "out.mp4", workers=2)
+    assert len(list(packets(tmp_path / "out.mp4"))) > 0
+    assert 1 <= len(begun) <= 2  # for three sections
+
+
+def test_a_worker_ends_with_its_input() -> None:
+    begun = [sys.executable, "-m", "stereocast.jobs.convert.engines.section"]
+    assert subprocess.run(begun, stdin=subprocess.DEVNULL, check=False, timeout=60).returncode == 0
+
+
+def test_errors_keep_their_kind() -> None:
+    with pytest.raises(UsageError, match="no such option"):
+        section.result_of({"error": "no such option", "kind": "UsageError"})
+
+
+@pytest.mark.parametrize(
+    ("wanted", "nodes", "workers", "cores"),
+    [
+        (0, [16], 4, 4),
+        (0, [2], 1, 2),
+        (2, [16], 2, 8),
+        (8, [2], 2, 1),
+        (3, [4, 4], 3, 2),
+        (2, [2, 2], 2, 2),
+        (0, [], 1, 1),
+    ],
+)
+def test_ray_is_told_the_cores_of_a_worker(wanted: int, nodes: list[int], workers: int, cores: int) -> None:
+    engine = pytest.importorskip("stereocast.jobs.convert.engines.ray", reason="needs the cluster extra")
+    assert engine.shares(wanted, nodes) == (workers, cores)
+
+
+def test_ray_is_told_whole_paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = pytest.importorskip("stereocast.jobs.convert.engines.ray", reason="needs the cluster extra")
+    monkeypatch.chdir(tmp_path)
+    task = section.Task("film.mp4", {}, Shot(), None, "parts/00000.part.mp4")
+    there = engine.placed(task)
+    assert (there.source, there.output) == (str(tmp_path / "film.mp4"), str(tmp_path / "parts/00000.part.mp4"))
+    assert engine.placed(replace(task, source="https://films/film.mp4")).source == "https://films/film.mp4"
+    told = engine._answer(there)
+    assert told["kind"] == "UsageError"
+    assert "isn't there on" in told["error"]
 
 
 @pytest.mark.slow

@@ -98,11 +98,11 @@ def test_reads_and_encodes_only_the_rest(film: Path, tmp_path: Path, monkeypatch
     output = tmp_path / "out.mp4"
     broken(film, output, 90)
     encoded: list[int] = []
-    from stereocast.media import writer
+    from stereocast.media import encoder
 
-    original = writer._PyavEncoder.encode
+    original = encoder.PyavEncoder.encode
     monkeypatch.setattr(
-        writer._PyavEncoder,
+        encoder.PyavEncoder,
         "encode",
         lambda self, image, pts, duration: encoded.append(pts) or original(self, image, pts, duration),
     )

@@ -37,7 +37,7 @@ def server(body: bytes, stall_after: int | None = None, kind: str = "video/mp2t"
             self.wfile.write(body if stall_after is None else body[:stall_after])
             self.wfile.flush()
             if stall_after is not None:
-                done.wait(60)
+                done.wait(120)
 
         def log_message(self, *_: object) -> None: ...
 
@@ -77,6 +77,8 @@ def test_ctrl_c_works_while_a_server_stalls(tmp_path: Path, stall_share: float) 
     with server(body, stall_after=int(len(body) * stall_share)) as url:
         program = (
             "from stereocast import registry\n"
+            "from stereocast.media import probe\n"
+            "probe.SILENCE_S = 300\n"
             "registry.SYNTH = {'warp': registry.Backend('tests.fakes:ShiftSynthesizer')}\n"
             "registry.DEPTH = {'embedded': registry.Backend('tests.fakes:RampDepth')}\n"
             "from stereocast.cli import main\nmain()\n"
@@ -85,13 +87,13 @@ def test_ctrl_c_works_while_a_server_stalls(tmp_path: Path, stall_share: float) 
         run = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True, env={**os.environ, "PYTHONPATH": str(ROOT)})  # fmt: skip
         part = tmp_path / "out.part.mp4"
         begun = time.monotonic()
-        while time.monotonic() - begun < 20 and not (part.exists() if stall_share else time.monotonic() - begun > 3):
+        while time.monotonic() - begun < 60 and not (part.exists() if stall_share else time.monotonic() - begun > 3):
             time.sleep(0.1)
         time.sleep(2)
         asked = time.monotonic()
         run.send_signal(signal.SIGINT)
         _, said = run.communicate(timeout=20)
-    assert time.monotonic() - asked < 5
+    assert time.monotonic() - asked < 8
     assert run.returncode == 130, said
     assert "interrupted" in said
     assert "Traceback" not in said

@@ -1,6 +1,7 @@
 """Layouts: where each eye's pixels go."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -236,3 +237,34 @@ def test_dubois_takes_crosstalk_back() -> None:
 def test_stated_shapes(layout: Layout) -> None:
     wide = {Layout.SBS, Layout.CROSS_EYED, Layout.RGBD, Layout.SPATIAL}
     assert layouts.shape(layout, 8, 12) == ((8, 24) if layout in wide else (16, 12) if layout is Layout.OU else (8, 12))
+
+
+@pytest.mark.parametrize("kind", list(Anaglyph))
+@pytest.mark.parametrize("pixel_format", [PixelFormat.YUV420P, PixelFormat.YUV420P10])
+@pytest.mark.parametrize("colour", [Colour(), Colour(matrix=9), Colour(matrix=1, full_range=True)])
+def test_an_anaglyph_of_planes_is_within_a_code_value_of_the_one_through_rgb(
+    kind: Anaglyph, pixel_format: PixelFormat, colour: Colour
+) -> None:
+    for height, width in ((2, 2), (6, 10), (62, 74), (270, 480)):
+        stereo = clip(height, width, pixel_format, seed=height)
+        out = np.empty_like(stereo.left[0])
+        layouts.pack_frame(
+            stereo.left[0], stereo.right[0], out, StereoFormat(Layout.ANAGLYPH, anaglyph=kind), pixel_format, colour
+        )
+        left, right = (planes.rgb(view[0], pixel_format, colour) for view in (stereo.left, stereo.right))
+        want = planes.from_rgb(layouts.anaglyph(left, right, kind), pixel_format, colour)
+        assert np.abs(out.astype(int) - want.astype(int)).max() <= 1
+
+
+@pytest.mark.parametrize("pixel_format", [PixelFormat.YUV420P, PixelFormat.YUV420P10])
+@pytest.mark.parametrize("full_range", [False, True])
+def test_depth_of_rgbd_is_the_grey_that_rgb_would_give(pixel_format: PixelFormat, full_range: bool) -> None:
+    colour = Colour(full_range=full_range)
+    stereo = replace(clip(16, 20, pixel_format), colour=colour)
+    packed = FlatPacker(StereoFormat(Layout.RGBD)).pack(stereo).frames[0]
+    grey = np.repeat(stereo.depth.values[0][..., None], 3, 2)
+    for half, want in zip(
+        planes.planes(packed), planes.planes(planes.from_rgb(grey, pixel_format, colour)), strict=True
+    ):
+        got = half[:, half.shape[1] // 2 :].astype(int)
+        assert np.abs(got - want).max() <= 1

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
@@ -197,3 +198,21 @@ def test_films_of_several_widths_through_one_packer() -> None:
         rows = (packer.pack(StereoClip(view, view, np.arange(1))).frames[0, :, 48, 0] > 128).sum()
         alone = SpherePacker(FORM, 96, 90.0).pack(StereoClip(view, view, np.arange(1))).frames[0, :, 48, 0] > 128
         assert rows == alone.sum()
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+@pytest.mark.parametrize("channels", [(), (3,)])
+def test_drawing_the_border_alone_changes_no_pixel(dtype: type, channels: tuple[int, ...]) -> None:
+    """Against the plain way: float maps, and the whole picture blended."""
+    maps = sphere(64, 36, 50, 100.0)
+    plane = np.random.default_rng(3).integers(0, 255, (36, 50, *channels)).astype(dtype)
+    picture = cv2.remap(plane, maps.map_x, maps.map_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    weight = maps.weight.reshape(*maps.weight.shape, *[1] * len(channels))
+    want = np.full((64, 64, *channels), 16, dtype)
+    rows, columns = maps.weight.shape
+    want[maps.top : maps.top + rows, maps.left : maps.left + columns] = np.rint(
+        16 + (picture.astype(np.float32) - 16) * weight
+    )
+    out = np.full_like(want, 77)  # what was in the memory before doesn't shine through
+    project(plane, maps, 16, out)
+    np.testing.assert_array_equal(out, want)

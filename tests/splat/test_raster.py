@@ -5,7 +5,7 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="needs the depth extra")
 
-from stereocast.splat import project  # noqa: E402
+from stereocast.kernels import gaussian_project as project  # noqa: E402
 from stereocast.splat.raster import Options, rasterize  # noqa: E402
 from stereocast.splat.scene import orbit_camera  # noqa: E402
 

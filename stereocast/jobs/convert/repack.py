@@ -12,6 +12,7 @@ from stereocast.media.views import Found
 from stereocast.pack import layouts
 from stereocast.pack.packer import FlatPacker
 from stereocast.pictures import planes
+from stereocast.pictures.pool import Pool
 from stereocast.pipeline.stages import Packer
 from stereocast.settings import ConvertSettings, FilmSettings
 from stereocast.types import Array, Clip, Layout, PackedClip, PixelFormat, StereoClip, StereoFormat, StreamInfo
@@ -147,7 +148,7 @@ def split(image: Array, views: Views, pixel_format: PixelFormat, height: int, wi
     parts = planes.planes(image) if pixel_format.planar else (image,)
     eyes = []
     for second in (False, True):
-        out = planes.empty(height, width, pixel_format, 1)[0]
+        out = planes.empty(Pool(), height, width, pixel_format, 1)[0]
         targets = planes.planes(out) if pixel_format.planar else (out,)
         for number, (part, target) in enumerate(zip(parts, targets, strict=True)):
             half = _half(part, views.packing, second=second)

@@ -24,12 +24,13 @@ TRIES = 3
 
 
 class LocalEngine:
-    """As many processes as the settings say, a task each."""
+    """As many processes as the settings say; each takes one task after the other."""
 
     def __init__(self, settings: ConvertSettings) -> None:
         self.workers = max(1, settings.workers)
         self._pool = ThreadPoolExecutor(self.workers, thread_name_prefix="section")
         self._running: set[subprocess.Popen[str]] = set()
+        self._idle: list[subprocess.Popen[str]] = []
         self._lock = threading.Lock()
         self._closed = False
 
@@ -53,31 +54,43 @@ class LocalEngine:
         )
 
     def _process(self, text: str) -> tuple[int, str]:
+        """Gives the task to a worker that has nothing to do, or to a new one: 0 and its answer, or the code it ended with."""
+        with self._lock:
+            process = self._idle.pop() if self._idle else self._begun()
+        assert process.stdin is not None
+        assert process.stdout is not None
+        with suppress(BrokenPipeError):
+            process.stdin.write(text + "\n")
+            process.stdin.flush()
+        output = process.stdout.readline()
+        if output.endswith("\n"):
+            with self._lock:
+                self._idle.append(process)
+            return 0, output
+        self._end(process)
+        return process.returncode, ""
+
+    def _begun(self) -> "subprocess.Popen[str]":
+        if self._closed:
+            raise StereocastError("interrupted")
         root = str(Path(stereocast.__file__).resolve().parents[1])
         paths = os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH"))))
         process = subprocess.Popen(
             [sys.executable, "-m", "stereocast.jobs.convert.engines.section"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
             text=True, env={**os.environ, "PYTHONPATH": paths},
         )  # fmt: skip
-        assert process.stdin is not None
-        assert process.stdout is not None
+        self._running.add(process)
+        return process
+
+    def _end(self, process: "subprocess.Popen[str]") -> None:
+        process.kill()
+        process.wait()
         with self._lock:
-            self._running.add(process)
-        try:
+            self._running.discard(process)
+        for pipe in (process.stdin, process.stdout):
             with suppress(BrokenPipeError):
-                process.stdin.write(text + "\n")
-                process.stdin.flush()
-            output = process.stdout.read()  # its standard input stays open: a worker ends when we are gone
-            process.wait()
-        finally:
-            with self._lock:
-                self._running.discard(process)
-            process.kill()
-            process.wait()
-            with suppress(BrokenPipeError):
-                process.stdin.close()
-            process.stdout.close()
-        return process.returncode, output
+                assert pipe is not None
+                pipe.close()
 
     def close(self) -> None:
         """Ends what still runs."""
@@ -87,3 +100,6 @@ class LocalEngine:
             for process in self._running:
                 process.kill()
         self._pool.shutdown(wait=True)
+        for process in list(self._running):
+            self._end(process)
+        self._idle.clear()

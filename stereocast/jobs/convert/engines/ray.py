@@ -5,20 +5,54 @@ storage that all machines see, or the source at a URL.
 """
 
 import logging
-from collections.abc import Iterator
+import platform
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import ray
 
-from stereocast.errors import StereocastError
+from stereocast.errors import StereocastError, UsageError
 from stereocast.jobs.convert.engines.ordered import in_order
 from stereocast.jobs.convert.engines.section import Result, Task, answer, result_of
+from stereocast.media import probe
 from stereocast.settings import ConvertSettings
 
 log = logging.getLogger(__name__)
 
 TRIES = 3
+CORES_EACH = 4  # of a machine, where nobody says how many workers there are
+
+
+def _answer(task: Task) -> dict[str, Any]:
+    """Runs on a worker. An error of the film comes back as a value: no other worker would do better."""
+    places = {"output folder": Path(task.output).parent}
+    if not probe.is_url(task.source):
+        places["source"] = Path(task.source)
+    for what, path in places.items():
+        if not path.exists():
+            reason = f"the {what} {path} isn't there on {platform.node()}"
+            return {"error": f"--engine ray: {reason}; all machines have to see it there", "kind": UsageError.__name__}
+    return answer(task)
+
+
+def placed(task: Task) -> Task:
+    """The task with paths that mean the same in every folder."""
+    source = task.source if probe.is_url(task.source) else str(Path(task.source).resolve())
+    return replace(task, source=source, output=str(Path(task.output).resolve()))
+
+
+def shares(wanted: int, nodes: Sequence[int]) -> tuple[int, int]:
+    """How many workers and the cores of each, for `wanted` workers (0: as fits) on machines with so many cores.
+
+    A conversion keeps about CORES_EACH cores busy, so that is what it takes of a machine.
+    """
+    total = max(1, sum(nodes))
+    each = max(1, min(total // wanted if wanted else CORES_EACH, max(nodes, default=1)))
+    slots = max(1, sum(cores // each for cores in nodes))
+    return min(wanted or slots, slots), each
 
 
 class RayEngine:
@@ -29,8 +63,7 @@ class RayEngine:
         if self._own:
             try:
                 ray.init(
-                    address=settings.ray_address, num_cpus=settings.workers or None if settings.ray_address is None else None,
-                    include_dashboard=False, log_to_driver=False, logging_level=logging.WARNING,
+                    address=settings.ray_address, include_dashboard=False, log_to_driver=False, logging_level=logging.WARNING,
                 )  # fmt: skip
             except (ConnectionError, ValueError, RuntimeError) as error:
                 raise StereocastError(
@@ -38,9 +71,11 @@ class RayEngine:
                 ) from error
         resources = ray.cluster_resources()
         gpus = 1 if _wants_gpu(settings) and resources.get("GPU", 0) >= 1 else 0
-        slots = int(resources.get("GPU", 0)) if gpus else int(resources.get("CPU", 1))
-        self.workers = min(settings.workers or slots, max(1, slots))
-        self._remote = ray.remote(num_cpus=1, num_gpus=gpus, max_retries=TRIES - 1)(answer)
+        nodes = [int(node["Resources"].get("CPU", 0)) for node in ray.nodes() if node["Alive"]]
+        self.workers, cores = shares(
+            min(settings.workers or int(resources["GPU"]), int(resources["GPU"])) if gpus else settings.workers, nodes
+        )
+        self._remote = ray.remote(num_cpus=cores, num_gpus=gpus, max_retries=TRIES - 1)(_answer)
         self._refs: list[Any] = []
 
     def map(self, tasks: Iterator[Task]) -> Iterator[Result]:
@@ -49,7 +84,7 @@ class RayEngine:
             yield result_of(made)
 
     def _submit(self, task: Task) -> "Future[dict[str, Any]]":
-        ref = self._remote.remote(task)
+        ref = self._remote.remote(placed(task))
         self._refs = [old for old in self._refs if not ray.wait([old], timeout=0)[0]] + [ref]
         future: Future[dict[str, Any]] = ref.future()
         return future

@@ -1,7 +1,7 @@
 """One section of a film: what a worker is told, what it does, what it answers. Runs in any process.
 
-`python -m stereocast.jobs.convert.engines.section` reads a task as a line of JSON from standard input and answers on standard
-output; it ends when its standard input does.
+`python -m stereocast.jobs.convert.engines.section` reads tasks as lines of JSON from standard input and answers each with
+a line on standard output; it ends when its standard input does.
 """
 
 import json
@@ -11,6 +11,7 @@ import sys
 import threading
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from queue import Queue
 from typing import Any, NoReturn
 
 from stereocast import errors
@@ -19,6 +20,7 @@ from stereocast.jobs.comfort import Comfort, ShotFigures
 from stereocast.jobs.convert import resume, whole
 from stereocast.jobs.convert.chunks import Chunk
 from stereocast.jobs.convert.prepare import prepare
+from stereocast.pictures.pages import keep_pages
 from stereocast.settings import ConvertSettings
 from stereocast.types import Shot
 
@@ -76,6 +78,13 @@ def work(task: Task) -> Result:
     return Result(chunks, done.damaged, done.seconds, done.comfort)
 
 
+def _read(tasks: "Queue[str]") -> None:
+    """Takes in tasks while one is made. When standard input ends, so does the process: who began it is gone."""
+    for line in sys.stdin:
+        tasks.put(line)
+    os._exit(0 if tasks.unfinished_tasks == 0 else 1)
+
+
 def answer(task: Task) -> dict[str, Any]:
     """The result of a task as plain values, or the film's error; defects come out as they are."""
     try:
@@ -92,22 +101,19 @@ def result_of(answer: dict[str, Any]) -> Result:
     return Result.of(answer["result"])
 
 
-def _end_with_input() -> None:
-    while os.read(0, 4096):
-        pass
-    os._exit(1)
-
-
 def main() -> NoReturn:
-    """A worker process: one task, one answer."""
+    """A worker process: task after task, an answer each, until its standard input ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the one who began us
+    keep_pages()
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # what encoders print must not get between
-    table = json.loads(sys.stdin.readline())
-    threading.Thread(target=_end_with_input, daemon=True).start()
-    answers.write(json.dumps(answer(Task(**{**table, "shot": Shot(**table["shot"])}))))
-    answers.close()
-    os._exit(0)  # at once: a thread still waits on standard input
+    tasks: Queue[str] = Queue()
+    threading.Thread(target=_read, args=(tasks,), daemon=True).start()
+    while True:
+        table = json.loads(tasks.get())
+        answers.write(json.dumps(answer(Task(**{**table, "shot": Shot(**table["shot"])}))) + "\n")
+        answers.flush()
+        tasks.task_done()
 
 
 if __name__ == "__main__":
