@@ -11,8 +11,8 @@ from typing import Any
 import av
 
 from stereocast.errors import SourceError, UsageError
-from stereocast.media import spatial
-from stereocast.media.names import is_sequence, is_url, local
+from stereocast.media import names, spatial
+from stereocast.media.names import is_sequence, local
 from stereocast.media.standard_input import Piped
 
 log = logging.getLogger(__name__)
@@ -41,6 +41,9 @@ class Track:
     title: str = ""
     default: bool = False
     details: dict[str, Any] = field(default_factory=dict)
+
+
+is_url = names.is_url
 
 
 def flows(name: str) -> bool:

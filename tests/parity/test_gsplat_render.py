@@ -7,8 +7,7 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="needs the depth extra")
 
-from stereocast.splat.project import CUTOFF  # noqa: E402
-
+from stereocast.kernels.gaussian_project import CUTOFF  # noqa: E402
 from stereocast.splat.raster import Options, rasterize  # noqa: E402
 
 
