@@ -109,7 +109,8 @@ def _matches(flow: Array, back: Array, grey: Array) -> tuple[Array, Array, Array
 
 def _slopes(grey: Array) -> tuple[Array, Array]:
     """Central differences of a picture, grey levels a pixel, float32."""
-    return tuple(cv2.Sobel(grey, cv2.CV_32F, *axis, ksize=3, scale=1 / 8) for axis in ((1, 0), (0, 1)))
+    across, down = (cv2.Sobel(grey, cv2.CV_32F, *axis, ksize=3, scale=1 / 8) for axis in ((1, 0), (0, 1)))
+    return across, down
 
 
 def _parallax(

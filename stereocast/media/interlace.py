@@ -65,7 +65,7 @@ class Deinterlacer:
     def __call__(self, frame: Any) -> Iterator[Any]:
         """The pictures that come out when a frame goes in; None at the end."""
         if frame is not None and self._into is None and frame.pts is not None:
-            self._into = frame.pts * Fraction(frame.time_base)
+            self._into = frame.pts * Fraction(frame.time_base or 0)
         self._graph.push(frame)
         while True:
             try:
@@ -73,8 +73,8 @@ class Deinterlacer:
             except (av.error.BlockingIOError, av.error.EOFError):
                 return
             if self._shift is None and self._into is not None and made.pts is not None:
-                self._shift = self._into - made.pts * Fraction(made.time_base)
+                self._shift = self._into - made.pts * Fraction(made.time_base or 0)
             if self._shift and made.pts is not None:
                 base = Fraction(1, 1_000_000_000)
-                made.pts, made.time_base = round((made.pts * Fraction(made.time_base) + self._shift) / base), base
+                made.pts, made.time_base = round((made.pts * Fraction(made.time_base or 0) + self._shift) / base), base
             yield made

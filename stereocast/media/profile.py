@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from fractions import Fraction
 from functools import cache
 from importlib.util import find_spec
+from typing import Any
 
 import av
 import numpy as np
@@ -41,7 +42,7 @@ def why_not(name: str) -> str:
 
 def _open(profile: EncoderProfile) -> str:
     try:
-        context = av.CodecContext.create(profile.codec, "w")
+        context: Any = av.CodecContext.create(profile.codec, "w")
         context.width, context.height = 256, 144
         context.pix_fmt = profile.pixel_format.value
         context.time_base, context.framerate = Fraction(1, 25), Fraction(25)

@@ -101,7 +101,7 @@ def refusal(stream: Any, container: str, sample: Iterable[Any] = ()) -> str:
                 copy = av.Packet(bytes(packet))
                 copy.pts, copy.dts, copy.duration, copy.time_base = time, time, packet.duration, packet.time_base
                 time += max(1, packet.duration or 0)
-                trial.mux(route(copy))
+                trial.mux(list(route(copy)))
         except (av.error.FFmpegError, ValueError) as error:
             return f"{muxer} refuses it at {stream.codec_context.sample_rate} Hz ({reason_of(error)})"
     return ""

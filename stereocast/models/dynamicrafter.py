@@ -331,7 +331,8 @@ class UNet(nn.Module):
         count, _, frames, height, width = x.shape
         if height % self.stride or width % self.stride:
             raise ValueError(f"latent of {height}x{width}: sides must be multiples of {self.stride}")
-        dtype = self.out[2].weight.dtype
+        last: Any = self.out[2]
+        dtype: torch.dtype = last.weight.dtype
         embedding = self.embed(timesteps, fs, count, dtype).repeat_interleave(frames, 0)
         context = self.per_frame(context.to(dtype), frames)
         h = x.to(dtype).transpose(1, 2).flatten(0, 1)

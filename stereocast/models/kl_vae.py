@@ -103,7 +103,8 @@ class _Encoder(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         h = self.conv_in(x)
-        for stage in self.down:
+        stages: Any = self.down
+        for stage in stages:
             for block in stage.block:
                 h = block(h)
             if hasattr(stage, "downsample"):
@@ -139,7 +140,8 @@ class _Decoder(nn.Module):
         h = self.conv_in(z)
         mid: Any = self.mid
         h = mid.block_2(mid.attn_1(mid.block_1(h)))
-        for stage in reversed(list(self.up)):
+        stages: Any = self.up
+        for stage in reversed(list(stages)):
             for block in stage.block:
                 h = block(h)
             if hasattr(stage, "upsample"):

@@ -78,7 +78,8 @@ class Resampler(nn.Module):
     def forward(self, tokens: Tensor) -> Tensor:
         image = self.proj_in(tokens)
         latents = self.latents.expand(len(image), -1, -1)
-        for attention, feed in self.layers:
+        layers: Any = self.layers
+        for attention, feed in layers:
             latents = attention(image, latents) + latents
             latents = feed(latents) + latents
         result: Tensor = self.norm_out(self.proj_out(latents))

@@ -30,7 +30,7 @@ def _tokenizer() -> Any:
         raise ExtraMissing("a prompt", "diffusion") from error
     packed = resources.files("stereocast.models").joinpath("data/clip_merges.txt.gz").read_bytes()
     lines = gzip.decompress(packed).decode("utf-8").split("\n")[1 : _MERGES + 1]
-    merges = [(first, second) for first, second in (line.split() for line in lines)]
+    merges: Any = [(first, second) for first, second in (line.split() for line in lines)]
     letters = _byte_letters()
     words = letters + [letter + "</w>" for letter in letters] + [a + b for a, b in merges] + list(_SPECIAL)
     start, end = _SPECIAL

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import uvicorn
 from starlette.applications import Starlette
@@ -88,11 +89,11 @@ def certificate(folder: Path, names: tuple[str, ...]) -> tuple[Path, Path]:
     return paths
 
 
-def _general_name(x509: object, name: str) -> object:
+def _general_name(x509: Any, name: str) -> Any:
     try:
-        return x509.IPAddress(ipaddress.ip_address(name))  # type: ignore[attr-defined]
+        return x509.IPAddress(ipaddress.ip_address(name))
     except ValueError:
-        return x509.DNSName(name)  # type: ignore[attr-defined]
+        return x509.DNSName(name)
 
 
 def qr(url: str) -> str:

@@ -77,7 +77,8 @@ def load_models(store: WeightStore, device: str) -> Models:
     )
     load_into(plain, table, rename=lambda key: svd.vae_key(key, temporal=False))
     temporal = AutoencoderKLTemporalDecoder.from_pretrained(folder / "vae", variant="fp16").float().eval()
-    tower = CLIPVisionModelWithProjection.from_pretrained(folder / "image_encoder", variant="fp16").to(dtype).eval()
+    image_tower: Any = CLIPVisionModelWithProjection.from_pretrained(folder / "image_encoder", variant="fp16")
+    tower = image_tower.to(dtype).eval()
     free = torch.cuda.mem_get_info(device)[0] if device.startswith("cuda") else 0
     return Models(video, ring, tower, temporal, plain, device, dtype, together=free > 30e9)
 

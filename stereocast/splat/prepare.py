@@ -114,7 +114,9 @@ def cut_out(rgb: Array) -> Array:
     if not (labels == cv2.GC_PR_FGD).any():
         raise SourceError("no object was found in the middle of the picture; give a PNG with alpha")
     cv2.setRNGSeed(0)
-    cv2.grabCut(small[..., ::-1].copy(), labels, None, np.zeros((1, 65)), np.zeros((1, 65)), 4, cv2.GC_INIT_WITH_MASK)
+    models = np.zeros((1, 65)), np.zeros((1, 65))
+    whole = (0, 0, columns, rows)  # not looked at where the mask is given
+    cv2.grabCut(small[..., ::-1].copy(), labels, whole, *models, 4, cv2.GC_INIT_WITH_MASK)
     mask = np.isin(labels, (cv2.GC_FGD, cv2.GC_PR_FGD)).astype(np.uint8)
     mask = largest(cv2.morphologyEx(mask, cv2.MORPH_OPEN, np.ones((3, 3), np.uint8)))
     if mask.mean() < 0.003:

@@ -40,7 +40,7 @@ def snap(disparity: Array, width_px: float | None = None, step: float = STEP) ->
     An exact map comes back as it is. Every pixel of a soft step joins the side it is closer to, by a few rounds of a
     shock filter, so that slopes and plateaus keep their values.
     """
-    values = np.ascontiguousarray(disparity, np.float32)
+    values: Array = np.ascontiguousarray(disparity, np.float32)
     width_px = softness(values, step) if width_px is None else width_px
     if width_px <= CRISP:
         return values
@@ -60,7 +60,7 @@ def enlarge(
     `width_px`: softness at the size of `working_size`, None: measured here.
     """
     rows, columns = working_size(disparity.shape[0], disparity.shape[1], height, width)
-    low = np.ascontiguousarray(disparity, np.float32)
+    low: Array = np.ascontiguousarray(disparity, np.float32)
     if low.shape != (rows, columns):
         low = cv2.resize(low, (columns, rows), interpolation=cv2.INTER_LINEAR)
     low = snap(low, width_px)

@@ -62,7 +62,7 @@ def _evenly(count: int, most: int) -> list[int]:
 
 
 def _read_rgba(path: Path) -> Array:
-    image = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_UNCHANGED) if path.stat().st_size else None
+    image: Any = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_UNCHANGED) if path.stat().st_size else None
     if image is None:
         raise SourceError(f"{path} is not an image that can be read, or it is damaged")
     if image.dtype == np.uint16:
