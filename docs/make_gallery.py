@@ -24,6 +24,7 @@ from stereocast.jobs import assembly  # noqa: E402
 from stereocast.jobs.preview import sheet  # noqa: E402
 from stereocast.media import reader  # noqa: E402
 from stereocast.settings import ConvertSettings  # noqa: E402
+from stereocast.shots import clips  # noqa: E402
 
 TARGET = ROOT / "docs/images/gallery"
 SAMPLES = ROOT / "samples"
@@ -50,7 +51,7 @@ def converted(name: str, at: int, **options: object) -> tuple[object, object]:
         frames = list(islice(source, at - 8, at))
     finally:
         source.close()
-    clip = reader.concatenate(frames)
+    clip = clips.concatenate(frames)
     depth = assembly.estimator(settings, source.info)(iter([clip]))
     return clip, next(
         iter(assembly.synthesizer(settings, source.info, catalog.preset(settings.preset).screen_fov_deg)(depth))

@@ -17,9 +17,9 @@ from stereocast.jobs import doctor
 from stereocast.jobs.convert import batch, job
 from stereocast.jobs.convert.batch import Outcome
 from stereocast.jobs.convert.job import Converted
-from stereocast.jobs.convert.prepare import ConvertPlan
 from stereocast.jobs.generate import job as generating
 from stereocast.jobs.generate.job import Generated
+from stereocast.jobs.plan import ConvertPlan
 from stereocast.jobs.preview import job as previewing
 from stereocast.jobs.preview.job import Previewed
 from stereocast.jobs.reconstruct import job as reconstructing

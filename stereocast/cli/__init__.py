@@ -6,6 +6,8 @@ from importlib import import_module
 
 import typer
 
+from stereocast.cli.plain import set_up_streams
+
 COMMANDS = {  # name: ("module:function", one line for the list)
     "convert": ("stereocast.cli.convert:convert", "Turn 2D video (or images, folders, URLs) into stereo video."),
     "gen": ("stereocast.cli.gen:gen", "Make a stereo clip from a picture and a prompt."),
@@ -63,6 +65,7 @@ def main() -> None:
     from stereocast.pictures.pages import keep_pages
 
     keep_pages()
+    set_up_streams()
     os.environ.setdefault("SVT_LOG", "1")  # SVT-AV1 prints to the terminal otherwise
     called = next((word for word in sys.argv[1:] if not word.startswith("-")), "")
     sys.exit(build(called)(prog_name="stereocast"))

@@ -10,7 +10,8 @@ from typing import Annotated, Any
 import typer
 
 from stereocast.cli.options import leave, settled, with_settings
-from stereocast.cli.progress import Bar
+from stereocast.cli.plain import say
+from stereocast.cli.progress import Bar, Lines
 from stereocast.errors import StereocastError, UsageError
 from stereocast.settings import (
     ConvertSettings,
@@ -19,6 +20,7 @@ from stereocast.settings import (
     DiffusionOptions,
     EngineSettings,
     FileSettings,
+    FilmSettings,
     NetworkSettings,
     OutputSettings,
     SourceSettings,
@@ -37,7 +39,16 @@ class OnError(StrEnum):
     STOP = "stop"
 
 
+class Shown(StrEnum):
+    """How progress is shown."""
+
+    BAR = "bar"
+    JSON = "json"
+    NONE = "none"
+
+
 @with_settings(
+    ("Source", FilmSettings),
     ("Output", OutputSettings),
     ("Output", SourceSettings),
     ("Output", TrackSettings),
@@ -68,6 +79,9 @@ def convert(
     on_error: Annotated[
         OnError, typer.Option("--on-error", help="Several films: go on after a failure, or stop.")
     ] = OnError.CONTINUE,
+    shown: Annotated[
+        Shown, typer.Option("--progress", help="bar on a terminal, json (a line a second on standard error), or none.")
+    ] = Shown.BAR,
     report: Annotated[
         Path | None, typer.Option("--report", help="Several films: write the outcomes to this JSON file as they come.")
     ] = None,
@@ -90,7 +104,7 @@ def convert(
     folder = any(Path(name).is_dir() for name in sources)
     if len(names) == 1 and not folder and report is None:
         try:
-            result = _one(names[0], output, settings, dry_run=dry_run, quiet=quiet or as_json)
+            result = _one(names[0], output, settings, dry_run=dry_run, quiet=quiet or as_json, shown=shown)
         except StereocastError as error:
             if as_json:
                 print(json.dumps({"source": names[0], "error": str(error)}))
@@ -102,27 +116,28 @@ def convert(
         raise UsageError(f"-o {output}: several inputs need a folder")
     _several(
         sources, output, settings, recursive, report,
-        stop=on_error is OnError.STOP, dry_run=dry_run, as_json=as_json, quiet=quiet,
+        stop=on_error is OnError.STOP, dry_run=dry_run, as_json=as_json, quiet=quiet, shown=shown,
     )  # fmt: skip
 
 
 def _several(
     sources: list[str], output: Path | None, settings: ConvertSettings, recursive: bool, report: Path | None,
-    *, stop: bool, dry_run: bool, as_json: bool, quiet: bool,
+    *, stop: bool, dry_run: bool, as_json: bool, quiet: bool, shown: Shown,
 ) -> None:  # fmt: skip
 
     from stereocast.jobs.convert import batch
 
     todo = batch.jobs(sources, output, settings, recursive=recursive)
+    batch.check(todo, report, settings)
     outcomes: list[batch.Outcome] = []
 
     def work(job: batch.Job) -> dict[str, Any]:
-        return _one(job.source, job.output, settings, dry_run=dry_run, quiet=quiet or as_json)
+        return _one(job.source, job.output, settings, dry_run=dry_run, quiet=quiet or as_json, shown=shown)
 
     for outcome in batch.run(todo, work, overwrite=settings.overwrite, stop_on_error=stop):
         outcomes.append(outcome)
         if outcome.status != "converted":
-            print(f"stereocast: {outcome.source}: {outcome.status}: {outcome.reason}", file=sys.stderr)
+            say(f"stereocast: {outcome.source}: {outcome.status}: {outcome.reason}", file=sys.stderr)
         if report is not None:
             batch.write_report(report, outcomes, len(todo))
     counts = batch.totals(outcomes)
@@ -137,7 +152,7 @@ def _several(
 
         summary([(o.source, o.status, o.output or o.reason, o.seconds) for o in outcomes])
         left = len(todo) - len(outcomes)
-        print(", ".join(f"{n} {name}" for name, n in {**counts, "not begun": left}.items() if n), file=sys.stderr)
+        say(", ".join(f"{n} {name}" for name, n in {**counts, "not begun": left}.items() if n), file=sys.stderr)
     if counts["failed"]:
         raise typer.Exit(1)
 
@@ -146,10 +161,18 @@ def say_if_first() -> None:
     """Tells why the first run on a machine begins slowly."""
     folder = Path(__file__).resolve().parent.parent / "kernels"
     if not any(folder.glob("__pycache__/*.nbi")):
-        print("first run: compiling for this machine, about half a minute", file=sys.stderr)
+        say("first run: compiling for this machine, about half a minute", file=sys.stderr)
 
 
-def _one(name: str, output: Path | None, settings: ConvertSettings, *, dry_run: bool, quiet: bool) -> dict[str, Any]:
+def _bar(name: str, total: int | None, *, quiet: bool, shown: Shown) -> Any:
+    if shown is Shown.JSON:
+        return Lines(name, total)
+    return Bar(Path(name).name, total, quiet=quiet or shown is Shown.NONE)
+
+
+def _one(
+    name: str, output: Path | None, settings: ConvertSettings, *, dry_run: bool, quiet: bool, shown: Shown = Shown.BAR
+) -> dict[str, Any]:
     from stereocast import api
     from stereocast.media import probe
     from stereocast.pipeline.patience import interruptible
@@ -169,11 +192,11 @@ def _one(name: str, output: Path | None, settings: ConvertSettings, *, dry_run: 
             return {**plan.summary(), "dry_run": True}
         if not quiet:
             for note in plan.notes:
-                print(f"stereocast: {note}", file=sys.stderr)
+                say(f"stereocast: {note}", file=sys.stderr)
             say_if_first()
         begun = time.monotonic()
         try:
-            with Bar(Path(name).name, plan.info.frames, quiet=quiet) as bar:
+            with _bar(name, plan.info.frames, quiet=quiet, shown=shown) as bar:
                 result = ready.run(bar)
         except KeyboardInterrupt:
             kept = ", ".join(map(str, ready.parts)) or "the output"
@@ -182,12 +205,12 @@ def _one(name: str, output: Path | None, settings: ConvertSettings, *, dry_run: 
     if not quiet:
         where = ", ".join(str(path) for path in plan.outputs) or "standard output"
         damage = f", {result.damaged} damaged packets skipped" if result.damaged else ""
-        print(
+        say(
             f"{where}: {result.frames} frames in {seconds:.1f} s ({result.frames / max(seconds, 1e-9):.1f} fps){damage}",
             file=sys.stderr,
         )
         if result.comfort is not None:
-            print(result.comfort.line(), file=sys.stderr)
+            say(result.comfort.line(), file=sys.stderr)
     return {
         **plan.summary(),
         "frames": result.frames,
@@ -207,4 +230,4 @@ def _show_plan(summary: dict[str, Any]) -> None:
         elif isinstance(value, list):
             value = ", ".join(map(str, value))
         if value not in (None, ""):
-            print(f"{key.replace('_', ' '):>18}  {value}")
+            say(f"{key.replace('_', ' '):>18}  {value}")

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from stereocast.cli.options import guarded
+from stereocast.cli.plain import say
 
 
 @guarded
@@ -23,6 +24,6 @@ def doctor(
         print(json.dumps(facts, indent=2))
         return
     for title, entries in facts.items():
-        print(title)
+        say(title)
         for name, value in entries.items():
-            print(f"  {name:<20} {value}")
+            say(f"  {name:<20} {value}")

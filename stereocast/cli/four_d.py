@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from stereocast.cli.options import settled, with_settings
+from stereocast.cli.plain import say
 from stereocast.settings import FourDSettings
 
 
@@ -53,6 +54,6 @@ def four_d(
                           "method": result.method, "note": result.note, "seconds": round(seconds, 1)}, indent=2))  # fmt: skip
     elif not quiet:
         names = ", ".join(path.name for path in result.files)
-        print(f"{result.folder}: {names}; {result.gaussians} Gaussians in {seconds:.0f} s", file=sys.stderr)
+        say(f"{result.folder}: {names}; {result.gaussians} Gaussians in {seconds:.0f} s", file=sys.stderr)
         if result.note:
-            print(result.note, file=sys.stderr)
+            say(result.note, file=sys.stderr)

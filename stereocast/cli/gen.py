@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from stereocast.cli.options import settled, with_settings
+from stereocast.cli.plain import say
 from stereocast.settings import (
     DepthSettings,
     DiffusionOptions,
@@ -65,6 +66,6 @@ def gen(
         print(json.dumps({**made.plan.summary(), "frames": made.frames, "model": made.model, "seconds": seconds}))
     elif not quiet:
         where = ", ".join(str(path) for path in made.plan.outputs) or "standard output"
-        print(f"{where}: {made.frames} frames, {made.model}, {seconds:.1f} s", file=sys.stderr)
+        say(f"{where}: {made.frames} frames, {made.model}, {seconds:.1f} s", file=sys.stderr)
         for note in made.notes:
-            print(f"note: {note}", file=sys.stderr)
+            say(f"note: {note}", file=sys.stderr)

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from stereocast.cli.options import guarded
+from stereocast.cli.plain import say
 
 
 @guarded
@@ -27,15 +28,15 @@ def inspect(
         return
     for key, value in facts.items():
         if isinstance(value, list) and value:
-            print(f"{key}:")
+            say(f"{key}:")
             for entry in value:
-                print(f"    {_line(entry)}")
+                say(f"    {_line(entry)}")
         elif key in ("stereo_tags", "players") and value:
-            print(f"{key}:")
+            say(f"{key}:")
             for name, entry in value.items():
-                print(f"    {name}: {', '.join(map(str, entry)) if isinstance(entry, list) else _line(entry)}")
+                say(f"    {name}: {', '.join(map(str, entry)) if isinstance(entry, list) else _line(entry)}")
         elif _said(value):
-            print(f"{key}: {_line(value)}")
+            say(f"{key}: {_line(value)}")
 
 
 def _said(value: Any) -> bool:

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from stereocast.cli.options import guarded
+from stereocast.cli.plain import say
 
 _ACTIONS = ("list", "download", "verify", "remove")
 
@@ -40,7 +41,7 @@ def models(
         print(json.dumps(rows, indent=2))
         return
     for row in rows:
-        print(_line(row))
+        say(_line(row))
 
 
 def _all(action: str, chosen: list[Any]) -> list[Any]:

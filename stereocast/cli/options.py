@@ -14,7 +14,9 @@ import annotated_types
 import typer
 from pydantic.fields import FieldInfo
 
+from stereocast.cli.plain import plain, say
 from stereocast.errors import StereocastError
+from stereocast.media import faults
 from stereocast.settings import Settings
 from stereocast.settings.explain import flag, members
 
@@ -124,6 +126,10 @@ def with_settings(
                 raise typer.Exit(1) from None
             except (typer.Exit, typer.Abort):
                 raise
+            except (OSError, MemoryError) as error:
+                if level:
+                    raise
+                fail(faults.line(error), 1)
             except Exception as error:
                 if level:
                     raise
@@ -145,7 +151,7 @@ def guarded(function: Callable[..., Any]) -> Callable[..., Any]:
 
 def fail(message: str, code: int) -> NoReturn:
     """One line on standard error, and out."""
-    print(f"stereocast: {message}", file=sys.stderr)
+    say(f"stereocast: {message}", file=sys.stderr)
     raise typer.Exit(code)
 
 
@@ -161,7 +167,8 @@ def leave(message: str) -> NoReturn:
 
 class _Lines(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
-        return f"{record.levelname.lower()}: {record.getMessage()}"
+        line = plain(f"{record.levelname.lower()}: {record.getMessage()}")
+        return line + (f"\n{self.formatException(record.exc_info)}" if record.exc_info else "")
 
 
 def set_up_logging(verbose: int) -> None:

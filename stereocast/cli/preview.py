@@ -8,10 +8,17 @@ from typing import Annotated, Any
 import typer
 
 from stereocast.cli.options import settled, with_settings
-from stereocast.settings import DepthSettings, PreviewSettings, StereoSettings, WeightSettings
+from stereocast.cli.plain import say
+from stereocast.settings import DepthSettings, FilmSettings, PreviewSettings, StereoSettings, WeightSettings
 
 
-@with_settings(("Stereo", StereoSettings), ("Depth", DepthSettings), ("Depth", WeightSettings))
+@with_settings(
+    ("Source", FilmSettings),
+    ("Stereo", StereoSettings),
+    ("Depth", DepthSettings),
+    ("Depth", WeightSettings),
+    leave_out=("swap_eyes", "sidecars"),
+)
 def preview(
     source: Annotated[str, typer.Argument(metavar="IN", help="A video or image.")],
     output: Annotated[
@@ -44,8 +51,8 @@ def preview(
         print(json.dumps({"source": source, "output": str(made.path), "moments": made.moments}, indent=2))
         return
     for figure in made.moments:
-        print(_line(figure))
-    print(f"{made.path}", file=sys.stderr)
+        say(_line(figure))
+    say(f"{made.path}", file=sys.stderr)
 
 
 def _line(figure: dict[str, Any]) -> str:

@@ -1,13 +1,20 @@
 """Progress on the terminal: frames, fps, ETA, time per stage. Silent where there is no terminal."""
 
+import json
+import sys
+import time
 from types import TracebackType
 from typing import Any, Self
 
 from rich import progress as rich
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from stereocast.cli.plain import plain
 from stereocast.pipeline.progress import Progress
+
+EVERY_S = 1.0
 
 
 class _Shown:
@@ -42,7 +49,7 @@ class Bar(_Shown):
             console=console,
             disable=quiet or not console.is_terminal,
         )
-        self._task = self._progress.add_task(name, total=total, rate="", stages="")
+        self._task = self._progress.add_task(escape(plain(name)), total=total, rate="", stages="")
 
     def __call__(self, progress: Progress) -> None:
         """So many frames are done."""
@@ -58,7 +65,7 @@ def summary(rows: list[tuple[str, str, str, float]]) -> None:
 
     table = Table("source", "status", "result", "seconds", box=None)
     for source, status, result, seconds in rows:
-        table.add_row(source, status, result, f"{seconds:.1f}" if seconds else "")
+        table.add_row(plain(source), status, plain(result), f"{seconds:.1f}" if seconds else "")
     Console(stderr=True, markup=False).print(table)
 
 
@@ -82,5 +89,41 @@ class Phases(_Shown):
     def __call__(self, progress: Progress) -> None:
         """A phase is so far."""
         if progress.phase not in self._tasks:
-            self._tasks[progress.phase] = self._progress.add_task(progress.phase, total=progress.total)
+            self._tasks[progress.phase] = self._progress.add_task(escape(plain(progress.phase)), total=progress.total)
         self._progress.update(self._tasks[progress.phase], completed=progress.done, total=progress.total)
+
+
+class Lines:
+    """Progress as a line of JSON on standard error, about once a second: for programs, and for pipes."""
+
+    def __init__(self, source: str, total: int | None) -> None:
+        self._source, self._total = source, total
+        self._done = 0
+        self._begun = self._told = time.monotonic()
+
+    def __enter__(self) -> Self:
+        self._tell("begin")
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._tell("end" if error is None else "stopped")
+
+    def __call__(self, progress: Progress) -> None:
+        """So many frames are done."""
+        self._done = progress.done
+        if time.monotonic() - self._told >= EVERY_S:
+            self._tell("progress")
+
+    def _tell(self, event: str) -> None:
+        self._told = time.monotonic()
+        seconds = self._told - self._begun
+        fps = self._done / seconds if seconds > 0 else 0.0
+        left = (self._total - self._done) / fps if self._total and fps else None
+        line = {
+            "event": event, "source": self._source, "frames": self._done, "total": self._total,
+            "seconds": round(seconds, 2), "fps": round(fps, 2),
+            "eta_s": round(max(0.0, left), 1) if left is not None else None,
+        }  # fmt: skip
+        print(json.dumps(line), file=sys.stderr, flush=True)

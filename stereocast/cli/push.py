@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from stereocast.cli.options import guarded
+from stereocast.cli.plain import say
 from stereocast.pipeline.progress import Progress
 
 
@@ -38,6 +39,6 @@ def push(
             print(file=sys.stderr)
         done.append({"source": str(path), "target": target})
         if not as_json:
-            print(f"{path} is on the headset: {target}")
+            say(f"{path} is on the headset: {target}")
     if as_json:
         print(json.dumps(done, indent=2))

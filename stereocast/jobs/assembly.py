@@ -8,35 +8,42 @@ from pathlib import Path
 from typing import Any
 
 from stereocast import catalog, registry
-from stereocast.depth import choice, refine
+from stereocast.depth import captions, choice, refine
 from stereocast.depth.file import FileDepth, folder_maps
 from stereocast.jobs import plan
 from stereocast.jobs.plan import Plan
-from stereocast.media import depthfile, probe, reader, writer
+from stereocast.media import depthfile, pictures, probe, reader, writer
 from stereocast.media.passthrough import Passthrough
 from stereocast.pack.packer import FlatPacker
 from stereocast.pack.projection import SpherePacker
 from stereocast.pipeline.stages import Cost, DepthClip, DepthEstimator, Packer, Sink, StereoSynthesizer, cost_of
-from stereocast.settings import EstimatorSettings, OutputSettings, SourceSettings, ViewSettings
+from stereocast.settings import ConvertSettings, EstimatorSettings, OutputSettings, ViewSettings
 from stereocast.types import DepthMap, Layout, Projection, StreamInfo
 
 
-def read_options(settings: SourceSettings) -> reader.ReadOptions:
+def read_options(settings: ConvertSettings) -> reader.ReadOptions:
     """The settings as the reader takes them; format and crop are known later. Raises UsageError."""
     start = probe.parse_time(settings.start, "start") if settings.start else None
     end = probe.parse_time(settings.end, "end") if settings.end else None
     if settings.duration:
         end = (start or Fraction(0)) + probe.parse_time(settings.duration, "duration")
     rate = Fraction(settings.fps).limit_denominator(1001) if settings.fps else None
-    return reader.ReadOptions(None, start, end, settings.scale, rate, settings.tonemap)
+    return reader.ReadOptions(
+        None, start, end, settings.scale, rate, settings.tonemap, deinterlace=settings.deinterlace
+    )
 
 
 def estimator(settings: EstimatorSettings, info: StreamInfo) -> DepthEstimator:
     """The depth stage: brought by the user, or made. Raises UnknownName, ExtraMissing, SourceError."""
-    brought = Path(settings.depth)
-    if brought.is_dir():
+    made = _estimator(settings, info)
+    return made if settings.text_depth == "none" else captions.SteadyText(made, settings.text_depth)
+
+
+def _estimator(settings: EstimatorSettings, info: StreamInfo) -> DepthEstimator:
+    brought = settings.depth_path
+    if brought is not None and brought.is_dir():
         return refine.refined(FileDepth(folder_maps(brought), name=str(brought)), settings, info, "file")
-    if brought.is_file():
+    if brought is not None:
         maps, metric = depthfile.depth_maps(str(brought))
         return refine.refined(FileDepth(maps, metric=metric, name=str(brought)), settings, info, "file")
     name, _ = choice.resolve(settings)
@@ -45,7 +52,7 @@ def estimator(settings: EstimatorSettings, info: StreamInfo) -> DepthEstimator:
 
 
 def depth_recorder(
-    path: Path | None, info: StreamInfo, stack: ExitStack
+    path: Path | None, info: StreamInfo, stack: ExitStack, *, overwrite: bool = True
 ) -> Callable[[Iterator[DepthClip]], Iterator[DepthClip]]:
     """A stage that also writes the depth that passes, if that was asked for."""
     if path is None:
@@ -55,7 +62,7 @@ def depth_recorder(
         depth_sink: depthfile.DepthSink | None = None
         for clip, depth in clips:
             if depth_sink is None:
-                depth_sink = depthfile.DepthSink(path, info, metric=depth.metric)
+                depth_sink = depthfile.DepthSink(path, info, metric=depth.metric, overwrite=overwrite)
                 stack.callback(depth_sink.close)
             depth_sink.write(depth.values, clip.pts)
             yield clip, DepthMap(depth.values, depth.metric)
@@ -98,11 +105,15 @@ def sink(
 ) -> Sink:
     """Where packed clips go: one file, or one per eye. For each file, `splitters` say where its encoder starts afresh,
     `streams` bring the sound and subtitles; none by default."""
+    if made.container == "images" and isinstance(made.output, Path):
+        return pictures.SequenceSink(made.output, overwrite=made.overwrite)
     plan.make_folders(made.outputs)
     if made.profile is None:
         alone = made.form.layout in (Layout.LEFT, Layout.RIGHT, Layout.MONO, Layout.PAIR)
         trim = made.info.padding if alone else (0, 0)  # a view alone is as large as the source, even at an odd size
-        sinks: list[Any] = [writer.ImageSink(path, trim) for path in made.outputs]
+        sinks: list[Any] = [
+            pictures.ImageSink(path, trim, overwrite=made.overwrite, extras=made.extras) for path in made.outputs
+        ]
     else:
         options, paths = plan.sink_options(made), made.outputs or (made.output,)
         sinks = [

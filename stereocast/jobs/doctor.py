@@ -32,7 +32,7 @@ def examine() -> dict[str, dict[str, str]]:
         "extras": {name: _extra(name) for name in registry.EXTRAS},
         "disk": {
             "here": f"{shutil.disk_usage(Path()).free / 1e9:.1f} GB free",
-            "weights": _cache(Path(os.environ.get("HF_HOME", Path.home() / ".cache/huggingface"))),
+            "weights": _cache(Path(os.environ.get("HF_HOME", os.path.expanduser("~/.cache/huggingface")))),
         },
     }
 

@@ -16,12 +16,12 @@ from stereocast import catalog
 from stereocast.catalog import EncoderProfile, Preset
 from stereocast.errors import LimitExceeded, SinkError, UsageError
 from stereocast.media import colour as colours
+from stereocast.media import covers, names, photos, pictures, probe, quicktime, spatial, views, writer
 from stereocast.media import profile as profiles
-from stereocast.media import spatial, writer
 from stereocast.pack import layouts
 from stereocast.pictures.arrangement import TABLE
 from stereocast.pipeline.stages import Cost
-from stereocast.settings import OutputSettings
+from stereocast.settings import ConvertSettings, OutputSettings
 from stereocast.shots import cuts
 from stereocast.types import Layout, PixelFormat, Projection, StereoFormat, StreamInfo
 
@@ -45,10 +45,18 @@ class Plan:
     profile: EncoderProfile | None  # None: a still
     notes: tuple[str, ...] = ()
     memory: dict[str, int] = field(default_factory=dict)  # bytes per part
+    metadata: dict[str, str] = field(default_factory=dict)  # of the source
+    extras: photos.Extras | None = None  # of a still: EXIF and colour profile
+    views: Any = None  # `repack.Views` of a source that is 3D already; it is repacked
 
     @property
     def still(self) -> bool:
         return self.profile is None
+
+    @property
+    def overwrite(self) -> bool:
+        """Whether results may be replaced; films of `4d`, whose folder was checked, always."""
+        return bool(getattr(self.settings, "overwrite", True))
 
     @property
     def outputs(self) -> tuple[Path, ...]:
@@ -86,6 +94,13 @@ class Plan:
             "estimated_mb": round(self.estimated_bytes / 1e6, 1) if self.estimated_bytes else None,
             "notes": list(self.notes),
         }
+
+
+@dataclass(frozen=True, slots=True)
+class ConvertPlan(Plan):
+    """The plan of a conversion: its settings say what is read and how views are made, too."""
+
+    settings: ConvertSettings
 
 
 def stereo_format(settings: OutputSettings) -> StereoFormat:
@@ -128,36 +143,29 @@ def container_of(settings: OutputSettings, output: Path | str | None) -> str:
     return _CONTAINERS[suffix]
 
 
-def output_name(source: str, form: StereoFormat, suffix: str) -> str:
-    """The usual name of a result."""
-    stem = "stream" if source == "-" else Path(source.split("?")[0].rstrip("/")).stem.replace("%", "")
-    return f"{stem}{layouts.suffix(form)}{suffix}"
+def numbered(output: Path | str | None) -> bool:
+    """Whether an output is a sequence of pictures: the name of a picture file with one printf number in it."""
+    if output is None or Path(output).suffix.lower() not in probe.IMAGES:
+        return False
+    return len(pictures.NUMBER.findall(Path(output).name)) == 1
 
 
-def output_path(source: str, wanted: Path | None, form: StereoFormat, suffix: str) -> Path:
-    """Where the result goes: `wanted` (a file, or a folder to put the usual name in), or beside the source."""
-    name = output_name(source, form, suffix)
+def output_path(source: str, wanted: Path | None, form: StereoFormat, suffix: str, *, also: str = "") -> Path:
+    """Where the result goes: `wanted` (a file, or a folder to put the usual name in), or beside the source. `also` is
+    put behind the source's name."""
+    rest = f"{also}{layouts.suffix(form)}{suffix}"
+
+    def usual(folder: Path) -> Path:
+        return folder / names.fitted(views.bare(names.stem_of(source)), rest, folder)
+
     if wanted is None:
-        local = source != "-" and "://" not in source
-        return (Path(source).parent if local else Path()) / name
-    if wanted.is_dir() and not (wanted / "index.m3u8").exists():
-        return wanted / name
+        beside = names.local(source)
+        return usual(Path() if beside is None else beside.parent)
+    if os.path.isdir(wanted) and not (wanted / "index.m3u8").exists():
+        return usual(wanted)
     if suffix and not wanted.suffix:
-        return wanted / name
+        return usual(wanted)
     return wanted.parent if wanted.suffix == ".m3u8" else wanted
-
-
-def check_output(paths: tuple[Path, ...], source: str, *, overwrite: bool) -> None:
-    """Refuses an output that is the input, exists, or can't have its folder; nothing is made yet. Raises UsageError, SinkError."""
-    for path in paths:
-        if source not in ("-",) and Path(source).exists() and path.exists() and path.samefile(source):
-            raise UsageError(f"the output {path} is the input itself; give another name with -o")
-        if path.exists() and not path.is_dir() and not overwrite:
-            raise SinkError(f"{path} exists already; use --overwrite to replace it, or -o for another name")
-        above = nearest_folder(path)
-        if not above.is_dir() or not os.access(above, os.W_OK):
-            reason = "permission denied" if above.is_dir() else f"{above} is a file"
-            raise SinkError(f"the folder {path.parent} can't be made: {reason}; give another place with -o")
 
 
 def nearest_folder(path: Path) -> Path:
@@ -220,9 +228,17 @@ def check_disk(plan: Plan) -> None:
     free = shutil.disk_usage(nearest_folder(plan.outputs[0])).free
     if need > free:
         raise SinkError(
-            f"{plan.outputs[0].parent} has {free / 1e9:.1f} GB free but about {need / 1e9:.1f} GB are needed; "
+            f"{plan.outputs[0].parent} has {_size(free)} free but about {_size(need)} are needed; "
             "free space, or choose another place with -o"
         )
+
+
+def _size(count: int) -> str:
+    """Bytes for people, never 0.0 GB."""
+    for unit, size in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        if count >= size:
+            return f"{count / size:.1f} {unit}"
+    return f"{count} bytes"
 
 
 def packed_info(info: StreamInfo, form: StereoFormat, shape: tuple[int, int], pixel_format: PixelFormat) -> StreamInfo:
@@ -290,10 +306,19 @@ def tags(made: Plan) -> dict[str, str]:
 
 def finisher(made: Plan) -> Callable[[Path], None] | None:
     """What is done to the complete file before it gets its name: stereo and sphere tags."""
-    if not spatial.tags(made.form):
+    keys = quicktime.keys(made.metadata) if made.container == "mp4" else {}
+    if not spatial.tags(made.form) and made.container != "mp4":
         return None
     camera = spatial.Camera(fov_deg=made.form.fov_deg or made.preset.screen_fov_deg)
-    return lambda path: spatial.tag_file(path, made.form, camera)
+
+    def finish(path: Path) -> None:
+        if spatial.tags(made.form):
+            spatial.tag_file(path, made.form, camera)
+        if made.container == "mp4":
+            cover = next(iter(covers.pictures(made.source)), None) if made.metadata and made.source != "-" else None
+            quicktime.add(path, keys, cover[:2] if cover else None)
+
+    return finish
 
 
 def multiview_note(path: Path, preset: Preset) -> str:
@@ -311,5 +336,6 @@ def sink_options(made: Plan) -> writer.SinkOptions:
     assert made.profile is not None
     settings = made.settings
     return writer.SinkOptions(
-        made.packed, made.profile, made.container, settings.quality, tags(made), finisher(made), made.form, settings.sei
-    )
+        made.packed, made.profile, made.container, settings.quality, tags(made), finisher(made), made.form, settings.sei,
+        overwrite=made.overwrite,
+    )  # fmt: skip

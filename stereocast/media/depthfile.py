@@ -3,7 +3,7 @@
 Metric depth carries the tag `depth_scale`: the inverse depth in 1/m that 65535 stands for.
 """
 
-import os
+import logging
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
@@ -13,8 +13,10 @@ import av
 import numpy as np
 
 from stereocast.errors import SinkError, SourceError
-from stereocast.media import probe
+from stereocast.media import owned, probe
 from stereocast.types import Array, StreamInfo
+
+log = logging.getLogger(__name__)
 
 METRIC_TOP = 10.0  # 1/m: 10 cm and nearer saturate
 
@@ -22,16 +24,21 @@ METRIC_TOP = 10.0  # 1/m: 10 cm and nearer saturate
 class DepthSink:
     """Writes maps as they come. Raises SinkError."""
 
-    def __init__(self, path: Path, info: StreamInfo, *, metric: bool = False) -> None:
+    def __init__(self, path: Path, info: StreamInfo, *, metric: bool = False, overwrite: bool = True) -> None:
         self.path = path
         self._part = path.with_name(f"{path.stem}.part{path.suffix}")
         self._top = METRIC_TOP if metric else 1.0
         self._info = info
         self._stream: Any = None
+        self._overwrite = overwrite
         try:
-            self._output = av.open(str(self._part), "w", format="matroska")
+            path.parent.mkdir(parents=True, exist_ok=True)
+            owned.make_room(self._part)
+            self._file = owned.create(self._part)
+            self._feed = owned.Feed(self._file)
+            self._output = av.open(self._feed, "w", format="matroska")
         except (av.error.FFmpegError, OSError) as error:
-            raise SinkError(f"{path} can't be written: {error}") from error
+            raise SinkError(f"{path} can't be written: {owned.reason(error)}") from error
         if metric:
             self._output.metadata["depth_scale"] = f"{METRIC_TOP:g}"
 
@@ -41,7 +48,7 @@ class DepthSink:
             for values, tick in zip(maps, pts, strict=True):
                 self._write_one(np.asarray(values), int(tick))
         except (av.error.FFmpegError, OSError) as error:
-            raise SinkError(f"writing {self.path} failed: {error}") from error
+            raise SinkError(f"writing {self.path} failed: {owned.reason(self._feed.error or error)}") from error
 
     def _write_one(self, values: Array, tick: int) -> None:
         codes = np.rint(np.clip(values / self._top, 0, 1) * 65535).astype(np.uint16)
@@ -58,14 +65,26 @@ class DepthSink:
 
     def finish(self) -> None:
         """Completes the file and gives it its name."""
-        if self._stream is not None:
-            self._output.mux(self._stream.encode(None))
-        self._output.close()
-        os.replace(self._part, self.path)
+        try:
+            if self._stream is not None:
+                self._output.mux(self._stream.encode(None))
+            self._output.close()
+            self._file.close()
+            if self._feed.error is not None:
+                raise self._feed.error
+            owned.publish(self._part, self.path, overwrite=self._overwrite)
+        except (av.error.FFmpegError, OSError) as error:
+            raise SinkError(f"writing {self.path} failed: {owned.reason(self._feed.error or error)}") from error
 
     def close(self) -> None:
         """Keeps what was written as a part."""
-        self._output.close()
+        try:
+            self._output.close()
+        except (av.error.FFmpegError, OSError) as error:
+            log.debug("while closing %s: %s", self._part, error)
+        self._file.close()
+        if not self._file.touched:
+            owned.discard(self._part)
 
 
 def depth_maps(name: str) -> tuple[Iterator[Array], bool]:

@@ -12,7 +12,7 @@ from typing import Any
 import av
 
 from stereocast.errors import UsageError
-from stereocast.media import sound, timing
+from stereocast.media import covers, sound, timing
 
 log = logging.getLogger(__name__)
 
@@ -77,6 +77,7 @@ class Passthrough:
             for stream in self._source.streams:
                 if stream.type == "attachment":
                     _copy_tags(stream, output.add_stream_from_template(stream))
+        covers.attach(self._source, output, container)
         chapters = self._chapters()
         if chapters:
             output.set_chapters(chapters)

@@ -2,7 +2,6 @@
 
 import io
 import logging
-import re
 import sys
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -12,6 +11,8 @@ from typing import Any
 import av
 
 from stereocast.errors import SourceError, UsageError
+from stereocast.media import names, spatial
+from stereocast.media.names import is_sequence, local
 from stereocast.media.standard_input import Piped
 
 log = logging.getLogger(__name__)
@@ -20,13 +21,13 @@ IMAGES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".exr"}
 ITEMS = {".heic", ".heif", ".avif"}  # stills in a film's container
 VIDEOS = {
     ".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".ts", ".m2ts", ".mts", ".mpg", ".mpeg", ".wmv", ".flv", ".ogv",
-    ".3gp", ".vob", ".mxf", ".gif", ".h264", ".hevc", ".y4m",
+    ".3gp", ".vob", ".mxf", ".gif", ".h264", ".hevc", ".y4m", ".divx", ".dv", ".3g2", ".f4v", ".asf", ".ogm", ".mk3d",
+    ".m2t", ".m2v", ".qt", ".rm", ".rmvb", ".wtv", ".264", ".265", ".h265",
 }  # fmt: skip
 # what a playlist or a file that names other files may lead to; one from elsewhere never to files of this machine
 _REMOTE = "http,https,httpproxy,tcp,tls,crypto,data"
 _LOCAL = f"file,{_REMOTE},pipe,fd"
 SILENCE_S = 20  # a server that sends nothing for so long is given up
-_URL = re.compile(r"^[A-Za-z][A-Za-z0-9+.-]+://")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +43,7 @@ class Track:
     details: dict[str, Any] = field(default_factory=dict)
 
 
-def is_url(name: str) -> bool:
-    return bool(_URL.match(name))
+is_url = names.is_url
 
 
 def flows(name: str) -> bool:
@@ -54,7 +54,7 @@ def flows(name: str) -> bool:
 def is_image(name: str) -> bool:
     """Whether a name is that of a still. Animated PNG and AVIF are films, and their pictures come through FFmpeg."""
     suffix = Path(name).suffix.lower()
-    if is_url(name) or "%" in name or suffix not in IMAGES | ITEMS:
+    if is_url(name) or is_sequence(name) or suffix not in IMAGES | ITEMS:
         return False
     return not (suffix in (".png", *ITEMS) and moves(_head(name)))
 
@@ -99,11 +99,12 @@ def open_input(name: str) -> Any:
         path = Path(name)
         if path.is_dir():
             raise UsageError(f"{name} is a folder; its files are converted by: stereocast convert {name}")
-        if "%" not in name:
+        if not is_sequence(name):
             if not path.exists():
                 raise SourceError(f"no such file: {name}")
             if path.stat().st_size == 0 and path.is_file():
                 raise SourceError(f"{name} is empty (0 bytes)")
+            target = f"file:{name}"  # FFmpeg would take what stands before a colon for a protocol
     try:
         options = {"protocol_whitelist": protocols}
         return av.open(target, metadata_errors="replace", options=options, timeout=patience_s)
@@ -135,17 +136,32 @@ def video_stream(container: Any, name: str, *, quiet: bool = False) -> Any:
     """
     streams = [s for s in container.streams.video if not s.disposition & av.stream.Disposition.attached_pic]
     if not streams:
-        kinds = ", ".join(sorted({s.type for s in container.streams})) or "nothing"
-        raise SourceError(f"{name} holds no video stream (only {kinds}); there is nothing to convert")
+        kinds = ", ".join(sorted({s.type or "unknown data" for s in container.streams}))
+        what = f"no video stream (only {kinds})" if kinds else "no streams that can be read"
+        raise SourceError(f"{name} holds {what}; there is nothing to convert")
     chosen = next((s for s in streams if s.disposition & av.stream.Disposition.default), streams[0])
     for other in streams:
         if other is not chosen and not quiet:
             log.warning("%s: video stream %d is left out (stream %d is converted)", name, other.index, chosen.index)
+    if _encrypted(chosen, name):
+        raise SourceError(f"{name} is encrypted (DRM); it can't be decoded")
     if chosen.codec_context is None:
         raise SourceError(f"{name}: no decoder for video stream {chosen.index}")
-    if str(getattr(chosen.codec_context, "codec_tag", "")).lower().startswith(("encv", "drmi")):
-        raise SourceError(f"{name} is encrypted (DRM); it can't be decoded")
     return chosen
+
+
+def _encrypted(stream: Any, name: str) -> bool:
+    """By the sample entry (encv, drmi: FFmpeg may show the codec inside), or Matroska's key id."""
+    tag = str(getattr(stream.codec_context, "codec_tag", "")).lower()
+    if tag.startswith(("encv", "drmi")) or any(key.lower() == "enc_key_id" for key in stream.metadata):
+        return True
+    path = local(name)
+    if path is None or not path.is_file():
+        return False
+    try:
+        return spatial.read_tags(path).get("entry") in ("encv", "drmi")
+    except (SourceError, OSError):
+        return False
 
 
 def tracks(container: Any) -> list[Track]:

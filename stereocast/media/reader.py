@@ -2,6 +2,7 @@
 
 One demuxer serves everything: packets of the other streams are handed on through `share_packets`, so a pipe or a URL
 is read once and sound needs no second open. Damaged packets are skipped and counted; what can be decoded comes out.
+It is long because seeking, decoding and turning upright share one open container.
 """
 
 import logging
@@ -17,18 +18,19 @@ import av
 import numpy as np
 
 from stereocast.errors import SourceError, UsageError
-from stereocast.media import clock, interlace, probe, promise, sidedata, sizes, timing
+from stereocast.media import clock, interlace, multiview, probe, promise, sidedata, sizes, timing
 from stereocast.media import colour as colours
 from stereocast.media import rate as rates
+from stereocast.media.packets import copied
 from stereocast.media.stills import ImageSource, read_image, upright, write_image
 from stereocast.pictures import planes
 from stereocast.pictures.pool import Pool
-from stereocast.types import Array, Clip, Colour, Frame, PixelFormat, StreamInfo
+from stereocast.types import Array, Colour, Frame, PixelFormat, StreamInfo
 
 log = logging.getLogger(__name__)
 
 __all__ = [
-    "ImageSource", "ReadOptions", "VideoSource", "concatenate", "copied", "open_source",
+    "ImageSource", "ReadOptions", "VideoSource", "copied", "open_source",
     "read_image", "write_image",
 ]  # fmt: skip
 
@@ -47,6 +49,8 @@ class ReadOptions:
     tonemap: bool = False
     crop: tuple[int, int, int, int] | None = None  # top, bottom, left, right in pixels, even
     first: int | None = None  # tick of the first frame to give out; ticks and `info` stay those of the whole
+    deinterlace: interlace.Mode = "auto"
+    multiview: bool = False  # MV-HEVC: both views, beside each other; `info` stays that of one
     seek: bool = True  # False: get there by decoding from the start
 
 
@@ -73,6 +77,7 @@ class VideoSource:
             self.time_base: Fraction = Fraction(self.stream.time_base or Fraction(1, 90000))
             self.first_pts = self._first_pts()
             self.origin = clock.origin(self.container, (self.stream, *self.container.streams.audio))
+            self._others: dict[Any, Any] = {}  # second views by time
             self._graph: Any = None  # of FFmpeg's filters
             self._graph_shape: Any = None
             self._decoded, self._head = self._begin()
@@ -115,7 +120,7 @@ class VideoSource:
         if not (self.options.start or first):
             return None
         ticks = self.first_pts + int((self.options.start or 0) / self.time_base)
-        return ticks if first is None else max(ticks, self.start_pts + first)
+        return ticks if first is None else max(ticks, self.start_pts + first // self._fine)
 
     def _seek(self, tick: int) -> bool:
         try:
@@ -173,6 +178,7 @@ class VideoSource:
         self._hdr = hdr
         if self.tone_mapped:
             wanted, colour, hdr = PixelFormat.YUV420P, Colour(1, 1, 1), None
+        self.first_frame = frame  # what its side data says is for those who prepare
         self._flip, self._turns = sidedata.orientation(frame)
         self._coded, self._resized = (frame.width, frame.height), False
         height, width = frame.height, frame.width
@@ -202,8 +208,11 @@ class VideoSource:
             rate, frames = self.options.rate, None
         if frames is None and duration is not None and rate:
             frames = max(1, round(duration * Fraction(rate)))
+        if not self.options.rate:
+            rate = rate and Fraction(rate) * interlace.factor(self.options.deinterlace)
+            frames = frames and round(frames * interlace.factor(self.options.deinterlace))
         return StreamInfo(
-            width, height, self.time_base, Fraction(rate) if rate else None, wanted, colour, hdr,
+            width, height, self.time_base / self._fine, Fraction(rate) if rate else None, wanted, colour, hdr,
             self._turns * 90 % 360, aspect, frames, duration,
         )  # fmt: skip
 
@@ -216,7 +225,10 @@ class VideoSource:
             self._demuxed = clock.from_keyframe(self._demuxed, self.stream, tick)
         self._promise = promise.Promise(self.container, self.stream)
         self._rate, self._demuxed = rates.measured(self._demuxed, self.stream)
-        return self._decode()
+        if not self.options.multiview:
+            return self._decode()
+        self.stream.codec_context.options = multiview.OPTIONS
+        return multiview.paired(self._decode(), self._others, self.name)
 
     def _packets(self) -> Iterator[Any]:
         while True:
@@ -260,45 +272,49 @@ class VideoSource:
         if self._graph is not None:
             yield from self._progressive(None)
 
+    def _both(self, frame: Any) -> Array:
+        image, other = self._upright(frame), self._others.pop(frame.pts, None)
+        planar = self.info.pixel_format.planar
+        return image if other is None else multiview.beside(image, self._upright(other), planar=planar)
+
     def _progressive(self, frame: Any) -> Iterator[Any]:
         shape = None if frame is None else (frame.width, frame.height, frame.format.name)
         if self._graph is not None and shape != self._graph_shape:  # the end, or another size
-            yield from self._through_graph(None)
+            yield from self._graph(None)
             self._graph = None
-        if frame is not None and self._graph is None and frame.interlaced_frame:
-            self._graph, self._graph_shape = interlace.deinterlacer(frame, self.time_base), shape
+        mode = self.options.deinterlace
+        if frame is not None and self._graph is None and interlace.wanted(mode, frame):
+            self._graph = interlace.Deinterlacer(mode, frame, self.time_base, self._rate)
+            self._graph_shape = shape
             log.info("%s: interlaced, deinterlacing", self.name)
         if self._graph is not None:
-            yield from self._through_graph(frame)
+            yield from self._graph(frame)
         elif frame is not None:
             yield frame
-
-    def _through_graph(self, frame: Any) -> Iterator[Any]:
-        self._graph.push(frame)
-        while True:
-            try:
-                output = self._graph.pull()
-            except (av.error.BlockingIOError, av.error.EOFError):
-                return
-            yield output
 
     def _timed(self) -> Iterator[tuple[Any, int]]:
         """Frames with strictly rising ticks from `start` to `end`; missing ticks are guessed from the rate."""
         head, self._head = self._head, None
-        step = timing.nominal_step(self.info.rate, self.time_base)
-        frames = timing.rising(chain([head], self._decoded), _stamp, self.time_base, self.first_pts, step)
-        begin = self.start_pts if self.options.start else None
-        stop = self.first_pts + self.options.end / self.time_base if self.options.end is not None else None
-        return timing.between(frames, begin, stop, self.start_pts)
+        fine, base = self._fine, self.info.time_base
+        step = timing.nominal_step(self.info.rate, base)
+        frames = timing.rising(chain([head], self._decoded), _stamp, base, self.first_pts * fine, step)
+        begin = self.start_pts * fine if self.options.start else None
+        stop = self.first_pts * fine + self.options.end / base if self.options.end is not None else None
+        return timing.between(frames, begin, stop, self.start_pts * fine)
+
+    @property
+    def _fine(self) -> int:
+        """Ticks of `info.time_base` in one of the stream's."""
+        return interlace.fineness(self.options.deinterlace)
 
     def __iter__(self) -> Iterator[Frame]:
         self._early = None
         frames = self._timed()
         if self.options.rate is not None:
-            frames = timing.resampled(frames, self.options.rate, self.time_base)
+            frames = timing.resampled(frames, self.options.rate, self.info.time_base)
         for frame, pts in frames:
             if self.options.first is None or pts >= self.options.first:
-                yield Frame(self._upright(frame), pts, self.info.pixel_format, self.info.colour)
+                yield Frame(self._both(frame), pts, self.info.pixel_format, self.info.colour)
         for _ in self._packets():  # the rest of the sound, after --end or the last picture
             if self.options.end is not None:
                 break
@@ -371,24 +387,9 @@ class VideoSource:
                 self.spool.cleanup()
 
 
-def copied(packet: Any) -> Any:
-    """A packet of its own for a second output."""
-    copy = av.Packet(bytes(packet))
-    copy.pts, copy.dts, copy.duration, copy.time_base = packet.pts, packet.dts, packet.duration, packet.time_base
-    copy.stream, copy.is_keyframe = packet.stream, packet.is_keyframe
-    return copy
-
-
 def _stamp(frame: Any) -> tuple[int | None, Fraction | None]:
     ticks = frame.pts if frame.pts is not None else frame.dts
     return ticks, Fraction(frame.time_base) if frame.time_base else None
-
-
-def concatenate(frames: list[Frame], **fields: Any) -> Clip:
-    """Frames as one clip."""
-    first = frames[0]
-    ticks = np.array([frame.pts for frame in frames], np.int64)
-    return Clip(np.stack([frame.image for frame in frames]), ticks, first.pixel_format, first.colour, **fields)
 
 
 def open_source(name: str, options: ReadOptions | None = None) -> VideoSource | ImageSource:

@@ -4,6 +4,7 @@ Boxes: `st3d`, `sv3d` (Spherical Video V2), `vexu`, `hfov` (Apple, Stereo Video 
 sample entry after the codec's configuration, before `pasp` and `clap`.
 """
 
+import contextlib
 import logging
 import os
 import shutil
@@ -12,7 +13,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from stereocast.errors import SourceError
-from stereocast.media import boxes, ebml
+from stereocast.media import boxes, ebml, owned
 from stereocast.media.boxes import Box, BoxError, Place
 from stereocast.pictures.arrangement import TABLE
 from stereocast.types import Layout, Projection, StereoFormat
@@ -129,19 +130,24 @@ def tag_file(path: Path, form: StereoFormat, camera: Camera | None = None) -> No
             ebml.add_projection(path)
         return
     wanted = tags(form, camera)
-    with path.open("r+b") as file:
+    with path.open("rb") as file:
         places = boxes.top_level(file, str(path))
         place = next((p for p in places if p.kind == b"moov"), None)
         if place is None:
             raise BoxError(f"{path} has no 'moov' box; it is no mp4, or it was never finished")
         moov = boxes.read(file, place, str(path))
-        if not patch(moov, wanted):
-            return
-        samples = max((p.end for p in places if p.kind in (b"mdat", b"moof")), default=0)
-        if place.start >= samples:
-            _append(file, place, moov)
-            return
-    _rewrite(path, places, place, moov)
+    if patch(moov, wanted):
+        replace_index(path, places, place, moov)
+
+
+def replace_index(path: Path, places: list[Place], place: Place, moov: Box) -> None:
+    """Puts a changed index into a finished file, in the way of `tag_file`."""
+    samples = max((p.end for p in places if p.kind in (b"mdat", b"moof")), default=0)
+    if place.start < samples:
+        _rewrite(path, places, place, moov)
+        return
+    with path.open("r+b") as file:
+        _append(file, place, moov)
 
 
 def _append(file: BinaryIO, place: Place, moov: Box) -> None:
@@ -167,11 +173,18 @@ def grow(moov: Box, place: Place) -> tuple[bytes, int]:
         shift = len(data) - place.size
 
 
+def tagging_path(path: Path) -> Path:
+    """Where a file is written anew when its tags don't fit into the old one."""
+    return path.with_name(f"{path.name}.tagging")
+
+
 def _rewrite(path: Path, places: list[Place], place: Place, moov: Box) -> None:
     data, shift = grow(moov, place)
-    part = path.with_name(f"{path.name}.tagging")
+    part = tagging_path(path)
+    owned.make_room(part)
+    target = owned.create(part)
     try:
-        with path.open("rb") as source, part.open("wb") as target:
+        with path.open("rb") as source, contextlib.closing(target):
             for each in places:
                 if each is place:
                     target.write(data)
@@ -184,12 +197,11 @@ def _rewrite(path: Path, places: list[Place], place: Place, moov: Box) -> None:
                     left = each.size
                     while left:
                         left -= target.write(source.read(min(left, _COPY)))
-            target.flush()
             os.fsync(target.fileno())
         shutil.copymode(path, part)
         os.replace(part, path)
     finally:
-        part.unlink(missing_ok=True)
+        owned.discard(part)
 
 
 class InFlight:

@@ -13,7 +13,8 @@ from typing import Any, Protocol
 import av
 
 from stereocast.errors import SourceError
-from stereocast.media import clock, probe, reader, timing
+from stereocast.media import clock, probe, timing
+from stereocast.media.packets import copied
 
 log = logging.getLogger(__name__)
 
@@ -143,7 +144,7 @@ class Beside:
             if ticks is None or packet.stream is self._picture:
                 continue
             for queue in self._queues:
-                queue.append(packet if queue is self._queues[0] else reader.copied(packet))
+                queue.append(packet if queue is self._queues[0] else copied(packet))
             if seconds is not None and ticks * Fraction(packet.time_base) > seconds:
                 return
 

@@ -7,11 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import av
-import cv2
 import numpy as np
 
 from stereocast.errors import SourceError
-from stereocast.media import colour, probe, sidedata
+from stereocast.media import colour, photos, probe, sidedata
 from stereocast.pictures import planes
 from stereocast.types import Array, Frame, PixelFormat, StreamInfo
 
@@ -26,7 +25,11 @@ class ImageSource:
     def __init__(self, name: str, scale: float = 1.0, image: Array | None = None) -> None:
         """`image`: the picture, where it was read already."""
         self.name = name
-        if image is None:
+        self.extras = photos.Extras()
+        if image is None and Path(name).suffix.lower() not in probe.ITEMS:
+            image, self.extras = photos.read(name)
+            _say_if_animated(Path(name))
+        elif image is None:
             image = read_image(name)
         padding = (image.shape[0] % 2, image.shape[1] % 2)
         image = np.pad(image, ((0, padding[0]), (0, padding[1]), (0, 0)), "edge")
@@ -56,15 +59,16 @@ def read_image(name: str) -> Array:
         raise SourceError(f"no such file: {name}")
     if path.suffix.lower() in probe.ITEMS:
         return _item(name)
-    data = np.fromfile(path, np.uint8)
-    image = cv2.imdecode(data, cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH) if data.size else None
-    if image is None:
-        raise SourceError(f"{name} is not an image that can be read, or it is damaged")
-    if path.suffix.lower() == ".webp" and probe.moves(data[:64].tobytes()):
-        log.warning("%s is animated; its first picture alone is converted", name)
-    if image.dtype not in (np.uint8, np.uint16):
-        image = np.clip(np.rint(image * 255.0), 0, 255).astype(np.uint8)
-    return np.ascontiguousarray(image[..., ::-1])
+    image, _ = photos.read(name)
+    _say_if_animated(path)
+    return image
+
+
+def _say_if_animated(path: Path) -> None:
+    if path.suffix.lower() == ".webp":
+        with path.open("rb") as file:
+            if probe.moves(file.read(64)):
+                log.warning("%s is animated; its first picture alone is converted", path)
 
 
 def _item(name: str) -> Array:
@@ -97,8 +101,4 @@ def upright(frame: Any) -> Array:
 
 def write_image(path: Path, image: Array) -> None:
     """Writes RGB [H, W, 3] (or grey [H, W]) by the suffix of `path`. Raises SourceError for an unknown suffix."""
-    stored = image[..., ::-1] if image.ndim == 3 else image
-    ok, data = cv2.imencode(path.suffix or ".png", np.ascontiguousarray(stored))
-    if not ok:
-        raise SourceError(f"{path} can't be written as an image")
-    path.write_bytes(data.tobytes())
+    path.write_bytes(photos.encoded(path, image))

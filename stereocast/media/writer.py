@@ -6,7 +6,6 @@ it is complete.
 
 import errno
 import logging
-import os
 import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
@@ -15,17 +14,14 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import av
-import numpy as np
 
 from stereocast.catalog import EncoderProfile
 from stereocast.errors import SinkError
-from stereocast.media import encoder, sei, spatial, timing
+from stereocast.media import encoder, hls, owned, sei, spatial, timing
 from stereocast.media import profile as profiles
 from stereocast.media.encoder import FRAGMENT_S
 from stereocast.media.interleave import Interleaver
 from stereocast.media.passthrough import Passthrough
-from stereocast.media.reader import write_image
-from stereocast.pictures.planes import rgb
 from stereocast.types import PackedClip, Shot, StereoFormat, StreamInfo
 
 log = logging.getLogger(__name__)
@@ -48,6 +44,7 @@ class SinkOptions:
     sei: bool = False  # also write the frame-packing message
     threads: int = 0
     splitter: "Splitter | None" = None
+    overwrite: bool = True
 
 
 class Splitter(Protocol):
@@ -58,9 +55,7 @@ class Splitter(Protocol):
     def end(self) -> None: ...
 
 
-def part_path(path: Path) -> Path:
-    """Where the file grows until it is complete."""
-    return path.with_name(f"{path.stem}.part{path.suffix}")
+part_path = owned.part_path
 
 
 class VideoSink:
@@ -77,11 +72,13 @@ class VideoSink:
         self._durations = timing.Durations(options.info.rate, options.info.time_base)
         self._message = sei.message(options.form, options.profile.family) if options.sei and options.form else b""
         self._closed = False
+        self._part: owned.Part | None = None
+        self._feed: owned.Feed | None = None
+        self._opener = hls.Opener(options.form) if options.container == "hls" else None
         self.target = self._target()
         try:
-            opener = _tagging_opener(options.form) if options.container == "hls" and options.form else None
             self._output = av.open(
-                self._file(), "w", format=_MUXER[options.container], options=self._muxer_options(), io_open=opener
+                self._file(), "w", format=_MUXER[options.container], options=self._muxer_options(), io_open=self._opener
             )
             self._encoder = encoder.opened(
                 self._output, options.info, options.profile, options.quality,
@@ -94,25 +91,33 @@ class VideoSink:
             step = timing.nominal_step(options.info.rate, options.info.time_base)
             decoding = timing.DecodingTimes(profiles.reordering(options.profile), step)
             self._lanes = Interleaver(self._output, decoding, self._durations, matroska=options.container == "mkv")
-        except (av.error.FFmpegError, OSError) as error:
-            raise self._failure(error, opening=True) from error
+        except BaseException as error:
+            self._drop()
+            if isinstance(error, (av.error.FFmpegError, OSError)):
+                raise self._failure(error) from error
+            raise
 
     def _target(self) -> Path | None:
         if self.path is None:
             return None
-        if self.options.container == "hls":
-            try:
-                self.path.mkdir(parents=True, exist_ok=True)
-            except OSError as error:
-                raise self._failure(error, opening=True) from error
-            return self.path / "index.m3u8"
-        return part_path(self.path)
+        hls = self.options.container == "hls"
+        try:
+            (self.path if hls else self.path.parent).mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise self._failure(error) from error
+        return self.path / "index.m3u8" if hls else part_path(self.path)
 
     def _file(self) -> Any:
-        if self.target is not None:
+        if self.target is not None and self.options.container == "hls":
             return str(self.target)
+        if self.target is not None:
+            owned.make_room(self.target)
+            self._part = owned.create(self.target)
+            self._feed = owned.Feed(self._part)
+            return self._feed
         flight = spatial.InFlight(self.options.form) if self.options.form and self.options.container != "mkv" else None
-        return _Pipe(sys.stdout.buffer, flight)
+        self._feed = owned.Feed(sys.stdout.buffer, flight.feed if flight else None)
+        return self._feed
 
     def _muxer_options(self) -> dict[str, str]:
         info, container = self.options.info, self.options.container
@@ -195,12 +200,16 @@ class VideoSink:
             self._output.close()
             self._closed = True
             self._encoder.close()
-            if self.target is None or self.options.container == "hls":
+            if self._write_error is not None:  # FFmpeg doesn't tell of what fails at the very end
+                raise self._write_error
+            if self.target is None or self.path is None or self._part is None:
                 return
+            self._part.close()
             if self.options.finish is not None:
                 self.options.finish(self.target)
-            os.replace(self.target, self.path or self.target)
+            owned.publish(self.target, self.path, overwrite=self.options.overwrite)
         except (av.error.FFmpegError, OSError) as error:
+            self._drop()
             raise self._failure(error) from error
 
     def close(self) -> None:
@@ -213,87 +222,47 @@ class VideoSink:
                 step()
             except (av.error.FFmpegError, OSError, ValueError) as error:
                 log.debug("while closing %s: %s", self.target, error)
+        self._drop()
+
+    @property
+    def _write_error(self) -> OSError | None:
+        """What the file system or a pipe said, which FFmpeg's numbers may not mean."""
+        source = self._opener or self._feed
+        return None if source is None else source.error
+
+    def _drop(self) -> None:
+        """Closes the part file, and removes what was never written."""
+        if self._opener is not None:
+            self._opener.clear()
+        if self._part is not None:
+            self._part.close()
+            if not self._part.touched:
+                owned.discard(self._part.path)
 
     def _flush_quietly(self) -> None:
         if self._encoder.used:
             self._mux(self._encoder.flush())
         self._lanes.finish()
 
-    def _failure(self, error: Exception, *, opening: bool = False) -> SinkError:
+    def _failure(self, error: Exception) -> SinkError:
         where = self.path or "standard output"
-        code = getattr(error, "errno", None)
-        if code == errno.ENOSPC:
-            return SinkError(
-                f"disk full while writing {where}; what is done is kept in {getattr(self, 'target', None)}; free space and use --resume"
-            )
+        own = self._write_error or error
+        if isinstance(own, av.error.FFmpegError):
+            return SinkError(f"writing {where} failed: {own.strerror or own}")
+        code = getattr(own, "errno", None)
+        if code in (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)):
+            what = "disk full" if code == errno.ENOSPC else "disk quota used up"
+            return SinkError(f"{what} while writing {where}; {self._how_to_go_on()}")
         if code == errno.EPIPE:
             return SinkError("the reader of standard output went away")
-        # FFmpeg gives the same numbers for reasons of its own, once the file is open
-        if code == errno.EROFS or (opening and code in (errno.EACCES, errno.EPERM)):
-            return SinkError(f"{where} can't be written: permission denied")
-        if opening and code == errno.ENOENT:
-            return SinkError(f"{where} can't be written: no such folder")
-        return SinkError(f"writing {where} failed: {getattr(error, 'strerror', None) or error}")
+        if code is not None:
+            return SinkError(f"{where} can't be written: {owned.reason(own)}")
+        return SinkError(f"writing {where} failed: {owned.reason(own)}")
 
-
-class _Pipe:
-    """A stream for FFmpeg that is written, never sought; `flight` puts the boxes in on the way."""
-
-    def __init__(self, stream: Any, flight: spatial.InFlight | None = None) -> None:
-        self._stream, self._flight = stream, flight
-
-    def write(self, data: bytes) -> int:
-        self._stream.write(data if self._flight is None else self._flight.feed(bytes(data)))
-        self._stream.flush()
-        return len(data)
-
-
-class _Init(_Pipe):
-    """The head of an HLS stream, tagged as it is written."""
-
-    def close(self) -> None:
-        self._stream.close()
-
-
-def _tagging_opener(form: StereoFormat) -> Callable[[str, int, dict[str, str]], Any]:
-    def opened(url: str, flags: int, options: dict[str, str]) -> Any:
-        path = url.removeprefix("file:")
-        if Path(path).name.startswith("init.mp4"):
-            return _Init(open(path, "wb"), spatial.InFlight(form))
-        return open(path, "wb" if flags & 2 else "rb")
-
-    return opened
-
-
-class ImageSink:
-    """One picture file. `trim`: rows and columns that are cut away at the bottom and the right."""
-
-    def __init__(self, path: Path, trim: tuple[int, int] = (0, 0)) -> None:
-        self.path = path
-        self.trim = trim
-        self.frames = 0
-
-    def write(self, clip: PackedClip) -> None:
-        """Writes the clip's picture (the last one wins). Raises SinkError."""
-        part = part_path(self.path)
-        scale = (
-            65535 if clip.frames.dtype == np.uint16 and self.path.suffix.lower() in (".png", ".tif", ".tiff") else 255
-        )
-        try:
-            for image in clip.frames:
-                picture = np.rint(rgb(image, clip.pixel_format, clip.colour) * scale)
-                picture = picture[: picture.shape[0] - self.trim[0], : picture.shape[1] - self.trim[1]]
-                write_image(part, picture.astype(np.uint16 if scale > 255 else np.uint8))
-                os.replace(part, self.path)
-                self.frames += 1
-        except OSError as error:
-            raise SinkError(f"{self.path} can't be written: {error.strerror or error}") from error
-
-    def finish(self) -> None:
-        """The file is complete with its picture."""
-
-    def close(self) -> None:
-        """Nothing is open."""
+    def _how_to_go_on(self) -> str:
+        if self._part is None or not self._part.touched:
+            return "free space and begin again"
+        return f"what is done is kept in {self.target}; free space and use --resume"
 
 
 class PairSink:

@@ -9,6 +9,7 @@ import json
 import logging
 import os
 import shutil
+import tempfile
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from importlib.util import find_spec
@@ -24,17 +25,25 @@ _log = logging.getLogger(__name__)
 _TRUE = {"1", "ON", "YES", "TRUE"}
 
 
+def _home() -> Path:
+    """The home folder; the one for temporary files where there is none (a service)."""
+    try:
+        return Path.home()
+    except RuntimeError:
+        return Path(tempfile.gettempdir())
+
+
 def state_home() -> Path:
     """The folder of acceptances and pins: `STEREOCAST_HOME`, else stereocast's folder of the user's configuration."""
     own = os.environ.get("STEREOCAST_HOME")
-    return Path(own) if own else Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config") / "stereocast"
+    return Path(own) if own else Path(os.environ.get("XDG_CONFIG_HOME") or _home() / ".config") / "stereocast"
 
 
 def cache_home() -> Path:
     """The hub's cache of repositories, by the hub's own rules."""
     if folder := os.environ.get("HF_HUB_CACHE"):
         return Path(folder).expanduser()
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or _home() / ".cache")
     return Path(os.environ.get("HF_HOME") or cache / "huggingface").expanduser() / "hub"
 
 

@@ -12,6 +12,7 @@ from stereocast.types import Anaglyph, Layout
 
 Eyes = Literal["both", "left", "right"]
 OutFormat = Literal["mp4", "mkv", "hls", "fmp4"]
+SourceLayout = Literal["auto", "mono", "sbs", "half-sbs", "ou", "half-ou", "cross-eyed", "row-interlaced", "multiview"]
 _UNIT = Field(ge=0, le=1)
 
 
@@ -158,10 +159,21 @@ class DepthSettings(Settings):
     """Use the depth map at 1/2 or 1/4 of its size."""
     propagate: bool = False
     """Average depth along optical flow (disparity propagation): calmer depth on small, fast objects."""
+    text_depth: Annotated[float, _UNIT] | Literal["auto", "none"] = "none"
+    """Lay burned-in subtitles and other still text on one steady depth: 0 (farthest) to 1 (nearest), auto (in front of
+    what it covers), or none."""
     smooth: float = Field(0.8, ge=0, lt=1)
     """Temporal smoothing of depth along motion: 0 = none."""
     motion: Literal["auto", "off"] = "auto"
     """Correct the estimated depth by the parallax of a moving camera, where the film shows any."""
+
+    @property
+    def depth_path(self) -> Path | None:
+        """The depth that the user brings; None where `depth` names an estimator, whatever files are there."""
+        from stereocast import registry
+
+        path = Path(self.depth)
+        return path if self.depth not in ("auto", *registry.DEPTH) and path.exists() else None
 
 
 class DepthFileSettings(Settings):
@@ -178,6 +190,21 @@ class WeightSettings(Settings):
     """Weights on disk instead of a download: NAME=PATH, repeatable; a bare path means the main model."""
     accept_licence: bool = False
     """Accept the licence of the weights that have to be downloaded."""
+
+
+class FilmSettings(Settings):
+    """What the source is, where it isn't simply a film."""
+
+    source_layout: SourceLayout | None = None
+    """The source is 3D already: how its views lie in the picture (auto: by tags and name). It is repacked to --format
+    without depth; mono takes it as a flat picture."""
+    swap_eyes: bool = False
+    """With --source-layout: the source has its eyes the wrong way round."""
+    deinterlace: Literal["auto", "field", "frame", "telecine", "none"] = "auto"
+    """auto (interlaced frames, one picture each), frame (all frames, one picture each), field (one picture per field,
+    twice the rate), telecine (take pulldown out: the film's 24 frames), or none."""
+    sidecars: bool = False
+    """Also copy subtitle files that lie beside the source (film.srt, film.de.srt), under the result's name."""
 
 
 class DeviceSettings(Settings):

@@ -9,6 +9,7 @@ from stereocast.settings.groups import (
     DiffusionOptions,
     EngineSettings,
     FileSettings,
+    FilmSettings,
     GenerateOptions,
     NetworkSettings,
     OutputSettings,
@@ -38,7 +39,14 @@ class ViewSettings(StereoSettings, SamplerSettings, EstimatorSettings, ZeroFilmO
 
 
 class ConvertSettings(
-    OutputSettings, SourceSettings, TrackSettings, ViewSettings, DepthFileSettings, FileSettings, EngineSettings
+    FilmSettings,
+    OutputSettings,
+    SourceSettings,
+    TrackSettings,
+    ViewSettings,
+    DepthFileSettings,
+    FileSettings,
+    EngineSettings,
 ):
     """All options of `stereocast convert`."""
 
@@ -51,7 +59,7 @@ class FourDSettings(SceneOptions, PackSettings, WeightSettings, DeviceSettings, 
     """All options of `stereocast 4d`."""
 
 
-class PreviewSettings(ViewSettings, FileSettings):
+class PreviewSettings(FilmSettings, ViewSettings, FileSettings):
     """All options of `stereocast preview`."""
 
     preset: str = "quest3"

@@ -1,6 +1,7 @@
 """Frames to clips of bounded length that never cross a cut; each clip carries the shot it is of."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 
@@ -53,3 +54,10 @@ class Clipper:
             first,
             last,
         )
+
+
+def concatenate(frames: list[Frame], **fields: Any) -> Clip:
+    """Frames as one clip."""
+    first = frames[0]
+    ticks = np.array([frame.pts for frame in frames], np.int64)
+    return Clip(np.stack([frame.image for frame in frames]), ticks, first.pixel_format, first.colour, **fields)

@@ -133,14 +133,14 @@ def test_kill_leaves_a_readable_part(tmp_path: Path) -> None:
     assert not part.with_name("long_LRF_Full_SBS.mp4").exists()
 
 
-def test_a_full_disk_is_a_clear_error(tmp_path: Path, film: Path) -> None:
-    if not os.path.exists("/dev/full"):
-        pytest.skip("no /dev/full here")
-    os.symlink("/dev/full", tmp_path / "out.part.mp4")
-    run = stereocast("convert", film, "-o", tmp_path / "out.mp4")
+def test_a_link_where_the_part_grows_is_not_followed(tmp_path: Path, film: Path) -> None:
+    (tmp_path / "precious.txt").write_text("notes")
+    os.symlink(tmp_path / "precious.txt", tmp_path / "out.part.mp4")
+    run = stereocast("convert", film, "-o", tmp_path / "out.mp4", "--overwrite")
     assert run.returncode == 1
-    assert b"disk full" in run.stderr, run.stderr
+    assert b"out.part.mp4 is in the way" in run.stderr, run.stderr
     assert b"Traceback" not in run.stderr
+    assert (tmp_path / "precious.txt").read_text() == "notes"
 
 
 def test_doctor_and_inspect(film: Path) -> None:

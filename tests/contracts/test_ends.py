@@ -12,7 +12,7 @@ from stereocast.errors import SourceError, StereocastError
 from stereocast.jobs.convert import job
 from stereocast.jobs.convert.engines import Engine
 from stereocast.jobs.convert.engines.section import Result, Task
-from stereocast.media import reader, writer
+from stereocast.media import pictures, reader, writer
 from stereocast.pipeline.stages import Sink, Source
 from stereocast.settings import ConvertSettings
 from stereocast.types import Layout, PackedClip, PixelFormat, Shot, StereoFormat
@@ -79,7 +79,7 @@ SINKS: dict[str, Callable[[Path], Sink]] = {
     "pair": lambda folder: writer.PairSink(
         writer.VideoSink(folder / "l.mp4", options("mp4")), writer.VideoSink(folder / "r.mp4", options("mp4"))
     ),
-    "image": lambda folder: writer.ImageSink(folder / "out.png"),
+    "image": lambda folder: pictures.ImageSink(folder / "out.png"),
 }
 
 
@@ -208,7 +208,7 @@ def test_every_protocol_is_used_and_has_a_suite() -> None:
 
 
 def test_pictures_keep_their_samples(tmp_path: Path) -> None:
-    sink = writer.ImageSink(tmp_path / "out.png")
+    sink = pictures.ImageSink(tmp_path / "out.png")
     clip = next(packed(PixelFormat.RGB24))
     sink.write(clip)
     sink.finish()

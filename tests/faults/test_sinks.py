@@ -1,5 +1,6 @@
 """Outputs that fail or dawdle: a full disk, a reader that is slow or goes away, an encoder that breaks."""
 
+import errno
 import os
 import shutil
 import subprocess
@@ -15,8 +16,7 @@ import pytest
 from stereocast import registry
 from stereocast.errors import SinkError
 from stereocast.jobs.convert import job
-from stereocast.media import encoder
-from stereocast.media.writer import part_path
+from stereocast.media import encoder, owned
 from stereocast.settings import ConvertSettings
 from tests.films import make_film
 
@@ -44,14 +44,17 @@ def convert(source: Path, output: Path | str, settings: ConvertSettings = SETTIN
     return job.convert(made, opened)
 
 
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
-def test_disk_full_at_once(tmp_path: Path) -> None:
+def test_disk_full_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     source = make_film(tmp_path / "in.mp4", frames=60)
     output = tmp_path / "out.mkv"
-    part_path(output).symlink_to("/dev/full")
-    with pytest.raises(SinkError, match=r"disk full while writing .*out\.mkv.*free space and use --resume"):
+
+    def full(self: owned.Part, data: bytes) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), self.name)
+
+    monkeypatch.setattr(owned.Part, "_all", full)
+    with pytest.raises(SinkError, match=r"disk full while writing .*out\.mkv; free space and begin again"):
         convert(source, output)
-    assert not output.exists()
+    assert [path.name for path in tmp_path.iterdir()] == ["in.mp4"]
 
 
 def test_disk_full_on_a_small_volume(tmp_path: Path) -> None:

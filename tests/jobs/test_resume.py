@@ -13,7 +13,7 @@ from stereocast import registry
 from stereocast.errors import SinkError, UsageError
 from stereocast.jobs.convert import chunks, job
 from stereocast.jobs.convert.resume import kept_path
-from stereocast.media import splice
+from stereocast.media import owned, splice
 from stereocast.media.writer import part_path
 from stereocast.pipeline.progress import Progress
 from stereocast.registry import Backend
@@ -179,11 +179,9 @@ def test_inexact_seeking_is_noticed(film: Path, tmp_path: Path, monkeypatch: pyt
 
     original = reader.VideoSource._seek
 
-    def lands_late(self: Any) -> None:
-        if self.options.seek and self.options.first:
-            self.container.seek(self.stream.duration - 1, stream=self.stream, backward=True)
-        else:
-            original(self)
+    def lands_late(self: Any, tick: int) -> bool:
+        late = self.options.seek and self.options.first
+        return original(self, self.stream.duration - 1 if late else tick)
 
     monkeypatch.setattr(reader.VideoSource, "_seek", lands_late)
     run(film, output, resume=True)
@@ -207,7 +205,7 @@ def test_other_settings_or_source_are_refused(film: Path, tmp_path: Path) -> Non
 def test_without_anything_to_go_on_from(film: Path, tmp_path: Path) -> None:
     output = tmp_path / "out.mp4"
     assert run(film, output, resume=True).frames == 100
-    chunks.journal_path(output).write_text("{ half")
+    chunks.journal_path(output).write_bytes(owned.JOURNAL + b", half")
     assert run(film, output, resume=True).frames == 100
 
 

@@ -186,7 +186,7 @@ def test_limits_and_disk_are_checked_before_work(tmp_path: Path, monkeypatch: py
     film = make_film(tmp_path / "film.mp4", frames=48)
     usage = namedtuple("usage", "total used free")
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage(1, 1, 100))
-    with pytest.raises(SinkError, match="GB free but about"):
+    with pytest.raises(SinkError, match="100 bytes free but about"):
         job.prepare(str(film), tmp_path / "b.mp4", settle(ConvertSettings, {}))
 
 

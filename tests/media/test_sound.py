@@ -161,14 +161,15 @@ def test_a_packet_that_the_muxer_refuses_is_left_out(caplog: pytest.LogCaptureFi
 
 
 def test_ffmpegs_error_numbers_are_not_the_file_systems(tmp_path: Path) -> None:
+    """The muxer's are told as it tells them; those of our own files come from the system."""
     sink = VideoSink.__new__(VideoSink)
-    sink.path = tmp_path / "out.mp4"
-    writing = str(sink._failure(PermissionError(1, "Operation not permitted")))
-    opening = str(sink._failure(PermissionError(13, "Permission denied"), opening=True))
-    assert "permission denied" not in writing
-    assert "permission denied" in opening
+    sink.path, sink._opener, sink._feed, sink._part = tmp_path / "out.mp4", None, None, None
+    assert "permission denied" not in str(
+        sink._failure(av.error.PermissionError(1, "Operation not permitted", "muxer"))
+    )
+    assert "permission denied" in str(sink._failure(PermissionError(13, "Permission denied")))
     with pytest.raises(SinkError, match="no such folder"):
-        raise sink._failure(FileNotFoundError(2, "No such file or directory"), opening=True)
+        raise sink._failure(FileNotFoundError(2, "No such file or directory"))
 
 
 def test_gaps_stay_gaps_when_sound_is_transcoded() -> None:

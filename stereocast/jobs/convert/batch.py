@@ -12,10 +12,10 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from stereocast.errors import StereocastError
-from stereocast.jobs import plan
+from stereocast.errors import SinkError, StereocastError, UsageError
+from stereocast.jobs import plan, written
 from stereocast.jobs.convert.inputs import expand
-from stereocast.media import probe
+from stereocast.media import faults, owned, probe
 from stereocast.settings import ConvertSettings
 
 log = logging.getLogger(__name__)
@@ -51,10 +51,10 @@ def jobs(names: list[str], output: Path | None, settings: ConvertSettings, *, re
     """
     found: list[Job] = []
     seen: set[Any] = set()
-    taken: set[Path] = set()
+    taken: set[str] = set()
     for name in names:
         root = Path(name) if Path(name).is_dir() else None
-        for source in expand([name], recursive=recursive):
+        for source in expand([name], recursive=recursive, tell=False):
             identity = _identity(source)
             if identity in seen:
                 log.info("%s is in the list already", source)
@@ -64,11 +64,9 @@ def jobs(names: list[str], output: Path | None, settings: ConvertSettings, *, re
             if output is not None and root is not None:
                 folder = output / Path(source).parent.relative_to(root)
             target = _target(source, folder, settings)
-            if target in taken:
-                target = target.with_name(
-                    f"{Path(source).stem}_{Path(source).suffix[1:]}{target.name[len(Path(source).stem) :]}"
-                )
-            taken.add(target)
+            if str(target).casefold() in taken:  # some file systems don't tell case apart
+                target = _target(source, folder, settings, also=f"_{Path(source).suffix[1:]}")
+            taken.add(str(target).casefold())
             found.append(Job(source, target))
     return found
 
@@ -81,13 +79,11 @@ def _identity(source: str) -> Any:
     return (status.st_dev, status.st_ino) if status.st_ino else os.path.realpath(path)
 
 
-def _target(source: str, folder: Path | None, settings: ConvertSettings) -> Path:
+def _target(source: str, folder: Path | None, settings: ConvertSettings, *, also: str = "") -> Path:
     still = probe.is_image(source)
     suffix = plan.default_suffix(settings.out_format or "mp4", source, still=still)
-    form = plan.stereo_format(settings)
-    if folder is not None:
-        return folder / plan.output_name(source, form, suffix)
-    return plan.output_path(source, None, form, suffix)
+    beside = plan.output_path(source, None, plan.stereo_format(settings), suffix, also=also)
+    return beside if folder is None else folder / beside.name
 
 
 def run(
@@ -104,6 +100,8 @@ def run(
             details = work(job)
         except StereocastError as error:
             outcome = Outcome(job.source, "failed", None, str(error), round(time.monotonic() - begun, 3))
+        except (OSError, MemoryError) as error:
+            outcome = Outcome(job.source, "failed", None, faults.line(error), round(time.monotonic() - begun, 3))
         except Exception as error:  # a defect of ours must not end the other films
             log.debug("%s", job.source, exc_info=True)
             reason = f"internal error: {type(error).__name__}: {error}"
@@ -116,6 +114,20 @@ def run(
             return
 
 
+def check(todo: list[Job], report: Path | None, settings: ConvertSettings) -> None:
+    """Refuses a list whose results, parts or report would take the place of a file that is read, or of a foreign one.
+
+    Raises UsageError, SinkError."""
+    if settings.depth_out is not None and len(todo) > 1:
+        raise UsageError(f"--depth-out {settings.depth_out}: it takes the depth of one film; convert them one by one")
+    read = written.inputs([job.source for job in todo], settings)
+    if report is not None:
+        written.check(written.of_report(report), read, overwrite=settings.overwrite)
+    for job in todo:
+        if job.output is not None and (settings.overwrite or not job.output.exists()):
+            written.check_apart(written.of_film(job.output), read)
+
+
 def totals(outcomes: Iterable[Outcome]) -> dict[str, int]:
     """How many of each status."""
     counts = {"converted": 0, "skipped": 0, "failed": 0}
@@ -126,7 +138,9 @@ def totals(outcomes: Iterable[Outcome]) -> dict[str, int]:
 
 def write_report(path: Path, outcomes: list[Outcome], planned: int) -> None:
     """The outcomes so far as JSON, replaced as a whole."""
-    table = {"planned": planned, **totals(outcomes), "films": [asdict(outcome) for outcome in outcomes]}
-    beside = path.with_name(path.name + ".new")
-    beside.write_text(json.dumps(table, indent=2) + "\n", "utf-8")
-    os.replace(beside, path)
+    films = [asdict(outcome) for outcome in outcomes]
+    table = {"stereocast": "report", "planned": planned, **totals(outcomes), "films": films}
+    try:
+        owned.write(path, f"{json.dumps(table, indent=2)}\n".encode(), beside=path.with_name(path.name + ".new"))
+    except OSError as error:
+        raise SinkError(f"--report {path} can't be written: {owned.reason(error)}") from error

@@ -7,7 +7,6 @@ cut; so a resumed run begins at the shot that was open, and what was already enc
 
 import json
 import logging
-import os
 from dataclasses import asdict, dataclass
 from fractions import Fraction
 from hashlib import sha256
@@ -16,6 +15,7 @@ from typing import Any
 
 from stereocast import __version__
 from stereocast.errors import UsageError
+from stereocast.media import owned
 from stereocast.settings import ConvertSettings
 from stereocast.types import Shot
 
@@ -31,6 +31,7 @@ _FREE = {
     "workers",
     "ray_address",
     "accept_licence",
+    "sidecars",
 }  # settings that don't change the picture
 _ENDS = 1 << 20  # bytes of the source's head and tail that are hashed
 
@@ -77,7 +78,7 @@ def fingerprint(name: str) -> dict[str, Any]:
 def identity(settings: ConvertSettings, name: str, encoder: str, time_base: Fraction) -> Identity:
     """What these settings make of this source."""
     values = {k: v for k, v in settings.model_dump(mode="json").items() if k not in _FREE}
-    brought = [path for path in (settings.depth, settings.disparity) if path and Path(path).is_file()]
+    brought = [path for path in (settings.depth_path, settings.disparity) if path and Path(path).is_file()]
     values["encoder"] = encoder
     return Identity(
         values, {**fingerprint(name), **{str(path): fingerprint(str(path)) for path in brought}}, str(time_base)
@@ -87,6 +88,11 @@ def identity(settings: ConvertSettings, name: str, encoder: str, time_base: Frac
 def journal_path(output: Path) -> Path:
     """The journal of an output file."""
     return output.with_name(f"{output.stem}.part.json")
+
+
+def beside_journal(journal: Path) -> Path:
+    """Where a new state of a journal is written before it takes the old one's place."""
+    return journal.with_suffix(".json.new")
 
 
 class Journal:
@@ -120,6 +126,16 @@ class Journal:
         journal.comfort = list(table.get("comfort", []))
         return journal
 
+    @staticmethod
+    def chunks_of(path: Path) -> tuple[Chunk, ...]:
+        """The chunks of a journal of whatever film and version; none where it can't be read."""
+        try:
+            table = json.loads(path.read_text("utf-8"))
+            found = table["chunks"] if "chunks" in table else table["segments"]  # their name in version 0.1
+            return tuple(Chunk(**{**item, "after": None}) for item in found)
+        except (OSError, ValueError, KeyError, TypeError):
+            return ()
+
     def add(self, chunk: Chunk) -> None:
         """Takes a finished chunk in and saves the list."""
         self.chunks.append(chunk)
@@ -128,21 +144,17 @@ class Journal:
     def save(self) -> None:
         """Writes the list beside the old one and puts it in its place."""
         table = {
+            "stereocast": "journal",  # first: it is the mark by which the file is known as ours
             "version": VERSION,
             "identity": asdict(self.identity),
             "chunks": [asdict(item) for item in self.chunks],
             "comfort": self.comfort,
         }
-        beside = self.path.with_suffix(".json.new")
-        with beside.open("w", encoding="utf-8") as file:
-            json.dump(table, file)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(beside, self.path)
+        owned.write(self.path, json.dumps(table).encode(), beside=beside_journal(self.path))
 
     def remove(self) -> None:
         """The film is complete."""
-        self.path.unlink(missing_ok=True)
+        owned.discard(self.path)
 
 
 def _compare(found: Identity, wanted: Identity) -> None:

@@ -1,8 +1,9 @@
 """`convert`: a plan is made first, then carried out in one pipeline or in sections."""
 
 from stereocast.jobs.convert import whole
-from stereocast.jobs.convert.prepare import ConvertPlan, prepare
+from stereocast.jobs.convert.prepare import prepare
 from stereocast.jobs.convert.whole import Converted
+from stereocast.jobs.plan import ConvertPlan
 from stereocast.pipeline.progress import OnProgress, silent
 from stereocast.pipeline.stages import Source
 

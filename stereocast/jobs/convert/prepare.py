@@ -1,23 +1,17 @@
 """What is decided before `convert` starts: the source is opened, the plan made and checked."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from stereocast import catalog, registry
 from stereocast.depth import choice
 from stereocast.errors import UsageError
-from stereocast.jobs import assembly, plan
-from stereocast.jobs.plan import Plan
+from stereocast.jobs import assembly, plan, written
+from stereocast.jobs.convert import repack
+from stereocast.jobs.plan import ConvertPlan
 from stereocast.media import bars, probe, reader, standard_input
 from stereocast.settings import ConvertSettings
-from stereocast.types import Layout
-
-
-@dataclass(frozen=True, slots=True)
-class ConvertPlan(Plan):
-    """The plan of a conversion: its settings say what is read and how views are made, too."""
-
-    settings: ConvertSettings
+from stereocast.types import Layout, StreamInfo
 
 
 def prepare(
@@ -32,17 +26,34 @@ def prepare(
     try:
         if isinstance(source, reader.VideoSource):
             source.spool = folder  # goes with the source
-            if output is not None and Path(output).suffix.lower() in probe.IMAGES:
+            if output is not None and Path(output).suffix.lower() in probe.IMAGES and not plan.numbered(output):
                 source = source.as_still()
+        views = repack.views_of(name, repack.detect(name, source), settings)
+        if views is not None and views.packing == "multiview" and isinstance(source, reader.VideoSource):
+            options = source.options
+            source.close()
+            source = reader.open_source(opened, replace(options, multiview=True))
         if isinstance(source, reader.ImageSource):
-            return _still(name, output, settings, source), source
-        return _film(name, output, settings, source), source
+            return _still(name, output, settings, source, views), source
+        if output is not None and plan.numbered(output):
+            return _pictures(name, Path(output), settings, source, views), source
+        return _film(name, output, settings, source, views), source
     except BaseException:
         source.close()
         raise
 
 
-def _film(name: str, output: Path | str | None, settings: ConvertSettings, source: reader.VideoSource) -> ConvertPlan:
+def _seen(info: StreamInfo, views: repack.Views | None) -> StreamInfo:
+    return info if views is None else repack.eye_info(info, views)
+
+
+def _film(
+    name: str,
+    output: Path | str | None,
+    settings: ConvertSettings,
+    source: reader.VideoSource,
+    views: repack.Views | None,
+) -> ConvertPlan:
     preset, form = catalog.preset(settings.preset), plan.stereo_format(settings)
     notes: tuple[str, ...] = ()
     if settings.crop == "auto" and source.name != "-":
@@ -50,16 +61,20 @@ def _film(name: str, output: Path | str | None, settings: ConvertSettings, sourc
         notes += (bars.described(source.options.crop),)
     elif settings.crop == "auto":
         notes += ("a pipe can't be searched for bars; nothing is cut away",)
-    profile = plan.choose_encoder(settings, preset, source.info, tonemap=settings.tonemap)
+    profile = plan.choose_encoder(settings, preset, _seen(source.info, views), tonemap=settings.tonemap)
     source.retarget(pixel_format=profile.pixel_format)
     container = plan.container_of(settings, output)
     target = "-" if output == "-" else plan.output_path(
         name, None if output is None else Path(output), form, plan.default_suffix(container, name, still=False)
     )  # fmt: skip
-    info = source.info
+    info = _seen(source.info, views)
     pack = assembly.packer(settings, info)
+    if views is not None:
+        pack = repack.packer(pack, form, views)
+        half = ", half size" if views.half else ""
+        notes += (f"repacked: {views.packing.replace('-', ' ')}{half}, no depth is made",)
     packed = plan.packed_info(info, form, pack.shape(info.height, info.width), profile.pixel_format)
-    depth, reason = ("file", "") if Path(settings.depth).exists() else choice.resolve(settings)
+    depth, reason = ("file", "") if settings.depth_path or views else choice.resolve(settings)
     held = plan.Held(*assembly.costs(settings, info, depth), pack.own_bytes(info.height, info.width))
     bill = plan.memory_bill(info, packed, profile, replace(held, scale=settings.scale))
     if source.tone_mapped:
@@ -68,8 +83,22 @@ def _film(name: str, output: Path | str | None, settings: ConvertSettings, sourc
         notes += (f"depth: {depth} ({reason})",)
     if form.layout is Layout.SPATIAL and target != "-":
         notes += (plan.multiview_note(Path(target), preset),)
-    made = ConvertPlan(name, target, settings, preset, form, info, packed, container, profile, notes, bill)
-    plan.check_output(made.outputs, name, overwrite=settings.overwrite or container == "hls")
+    made = ConvertPlan(
+        name,
+        target,
+        settings,
+        preset,
+        form,
+        info,
+        packed,
+        container,
+        profile,
+        notes,
+        bill,
+        metadata=dict(source.container.metadata),
+        views=views,
+    )
+    written.check_plan(made)
     plan.check_limits(made)
     plan.check_disk(made)
     return made
@@ -77,14 +106,36 @@ def _film(name: str, output: Path | str | None, settings: ConvertSettings, sourc
 
 def _check_names(settings: ConvertSettings) -> None:
     """Refuses unknown or uninstalled back ends before anything is opened."""
-    if not Path(settings.depth).exists():
+    if settings.depth_path is None:
         choice.resolve(settings)
     registry.find(registry.SYNTH, "synthesis", settings.synth)
     registry.find(registry.ENGINES, "engine", settings.engine)
 
 
-def _still(name: str, output: Path | str | None, settings: ConvertSettings, source: reader.ImageSource) -> ConvertPlan:
-    form, info = plan.stereo_format(settings), source.info
+def _pictures(
+    name: str, output: Path, settings: ConvertSettings, source: reader.VideoSource, views: repack.Views | None
+) -> ConvertPlan:
+    """A film as a picture file for each frame; sound and times have no place there."""
+    form, info = plan.stereo_format(settings), _seen(source.info, views)
+    if form.layout is Layout.PAIR or (views is not None and views.packing == "multiview"):
+        raise UsageError(f"-o {output}: this can't be written as a sequence of pictures; convert to a film first")
+    shape = assembly.packer(settings, info).shape(info.height, info.width)
+    packed = plan.packed_info(info, form, shape, info.pixel_format)
+    notes = ("a picture for each frame; sound, subtitles and times are left out",)
+    preset = catalog.preset(settings.preset)
+    made = ConvertPlan(name, output, settings, preset, form, info, packed, "images", None, notes, views=views)
+    written.check_plan(made)
+    return made
+
+
+def _still(
+    name: str,
+    output: Path | str | None,
+    settings: ConvertSettings,
+    source: reader.ImageSource,
+    views: repack.Views | None,
+) -> ConvertPlan:
+    form, info = plan.stereo_format(settings), _seen(source.info, views)
     suffix = plan.default_suffix("", name, still=True)
     given = "" if output in (None, "-") else Path(str(output)).suffix.lower()
     if given and given not in probe.IMAGES:
@@ -96,6 +147,18 @@ def _still(name: str, output: Path | str | None, settings: ConvertSettings, sour
     packed = plan.packed_info(
         info, form, assembly.packer(settings, info).shape(info.height, info.width), info.pixel_format
     )
-    made = ConvertPlan(name, target, settings, catalog.preset(settings.preset), form, info, packed, "image", None)
-    plan.check_output(made.outputs, name, overwrite=settings.overwrite)
+    made = ConvertPlan(
+        name,
+        target,
+        settings,
+        catalog.preset(settings.preset),
+        form,
+        info,
+        packed,
+        "image",
+        None,
+        extras=source.extras,
+        views=views,
+    )
+    written.check_plan(made)
     return made

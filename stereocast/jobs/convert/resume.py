@@ -8,7 +8,7 @@ the result has the frames of an uninterrupted one.
 import itertools
 import logging
 import os
-import shutil
+import re
 from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
@@ -21,14 +21,16 @@ from typing import Any
 from stereocast.errors import SourceError
 from stereocast.jobs.comfort import ShotFigures
 from stereocast.jobs.convert.chunks import Chunk, Chunker, Identity, Journal, identity, journal_path
-from stereocast.jobs.convert.prepare import ConvertPlan
-from stereocast.media import reader, splice
+from stereocast.jobs.plan import ConvertPlan
+from stereocast.media import owned, reader, splice
 from stereocast.media.passthrough import Passthrough
 from stereocast.media.writer import PairSink, VideoSink, part_path
 from stereocast.shots import cuts
 from stereocast.types import Frame, PackedClip, Shot
 
 log = logging.getLogger(__name__)
+
+SECTION_NAMES = re.compile(r"\d{5}\.part(\.kept)?(\.part)?\.\w+(\.tagging)?|\d{5}\.part\.part\.json(\.new)?")
 
 
 def kept_path(output: Path) -> Path:
@@ -77,11 +79,30 @@ def why_not(made: ConvertPlan) -> str:
 
 
 def _forget(made: ConvertPlan, path: Path) -> None:
+    chunks = Journal.chunks_of(path)
+    for output in made.outputs:  # checked before work began; parts of version 0.1 bear no mark
+        for part in (kept_path(output), part_path(output)):
+            owned.discard(part, known=part.is_file() and holds(part, chunks, made))
     if path.exists():
         log.warning("%s: the part of an interrupted run is replaced (--resume would go on with it)", made.outputs[0])
-        path.unlink()
-    for output in made.outputs:
-        kept_path(output).unlink(missing_ok=True)
+        owned.discard(path)
+
+
+def holds(path: Path, chunks: Sequence[Chunk], made: ConvertPlan) -> bool:
+    """Whether a file holds the first of those chunks: then it is the part that they were written into."""
+    alone = tuple(chunk for chunk in chunks if not chunk.file)[:1]
+    return bool(alone) and splice.complete(path, alone, made.info.time_base) == 1
+
+
+def clear_sections(folder: Path) -> None:
+    """Removes the sections of an output, and their folder if nothing else is in it."""
+    if folder.is_symlink() or not folder.is_dir():
+        return
+    for path in list(folder.iterdir()):
+        if SECTION_NAMES.fullmatch(path.name):
+            owned.discard(path, known=owned.finished(path))
+    with suppress(OSError):
+        folder.rmdir()
 
 
 def _usable(made: ConvertPlan, journal: Journal) -> list[Chunk]:
@@ -96,7 +117,10 @@ def _usable(made: ConvertPlan, journal: Journal) -> list[Chunk]:
         best = max(whole, key=lambda path: whole[path], default=None)
         count = min(count, whole[best] if best is not None else 0)
         if best == part_path(output):
+            owned.check_idle(best)
             os.replace(best, kept_path(output))
+        else:
+            owned.discard(part_path(output), known=whole.get(part_path(output), 0) > 0)
     return journal.chunks[:count]
 
 
@@ -105,7 +129,7 @@ def _resumed(
 ) -> "Run":
     shot = chunks[-1].after
     settings = made.settings
-    if settings.depth_out is not None or settings.disparity is not None or Path(settings.depth).exists():
+    if settings.depth_out is not None or settings.disparity is not None or settings.depth_path is not None:
         shot = None  # files with one map per frame are read and written from the first frame on
     journal = Journal(journal_path(made.outputs[0]), wanted, tuple(chunks))
     if shot is None:
@@ -157,6 +181,7 @@ class Run:
         self.source = source
         self.number = shot.number if shot else 0
         self.picture_only = False
+        self._known = {kept_path(output) for output in made.outputs} if kept else set()  # parts of 0.1 bear no mark
         self._made, self._journal, self._kept, self._frames = made, journal, kept, frames
         self._beside = splice.Beside(source.name) if kept else None
         self._queues: list[deque[Any]] = []
@@ -255,9 +280,9 @@ class Run:
         if self._journal is None:
             return
         for output in self._made.outputs:
-            kept_path(output).unlink(missing_ok=True)
-            part_path(output).unlink(missing_ok=True)
-            shutil.rmtree(sections_folder(output), ignore_errors=True)
+            for path in (kept_path(output), part_path(output)):
+                owned.discard(path, known=path in self._known)
+            clear_sections(sections_folder(output))
         with suppress(OSError):
             self._journal.remove()
 

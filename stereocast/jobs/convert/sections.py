@@ -1,7 +1,6 @@
 """A film cut into sections, made by an engine, and joined without encoding again."""
 
 import logging
-import shutil
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -13,9 +12,9 @@ from stereocast.jobs.convert import resume, whole
 from stereocast.jobs.convert.chunks import Chunk, Chunker, Journal, identity, journal_path
 from stereocast.jobs.convert.engines import Engine
 from stereocast.jobs.convert.engines.section import Result, Task
-from stereocast.jobs.convert.prepare import ConvertPlan, prepare
+from stereocast.jobs.convert.prepare import prepare
 from stereocast.jobs.convert.whole import Converted
-from stereocast.jobs.plan import make_folders
+from stereocast.jobs.plan import ConvertPlan, make_folders
 from stereocast.media import splice
 from stereocast.pipeline.progress import OnProgress, Progress
 from stereocast.pipeline.stages import Source
@@ -39,8 +38,8 @@ def convert_in_sections(made: ConvertPlan, source: Source, progress: OnProgress)
     folder = resume.sections_folder(output)
     wanted = identity(made.settings, made.source, made.profile.name, made.info.time_base)
     known = Journal.load(journal_path(output), wanted) if made.settings.resume else None
-    if known is None and folder.exists():
-        shutil.rmtree(folder)
+    if known is None:
+        resume.clear_sections(folder)
     make_folders(made.outputs)
     folder.mkdir(exist_ok=True)
     journal = Journal(journal_path(output), wanted)
@@ -69,7 +68,7 @@ def _why_not(made: ConvertPlan) -> str:
     if made.form.layout is Layout.PAIR:
         return "a pair has two files"
     settings = made.settings
-    if settings.depth_out is not None or settings.disparity is not None or Path(settings.depth).exists():
+    if settings.depth_out is not None or settings.disparity is not None or settings.depth_path is not None:
         return "a file with one map per frame is read or written in order"
     if settings.fps is not None:
         return "a new frame rate counts from the first frame"

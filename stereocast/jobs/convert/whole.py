@@ -6,13 +6,13 @@ Whatever ends it early, every stage is closed and the part file stays readable.
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 from stereocast.errors import SourceError
 from stereocast.jobs import assembly
 from stereocast.jobs.comfort import Comfort, Meter
-from stereocast.jobs.convert import resume
-from stereocast.jobs.convert.prepare import ConvertPlan
-from stereocast.jobs.plan import CLIP_FRAMES
+from stereocast.jobs.convert import repack, resume, sidecars
+from stereocast.jobs.plan import CLIP_FRAMES, ConvertPlan
 from stereocast.media import probe
 from stereocast.pipeline.chain import Clock, chain, prefetch
 from stereocast.pipeline.progress import OnProgress, Progress, silent
@@ -50,15 +50,25 @@ def convert(
         run.copy_into(sink)
         tell()
         meter = Meter(made.preset.screen_fov_deg, made.info.time_base, run.comfort, run.measured)
+        if made.views is not None:
+            middle: tuple[Any, ...] = repack.stages(
+                made.views, made.info, made.form, assembly.packer(made.settings, made.info)
+            )
+        else:
+            middle = (
+                clock.stage("depth", assembly.estimator(made.settings, made.info)),
+                assembly.depth_recorder(
+                    made.settings.depth_out, made.info, stack, overwrite=made.settings.overwrite or made.settings.resume
+                ),
+                clock.stage("synthesis", assembly.synthesizer(made.settings, made.info, made.preset.screen_fov_deg)),
+                meter,
+                partial(prefetch, patience_s=2 * _PATIENCE_S if probe.flows(made.source) else None),
+                clock.stage("packing", assembly.packer(made.settings, made.info)),
+            )
         stages = (
             Clipper(CLIP_FRAMES, number=run.number),
             partial(prefetch, patience_s=_PATIENCE_S if probe.flows(made.source) else None),
-            clock.stage("depth", assembly.estimator(made.settings, made.info)),
-            assembly.depth_recorder(made.settings.depth_out, made.info, stack),
-            clock.stage("synthesis", assembly.synthesizer(made.settings, made.info, made.preset.screen_fov_deg)),
-            meter,
-            partial(prefetch, patience_s=2 * _PATIENCE_S if probe.flows(made.source) else None),
-            clock.stage("packing", assembly.packer(made.settings, made.info)),
+            *middle,
             run.rest,
         )
         with chain(clock.source("reading", run.frames()), *stages) as clips:
@@ -70,4 +80,6 @@ def convert(
             raise SourceError(f"{made.source}: no frame could be decoded in the part that was asked for")
         clock.timed("encoding", sink.finish)()
         run.finish()
+    if not run.picture_only:
+        sidecars.copy(made)
     return Converted(made, sink.frames, run.source.damaged, clock.seconds, meter.result(), run.source.missing_s)

@@ -13,7 +13,7 @@ import numpy as np
 
 from stereocast import catalog, registry
 from stereocast.errors import UsageError
-from stereocast.jobs import assembly, plan
+from stereocast.jobs import assembly, plan, written
 from stereocast.jobs.plan import Plan
 from stereocast.media import reader
 from stereocast.pictures import planes
@@ -90,9 +90,9 @@ def prepare(name: str, output: Path | str | None, settings: GenSettings, progres
         "-" if output == "-" else plan.output_path(name, None if output is None else Path(output), form, suffix)
     )
     picture = picture_of(name)
-    plan.check_output(
-        () if isinstance(target, str) else (target,), name, overwrite=settings.overwrite or container == "hls"
-    )
+    if not isinstance(target, str):
+        writes = written.of_hls(target) if container == "hls" else written.of_film(target)
+        written.check(writes, written.inputs([name], settings), overwrite=settings.overwrite)
     film = _film(picture, settings, progress)
     rate, duration = film.rate, film.frames / film.rate
     info = StreamInfo(film.width, film.height, 1 / rate, rate, colour=BT709, frames=film.frames, duration=duration)

@@ -7,11 +7,14 @@ from pathlib import Path
 from typing import Any
 
 from stereocast import catalog
-from stereocast.errors import SourceError
-from stereocast.jobs import assembly, comfort, plan
+from stereocast.errors import SinkError, SourceError, UsageError
+from stereocast.jobs import assembly, comfort, plan, written
+from stereocast.jobs.convert import repack
 from stereocast.jobs.preview import sheet
-from stereocast.media import reader
+from stereocast.media import owned, photos, reader
+from stereocast.media.owned import part_path
 from stereocast.settings import PreviewSettings
+from stereocast.shots import clips
 from stereocast.types import Layout, StereoClip, StereoFormat
 
 
@@ -25,13 +28,11 @@ class Previewed:
 
 def preview(name: str, output: Path | None, settings: PreviewSettings) -> Previewed:
     """A sheet of moments of the film and the disparity figures of each. Raises what `prepare` raises."""
-    path = output or plan.output_path(name, None, StereoFormat(Layout.MONO), ".png").with_name(
-        f"{Path(name).stem}_preview.png"
-    )
-    plan.check_output((path,), name, overwrite=settings.overwrite)
+    path = output or plan.output_path(name, None, StereoFormat(Layout.PAIR), ".png", also="_preview")
+    written.check(written.of_picture(path), written.inputs([name], settings), overwrite=settings.overwrite)
     fov_deg = catalog.preset(settings.preset).screen_fov_deg
     rows, figures = [], []
-    for start in _moments(name, settings.moments):
+    for start in _moments(name, settings.moments, settings):
         source = reader.open_source(name, reader.ReadOptions(start=start))
         try:
             frames = list(islice(source, 3))
@@ -39,22 +40,33 @@ def preview(name: str, output: Path | None, settings: PreviewSettings) -> Previe
             source.close()
         if not frames:
             continue
-        clip = reader.concatenate(frames)
+        clip = clips.concatenate(frames)
         made = assembly.estimator(settings, source.info)(iter([clip]))
         stereo = next(iter(assembly.synthesizer(settings, source.info, fov_deg)(made)))
         rows.append((f"{float(start):.1f} s", sheet.row(clip, stereo, settings.width)))
         figures.append({"time_s": round(float(start), 3), **_figures(stereo, fov_deg)})
     if not rows:
         raise SourceError(f"{name}: no frame could be decoded")
-    plan.make_folders((path,))
-    reader.write_image(path, sheet.sheet(rows))
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        data = photos.encoded(path, sheet.sheet(rows))
+        owned.write(path, data, beside=part_path(path), overwrite=settings.overwrite)
+    except OSError as error:
+        raise SinkError(f"{path} can't be written: {owned.reason(error)}") from error
     return Previewed(path, tuple(figures))
 
 
-def _moments(name: str, count: int) -> list[Fraction]:
+def _moments(name: str, count: int, settings: PreviewSettings) -> list[Fraction]:
+    if settings.source_layout not in (None, "mono", "auto"):
+        raise UsageError(
+            "--source-layout: preview shows what depth makes of a flat film; convert repacks one that is 3D"
+        )
     source = reader.open_source(name)
-    duration = source.info.duration if source.info.frames != 1 else None
-    source.close()
+    try:
+        repack.check_flat(name, repack.detect(name, source), settings)
+        duration = source.info.duration if source.info.frames != 1 else None
+    finally:
+        source.close()
     return [duration * (2 * n + 1) / (2 * count) for n in range(count)] if duration else [Fraction(0)]
 
 

@@ -16,14 +16,14 @@ import numpy as np
 
 from stereocast import catalog, registry
 from stereocast.errors import ExtraMissing, SinkError, UsageError
-from stereocast.jobs import assembly, plan
+from stereocast.jobs import assembly, plan, written
 from stereocast.jobs.reconstruct import subject
 from stereocast.media import reader
 from stereocast.pack import layouts
 from stereocast.pictures import devices, planes
 from stereocast.pipeline.progress import OnProgress, Progress
 from stereocast.settings import EstimatorSettings, FourDSettings, OutputSettings
-from stereocast.types import Array, Clip, Colour, Layout, PixelFormat, StereoClip, StreamInfo
+from stereocast.types import Array, Clip, Colour, Layout, PixelFormat, StereoClip, StereoFormat, StreamInfo
 
 _COLOUR = Colour(1, 1, 1)
 RELIEF_NOTE = "relief: the front is what the picture shows; sides and back are guessed, not generated"
@@ -67,6 +67,13 @@ def open_folder(order: Order, output: Path | None) -> Reconstructed:
     replacing = order.settings.overwrite or order.settings.resume or order.scene_file is not None
     if (folder / "scene.4dgs").exists() and not replacing:
         raise SinkError(f"{folder} holds a result already; use --overwrite to replace it, or -o for another folder")
+    read = written.inputs([str(name) for name in (order.source, order.scene_file, order.views) if name])
+    suffix = layouts.suffix(StereoFormat(order.settings.format, anaglyph=order.settings.anaglyph))
+    titles = ["orbit.mp4", f"orbit_stereo{suffix}.mp4", f"view_stereo{suffix}.mp4"]
+    writes = written.of_reconstruction(folder, titles)
+    if order.scene_file is not None:  # the scene is read, not written
+        writes = [write for write in writes if write.path.suffix == ".mp4"]
+    written.check(writes, read, overwrite=replacing)
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:

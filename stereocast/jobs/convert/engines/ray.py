@@ -17,7 +17,7 @@ import ray
 from stereocast.errors import StereocastError, UsageError
 from stereocast.jobs.convert.engines.ordered import in_order
 from stereocast.jobs.convert.engines.section import Result, Task, answer, result_of
-from stereocast.media import probe
+from stereocast.media.names import is_url
 from stereocast.settings import ConvertSettings
 
 log = logging.getLogger(__name__)
@@ -29,7 +29,7 @@ CORES_EACH = 4  # of a machine, where nobody says how many workers there are
 def _answer(task: Task) -> dict[str, Any]:
     """Runs on a worker. An error of the film comes back as a value: no other worker would do better."""
     places = {"output folder": Path(task.output).parent}
-    if not probe.is_url(task.source):
+    if not is_url(task.source):
         places["source"] = Path(task.source)
     for what, path in places.items():
         if not path.exists():
@@ -40,7 +40,7 @@ def _answer(task: Task) -> dict[str, Any]:
 
 def placed(task: Task) -> Task:
     """The task with paths that mean the same in every folder."""
-    source = task.source if probe.is_url(task.source) else str(Path(task.source).resolve())
+    source = task.source if is_url(task.source) else str(Path(task.source).resolve())
     return replace(task, source=source, output=str(Path(task.output).resolve()))
 
 

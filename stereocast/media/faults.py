@@ -1,0 +1,27 @@
+"""One true line for each fault of the system: which file, what the system says, what to do."""
+
+import errno
+
+from stereocast.media import owned
+
+_ADVICE = {
+    errno.ENOSPC: "free space, or choose another place with -o",
+    getattr(errno, "EDQUOT", errno.ENOSPC): "free space, or choose another place with -o",
+    errno.EROFS: "choose another place with -o",
+    errno.EACCES: "change its permissions, or choose another place",
+    errno.EPERM: "change its permissions, or choose another place",
+    errno.EMFILE: "close other programs, or raise the limit (ulimit -n)",
+    errno.ENFILE: "close other programs",
+    errno.ENOMEM: "use --scale, or close other programs",
+    errno.EIO: "check the disk or the connection to it",
+}
+
+
+def line(error: OSError | MemoryError) -> str:
+    """What is shown of an error that no part of the program expected."""
+    if isinstance(error, MemoryError):
+        return "not enough memory; use --scale, or close other programs"
+    name = error.filename if isinstance(error.filename, str) else ""
+    text = f"{name}: {owned.reason(error)}" if name else owned.reason(error)
+    advice = _ADVICE.get(error.errno or 0)
+    return f"{text}; {advice}" if advice else text

@@ -1,0 +1,320 @@
+"""Files that a run makes: created exclusively, marked as ours, and nothing else is ever replaced or deleted.
+
+An unfinished file carries its mark from its first byte on, so it is known as ours after a crash, in a copy, and on
+another disk: first a line of text, then, when the muxer has written its head over that, the minor version of mp4's
+`ftyp` or Matroska's WritingApp. A finished file carries another mark. Knows nothing of films.
+"""
+
+import contextlib
+import errno
+import os
+import re
+import stat
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from stereocast.errors import SinkError
+
+MARK = b"stereocast: unfinished, may be deleted\n"
+JOURNAL = b'{"stereocast": "journal"'  # what our JSON files begin with
+REPORT = b'{\n  "stereocast": "report"'
+_OLD = (b'{"version": 1, "job": {"settings": {', b'{\n  "planned": ')  # how those of 0.1 began
+_UNFINISHED, _FINISHED = b"scPT", b"scOK"
+_APP_UNFINISHED, _APP_FINISHED = b"stereocast+", b"stereocast"
+_EBML = b"\x1aE\xdf\xa3"
+_APP = re.compile(rb"WA([\x81-\xbf])(?:Lavf|stereocast)")  # the element's id, its size, the muxer's or our own name
+_HEAD = 4096
+
+
+def part_path(path: Path) -> Path:
+    """Where a file grows until it is complete."""
+    return path.with_name(f"{path.stem}.part{path.suffix}")
+
+
+def create(path: Path) -> "Part":
+    """A new file, never one that is there and never through a link. Raises OSError (EEXIST where something is)."""
+    flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
+    return Part(path, os.open(path, flags, 0o666))
+
+
+def create_again(path: Path) -> "Part":
+    """A new unmarked file in the place of one that may be replaced; a link goes, what it leads to stays. Raises OSError."""
+    path.unlink(missing_ok=True)
+    flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
+    return Part(path, os.open(path, flags, 0o666), marked=False)
+
+
+class Part:
+    """A file in the making, unbuffered, as FFmpeg and Python write it. Its head is kept marked."""
+
+    def __init__(self, path: Path, number: int, *, marked: bool = True) -> None:
+        self.name = str(path)
+        self.path = path
+        self._marks = marked
+        self.touched = False  # whether more than the mark was written
+        self._file: Any = os.fdopen(number, "r+b", buffering=0)
+        if not marked:
+            return
+        try:
+            _lock(self._file)
+            self._all(MARK)
+            self._file.seek(0)
+        except BaseException:
+            self._file.close()
+            with contextlib.suppress(OSError):
+                path.unlink()
+            raise
+
+    def write(self, data: Any) -> int:
+        """Writes all of `data` at the current place."""
+        data = bytes(data)
+        self.touched = True
+        at = self._file.tell()
+        self._all(_marked(data, at, _UNFINISHED, _APP_UNFINISHED) if self._marks and at < _HEAD else data)
+        return len(data)
+
+    def _all(self, data: bytes) -> None:
+        view = memoryview(data)
+        while view:
+            view = view[self._file.write(view) :]
+
+    def read(self, size: int = -1) -> bytes:
+        return bytes(self._file.read(size))
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        return int(self._file.seek(offset, whence))
+
+    def tell(self) -> int:
+        return int(self._file.tell())
+
+    def fileno(self) -> int:
+        return int(self._file.fileno())
+
+    def flush(self) -> None:
+        """Nothing is held back."""
+
+    def close(self) -> None:
+        """May be called twice."""
+        self._file.close()
+
+
+class Feed:
+    """A stream as FFmpeg writes it. An error is kept and told by its number, since a raised one would be printed."""
+
+    def __init__(self, stream: Any, change: Callable[[bytes], bytes] | None = None) -> None:
+        """`change`: what is done to the bytes on their way."""
+        self.error: OSError | None = None
+        self.name = str(getattr(stream, "name", "output"))
+        self._stream, self._change = stream, change
+        if isinstance(stream, Part):  # anything else is written from front to back
+            self.seek, self.tell = stream.seek, stream.tell
+
+    def write(self, data: Any) -> int:
+        """Writes all of `data`; minus the error's number where that fails."""
+        try:
+            if self.error is None:
+                self._stream.write(bytes(data) if self._change is None else self._change(bytes(data)))
+                self._stream.flush()
+                return len(data)
+        except OSError as error:
+            self.error = error
+        assert self.error is not None
+        return -(self.error.errno or errno.EIO)
+
+    def close(self) -> None:
+        """Closes a file of ours; standard output stays open."""
+        if isinstance(self._stream, Part):
+            self._stream.close()
+
+
+class Failed:
+    """Stands for a file that couldn't be opened: FFmpeg hears of it when it writes."""
+
+    def __init__(self, error: OSError) -> None:
+        self.error, self.name = error, "none"
+
+    def write(self, data: Any) -> int:
+        return -(self.error.errno or errno.EIO)
+
+    def flush(self) -> None:
+        """Nothing is held back."""
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+def _marked(data: bytes, at: int, minor: bytes, app: bytes) -> bytes:
+    """The head of an mp4 or Matroska file, or a piece of it that begins at `at`, with a mark in it."""
+    if at == 0 and data[4:8] == b"ftyp" and len(data) >= 16:
+        return data[:12] + minor + data[16:]
+    found = _APP.search(data, 0, _HEAD) if at or data.startswith(_EBML) else None
+    if found is None:
+        return data
+    start, size = found.start() + 3, found[1][0] & 0x7F
+    return data[:start] + app.ljust(size)[:size] + data[start + size :]
+
+
+def _head_of(path: Path) -> bytes | None:
+    """The first bytes of a regular file that is no link; None for anything else, and what can't be read."""
+    try:
+        if not stat.S_ISREG(os.lstat(path).st_mode):
+            return None
+        number = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0))
+        with os.fdopen(number, "rb") as file:
+            return file.read(_HEAD)
+    except OSError:
+        return None
+
+
+def unfinished(path: Path) -> bool:
+    """Whether the file is one of ours that was never finished (or empty: nothing is lost with it)."""
+    head = _head_of(path)
+    if head is None:
+        return False
+    if not head or head.startswith((MARK, JOURNAL, REPORT, *_OLD)):
+        return True
+    if head[4:8] == b"ftyp":
+        return head[12:16] == _UNFINISHED
+    found = _APP.search(head) if head.startswith(_EBML) else None
+    return found is not None and head[found.start() + 3 :].startswith(_APP_UNFINISHED)
+
+
+def finished(path: Path) -> bool:
+    """Whether the file is a film that we finished."""
+    head = _head_of(path)
+    if not head:
+        return False
+    if head[4:8] == b"ftyp":
+        return head[12:16] in (_FINISHED, _UNFINISHED)
+    found = _APP.search(head) if head.startswith(_EBML) else None
+    return found is not None and head[found.start() + 3 :].startswith(_APP_FINISHED)
+
+
+def discard(path: Path, *, known: bool = False) -> bool:
+    """Deletes a file that is ours; True where there is none any more. Foreign files stay (False).
+
+    `known`: the caller has another proof that it is ours. Raises SinkError where another run is writing it.
+    """
+    if not os.path.lexists(path):
+        return True
+    if not (known or unfinished(path)):
+        return False
+    check_idle(path)
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        raise SinkError(f"{path} can't be removed: {reason(error)}") from error
+    return True
+
+
+def check_idle(path: Path) -> None:
+    """Raises SinkError where another run is writing the file."""
+    try:
+        with path.open("rb") as file:
+            _lock(file)
+    except BlockingIOError:
+        raise SinkError(f"{path} is being written by another run of stereocast; wait for it, or use -o") from None
+    except OSError:
+        return
+
+
+def publish(part: Path, path: Path, *, overwrite: bool) -> None:
+    """Gives a finished file its name. Raises SinkError where that was taken meanwhile, OSError."""
+    if overwrite:
+        os.replace(part, path)
+    else:
+        try:
+            os.link(part, path, follow_symlinks=False)
+        except FileExistsError:
+            raise _taken(path, part) from None
+        except (OSError, NotImplementedError):  # no hard links here
+            if os.path.lexists(path):
+                raise _taken(path, part) from None
+            os.rename(part, path)
+        else:
+            os.unlink(part)
+    _seal(path)
+
+
+def _taken(path: Path, part: Path) -> SinkError:
+    return SinkError(f"{path} was made by something else meanwhile; the result is kept in {part}")
+
+
+def _seal(path: Path) -> None:
+    """Turns the mark of an unfinished film into that of a finished one."""
+    head = _head_of(path) or b""
+    made = _marked(head, 0, _FINISHED, _APP_FINISHED) if unfinished(path) else head
+    if made != head:
+        with path.open("r+b") as file:
+            file.write(made)
+
+
+def write(path: Path, data: bytes, *, beside: Path, overwrite: bool = True) -> None:
+    """A whole file at once, by way of `beside`: nobody ever sees half of it.
+
+    What is at `beside` must be ours. Raises SinkError, OSError.
+    """
+    make_room(beside)
+    part = create(beside)
+    try:
+        part.seek(len(MARK))
+        part.write(data[len(MARK) :])
+        os.fsync(part.fileno())
+        part.seek(0)
+        part._all(data[: len(MARK)])  # the mark goes last
+        if len(data) < len(MARK):
+            os.ftruncate(part.fileno(), len(data))
+        part.close()
+        publish(beside, path, overwrite=overwrite)
+    except BaseException:
+        part.close()
+        with contextlib.suppress(OSError):
+            beside.unlink()  # made by this very call
+        raise
+
+
+def make_room(path: Path) -> None:
+    """Deletes what an earlier run of ours left at a path that is to be written. Raises SinkError for anything else."""
+    if not discard(path):
+        raise SinkError(in_the_way(path))
+
+
+def in_the_way(path: Path) -> str:
+    """What to say of a foreign file where one of ours has to be."""
+    return f"{path} is in the way: stereocast would write there, and it isn't its own; move it, or give another name with -o"
+
+
+def _lock(file: BinaryIO) -> None:
+    """Keeps a second run away while the file is open. Raises BlockingIOError where one has it."""
+    if sys.platform == "win32":  # an open file can't be deleted there
+        return
+    import fcntl
+
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise
+    except OSError:  # a file system without locks
+        return
+
+
+def reason(error: BaseException) -> str:
+    """What the system says is wrong, in a few words."""
+    known = {
+        getattr(errno, "EDQUOT", errno.ENOSPC): "your disk quota is used up",
+        errno.ENOSPC: "the disk is full",
+        errno.EROFS: "the disk is read-only",
+        errno.EACCES: "permission denied",
+        errno.EPERM: "permission denied",
+        errno.ENAMETOOLONG: "the name is too long",
+        errno.ENOENT: "no such folder",
+        errno.ENOTDIR: "a part of the path is no folder",
+        errno.EISDIR: "it is a folder",
+        errno.EFBIG: "the disk can't hold a file of that size",
+        errno.EIO: "the disk reports an input/output error",
+    }
+    number = getattr(error, "errno", None)
+    text = known.get(number) if isinstance(error, OSError) and number is not None else None
+    return text or str(getattr(error, "strerror", None) or error).strip() or type(error).__name__
