@@ -19,6 +19,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 import stereocast  # noqa: E402
+from stereocast import catalog  # noqa: E402
 from stereocast.jobs import assembly  # noqa: E402
 from stereocast.jobs.preview import sheet  # noqa: E402
 from stereocast.media import reader  # noqa: E402
@@ -52,7 +53,9 @@ def converted(name: str, at: int, **options: object) -> tuple[object, object]:
         source.close()
     clip = clips.concatenate(frames)
     depth = assembly.estimator(settings, source.info)(iter([clip]))
-    return clip, next(iter(assembly.synthesizer(settings, source.info)(depth)))
+    return clip, next(
+        iter(assembly.synthesizer(settings, source.info, catalog.preset(settings.preset).screen_fov_deg)(depth))
+    )
 
 
 def film() -> None:

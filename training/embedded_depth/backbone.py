@@ -25,7 +25,6 @@ STAGES = (
     (1, 3, 1, 6, 320),
 )
 TAPS = (0, 1, 2, 4, 6)  # the last stages at 1/2, 1/4, 1/8, 1/16 and 1/32
-STYLED = (0, 1)  # stages whose channel statistics are the style of a picture
 SCALES = {"lite0": (1.0, 1.0), "lite1": (1.0, 1.1), "lite2": (1.1, 1.2)}  # width, depth
 VERSION = "0.1.0"  # of the index packages
 SHA256 = {
@@ -124,16 +123,14 @@ class Backbone(nn.Module):
             cin = cout
         self.stages = nn.ModuleList(stages)
 
-    def forward(self, x, frozen: int = 0, style=None):
-        """The first `frozen` stages (and the stem, if any) take no gradient; `style` changes what STYLED stages hand on."""
+    def forward(self, x, frozen: int = 0):
+        """The first `frozen` stages (and the stem, if any) take no gradient."""
         wanted, out = torch.is_grad_enabled(), []
         with torch.set_grad_enabled(wanted and frozen == 0):
             x = F.relu6(self.stem(x))
         for k, stage in enumerate(self.stages):
             with torch.set_grad_enabled(wanted and k >= frozen):
                 x = stage(x)
-                if style is not None and k in STYLED:
-                    x = style(x)
             if k in TAPS:
                 out.append(x)
         return out

@@ -18,20 +18,6 @@ def conv(cin, cout, kernel=3):
     return nn.Sequential(nn.Conv2d(cin, cout, kernel, 1, kernel // 2, bias=False), nn.BatchNorm2d(cout))
 
 
-def restyled(features, share: float):
-    """Features [B, C, h, w] with channel means and spreads mixed between the pictures of a batch (MixStyle, Zhou et al. 2021).
-
-    `share` of the pictures take part. What a picture shows stays; how it is coloured and lit becomes another's.
-    """
-    wide = features.float()
-    mean, spread = wide.mean((2, 3), keepdim=True), wide.std((2, 3), keepdim=True) + 1e-4
-    batch = len(features)
-    part = torch.rand(batch, 1, 1, 1) * (torch.rand(batch, 1, 1, 1) < share)  # of the other's
-    other = torch.randperm(batch)
-    mixed = (wide - mean) / spread * torch.lerp(spread, spread[other], part) + torch.lerp(mean, mean[other], part)
-    return mixed.to(features.dtype)
-
-
 class Residual(nn.Module):
     """Two convolutions beside the identity."""
 
@@ -61,7 +47,6 @@ class DepthNet(nn.Module):
     def __init__(self, variant: str = "lite0", widths=WIDTHS) -> None:
         super().__init__()
         self.backbone = Backbone(variant)
-        self.restyle = 0.0  # share of the training pictures that take another's style; set by the trainer
         a, b, c, d, e = self.backbone.channels
         self.top, self.deep = conv(e + 2, widths[0], 1), Residual(widths[0])
         skips = (
@@ -80,8 +65,7 @@ class DepthNet(nn.Module):
 
     def forward(self, x, frozen: int = 0):
         """frozen: stages of the backbone, from the first, that take no gradient."""
-        style = (lambda f: restyled(f, self.restyle)) if self.training and self.restyle else None
-        *skips, y = self.backbone(x[:, :3], frozen, style)
+        *skips, y = self.backbone(x[:, :3], frozen)
         # the mean of 32x32 equal steps is the coordinate of their middle
         y = torch.cat([y, F.avg_pool2d(x[:, 3:], 32)], 1)
         y = self.deep(F.relu(self.top(y)))

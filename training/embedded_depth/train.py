@@ -50,7 +50,6 @@ def arguments(argv=None):
     a.add_argument("--frozen", type=float, default=0.1, help="share of the budget in which the decoder learns alone")
     a.add_argument("--stages", type=int, default=3, help="stages of the backbone that never learn, from the first")
     a.add_argument("--edge", type=float, default=0.2, help="weight of the order across edges")
-    a.add_argument("--restyle", type=float, default=0.0, help="share of pictures that take another's style (MixStyle)")
     a.add_argument("--pixels", type=float, default=PIXELS, help="of a batch, about")
     a.add_argument("--seed", type=int, default=0)
     a.add_argument("--workers", type=int, default=1)
@@ -82,7 +81,6 @@ class Run:
         self.net.backbone.load_state_dict(pretrained(o.variant).state_dict())
         if o.start is not None:
             self.net.load_state_dict(torch.load(o.start, weights_only=False)["mean"])
-        self.net.restyle = o.restyle
         self.net = self.net.to(memory_format=torch.channels_last)
         self.mean = DepthNet(o.variant)
         self.mean.load_state_dict(self.net.state_dict())
