@@ -61,6 +61,9 @@ class SourceKeywords(SizeKeywords, total=False):
     end: str | None
     duration: str | None
     tonemap: bool
+    swap_eyes: bool
+    sidecars: bool
+    spool: bool
 
 
 class TrackKeywords(TypedDict, total=False):
@@ -107,6 +110,7 @@ class DepthKeywords(TypedDict, total=False):
     depth_offload: Literal["auto", "none", "model", "sequential"]
     depth_downsample: Literal[1, 2, 4]
     propagate: bool
+    text_depth: float | Literal["auto", "none"]
     smooth: float
     motion: Literal["auto", "off"]
 
@@ -122,6 +126,15 @@ class WeightKeywords(TypedDict, total=False):
 
     weights: Sequence[str]
     accept_licence: bool
+
+
+class FilmKeywords(TypedDict, total=False):
+    """What the source is, where it isn't simply a film."""
+
+    source_layout: (
+        Literal["auto", "mono", "sbs", "half-sbs", "ou", "half-ou", "cross-eyed", "row-interlaced", "multiview"] | None
+    )
+    deinterlace: Literal["auto", "field", "frame", "telecine", "none"]
 
 
 class DeviceKeywords(TypedDict, total=False):
@@ -241,6 +254,7 @@ class ViewKeywords(StereoKeywords, SamplerKeywords, EstimatorKeywords, ZeroFilmK
 
 
 class ConvertKeywords(
+    FilmKeywords,
     OutputKeywords,
     SourceKeywords,
     TrackKeywords,
@@ -263,7 +277,7 @@ class FourDKeywords(SceneKeywords, PackKeywords, WeightKeywords, DeviceKeywords,
     """All options of `stereocast 4d`."""
 
 
-class PreviewKeywords(ViewKeywords, FileKeywords, total=False):
+class PreviewKeywords(FilmKeywords, ViewKeywords, FileKeywords, total=False):
     """All options of `stereocast preview`."""
 
     preset: str

@@ -17,7 +17,6 @@ from stereocast.settings import DepthSettings, FilmSettings, PreviewSettings, St
     ("Stereo", StereoSettings),
     ("Depth", DepthSettings),
     ("Depth", WeightSettings),
-    leave_out=("swap_eyes", "sidecars"),
 )
 def preview(
     source: Annotated[str, typer.Argument(metavar="IN", help="A video or image.")],

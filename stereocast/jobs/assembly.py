@@ -83,7 +83,7 @@ def synthesizer(settings: ViewSettings, info: StreamInfo, fov_deg: float) -> Ste
 def costs(settings: ViewSettings, info: StreamInfo, depth: str) -> tuple[Cost, Cost]:
     """What depth (the estimator of that name, "file" for maps that are brought) and synthesis keep in memory, by their
     own account; nothing is loaded."""
-    estimate = registry.load(registry.DEPTH, "depth estimator", depth)
+    estimate = FileDepth if depth == "file" else registry.load(registry.DEPTH, "depth estimator", depth)
     synthesis = registry.load(registry.SYNTH, "synthesis", settings.synth)
     return (
         cost_of(estimate, settings, info) + refine.cost(settings, depth),

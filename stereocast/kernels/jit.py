@@ -32,7 +32,11 @@ def jit(kernel: Kernel) -> Kernel:
             log.info("compiled kernels can't be kept: no folder can be written to")
             return _compiled(kernel, cache=False)
         config.CACHE_DIR = str(place)
-        return _compiled(kernel, cache=True)
+        try:
+            return _compiled(kernel, cache=True)
+        except RuntimeError as error:
+            log.info("compiled kernels aren't kept: %s", error)
+            return _compiled(kernel, cache=False)
 
 
 def _compiled(kernel: Kernel, *, cache: bool) -> Kernel:

@@ -5,6 +5,8 @@ from fractions import Fraction
 from itertools import chain, pairwise
 from typing import Any
 
+import av
+
 _WHOLE = (12, 15, 24, 25, 30, 48, 50, 60, 90, 120)
 _USUAL = (*map(Fraction, _WHOLE), *(Fraction(n * 1000, 1001) for n in (24, 30, 60, 120)))
 _PICTURES, _PACKETS, _BYTES = 64, 1000, 16_000_000  # read ahead at most
@@ -18,7 +20,11 @@ def measured(packets: Iterator[Any], stream: Any) -> tuple[Fraction | None, Iter
     times: list[int] = []
     size = 0
     while len(times) < _PICTURES and len(ahead) < _PACKETS and size < _BYTES:
-        packet = next(packets, None)
+        try:
+            packet = next(packets, None)
+        except (av.error.FFmpegError, OSError) as error:
+            packets = _failing(error)  # it is for whoever comes to that place to say what is lost
+            break
         if packet is None:
             break
         ahead.append(packet)
@@ -29,6 +35,11 @@ def measured(packets: Iterator[Any], stream: Any) -> tuple[Fraction | None, Iter
     if len(times) > 2 * _REORDERED and len(times) == _PICTURES:
         del times[-_REORDERED:]
     return _of(times, Fraction(stream.time_base or 1)), chain(ahead, packets)
+
+
+def _failing(error: Exception) -> Iterator[Any]:
+    raise error
+    yield
 
 
 def _of(times: list[int], base: Fraction) -> Fraction | None:

@@ -230,12 +230,17 @@ class VideoSource:
         self.stream.codec_context.options = multiview.OPTIONS
         return multiview.paired(self._decode(), self._others, self.name)
 
+    def _next(self) -> Any:
+        self._reading = True
+        try:
+            return next(self._demuxed)
+        finally:
+            self._reading = False
+
     def _packets(self) -> Iterator[Any]:
         while True:
             try:
-                self._reading = True
-                packet = next(self._demuxed)
-                self._reading = False
+                packet = self._next()
             except StopIteration:
                 return
             except av.error.ExitError as error:

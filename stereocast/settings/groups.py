@@ -75,6 +75,12 @@ class SourceSettings(SizeSettings):
     """Convert only this much: seconds or [HH:]MM:SS[.mmm]."""
     tonemap: bool = False
     """Turn HDR into SDR BT.709."""
+    swap_eyes: bool = False
+    """With --source-layout: the source has its eyes the wrong way round."""
+    sidecars: bool = False
+    """Also copy subtitle files that lie beside the source (film.srt, film.de.srt), under the result's name."""
+    spool: bool = False
+    """Put standard input into a temporary file first, for formats that can't be read from a pipe."""
 
 
 class TrackSettings(Settings):
@@ -198,13 +204,9 @@ class FilmSettings(Settings):
     source_layout: SourceLayout | None = None
     """The source is 3D already: how its views lie in the picture (auto: by tags and name). It is repacked to --format
     without depth; mono takes it as a flat picture."""
-    swap_eyes: bool = False
-    """With --source-layout: the source has its eyes the wrong way round."""
     deinterlace: Literal["auto", "field", "frame", "telecine", "none"] = "auto"
     """auto (interlaced frames, one picture each), frame (all frames, one picture each), field (one picture per field,
     twice the rate), telecine (take pulldown out: the film's 24 frames), or none."""
-    sidecars: bool = False
-    """Also copy subtitle files that lie beside the source (film.srt, film.de.srt), under the result's name."""
 
 
 class DeviceSettings(Settings):
@@ -226,8 +228,6 @@ class NetworkSettings(DeviceSettings):
 class FileSettings(Settings):
     """What happens to a result that is there."""
 
-    spool: bool = False
-    """Put standard input into a temporary file first, for formats that can't be read from a pipe."""
     overwrite: bool = False
     """Replace an existing output."""
 

@@ -69,7 +69,8 @@ def estimator_contract(make: Callable[[StreamInfo], DepthEstimator], pixel_forma
     assert [clip.shot.number for clip, _ in found if clip.first] == [0, 1]
     for clip, depth in found:
         assert len(depth) == len(clip)
-        assert depth.values.shape[1] <= HEIGHT
+        rows, columns = depth.values.shape[1:]  # of any size, but of about the shape of the picture
+        assert 0.5 < columns / rows * HEIGHT / WIDTH < 2
         assert np.isfinite(depth.values).all()
         assert depth.values.min() >= 0
         assert depth.metric or depth.values.max() <= 1

@@ -66,7 +66,7 @@ class Remembers(fakes.ShiftSynthesizer):
     def __call__(self, clips: Iterator[DepthClip]) -> Iterator[StereoClip]:
         first = None
         for clip in super().__call__(clips):
-            first = clip.left[0] if first is None else first
+            first = clip.right[0] if first is None else first
             yield replace(clip, right=np.broadcast_to(first, clip.right.shape).copy())
 
 

@@ -15,6 +15,7 @@ from stereocast.jobs.preview import job as preview_job
 from stereocast.media import reader, spatial, stereoinfo
 from stereocast.media.views import Found
 from stereocast.pictures import planes
+from stereocast.pictures.pool import Pool
 from stereocast.settings import ConvertSettings, PreviewSettings
 from stereocast.types import Layout, PixelFormat, Projection, StereoFormat
 from tests.films import number_of, picture
@@ -214,7 +215,7 @@ def test_what_needs_depth_is_refused(flags: dict[str, Any]) -> None:
 def test_views_of_an_odd_width() -> None:
     """Where 642 columns are halved, each view has 321, and the chroma sample in the middle belongs to both."""
     image = np.arange(6 * 10, dtype=np.uint8).reshape(6, 10)  # 4 rows of luma, 10 wide
-    left, right = repack.split(image, Views("side-by-side", False), PixelFormat.YUV420P, 4, 6)
+    left, right = repack.split(image, Views("side-by-side", False), PixelFormat.YUV420P, (4, 6), Pool())
     luma, u, _ = planes.planes(image)
     assert (planes.planes(left)[0][:, :5] == luma[:, :5]).all()
     assert (planes.planes(right)[0][:, :5] == luma[:, 5:]).all()

@@ -98,4 +98,4 @@ def test_motion_leads_to_the_frame_before():
 
 def test_small_luma_of_ten_bit_is_eight_bit():
     frame = np.full((96, 64), 512, np.uint16)
-    assert small_luma(frame, PixelFormat.YUV420P10).max() == 128
+    assert small_luma(frame, PixelFormat.YUV420P10, (32, 32)).max() == 128

@@ -131,8 +131,8 @@ def test_overlap_is_left_out_and_threads_do_not_matter():
 
 
 def test_a_still_of_odd_size_keeps_its_size(tmp_path):
+    from stereocast.media.pictures import ImageSink
     from stereocast.media.reader import ImageSource, read_image, write_image
-    from stereocast.media.writer import ImageSink
     from stereocast.types import Layout, PackedClip, StereoFormat
 
     rng = np.random.default_rng(0)
