@@ -1,9 +1,7 @@
-"""Draw docs/embedded-depth.jpg: photographs and frames of the samples, depth before and now.
+"""Draw docs/embedded-depth.jpg: frames of the samples, which the training never saw, depth before and now.
 
     git show 518bdf4:stereocast/depth/embedded_network.onnx > before.onnx
     python training/embedded_depth/pictures.py docs/embedded-depth.jpg --before before.onnx
-
-The photographs are those in the public domain or under CC0 that scikit-image installs (extra `training`).
 """
 
 from __future__ import annotations
@@ -11,7 +9,6 @@ from __future__ import annotations
 import argparse
 import sys
 from fractions import Fraction
-from importlib.resources import files
 from itertools import islice
 from pathlib import Path
 
@@ -24,23 +21,21 @@ from stereocast.depth import embedded
 from stereocast.media import reader
 from stereocast.pictures import planes
 from stereocast.settings import ConvertSettings
+from stereocast.shots import clips
 from stereocast.types import Clip, StreamInfo
 
 ROOT = Path(__file__).resolve().parents[2]
-PHOTOS = ("astronaut.png", "coffee.png", "chelsea.png", "rocket.jpg")
-FRAMES = (("street", 30), ("street", 80), ("close", 12), ("close", 40))
+FRAMES = tuple((name, number) for name in ("street", "close") for number in (8, 30, 55, 80))
 BEFORE = 23_000  # pixels that the first network saw
 SIZE = (216, 324)  # of a picture in the sheet
 
 
 def pictures():
     """RGB uint8 with the aspect of SIZE."""
-    for name in PHOTOS:
-        yield fitted(cv2.imread(str(files("skimage.data").joinpath(name)))[..., ::-1])
     for name, number in FRAMES:
         source = reader.open_source(str(ROOT / f"samples/{name}.mp4"))
         try:
-            clip = reader.concatenate(list(islice(source, number, number + 1)))
+            clip = clips.concatenate(list(islice(source, number, number + 1)))
         finally:
             source.close()
         rgb = planes.rgb(clip.frames[0], clip.pixel_format, clip.colour, (clip.height, clip.width))
