@@ -204,7 +204,7 @@ def _one(
     seconds = time.monotonic() - begun
     if not quiet:
         where = ", ".join(str(path) for path in plan.outputs) or "standard output"
-        damage = f", {result.damaged} damaged packets skipped" if result.damaged else ""
+        damage = f", {result.damaged} damaged packets in the source" if result.damaged else ""
         say(
             f"{where}: {result.frames} frames in {seconds:.1f} s ({result.frames / max(seconds, 1e-9):.1f} fps){damage}",
             file=sys.stderr,

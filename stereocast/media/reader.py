@@ -142,9 +142,10 @@ class VideoSource:
         if self.name == "-":
             self._seek(self.first_pts)
             return
+        index = self.stream.index  # a stream's memory goes with its container
         self.container.close()
         self.container = probe.open_input(self.name)
-        self.stream = self.container.streams[self.stream.index]
+        self.stream = self.container.streams[index]
         self.stream.thread_type = "AUTO"
 
     @property
@@ -319,6 +320,7 @@ class VideoSource:
             frames = timing.resampled(frames, self.options.rate, self.info.time_base)
         for frame, pts in frames:
             if self.options.first is None or pts >= self.options.first:
+                self.damaged += frame.is_corrupt  # the decoder filled in what was missing
                 yield Frame(self._both(frame), pts, self.info.pixel_format, self.info.colour)
         for _ in self._packets():  # the rest of the sound, after --end or the last picture
             if self.options.end is not None:

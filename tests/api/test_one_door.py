@@ -189,6 +189,7 @@ def test_a_missing_engine_is_refused(film: Path, tmp_path: Path, monkeypatch: py
 
 
 def test_reconstruct_takes_all_that_the_command_takes(tmp_path: Path) -> None:
+    pytest.importorskip("torch", reason="needs the 4d extra")
     with pytest.raises(UsageError, match="give one of"):
         api.reconstruct(prompt="a dog", scene=tmp_path / "dog.4dgs")
     with pytest.raises(UsageError, match="--model diffusion2"):

@@ -2,6 +2,7 @@
 
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -99,6 +100,31 @@ def test_a_seek_that_lands_late_is_made_good(tmp_path: Path, monkeypatch: pytest
     found = [number_of(np.asarray(frame.image)[:heights]) for frame in opened]
     opened.close()
     assert found == list(range(50, 100))
+
+
+def test_a_stream_is_not_asked_once_its_container_is_closed(tmp_path: Path) -> None:
+    """Its memory goes with the container: what is read then is chance, and another stream was taken for the film."""
+    source = reader.VideoSource(str(flash_film(tmp_path / "in.mkv", seconds=1)))
+    closed: list[bool] = []
+
+    class Closing:
+        def __init__(self, inner: Any) -> None:
+            self.close = lambda: (closed.append(True), inner.close())
+
+    class Asked:
+        def __init__(self, number: int) -> None:
+            self._number = number
+
+        @property
+        def index(self) -> int:
+            assert not closed
+            return self._number
+
+    source.container, source.stream = Closing(source.container), Asked(source.stream.index)
+    source._rewind()
+    assert closed
+    assert source.stream.type == "video"
+    source.close()
 
 
 @pytest.mark.parametrize("container", ["mp4", "mkv", "fmp4"])

@@ -68,3 +68,22 @@ def test_json_says_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Non
     part.write_bytes(film.read_bytes()[: film.stat().st_size // 2])
     table = _one(str(part), tmp_path / "out.mkv", settings(), dry_run=False, quiet=True)
     assert json.loads(json.dumps(table))["missing_s"] > 0.5
+
+
+def test_pictures_that_the_decoder_completed_are_counted(tmp_path: Path) -> None:
+    """Damage in the middle of a film decodes: FFmpeg conceals it."""
+    film = make_film(tmp_path / "film.mkv", frames=48, size=(96, 128))
+    body = bytearray(film.read_bytes())
+    with av.open(str(film)) as whole:
+        places = sorted((packet.size, packet.pos) for packet in whole.demux(video=0) if packet.size)
+    for size, at in places[-4:]:
+        for k in range(at + size // 2, at + size // 2 + max(8, size // 8)):
+            body[k] ^= 0x5A
+    hurt = tmp_path / "hurt.mkv"
+    hurt.write_bytes(body)
+    for path in (film, hurt):
+        source = reader.VideoSource(str(path))
+        count = sum(1 for _ in source)
+        source.close()
+        assert count
+        assert source.damaged == 0 if path == film else source.damaged >= 1

@@ -1,7 +1,7 @@
 """Draw docs/embedded-depth.jpg: frames of the samples, which the training never saw, depth before and now.
 
-    git show 518bdf4:stereocast/depth/embedded_network.onnx > before.onnx
-    python training/embedded_depth/pictures.py docs/embedded-depth.jpg --before before.onnx
+git show 518bdf4:stereocast/depth/embedded_network.onnx > before.onnx
+python training/embedded_depth/pictures.py docs/embedded-depth.jpg --before before.onnx
 """
 
 from __future__ import annotations

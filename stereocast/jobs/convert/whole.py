@@ -28,7 +28,7 @@ class Converted:
 
     plan: ConvertPlan
     frames: int
-    damaged: int  # packets of the source that couldn't be decoded
+    damaged: int  # packets of the source that couldn't be decoded, or only in part
     seconds: dict[str, float]  # per stage
     comfort: Comfort | None = None
     missing_s: float = 0.0  # of the source: promised by its container, but not there
