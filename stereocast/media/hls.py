@@ -32,13 +32,18 @@ class Opener:
             head = path.name.startswith("init.mp4") and self._form is not None
             feed = owned.Feed(file, spatial.InFlight(self._form).feed if head and self._form else None)
             self._made.append(path)
-        self._feeds = [old for old in self._feeds if old.error is not None] + [feed]
+        self._feeds = [old for old in self._feeds if old.error is not None or old.interrupted] + [feed]
         return feed
 
     @property
     def error(self) -> OSError | None:
         """The first error of any of the files."""
         return next((feed.error for feed in self._feeds if feed.error is not None), None)
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether Ctrl-C came while one of the files was written."""
+        return any(feed.interrupted for feed in self._feeds)
 
     def clear(self) -> None:
         """After a failure: removes what holds nothing."""

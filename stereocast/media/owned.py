@@ -9,9 +9,11 @@ import contextlib
 import errno
 import os
 import re
+import signal
 import stat
 import sys
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -100,12 +102,31 @@ class Part:
         self._file.close()
 
 
+@contextlib.contextmanager
+def _held_back(feed: "Feed") -> Iterator[None]:
+    """Ctrl-C only notes itself in `feed` meanwhile, so that nothing is written by half."""
+    usual = signal.getsignal(signal.SIGINT)
+    if threading.current_thread() is not threading.main_thread() or not callable(usual):
+        yield
+        return
+
+    def note(*_: object) -> None:
+        feed.interrupted = True
+
+    signal.signal(signal.SIGINT, note)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, usual)
+
+
 class Feed:
     """A stream as FFmpeg writes it. An error is kept and told by its number, since a raised one would be printed."""
 
     def __init__(self, stream: Any, change: Callable[[bytes], bytes] | None = None) -> None:
         """`change`: what is done to the bytes on their way."""
         self.error: OSError | None = None
+        self.interrupted = False  # by Ctrl-C, which would be lost in a call from FFmpeg: whoever muxes has to ask
         self.name = str(getattr(stream, "name", "output"))
         self._stream, self._change = stream, change
         if isinstance(stream, Part):  # anything else is written from front to back
@@ -113,6 +134,17 @@ class Feed:
 
     def write(self, data: Any) -> int:
         """Writes all of `data`; minus the error's number where that fails."""
+        done: list[int] = []
+        while True:
+            try:
+                with _held_back(self):
+                    if not done:
+                        done.append(self._written(data))
+                return done[0]
+            except KeyboardInterrupt:  # it came before or after it was held back
+                self.interrupted = True
+
+    def _written(self, data: Any) -> int:
         try:
             if self.error is None:
                 self._stream.write(bytes(data) if self._change is None else self._change(bytes(data)))
@@ -131,6 +163,8 @@ class Feed:
 
 class Failed:
     """Stands for a file that couldn't be opened: FFmpeg hears of it when it writes."""
+
+    interrupted = False
 
     def __init__(self, error: OSError) -> None:
         self.error, self.name = error, "none"

@@ -151,6 +151,9 @@ class VideoSink:
                 self._write_frame(image, int(pts), clip.shot)
         except (av.error.FFmpegError, OSError) as error:
             raise self._failure(error) from error
+        source = self._opener or self._feed
+        if source is not None and source.interrupted:
+            raise KeyboardInterrupt
 
     def _write_frame(self, image: Any, pts: int, shot: Shot) -> None:
         duration = self._durations(pts)

@@ -1,0 +1,35 @@
+"""Ctrl-C while FFmpeg has its bytes written: nothing is lost, and the interruption isn't either."""
+
+import io
+import signal
+from typing import Any
+
+import pytest
+
+from stereocast.media import owned
+
+
+class Interrupting(io.BytesIO):
+    """Writes half, then Ctrl-C comes, then the rest."""
+
+    def write(self, data: Any) -> int:
+        half = len(data) // 2
+        super().write(data[:half])
+        signal.raise_signal(signal.SIGINT)
+        super().write(data[half:])
+        return len(data)
+
+
+def test_an_interruption_is_kept_and_the_bytes_are_whole() -> None:
+    stream = Interrupting()
+    feed = owned.Feed(stream)
+    assert feed.write(b"0123456789") == 10
+    assert stream.getvalue() == b"0123456789"
+    assert feed.interrupted
+    assert feed.error is None
+
+
+def test_ctrl_c_works_as_before_afterwards() -> None:
+    owned.Feed(io.BytesIO()).write(b"x")
+    with pytest.raises(KeyboardInterrupt):
+        signal.raise_signal(signal.SIGINT)
