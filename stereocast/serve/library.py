@@ -74,9 +74,7 @@ class Library:
         try:
             facts = captions.facts(path)
             views = stereoinfo.views(path, facts["width"], facts["height"])
-            facts["views"] = {
-                "layout": views.layout, "full": views.full, "swapped": views.swapped, "half_sphere": views.half_sphere
-            }  # fmt: skip
+            facts["views"] = views.plain()
             facts["size"] = path.stat().st_size
             title = str(path.relative_to(self.root)) if self.root and path.is_relative_to(self.root) else path.name
             item = Item(ident, path, title, ident in self._convert, facts)

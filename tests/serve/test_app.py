@@ -64,7 +64,9 @@ def test_library_film_poster_and_subtitles(folder: Path) -> None:
     with running(web.build(Library(folder))) as url:
         (film,) = listing(url)
         assert film["title"] == "a_LRF_Full_SBS.mp4"
-        assert film["views"] == {"layout": "left-right", "full": True, "swapped": False, "half_sphere": False}
+        assert film["views"] == {
+            "layout": "left-right", "full": True, "swapped": False, "half_sphere": False, "projection": "flat", "source": "tags",
+        }  # fmt: skip
         assert film["duration_s"] == pytest.approx(0.5, abs=0.05)
         whole = (folder / film["title"]).read_bytes()
         assert ask(url, f"/film/{film['id']}")[2] == whole
