@@ -3,10 +3,9 @@
 It serves the films of its library by identifier and the page's own files by name: no request carries a path.
 """
 
-import hmac
 import logging
 import math
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -15,10 +14,11 @@ from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import FileResponse, JSONResponse, PlainTextResponse, RedirectResponse, Response
+from starlette.responses import FileResponse, JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from stereocast.errors import SourceError
+from stereocast.serve.access import HEADERS, Border, Gate
 from stereocast.serve.library import Item, Library
 from stereocast.serve.live import Live
 
@@ -29,16 +29,12 @@ _TYPES = {
     ".mp4": "video/mp4", ".m4v": "video/mp4", ".mov": "video/mp4", ".m4s": "video/mp4", ".webm": "video/webm",
     ".mkv": "video/x-matroska", ".js": "text/javascript", ".css": "text/css", ".html": "text/html",
 }  # fmt: skip
-_COOKIE = "stereocast_token"
-_HEADERS = {
-    "Content-Security-Policy": "default-src 'self'; media-src 'self' blob:; img-src 'self' data: blob:; style-src 'self'",
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
-}
 
 
-def build(library: Library, live: Live | None = None, token: str = "") -> Starlette:
-    """The application. With `token`, every request has to bring it: `?token=` once, a cookie from then on."""
+def build(
+    library: Library, live: Live | None = None, token: str = "", pin: str = "", names: tuple[str, ...] = ()
+) -> Starlette:
+    """The application. With `token`, every request has to bring it, see `access`; `names` are more names of this machine."""
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
@@ -53,7 +49,7 @@ def build(library: Library, live: Live | None = None, token: str = "") -> Starle
         return item
 
     async def page(_: Request) -> Response:
-        return FileResponse(PLAYER / "index.html", headers=_HEADERS)
+        return FileResponse(PLAYER / "index.html", headers=HEADERS)
 
     async def static(request: Request) -> Response:
         name = request.path_params["name"]
@@ -61,7 +57,7 @@ def build(library: Library, live: Live | None = None, token: str = "") -> Starle
         if name not in names:
             raise HTTPException(404, "no such file")
         kind = _TYPES.get(names[name].suffix, "application/octet-stream")
-        return FileResponse(names[name], media_type=kind, headers={**_HEADERS, "Cache-Control": "no-cache"})
+        return FileResponse(names[name], media_type=kind, headers={**HEADERS, "Cache-Control": "no-cache"})
 
     async def listing(_: Request) -> Response:
         items = await run_in_threadpool(library.films)
@@ -117,6 +113,7 @@ def build(library: Library, live: Live | None = None, token: str = "") -> Starle
     app = Starlette(
         routes=[
             Route("/", page),
+            Route("/watch/{ident}", page),
             Route("/player/{name}", static),
             Route("/api/library", listing),
             Route("/film/{ident}", film),
@@ -129,7 +126,8 @@ def build(library: Library, live: Live | None = None, token: str = "") -> Starle
         lifespan=lifespan,
     )
     if token:
-        app.add_middleware(Gate, token=token)
+        app.add_middleware(Gate, token=token, pin=pin)
+    app.add_middleware(Border, names=names)  # added last, asked first
     return app
 
 
@@ -141,30 +139,3 @@ def _card(item: Item, library: Library, live: Live | None) -> dict[str, Any]:
         "views": live.views() if live is not None and item.convert else facts["views"],
         "texts": library.texts(item), "live": item.convert and live is not None,
     }  # fmt: skip
-
-
-class Gate:
-    """Lets in who knows the token; everyone else gets 401 and learns nothing."""
-
-    def __init__(self, app: Callable[..., Awaitable[None]], token: str) -> None:
-        self._app, self._token = app, token.encode()
-
-    def _known(self, given: str) -> bool:
-        return hmac.compare_digest(given.encode("utf-8", "replace"), self._token)
-
-    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-        request = Request(scope)
-        given = request.query_params.get("token", "")
-        response: Response
-        if given and self._known(given):
-            response = RedirectResponse(request.url.path, 303)
-            response.set_cookie(_COOKIE, given, httponly=True, samesite="strict", secure=request.url.scheme == "https")
-        elif self._known(request.cookies.get(_COOKIE, "")):
-            await self._app(scope, receive, send)
-            return
-        else:
-            response = PlainTextResponse("open the address with its token, as stereocast serve printed it", 401)
-        await response(scope, receive, send)
