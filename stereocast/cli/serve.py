@@ -57,13 +57,14 @@ def serve(
     [bold]stereocast serve --convert film.mp4 --lan --https[/]  starts at the first segments
     """
     try:
-        from stereocast.serve import app, identity, library, live, server
+        from stereocast.serve import app, identity, library, live, server, store
+        from stereocast.serve.thumbnails import Thumbnails
     except ModuleNotFoundError as error:
         raise ExtraMissing("serve", "serve") from error
     if folder is None and not convert:
         folder = Path()
     films = tuple(library.check_film(path) for path in convert or ())
-    shelf = library.Library(library.check_folder(folder) if folder is not None else None, films)
+    root = library.check_folder(folder) if folder is not None else None
     settings = settled(ConvertSettings, flags)
     if films and settings.format.value in ("pair", "rgbd", "row-interlaced"):
         raise UsageError(f"--format {settings.format.value} can't be watched on the page; use sbs, ou or vr180")
@@ -84,5 +85,10 @@ def serve(
         if lan:
             print(server.qr(address.url), flush=True)
 
-    made = app.build(shelf, live.Live(settings) if films else None, known.token, known.pin, names)
+    cache = identity.cache_folder()
+    shelf = library.Library(
+        root, films, index=store.Index(cache / "index.sqlite"), watch=True,
+        remembered=store.Remembered(folder_of_state / "films.sqlite"), thumbnails=Thumbnails(cache / "pictures"),
+    )  # fmt: skip
+    made = app.build(shelf, live.Live(settings if films else None), known.token, known.pin, names)
     server.run(made, address, files=files, cable=usb, ready=tell)

@@ -16,8 +16,8 @@ def _word(text: str) -> re.Pattern[str]:
     return re.compile(f"{_START}(?:{text}){_END}")
 
 
-# pattern, layout, full (None: not said), swapped, projection
-_CERTAIN = [
+_Said = tuple[str, bool | None, bool, str]  # layout, full (None: not said), swapped, projection
+_CERTAIN: list[tuple[re.Pattern[str], str, bool | None, bool, str]] = [
     (_word(rf"lrf(?: *full *sbs)?|f *sbs|full *{_SIDE}|{_SIDE} *full"), "left-right", True, False, ""),
     (_word(rf"h *sbs|half *{_SIDE}|{_SIDE} *half|3dh"), "left-right", False, False, ""),
     (_word(r"rlf(?: *cross)?|cross *eyed?"), "left-right", True, True, ""),
@@ -30,7 +30,7 @@ _CERTAIN = [
     (_word(r"360 ?x ?180|(?:3d)?vr ?360|360 ?(?:3d)?vr"), "", None, False, "360"),
     (_word(r"fisheye(?: ?\d{3})?|mkx(?:200|22|220)|vrca220|rf52"), "", None, False, "fisheye"),
 ]
-_SHORT = [
+_SHORT: list[tuple[re.Pattern[str], str, bool | None, bool, str]] = [
     (_word(r"lr"), "left-right", None, False, ""),
     (_word(r"rl"), "left-right", None, True, ""),
     (_word(r"tb|ou|tab"), "top-bottom", None, False, ""),
@@ -70,7 +70,9 @@ def read(stem: str, width: int = 0, height: int = 0) -> Marks | None:
     text = _SEPARATOR.sub(" ", stem).lower()
     layout, full, swapped, projection = "", None, False, ""
     spans: list[tuple[int, int]] = []
-    for pattern, *said in _CERTAIN:
+    said: _Said
+    for pattern, kind, whole, crossed, sphere in _CERTAIN:
+        said = (kind, whole, crossed, sphere)
         found = pattern.search(text)
         if found is not None and not (said[0] and layout and said[0] != layout):
             layout, projection, swapped = layout or said[0], projection or said[3], swapped or said[2]
@@ -87,22 +89,22 @@ def read(stem: str, width: int = 0, height: int = 0) -> Marks | None:
     return Marks(layout, full, swapped, projection, certain, tuple(sorted(spans))) if spans else None
 
 
-_Short = tuple[tuple[str, bool | None, bool, str], tuple[int, int]]
+_Short = tuple[_Said, tuple[int, int]]
 
 
 def _short(stem: str, text: str, sure: Marks, size: tuple[int, int]) -> list[_Short]:
     """Short marks at the end of the name that stand beside other marks, or fit the shape of the frame."""
     found: list[_Short] = []
-    for pattern, *said in _SHORT:
+    for pattern, kind, whole, crossed, sphere in _SHORT:
         for match in pattern.finditer(text):
             inside = any(a <= match.start() < b for a, b in sure.spans)
             if (
                 match.start()
                 and not inside
                 and _spelled(stem, *match.span())
-                and not (sure.layout if said[0] else sure.projection)
+                and not (sure.layout if kind else sure.projection)
             ):
-                found.append(((said[0], said[1], said[2], said[3]), match.span()))
+                found.append(((kind, whole, crossed, sphere), match.span()))
     rest = text
     for a, b in [*sure.spans, *(span for _, span in found)]:
         rest = rest[:a] + " " * (b - a) + rest[b:]
@@ -121,7 +123,7 @@ def _spelled(stem: str, start: int, end: int) -> bool:
     return not (mark.islower() and after_space) and not mark.istitle()
 
 
-def _fits_layout(said: tuple[str, bool | None, bool, str], size: tuple[int, int]) -> bool:
+def _fits_layout(said: _Said, size: tuple[int, int]) -> bool:
     if not all(size):
         return True
     ratio, (layout, full, *_) = size[0] / size[1], said

@@ -110,7 +110,8 @@ def _units(data: bytes) -> list[bytes]:
     """The NAL units before the first slice or so, by start codes or by lengths of four bytes."""
     if data[:3] == b"\0\0\1" or data[:4] == b"\0\0\0\1":
         return [unit for unit in data[: 1 << 16].split(b"\0\0\1")[1:] if unit]
-    found, at = [], 0
+    found: list[bytes] = []
+    at = 0
     while at + 4 < len(data) and len(found) < 16:
         size = int.from_bytes(data[at : at + 4], "big")
         if not 0 < size <= len(data) - at - 4:
