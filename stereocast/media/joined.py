@@ -51,7 +51,7 @@ def _copy(parts: Sequence[tuple[Path, float]], output: Any, made: Callable[[floa
         with av.open(str(playlist), options=_OPTIONS) as container:
             streams = [*container.streams.video[:1], *container.streams.audio[:1]]
             video = container.streams.video[0]  # HLS begins late by what its encoder reorders
-            late = Fraction(video.start_time or 0) * Fraction(video.time_base)
+            late = Fraction(video.start_time or 0) * Fraction(video.time_base or 1)
             begin = Fraction(start_s).limit_denominator(1_000_000) - late
             if not targets:
                 targets = {stream.type: output.add_stream_from_template(stream) for stream in streams}
