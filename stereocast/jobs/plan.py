@@ -286,7 +286,7 @@ def memory_bill(info: StreamInfo, packed: StreamInfo, profile: EncoderProfile, h
         "synthesis": views + int(held.synthesis.frames * frame) + held.synthesis.own,
         "queues": 3 * clip + 3 * views,  # one waits, one is in hand at each end
         "packing": CLIP_FRAMES * picture + held.packer,
-        "encoder": profile.pictures * picture,
+        "encoder": profiles.held(profile, packed.width, packed.height) * picture,
     }
 
 

@@ -26,7 +26,6 @@ from tests.faults.test_kill import packets
 from tests.films import make_film
 
 CUTS = (100, 210, 330, 440)
-# Films are 64 wide, 128 side by side: with SIMD, x264's mb-tree isn't exact at widths that aren't multiples of 128.
 
 
 @pytest.fixture(autouse=True)
