@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests.support import tree
+from tests.support.tree import ROOT
+
 PACKAGE = ROOT / "stereocast"
 LEVELS = [  # lower may not import higher
     {"errors", "types"},
@@ -44,10 +46,10 @@ def imports(path: Path) -> list[str]:
     return names
 
 
-MODULES = sorted(PACKAGE.rglob("*.py"))
+MODULES = tree.modules()
 
 
-@pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(PACKAGE)))
+@pytest.mark.parametrize("path", MODULES, ids=lambda p: p.relative_to(PACKAGE).as_posix())
 def test_imports_go_down_only(path: Path) -> None:
     here = room(path)
     for name in imports(path):
@@ -114,7 +116,7 @@ def test_no_circle_anywhere() -> None:
 
 
 def test_the_top_is_short() -> None:
-    top = {path.stem for path in PACKAGE.glob("*.py")}
+    top = {path.stem for path in MODULES if path.parent == PACKAGE}
     assert top == {"__init__", "__main__", "errors", "types", "catalog", "registry"}
 
 

@@ -22,8 +22,8 @@ from stereocast.jobs.convert.resume import sections_folder
 from stereocast.pipeline.progress import Progress
 from stereocast.settings import ConvertSettings
 from stereocast.types import Shot
-from tests.faults.test_kill import packets
 from tests.films import make_film
+from tests.support.contents import packets
 
 CUTS = (100, 210, 330, 440)
 

@@ -13,7 +13,6 @@ import pytest
 pytest.importorskip("starlette", reason="needs the serve extra")
 pytest.importorskip("uvicorn", reason="needs the serve extra")
 
-from stereocast import registry
 from stereocast.catalog import settle
 from stereocast.media import spatial
 from stereocast.serve import app as web
@@ -165,12 +164,6 @@ def test_fifty_clients_and_a_slow_one(folder: Path) -> None:
         assert ask(url, "/")[0] == 200
         time.sleep(0.2)
         assert threading.active_count() <= before + 45  # the pool of file readers, not one per client for ever
-
-
-@pytest.fixture
-def small_stages(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(registry, "SYNTH", {"warp": registry.Backend("tests.fakes:ShiftSynthesizer")})
-    monkeypatch.setattr(registry, "DEPTH", {"embedded": registry.Backend("tests.fakes:RampDepth")})
 
 
 def wait_for(url: str, ident: str, ready) -> dict:
