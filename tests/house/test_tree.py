@@ -1,6 +1,7 @@
 """How the tests stand to each other and to the folder that they lie in."""
 
 import ast
+import re
 import shutil
 import subprocess
 import tomllib
@@ -63,3 +64,23 @@ def test_a_source_distribution_holds_what_is_walked() -> None:
         *carried,
         "pyproject.toml",
     }
+
+
+def test_archives_are_closed() -> None:
+    """`np.load` of an .npz keeps its file open, and the warning of that fails whichever test runs then."""
+    for path in TESTS:
+        text = path.read_text("utf-8")
+        assert path.name == "test_tree.py" or not re.search(r"(?<!with )np\.load\(", text), path
+
+
+def test_nothing_of_one_system_is_taken_for_granted() -> None:
+    """CI runs the core suite on Linux, macOS and Windows."""
+    for path in TESTS:
+        tops = [name for name in top_imports(path) if name in ("resource", "fcntl", "pwd", "grp", "termios", "pty")]
+        assert not tops, path
+
+
+def top_imports(path: Path) -> list[str]:
+    """Modules that are imported as soon as the file is."""
+    nodes = [node for node in ast.parse(path.read_text("utf-8")).body if isinstance(node, ast.Import)]
+    return [alias.name for node in nodes for alias in node.names]

@@ -24,6 +24,7 @@ from stereocast.settings import ConvertSettings
 from stereocast.types import Shot
 from tests.films import make_film
 from tests.support.contents import packets
+from tests.support.system import needs_signals
 
 CUTS = (100, 210, 330, 440)
 
@@ -261,6 +262,7 @@ def test_on_ray(film: Path, whole: dict[str, Any], tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@needs_signals
 def test_ray_worker_killed_in_the_middle(film: Path, whole: dict[str, Any], tmp_path: Path) -> None:
     import os
     import signal
