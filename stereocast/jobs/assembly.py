@@ -18,7 +18,7 @@ from stereocast.pack.packer import FlatPacker
 from stereocast.pack.projection import SpherePacker
 from stereocast.pipeline.stages import Cost, DepthClip, DepthEstimator, Packer, Sink, StereoSynthesizer, cost_of
 from stereocast.settings import ConvertSettings, EstimatorSettings, OutputSettings, ViewSettings
-from stereocast.types import DepthMap, Layout, Projection, StreamInfo
+from stereocast.types import Layout, Projection, StreamInfo
 
 
 def read_options(settings: ConvertSettings) -> reader.ReadOptions:
@@ -65,7 +65,7 @@ def depth_recorder(
                 depth_sink = depthfile.DepthSink(path, info, metric=depth.metric, overwrite=overwrite)
                 stack.callback(depth_sink.close)
             depth_sink.write(depth.values, clip.pts)
-            yield clip, DepthMap(depth.values, depth.metric)
+            yield clip, depth
         if depth_sink is not None:
             depth_sink.finish()
 

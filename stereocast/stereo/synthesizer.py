@@ -15,12 +15,12 @@ import numpy as np
 
 from stereocast.errors import UsageError
 from stereocast.pictures.devices import to_host
-from stereocast.pictures.planes import planes
+from stereocast.pictures.planes import size
 from stereocast.pictures.pool import Pool
 from stereocast.pipeline.stages import Cost, DepthClip
 from stereocast.settings import StereoSettings
 from stereocast.stereo import comfort, edges, frame_edge
-from stereocast.stereo.plates import AHEAD, Plates, look_ahead, motion, small
+from stereocast.stereo.plates import AHEAD, Plates, in_pixels, look_ahead, motion, small
 from stereocast.stereo.warp import Look, Workspace, render_view, seen_layers
 from stereocast.types import Array, Clip, DepthMap, Disparity, PixelFormat, StereoClip, StreamInfo
 
@@ -159,7 +159,7 @@ class WarpSynthesizer:
                 draw(t, eye, disparity, halved=number > 0)
 
         if self.settings.fill == "best":  # each frame needs the one before: the eyes run side by side, not the frames
-            motions = self._motions(film, count, form, pool)
+            motions = self._motions(film, count, form, pool, depth.flows[clip.overlap :])
             used = {*range(count), *(t + AHEAD for t in range(count) if motions[t].ahead is not None)}
             mapped = pool.map(lambda n: disparity_of(n, self._maps.empty((height, width), np.float32)), used)
             disparities = dict(zip(used, mapped, strict=True))  # for both eyes
@@ -215,19 +215,31 @@ class WarpSynthesizer:
             self._softness = edges.working_softness(self._scale.disparity(depth[0]), clip.height, clip.width)
 
     def _motions(
-        self, film: Sequence[Array], count: int, pixel_format: PixelFormat, pool: ThreadPoolExecutor
+        self,
+        film: Sequence[Array],
+        count: int,
+        pixel_format: PixelFormat,
+        pool: ThreadPoolExecutor,
+        known: Sequence[Array | None] = (),
     ) -> list[Motions]:
-        """Motion from each of the first `count` frames to the one before it, across clips of a shot, and to a later one."""
+        """Motion from each of the first `count` frames to the one before it, across clips of a shot, and to a later one.
+
+        `known`: what the depth estimator found of the former, in pixels of its maps; only what it didn't is looked for.
+        """
         lumas = list(pool.map(lambda frame: small(frame, pixel_format), film))
         before = [self._last_luma, *lumas[: count - 1]]
         self._last_luma = lumas[count - 1]
-        width = planes(film[0])[0].shape[1] if pixel_format.planar else film[0].shape[1]
+        height, width = size(film[0], pixel_format)
 
         def flow(t: int, other: Array | None) -> Array | None:
             return None if other is None else motion(lumas[t], other, width)
 
+        def back(t: int) -> Array | None:
+            found = known[t] if known else None
+            return flow(t, before[t]) if found is None or before[t] is None else in_pixels(found, height, width)
+
         after = [*lumas[AHEAD:], *([None] * AHEAD)]
-        return list(pool.map(lambda t: Motions(flow(t, before[t]), flow(t, after[t])), range(count)))
+        return list(pool.map(lambda t: Motions(back(t), flow(t, after[t])), range(count)))
 
     def _disparities(self, clip: Clip, depth: Sequence[Array], count: int) -> Callable[[int, Array], Array]:
         """A function from (frame, buffer) to that frame's disparity in pixels, finite, [H, W]. The clip has `count` frames."""
