@@ -21,6 +21,7 @@ from stereocast.models.dynamicrafter import TEXT_TOKENS, UNet, UNetConfig
 from stereocast.models.kl_vae import KlVae, VaeConfig
 from stereocast.models.openclip import ClipConfig, ImageEncoder, TextEncoder
 from stereocast.models.resampler import Resampler, ResamplerConfig
+from stereocast.pictures.devices import to_device
 
 Branch = Literal["cond", "uncond"]
 
@@ -158,7 +159,7 @@ class VideoModel:
     @torch.inference_mode()
     def text(self, prompt: str) -> Tensor:
         """Text tokens [1, 77, c]."""
-        ids = torch.from_numpy(tokenizer.tokens([prompt])).to(self.device)
+        ids = to_device(tokenizer.tokens([prompt]), self.device)
         with self.using(self.networks.cond_stage_model):
             result: Tensor = self.networks.cond_stage_model(ids)
             return result

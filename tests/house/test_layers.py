@@ -1,6 +1,7 @@
 """Imports go down only, and the optional rooms stay unimported."""
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -149,3 +150,12 @@ def test_arrays_come_back_from_a_device_in_one_place() -> None:
     for path in MODULES:
         if path != PACKAGE / "pictures/devices.py":
             assert ".cpu().numpy()" not in path.read_text("utf-8"), f"{path}: use devices.to_host"
+
+
+def test_one_place_moves_arrays_between_host_and_device() -> None:
+    for path in MODULES:
+        if path.relative_to(PACKAGE).as_posix() != "pictures/devices.py":
+            for number, line in enumerate(path.read_text("utf-8").splitlines(), 1):
+                there = re.search(r"from_numpy\(.*\)\.to\((?!torch\.)|from_numpy\(.*\)\.cuda\(", line)
+                back = re.search(r"\.cpu\(\)(\.contiguous\(\))?\.numpy\(", line)
+                assert not there and not back, f"{path.name}:{number}: use to_device and to_host of pictures.devices"
