@@ -344,9 +344,9 @@ class SceneOptions(Settings):
     size: int = Field(512, ge=64, le=4096, multiple_of=2)
     """Side of the written pictures in pixels."""
     seconds: float = Field(5.0, gt=0, le=600)
-    """Length of the written films."""
+    """Length of the written films, made whole rounds of the motion, so that they loop."""
     rate: int = Field(24, ge=1, le=120)
-    """Frames per second of the written films."""
+    """Frames per second of the written films; the motion keeps its speed."""
     ipd_mm: float = Field(63.0, ge=0, le=200)
     """Distance of the two cameras; the screen lies at the object."""
     views: int = Field(0, ge=0, le=200)

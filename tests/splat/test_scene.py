@@ -46,7 +46,7 @@ def test_left_eye_sees_near_things_further_right():
     shifts = []
     for g in (near, at_screen, far):
         made = scene.Scene(g)
-        clip = next(render.stereo_clips(made, render.fixed(made, 128, 1), render.Rig()))
+        clip = next(render.stereo_clips(made, render.fixed(made, 128, render.Pace(1, 0)), render.Rig()))
         columns = [(255 - eye[0, ..., 1].astype(float)).sum(0) for eye in (clip.left, clip.right)]
         left, right = (float((c * np.arange(128)).sum() / c.sum()) for c in columns)
         shifts.append(left - right)
@@ -66,6 +66,27 @@ def test_play_runs_round_or_to_and_fro():
     assert [render.play(loop, f) for f in (0, 2, 4, 5)] == [0, 0.5, 0, 0.25]
     there_and_back = scene.Scene(ball(4), None, scene.SceneInfo(frames=5))
     assert [render.play(there_and_back, f) for f in (0, 4, 5, 8)] == [0, 1, 0.75, 0]
+    assert [render.play(there_and_back, f) for f in (3.5, 4.25, 4.5, 7.75)] == [0.875, 0.9375, 0.875, 0.0625]
+
+
+@pytest.mark.parametrize("loop", [True, False])
+@pytest.mark.parametrize(("fps", "rate"), [(12, 24), (12, 30), (3, 25), (7.3, 24), (12, 10)])
+def test_films_keep_the_speed_of_the_motion_and_close_without_a_seam(loop, fps, rate):
+    made = scene.Scene(ball(4), None, scene.SceneInfo(frames=9, fps=fps, loop=loop))
+    pace = render.Pace.of(made.info, 5.0, rate)
+    times = np.array([moment.time for moment in render.fixed(made, 64, pace)])
+    steps = np.abs(np.diff(np.append(times, times[0])))  # the film begins again after its last picture
+    if loop:
+        steps = np.minimum(steps, 1 - steps)
+    allowed = pace.step / 8 + 1e-9  # a turning point between two pictures makes a step shorter, none longer
+    assert times.min() >= 0 and times.max() <= 1 and steps.max() <= allowed
+    assert pace.step == pytest.approx(fps / rate, rel=0.5 / pace.frames + 1e-9)
+    assert abs(pace.frames / rate - 5) <= 8 / fps * (0.5 if loop else 1) + 0.5 / rate
+
+
+def test_a_film_of_less_than_half_a_round_is_as_long_as_was_asked():
+    assert render.Pace.of(scene.SceneInfo(frames=25, fps=2), 5, 30) == render.Pace(150, 2 / 30)
+    assert render.Pace.of(scene.SceneInfo(frames=1), 2, 30).frames == 60
 
 
 def test_a_disc_inflates_to_a_ball():

@@ -261,16 +261,15 @@ def films(made: Any, settings: FourDSettings) -> Iterator[tuple[dict[str, Layout
 
     device = devices.choose_device(settings.device).name
     device = "cpu" if device == "mps" else device
-    count = max(2, round(settings.seconds * settings.rate))
+    pace = render.Pace.of(made.info, settings.seconds, settings.rate)
     rig = render.Rig(settings.ipd_mm / 1000, made.info.radius_m)
-    slow = max(1, round(settings.rate / made.info.fps))
     if settings.orbit:  # the plain turntable is the left eye of the other
-        moments = render.orbit(made, settings.size, count, slow=slow)
+        moments = render.orbit(made, settings.size, pace)
         titles = {"orbit": Layout.LEFT, "orbit_stereo": settings.format}
-        yield titles, render.stereo_clips(made, moments, rig, device), count
+        yield titles, render.stereo_clips(made, moments, rig, device), pace.frames
     if settings.fixed_view:
-        moments = render.fixed(made, settings.size, count, slow=slow)
-        yield {"view_stereo": settings.format}, render.stereo_clips(made, moments, rig, device), count
+        moments = render.fixed(made, settings.size, pace)
+        yield {"view_stereo": settings.format}, render.stereo_clips(made, moments, rig, device), pace.frames
 
 
 def film_plan(folder: Path, title: str, layout: Layout, settings: FourDSettings, count: int) -> plan.Plan:
