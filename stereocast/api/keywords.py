@@ -233,10 +233,27 @@ class SceneKeywords(TypedDict, total=False):
     iterations: int
     elevation: float
     reference_frame: int
+    resume: bool
+
+
+class MatrixKeywords(TypedDict, total=False):
+    """How Diffusion² makes the image matrix, and what its reconstruction trusts."""
+
     option_set: Literal["paper", "official"]
     steps: int
+    share: float | None
+    share_end: float
+    share_curve: Literal["constant", "linear", "cosine", "logistic"]
+    view_weights: Literal["none", "cosine"] | None
+    rollback_steps: int | None
+    renoise: Literal["linear", "variance"]
+    motion_bucket: float
+    fps_id: float
+    decoupled: bool
+    warm_up: float
     clockwise: bool
-    resume: bool
+    text_model: str
+    ranks: int
 
 
 class EstimatorKeywords(DepthKeywords, WeightKeywords, NetworkKeywords, total=False):
@@ -273,7 +290,9 @@ class GenKeywords(
     """All options of `stereocast gen`."""
 
 
-class FourDKeywords(SceneKeywords, PackKeywords, WeightKeywords, DeviceKeywords, FileKeywords, total=False):
+class FourDKeywords(
+    SceneKeywords, MatrixKeywords, PackKeywords, WeightKeywords, NetworkKeywords, FileKeywords, total=False
+):
     """All options of `stereocast 4d`."""
 
 

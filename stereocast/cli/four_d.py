@@ -26,7 +26,11 @@ def four_d(
     ] = None,
     prompt: Annotated[str | None, typer.Option("--prompt", help="diffusion2: make the object from this text.")] = None,
     ring: Annotated[
-        Path | None, typer.Option("--views-dir", help="diffusion2: a folder with the reference ring.")
+        Path | None,
+        typer.Option(
+            "--views-dir",
+            help="diffusion2: a folder with the reference ring, the front view last; alone, it is what moves.",
+        ),
     ] = None,
     scene: Annotated[Path | None, typer.Option("--render", help="Render this scene.4dgs again.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON on standard output.")] = False,
@@ -48,6 +52,8 @@ def four_d(
     with Phases(quiet=quiet or as_json) as phases:
         result = api.reconstruct(source, output, settings, prompt=prompt, views_dir=ring, scene=scene, progress=phases)
     seconds = time.monotonic() - begun
+    if result.helped:
+        return
     if as_json:
         files = [str(path) for path in result.files]
         print(json.dumps({"folder": str(result.folder), "files": files, "gaussians": result.gaussians,

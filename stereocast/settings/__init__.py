@@ -15,7 +15,6 @@ from stereocast.settings.groups import (
     NetworkSettings,
     OutputSettings,
     PackSettings,
-    SceneOptions,
     ScreenSettings,
     Settings,
     SizeSettings,
@@ -35,6 +34,7 @@ from stereocast.settings.jobs import (
     SamplerSettings,
     ViewSettings,
 )
+from stereocast.settings.scene import MatrixOptions, SceneOptions
 
 __all__ = [
     "ConvertSettings",
@@ -49,6 +49,7 @@ __all__ = [
     "FourDSettings",
     "GenSettings",
     "GenerateOptions",
+    "MatrixOptions",
     "NetworkSettings",
     "OutputSettings",
     "PackSettings",

@@ -5,7 +5,6 @@ from pydantic import Field
 from stereocast.settings.groups import (
     DepthFileSettings,
     DepthSettings,
-    DeviceSettings,
     DiffusionOptions,
     EngineSettings,
     FileSettings,
@@ -14,7 +13,6 @@ from stereocast.settings.groups import (
     NetworkSettings,
     OutputSettings,
     PackSettings,
-    SceneOptions,
     ScreenSettings,
     SizeSettings,
     SourceSettings,
@@ -24,6 +22,7 @@ from stereocast.settings.groups import (
     ZeroFilmOptions,
     ZeroOptions,
 )
+from stereocast.settings.scene import MatrixOptions, SceneOptions
 
 
 class EstimatorSettings(DepthSettings, WeightSettings, NetworkSettings):
@@ -55,7 +54,7 @@ class GenSettings(GenerateOptions, OutputSettings, SizeSettings, SamplerSettings
     """All options of `stereocast gen`."""
 
 
-class FourDSettings(SceneOptions, PackSettings, WeightSettings, DeviceSettings, FileSettings):
+class FourDSettings(SceneOptions, MatrixOptions, PackSettings, WeightSettings, NetworkSettings, FileSettings):
     """All options of `stereocast 4d`."""
 
 

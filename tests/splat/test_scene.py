@@ -1,5 +1,6 @@
 """Scene files, cameras, films: what is written can be read, and the eyes are the right way round."""
 
+import cv2
 import numpy as np
 import pytest
 
@@ -161,3 +162,29 @@ def test_ssim_of_a_picture_with_itself_and_its_gradient():
     direction = torch.tensor(rng.normal(size=b.shape), dtype=torch.float32)
     ends = [float(loss.ssim(a, b.detach() + sign * 1e-2 * direction)) for sign in (-1, 1)]
     assert float((b.grad * direction).sum()) == pytest.approx((ends[1] - ends[0]) / 2e-2, rel=0.05)
+
+
+def white_ball(size=96, light=(-0.5, -0.6, 0.62)):
+    """A shaded white ball on white, and what of the picture it covers."""
+    y, x = (np.mgrid[:size, :size] + 0.5 - size / 2) / (0.4 * size)
+    inside = x**2 + y**2 < 1
+    z = np.sqrt(np.maximum(1 - x**2 - y**2, 0))
+    bright = np.clip(0.72 + 0.4 * (x * light[0] + y * light[1] + z * light[2]), 0, 1)
+    grey = np.where(inside, np.rint(bright * 255), 255).astype(np.uint8)
+    return np.repeat(grey[..., None], 3, -1), inside
+
+
+@pytest.mark.parametrize("light", [(-0.5, -0.6, 0.62), (0, 0, 1), (0.3, -0.3, 0.9)])
+def test_a_white_ball_keeps_its_mask(light):
+    picture, inside = white_ball(light=light)
+    mask = prepare.mask_on_white(picture) > 127
+    assert (mask & inside).sum() / inside.sum() > 0.97
+    assert (mask & ~inside).sum() / inside.sum() < 0.02
+
+
+def test_a_hole_through_an_object_stays_open_to_the_border_only():
+    picture = np.full((96, 96, 3), 255, np.uint8)
+    cv2.circle(picture, (48, 48), 30, (90, 90, 90), 9)  # a ring: what it encloses counts as the object
+    cv2.rectangle(picture, (36, 70), (60, 95), (255, 255, 255), -1)  # opened, it is background
+    mask = prepare.mask_on_white(picture)
+    assert mask[48, 48] == 0 and mask[18, 48] == 255
