@@ -126,12 +126,13 @@ def evaluations(
     for step, again in plan(steps, options.rollback_steps)[done:]:
         sigma, after = float(sigmas[step]), float(sigmas[step + 1])
         weight = row_shares(options, views, step, steps)[:, None, None, None, None]
+        share = balance.mine
         begun = time.perf_counter()
-        columns = _through(
-            column_denoiser, state.transpose(0, 1).contiguous(), sigma, balance.mine.columns, options.batch
-        )
+        by_column, none = state.transpose(0, 1).contiguous(), ()  # a model without weight isn't asked
+        wanted = share.columns if bool((weight < 1).any()) else none
+        columns = _through(column_denoiser, by_column, sigma, wanted, options.batch)
         between = time.perf_counter()
-        rows = _through(row_denoiser, state, sigma, balance.mine.rows, options.batch)
+        rows = _through(row_denoiser, state, sigma, share.rows if bool(weight.any()) else none, options.batch)
         ended = time.perf_counter()
         both = ranks.gather(torch.stack([columns.transpose(0, 1), rows]))
         balance.learn((between - begun, ended - between))

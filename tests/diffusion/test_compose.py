@@ -120,3 +120,16 @@ def test_a_slow_process_gets_less_once_it_was_measured():
 def test_evaluations_are_planned():
     assert compose.plan(3, 1) == [(0, True), (0, False), (1, False), (2, False)]
     assert len(compose.plan(50, 5)) == 55 and len(compose.plan(50, 10)) == 60
+
+
+@pytest.mark.parametrize("s", [0.0, 1.0])
+def test_a_model_without_weight_is_not_asked(s):
+    asked = []
+
+    def denoiser(name):
+        return lambda x, sigma, which: asked.append(name) or torch.zeros_like(x)
+
+    compose.compose(
+        denoiser("row"), denoiser("column"), torch.randn(2, 3, 1, 2, 2), karras_sigmas(2), compose.ComposeOptions(s=s)
+    )
+    assert set(asked) == {"column" if s else "row"}
