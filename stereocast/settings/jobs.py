@@ -2,15 +2,14 @@
 
 from pydantic import Field
 
+from stereocast.settings.diffusion import DiffusionOptions, GenerateOptions, ZeroFilmOptions, ZeroOptions
 from stereocast.settings.groups import (
     DepthFileSettings,
     DepthSettings,
     DeviceSettings,
-    DiffusionOptions,
     EngineSettings,
     FileSettings,
     FilmSettings,
-    GenerateOptions,
     NetworkSettings,
     OutputSettings,
     PackSettings,
@@ -21,8 +20,6 @@ from stereocast.settings.groups import (
     StereoSettings,
     TrackSettings,
     WeightSettings,
-    ZeroFilmOptions,
-    ZeroOptions,
 )
 
 
