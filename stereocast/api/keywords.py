@@ -10,7 +10,13 @@ from typing import Literal, TypedDict
 from stereocast.types import Anaglyph, Layout
 
 
-class PackKeywords(TypedDict, total=False):
+class RecipeKeywords(TypedDict, total=False):
+    """Options from a file."""
+
+    recipe: str | None
+
+
+class PackKeywords(RecipeKeywords, total=False):
     """How the picture is packed and encoded."""
 
     format: (
@@ -35,7 +41,8 @@ class PackKeywords(TypedDict, total=False):
     anaglyph: Anaglyph | Literal["dubois", "color", "half-color", "gray", "wimmer"]
     preset: str
     encoder: str
-    quality: int | None
+    quality: int | Literal["draft", "good", "paper"] | None
+    crf: int | None
 
 
 class OutputKeywords(PackKeywords, total=False):
@@ -98,14 +105,14 @@ class DepthKeywords(TypedDict, total=False):
     """Where depth comes from."""
 
     depth: str
-    dissolve: int
+    dissolve: int | None
     dissolve_scale: Literal["paper", "index", "vp"]
     dissolve_sigma: float | None
     dissolve_input: Literal["official", "noised", "literal"]
     depth_size: int | None
     depth_window: int | None
     depth_steps: int
-    depth_guidance: float
+    depth_guidance: float | None
     depth_mode: Literal["windows", "streaming"]
     depth_offload: Literal["auto", "none", "model", "sequential"]
     depth_downsample: Literal[1, 2, 4]
@@ -165,56 +172,6 @@ class EngineKeywords(TypedDict, total=False):
     ray_address: str | None
 
 
-class DiffusionKeywords(TypedDict, total=False):
-    """Sampling, memory and speed of diffusion models (gen, and convert --synth stereocrafter-zero)."""
-
-    steps: int
-    cfg: float
-    guidance_rescale: float | None
-    eta: float
-    offload: bool
-    batch_cfg: bool
-    vae_tile: int
-    compile: bool
-
-
-class ZeroKeywords(TypedDict, total=False):
-    """The StereoCrafter-Zero sampler; defaults are the paper's."""
-
-    zero_preset: Literal["paper", "script"]
-    restart_passes: int | None
-    restart_steps: int | None
-    last_warp: int | None
-    exponent: float
-    border_lambda: float | None
-    fill_latents: Literal["left", "noise", "mix"]
-    feature_budget_gb: float
-
-
-class ZeroFilmKeywords(TypedDict, total=False):
-    """StereoCrafter-Zero on a given film."""
-
-    zero_levels: Literal["noise", "inversion"]
-    zero_window: int
-    zero_overlap: int
-
-
-class GenerateKeywords(TypedDict, total=False):
-    """What is generated, and by which model."""
-
-    prompt: str
-    model: Literal["auto", "camera", "1024", "512", "256", "512-interp"]
-    end_image: str | PathLike[str] | None
-    loop: bool
-    move: Literal["auto", "orbit", "dolly", "pan", "tilt", "zoom", "swing"]
-    amount: float
-    seconds: float
-    frames: int
-    cfg_image: float | None
-    fs: int | None
-    pad_colour: Literal["black", "grey"]
-
-
 class SceneKeywords(TypedDict, total=False):
     """How an object is reconstructed and filmed."""
 
@@ -254,6 +211,70 @@ class MatrixKeywords(TypedDict, total=False):
     clockwise: bool
     text_model: str
     ranks: int
+
+
+class DiffusionKeywords(TypedDict, total=False):
+    """Sampling, memory and speed of diffusion models (gen, and convert --synth stereocrafter-zero)."""
+
+    steps: int
+    cfg: float
+    guidance_rescale: float | None
+    eta: float
+    offload: bool
+    batch_cfg: bool
+    vae_tile: int
+    compile: bool
+
+
+class ZeroKeywords(TypedDict, total=False):
+    """The StereoCrafter-Zero sampler; defaults are the paper's."""
+
+    zero_preset: Literal["paper", "script"]
+    restart_passes: int | None
+    restart_steps: int | None
+    last_warp: int | None
+    exponent: float
+    border_lambda: float | None
+    warp_at: str | None
+    repetitions: str | None
+    refine: Literal["eq4", "latent"] | None
+    cross_view: str | None
+    fill_latents: Literal["left", "noise", "mix"]
+    feature_budget_gb: float
+
+
+class ZeroFilmKeywords(TypedDict, total=False):
+    """StereoCrafter-Zero on a given film."""
+
+    zero_levels: Literal["noise", "inversion"]
+    zero_window: int
+    zero_overlap: int
+    zero_batch: int
+    zero_holes: float
+    known_outside: bool
+    prompt: str
+    model: Literal["auto", "1024", "512", "256"]
+    fs: int | None
+
+
+class GenerateKeywords(TypedDict, total=False):
+    """What is generated, and by which model."""
+
+    prompt: str
+    model: Literal["auto", "camera", "1024", "512", "256", "512-interp"]
+    end_image: str | PathLike[str] | None
+    loop: bool
+    move: Literal["auto", "orbit", "dolly", "pan", "tilt", "zoom", "swing"]
+    amount: float
+    seconds: float | None
+    frames: int
+    gen_overlap: int
+    shape: Literal["picture", "model"]
+    upscale: str | None
+    interpolate: str | None
+    cfg_image: float | None
+    fs: int | None
+    pad_colour: Literal["black", "grey"]
 
 
 class EstimatorKeywords(DepthKeywords, WeightKeywords, NetworkKeywords, total=False):

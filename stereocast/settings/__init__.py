@@ -3,18 +3,18 @@
 Precedence: default < preset or profile < what was given; `catalog.settle` applies it.
 """
 
+from stereocast.settings.diffusion import DiffusionOptions, GenerateOptions, ZeroFilmOptions, ZeroOptions
 from stereocast.settings.groups import (
     DepthFileSettings,
     DepthSettings,
     DeviceSettings,
-    DiffusionOptions,
     EngineSettings,
     FileSettings,
     FilmSettings,
-    GenerateOptions,
     NetworkSettings,
     OutputSettings,
     PackSettings,
+    RecipeSettings,
     ScreenSettings,
     Settings,
     SizeSettings,
@@ -22,8 +22,6 @@ from stereocast.settings.groups import (
     StereoSettings,
     TrackSettings,
     WeightSettings,
-    ZeroFilmOptions,
-    ZeroOptions,
 )
 from stereocast.settings.jobs import (
     ConvertSettings,
@@ -54,6 +52,7 @@ __all__ = [
     "OutputSettings",
     "PackSettings",
     "PreviewSettings",
+    "RecipeSettings",
     "SamplerSettings",
     "SceneOptions",
     "ScreenSettings",

@@ -2,14 +2,13 @@
 
 from pydantic import Field
 
+from stereocast.settings.diffusion import DiffusionOptions, GenerateOptions, ZeroFilmOptions, ZeroOptions
 from stereocast.settings.groups import (
     DepthFileSettings,
     DepthSettings,
-    DiffusionOptions,
     EngineSettings,
     FileSettings,
     FilmSettings,
-    GenerateOptions,
     NetworkSettings,
     OutputSettings,
     PackSettings,
@@ -19,8 +18,6 @@ from stereocast.settings.groups import (
     StereoSettings,
     TrackSettings,
     WeightSettings,
-    ZeroFilmOptions,
-    ZeroOptions,
 )
 from stereocast.settings.scene import MatrixOptions, SceneOptions
 

@@ -39,7 +39,7 @@ def film_plan(folder: Path, title: str, layout: Layout, settings: FourDSettings,
     """How one film is packed and written. Raises LimitExceeded."""
     options = OutputSettings(
         format=layout, anaglyph=settings.anaglyph, preset=settings.preset, encoder=settings.encoder,
-        quality=settings.quality, fov=33.8 if layout is Layout.VR180 else None,
+        quality=settings.constant_quality, fov=33.8 if layout is Layout.VR180 else None,
     )  # fmt: skip
     preset, form, rate = catalog.preset(settings.preset), plan.stereo_format(options), Fraction(settings.rate)
     info = StreamInfo(settings.size, settings.size, 1 / rate, rate, colour=_COLOUR, frames=count)
