@@ -33,6 +33,9 @@ def four_d(
         ),
     ] = None,
     scene: Annotated[Path | None, typer.Option("--render", help="Render this scene.4dgs again.")] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would be done, its memory and hours here; write nothing.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON on standard output.")] = False,
     quiet: Annotated[bool, typer.Option("-q", "--quiet", help="No progress, no summary.")] = False,
     *,
@@ -48,6 +51,10 @@ def four_d(
     from stereocast.cli.progress import Phases
 
     settings = settled(FourDSettings, flags)
+    if dry_run:
+        row = api.reconstruction_cost(source, output, settings, prompt=prompt, views_dir=ring, scene=scene)
+        print(json.dumps(row, indent=2) if as_json else "\n".join(_bill(row)))
+        return
     begun = time.monotonic()
     with Phases(quiet=quiet or as_json) as phases:
         result = api.reconstruct(source, output, settings, prompt=prompt, views_dir=ring, scene=scene, progress=phases)
@@ -63,3 +70,21 @@ def four_d(
         say(f"{result.folder}: {names}; {result.gaussians} Gaussians in {seconds:.0f} s", file=sys.stderr)
         if result.note:
             say(result.note, file=sys.stderr)
+
+
+def _bill(row: dict[str, Any]) -> list[str]:
+    """The bill for people."""
+    first = f"{row['model']} on {row['device']}: {row['views']} views x {row['frames']} frames at {row['matrix_size']}²"
+    if row["model"] != "diffusion2":
+        return [first]
+    memory = row["memory_gb"]
+    weights = ", ".join(
+        f"{n} {w['gb']} GB {'' if w['there'] else '(missing)'}".strip() for n, w in row["weights"].items()
+    )
+    return [
+        first,
+        f"weights: {weights}",
+        f"work: {row['evaluations']} evaluations of the matrix, {row['pflop']} PFLOP, {row['ranks']} process(es)",
+        f"memory: {memory['least']} GB where the UNets take turns, {memory['both_unets']} GB for both; {memory['free']} GB free",
+        f"time: about {row['hours']} h at {row['tflop_per_s']} TFLOP/s (this machine, as measured now, {row['reached']:.0%} of it)",
+    ]

@@ -8,7 +8,7 @@ torch = pytest.importorskip("torch", reason="needs the depth extra")
 pytest.importorskip("safetensors", reason="needs the depth extra")
 
 from stereocast.errors import SourceError  # noqa: E402
-from stereocast.splat import density, fit, lift, loss, matrix, prepare, render, scene  # noqa: E402
+from stereocast.splat import back, density, fit, lift, loss, matrix, prepare, relief, render, scene  # noqa: E402
 from stereocast.splat.motion import MotionConfig  # noqa: E402
 
 
@@ -92,10 +92,49 @@ def test_a_film_of_less_than_half_a_round_is_as_long_as_was_asked():
 
 def test_a_disc_inflates_to_a_ball():
     y, x = np.mgrid[:65, :65] - 32
-    half = lift.inflate(np.hypot(x, y) < 20)
-    want = np.sqrt(np.maximum(20.0**2 - x**2 - y**2, 0)) * lift._PLUMP
+    half = relief.inflate(np.hypot(x, y) < 20)
+    want = np.sqrt(np.maximum(20.0**2 - x**2 - y**2, 0)) * relief._PLUMP
     assert np.abs(half - want)[np.hypot(x, y) < 16].max() < 1.0
     assert half[0].max() == 0
+
+
+def test_a_large_silhouette_is_solved_small_and_keeps_thin_parts():
+    y, x = np.mgrid[:512, :512] - 256
+    mask = np.hypot(x, y) < 150
+    mask |= (np.abs(y) < 2) & (x > 0) & (x < 240)  # a wand, three pixels wide
+    half = relief.inflate(mask)
+    want = np.sqrt(np.maximum(150.0**2 - x**2 - y**2, 0)) * relief._PLUMP
+    assert np.abs(half - want)[np.hypot(x, y) < 135].max() < 8
+    assert half[256, 256 + 200] > 0.8 and half[~mask].max() == 0
+
+
+def test_a_back_is_mirrored_crisp_and_without_what_only_a_front_has():
+    y, x = np.mgrid[:200, :200] - 100
+    mask = np.hypot(x, y) < 80
+    colour = np.full((200, 200, 3), (0.2, 0.5, 0.2), np.float32)
+    colour[y > 20] = (0.2, 0.3, 0.8)  # trousers reach the outline
+    colour[np.hypot(x, y + 30) < 14] = (0.95, 0.95, 0.9)  # a badge doesn't
+    behind = back.back_colours(colour, mask, relief.inflate(mask))
+    hue = behind / behind.sum(-1, keepdims=True)
+    assert np.abs(hue[70, 100] - np.array([0.2, 0.5, 0.2]) / 0.9).max() < 0.06  # where the badge was
+    assert hue[112, 100, 1] - hue[112, 100, 2] > 0.2 and hue[128, 100, 2] - hue[128, 100, 1] > 0.2  # 16 pixels apart
+    assert behind[mask].mean() < colour[mask].mean() * 1.08
+
+
+def test_alike_pixels_share_a_gaussian_and_outlines_stay_fine():
+    camera = scene.orbit_camera(0, 128)
+    picture = np.zeros((128, 128, 4), np.uint8)
+    cv2.circle(picture, (64, 64), 40, (200, 40, 40, 255), -1)
+    picture[40:60, 40:60, :3] = np.random.default_rng(0).integers(0, 255, (20, 20, 3), np.uint8)
+    made = relief.relief(picture, None, camera)
+    tiled = relief.surface(made, camera)
+    front = tiled.share == 1
+    assert (tiled.cell[front] ** 2).sum() == made.core.sum()  # every pixel once
+    assert 0.3 < front.sum() / made.core.sum() < 0.6
+    busy = front & (np.abs(tiled.u - 50) < 8) & (np.abs(tiled.v - 50) < 8)
+    assert tiled.cell[busy].max() == 1
+    rim = front & (np.abs(np.hypot(tiled.u - 64, tiled.v - 64) - 39) < 1.2)
+    assert tiled.cell[rim].max() == 1
 
 
 def test_box_is_shared_and_object_is_found():

@@ -4,8 +4,9 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+from stereocast.errors import SourceError
 from stereocast.jobs import assembly
-from stereocast.jobs.reconstruct import crew, films, generated, order, relief, subject
+from stereocast.jobs.reconstruct import bill, crew, films, generated, order, relief, subject
 from stereocast.jobs.reconstruct.order import Order, Reconstructed
 from stereocast.pictures import devices
 from stereocast.pipeline.chain import chain, prefetch
@@ -34,6 +35,26 @@ def reconstruct(wanted: Order, output: Path | None, progress: OnProgress = silen
     return result
 
 
+def cost(wanted: Order, output: Path | None) -> dict[str, Any]:
+    """What `reconstruct` would do, with its work, memory and time (jobs.reconstruct.bill). Nothing is written. Raises
+    UsageError, SinkError, SourceError, ExtraMissing."""
+    order.place(wanted, output)
+    for path in (wanted.source, wanted.views, wanted.scene_file):
+        if path is not None and not Path(path).exists():
+            raise SourceError(f"no such file or folder: {path}")
+    device = devices.choose_device(wanted.settings.device).name
+    return bill.bill(wanted, _model(wanted, device), device)
+
+
+def _model(wanted: Order, device: str) -> str:
+    if wanted.scene_file is not None:
+        return "scene"
+    model = wanted.settings.model
+    if model != "auto":
+        return model
+    return "diffusion2" if device.startswith("cuda") and _weights_there(wanted.settings) else "relief"
+
+
 def _scene_of(wanted: Order, result: Reconstructed, progress: OnProgress) -> Any:
     """The scene: loaded, or made by the model that was asked for or fits the machine. Raises UsageError, SourceError,
     WeightsError."""
@@ -41,15 +62,13 @@ def _scene_of(wanted: Order, result: Reconstructed, progress: OnProgress) -> Any
 
     if wanted.scene_file is not None:
         return scenes.load(wanted.scene_file)
-    device, model = devices.choose_device(wanted.settings.device).name, wanted.settings.model
+    device = devices.choose_device(wanted.settings.device).name
     with ExitStack() as stack:
         workers = crew.Crew.of(wanted.settings.ranks, device)
         stack.callback(workers.close)
-        if model == "auto":
-            model = "diffusion2" if device.startswith("cuda") and _weights_there(wanted.settings) else "relief"
-        if model == "diffusion2":
+        if _model(wanted, device) == "diffusion2":
             return generated.generated(wanted, workers, result, progress)
-        return relief.lifted(wanted, result, progress)
+        return relief.lifted(wanted, device, result, progress)
 
 
 def _weights_there(settings: FourDSettings) -> bool:

@@ -10,6 +10,7 @@ from typing import Any
 import cv2
 import numpy as np
 
+from stereocast import registry
 from stereocast.errors import UsageError
 from stereocast.jobs import assembly
 from stereocast.jobs.reconstruct import subject
@@ -23,7 +24,7 @@ NOTE = "relief: the front is what the picture shows; sides and back are guessed,
 _FINEST = 512  # side of the pictures that a relief is made from
 
 
-def lifted(order: Order, result: Reconstructed, progress: OnProgress) -> Any:
+def lifted(order: Order, device: str, result: Reconstructed, progress: OnProgress) -> Any:
     """The scene. Raises UsageError, SourceError."""
     if order.prompt is not None or order.views is not None:
         raise UsageError("--prompt and --views-dir need --model diffusion2 (SVD and SV3D weights and a GPU)")
@@ -32,6 +33,8 @@ def lifted(order: Order, result: Reconstructed, progress: OnProgress) -> Any:
     from stereocast.splat.lift import LiftSettings
 
     source, settings = order.source, order.settings
+    if not device.startswith("cuda") or not registry.Backend("", requires=("gsplat",)).installed:
+        device = "cpu"
     assert source is not None
     options = LiftSettings(
         settings.views or 13, settings.frames or 9, settings.matrix_size or 192,
@@ -59,7 +62,7 @@ def lifted(order: Order, result: Reconstructed, progress: OnProgress) -> Any:
     reader.write_image(folder / "matrix.png", writer_image)
     result.files.append(folder / "matrix.png")
     fitted = stage.reconstruct(
-        made, stage.relief_fit(settings.iterations or _iterations(made.matrix), "cpu", settings.seed), work, progress
+        made, stage.relief_fit(settings.iterations or _iterations(made.matrix), device, settings.seed), work, progress
     )
     if settings.keep_matrix:
         shutil.copytree(work.folder / "matrix", folder / "matrix", dirs_exist_ok=True)
