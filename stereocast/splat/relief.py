@@ -37,7 +37,7 @@ def inflate(mask: Array) -> Array:
     small = cv2.resize(inside.astype(np.float32), size, interpolation=cv2.INTER_AREA) > 0.5
     u = cv2.resize(_solved(small).astype(np.float32), mask.shape[::-1], interpolation=cv2.INTER_LINEAR) * shrink**2
     distance = cv2.distanceTransform(inside.astype(np.uint8), cv2.DIST_L2, 5)
-    u = np.maximum(u, 1.5 * distance**2)  # what is too thin for the small picture: a tube of its own width
+    u = np.maximum(u, distance**2)  # never less, whatever the shape; what is too thin for the small picture has this
     return (np.sqrt(u) * _PLUMP * inside).astype(np.float32)
 
 

@@ -57,6 +57,7 @@ def test_windows_of_short_and_long_films():
     assert bench.windows(disc(0, 25)).shape == (3, 3, 16, 224, 224)
 
 
+@pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning")
 def test_folders_to_figures(alex, tmp_path, capsys):
     class Mean(torch.nn.Module):
         def forward(self, x):

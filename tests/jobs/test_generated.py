@@ -1,6 +1,7 @@
 """`4d --model diffusion2` through the program, on tiny networks in the published layouts."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -22,10 +23,19 @@ from stereocast.splat import generate, matrix, networks, text  # noqa: E402
 from tests.splat import tiny  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[2]
+PLACE = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}  # threads that wait cost more than they do here
 SMALL = {
     "model": "diffusion2", "device": "cpu", "views": 3, "frames": 2, "steps": 2, "rollback_steps": 1, "matrix_size": 64,
     "iterations": 2, "size": 64, "orbit": False, "fixed_view": False, "keep_matrix": True,
 }  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module")
@@ -62,13 +72,20 @@ def test_two_ranks_make_what_one_makes_bit_for_bit(egg, weights, tmp_path):
     command = [sys.executable, "-m", "stereocast", "4d", str(egg), "-o", str(tmp_path / "two"), *words(SMALL)]
     command += [word for path in weights for word in ("--weights", path)]
     ended = subprocess.run(
-        [*command, "--ranks", "2", "--json"], capture_output=True, cwd=ROOT, timeout=600, check=False
+        [*command, "--ranks", "2", "--json"], capture_output=True, env=PLACE, timeout=600, check=False
     )
     assert ended.returncode == 0, ended.stderr.decode()
     assert json.loads(ended.stdout)["method"] == "SVD and SV3D"
     one, two = (matrix.load(tmp_path / name / "matrix") for name in ("one", "two"))
     np.testing.assert_array_equal(one.images, two.images)
     np.testing.assert_array_equal(one.masks, two.masks)
+
+
+def test_a_rank_that_cannot_start_is_told_in_one_line(egg, weights, tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "executable", "false")
+    with pytest.raises(StereocastError, match="one of the 2 processes of --ranks failed"):
+        reconstruct(order(egg, weights, ranks=2), tmp_path / "out")
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_late_fault_loses_no_evaluation(egg, weights, tmp_path, monkeypatch):

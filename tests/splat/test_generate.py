@@ -14,6 +14,14 @@ from stereocast.splat.generate import Known  # noqa: E402
 from tests.splat import tiny  # noqa: E402
 
 
+@pytest.fixture(autouse=True)
+def one_thread():
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
 @pytest.fixture(scope="module")
 def models():
     return networks.Models(*tiny.networks())

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -43,6 +44,11 @@ def device_of(rank: int, device: str) -> str:
         return device
     local = os.environ.get("LOCAL_RANK", "")
     return f"cuda:{int(local) if local.isdigit() else rank}"
+
+
+def here(meeting: Path, rank: int) -> Path:
+    """The sign of a process that it has started and will join the others."""
+    return meeting.with_name(f"here_{rank}")
 
 
 @dataclass(slots=True)
@@ -113,9 +119,12 @@ class Crew:
         for rank in range(1, self.count):
             words = [str(meeting), str(rank), str(self.count), device_of(rank, self.device)]
             command = [sys.executable, "-m", "stereocast.jobs.reconstruct.helper", *words]
-            self._children.append(
-                subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=self._said, stderr=self._said)
-            )
+            with (self._folder / f"said_{rank}").open("wb") as said:
+                self._children.append(subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=said, stderr=said))
+        while not all(here(meeting, rank).exists() for rank in range(1, self.count)):
+            if any(child.poll() is not None for child in self._children):
+                raise RuntimeError("it ended before it began")
+            time.sleep(0.05)
         return ranks.join(0, self.count, self.device, meeting.as_uri())
 
     def _reason(self, error: Exception) -> str:
