@@ -11,6 +11,7 @@ from stereocast.types import Array
 
 _KINDS = 10  # colours that a front is divided into
 _AT = 192  # side of the picture on which that is done
+_UPRIGHT = 3  # how much farther off above is than beside
 _DARKEST, _BRIGHTEST = 0.72, 1.08  # of the front's brightness
 
 
@@ -64,23 +65,22 @@ def _front_only(colour: Array, mask: Array) -> Array:
 
 
 def _closed(colour: Array, mask: Array, hole: Array) -> Array:
-    """The front with its holes closed from around: coarse to fine, so that wide ones come out smooth."""
-    known = (mask & ~hole).astype(np.float32)
-    out, weight = colour * known[..., None], known
+    """The front with its holes closed from the nearest place that goes on behind, rather beside than above or below: an
+    object stands upright, and what is at its sides goes around it."""
+    known = mask & ~hole
     if not known.any():
         return colour
-    levels = []
-    while min(weight.shape) > 2 and (weight <= 0).any():
-        levels.append((out, weight))
-        size = (max(1, weight.shape[1] // 2), max(1, weight.shape[0] // 2))
-        out, weight = (cv2.resize(a, size, interpolation=cv2.INTER_AREA) for a in (out, weight))
-    filled = out / np.maximum(weight, 1e-6)[..., None]
-    filled[weight <= 0] = out.sum((0, 1)) / max(float(weight.sum()), 1e-6)
-    for fine, there in reversed(levels):
-        coarse = cv2.resize(filled, there.shape[::-1], interpolation=cv2.INTER_LINEAR)
-        share = np.minimum(there, 1)[..., None]
-        filled = np.where(share > 0, fine / np.maximum(there, 1e-6)[..., None], coarse) * share + coarse * (1 - share)
-    return np.where(hole[..., None], filled, colour).astype(np.float32)
+    tall = np.repeat(known, _UPRIGHT, 0)
+    _, labels = cv2.distanceTransformWithLabels(
+        (~tall).astype(np.uint8), cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL
+    )
+    nearest = np.zeros(int(labels.max()) + 1, np.int64)
+    places = np.repeat(np.arange(known.size).reshape(known.shape), _UPRIGHT, 0)
+    nearest[labels[tall]] = places[tall]
+    plain = smooth_inside(colour, known, 2.5)  # a thin line at the edge of a hole doesn't fill it
+    found = plain.reshape(-1, colour.shape[-1])[nearest[labels[_UPRIGHT // 2 :: _UPRIGHT]]]
+    found = smooth_inside(found.astype(np.float32), mask, 2.0)
+    return np.where(hole[..., None], found, colour).astype(np.float32)
 
 
 def _shade(colour: Array, mask: Array, half: Array) -> Array:

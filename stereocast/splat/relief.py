@@ -19,7 +19,8 @@ from stereocast.types import Array
 _PLUMP = 0.8  # a limb's cross section: 1 would be √2 deeper than wide
 _DETAIL = 0.1  # depth map's relief, of the object's size
 _STEEPEST = 8.0
-_WALL_STEP = 2.0  # pixels
+_WALL_STEP = 1.5  # pixels
+_WIDE, _SOLID = 0.72, 5.0  # pixels, logit: neighbours cover each other, or the far side would shine through
 _SOLVED_AT = 192  # side of the picture on which the silhouette is inflated
 _PLAIN = 0.03  # colours of four pixels that differ by less are one Gaussian's
 
@@ -134,6 +135,9 @@ def surface(shape: Relief, camera: Camera) -> Surface:
     u, v, share, cell = (np.concatenate(column).astype(np.float32) for column in zip(*parts, strict=True))
     points = place(u, v, height(shape, u, v, share), camera)
     front, back = (sampled(colour, u, v) for colour in (shape.colour, shape.colour_back))
+    side = len(u) - len(wall_x)  # the wall has the outline's colours, even along it
+    for colour, of_points in ((shape.colour, front), (shape.colour_back, back)):
+        of_points[side:] = sampled(smooth_inside(colour, shape.mask, shape.mask.shape[0] / 128), u[side:], v[side:])
     return Surface(u, v, share, cell, points, share[:, None] * front + (1 - share[:, None]) * back)
 
 
@@ -156,12 +160,12 @@ def cells(core: Array, colour: Array) -> tuple[Array, Array, Array]:
 
 
 def wall(shape: Relief, camera: Camera) -> tuple[Array, Array, Array]:
-    """Pixels (y, x) along the outline, one for each step between back (share 0) and front (share 1)."""
+    """Pixels (y, x) along the outline, one for each step from back (share near 0) to front (near 1)."""
     rim = shape.core & ~cv2.erode(shape.core.astype(np.uint8), np.ones((3, 3), np.uint8)).astype(bool)
     y, x = np.nonzero(rim)
     steps = np.ceil((shape.front[y, x] + shape.back[y, x]) / (_WALL_STEP * metres_per_pixel(camera))).astype(int)
-    share = np.concatenate([np.arange(1, n + 1) / (n + 1) for n in steps]) if steps.sum() else np.zeros(0)
-    return np.repeat(y, steps), np.repeat(x, steps), share.astype(np.float32)
+    share = np.concatenate([np.linspace(0.02, 0.98, n + 1) for n in steps]) if len(steps) else np.zeros(0)
+    return np.repeat(y, steps + 1), np.repeat(x, steps + 1), share.astype(np.float32)
 
 
 def sampled(field: Array, u: Array, v: Array) -> Array:
@@ -205,14 +209,14 @@ def surfels(shape: Relief, camera: Camera) -> Gaussians:
         across = np.stack([-cy, cx, np.zeros_like(cx)], 1)
         turn = np.stack([along, across, np.cross(along, across)], 2)  # columns
         quats[which] = quaternions(camera.view[:3, :3].T @ turn)
-        wide = 0.6 * tiled.cell[which]
+        wide = _WIDE * tiled.cell[which]
         scales[which] = np.stack([wide * stretch, wide, np.full_like(wide, 0.25)], 1) * pixel
     quats[~sides] = quaternions(camera.view[None, :3, :3].transpose(0, 2, 1))
-    scales[~sides] = np.array([0.55, 0.55, 0.6 * _WALL_STEP]) * pixel
+    scales[~sides] = np.array([_WIDE, _WIDE, 0.7 * _WALL_STEP]) * pixel
     count = len(sides)
     return Gaussians(
         torch.from_numpy(tiled.points), torch.log(torch.from_numpy(scales.astype(np.float32))),
-        torch.from_numpy(quats.astype(np.float32)), torch.full((count,), 2.5),
+        torch.from_numpy(quats.astype(np.float32)), torch.full((count,), _SOLID),
         torch.from_numpy(((tiled.colours[:, None] - 0.5) / SH_C0).astype(np.float32)), torch.zeros(count, 0, 3),
     )  # fmt: skip
 
