@@ -45,6 +45,7 @@ def four_d(
 
     [bold]stereocast 4d figure.png[/]  turntable, stereo turntable, stereo view, scene.ply, scene.4dgs\n
     [bold]stereocast 4d frames/ --format half-sbs --sequence splat[/]\n
+    [bold]stereocast 4d figure.png --model diffusion2 --ranks 4 --dry-run[/]  weights, memory and hours here\n
     [bold]stereocast 4d --render figure_4d/scene.4dgs --size 1024 -o again/[/]
     """
     from stereocast import api

@@ -94,10 +94,23 @@ def relief(rgba: Array, depth: Array | None, camera: Camera) -> Relief:
         front = np.maximum(front, 0.3 * half)
     front = cv2.GaussianBlur(front, (0, 0), max(0.7, size / 270)) * mask
     colour = rgba[..., :3].astype(np.float32) / 255
-    solid = cv2.erode(mask.astype(np.uint8), np.ones((3, 3), np.uint8)).astype(bool)
-    edge = mask & ~solid  # outline pixels are mixed with the background: take their neighbours' colour
-    colour = np.where(edge[..., None], smooth_inside(colour, solid, 1.5), colour)
+    colour = _clean(colour, mask)
     return Relief(mask, _core(mask), front, half, colour, back_colours(colour, mask, half / pixel))
+
+
+def _clean(colour: Array, mask: Array) -> Array:
+    """Outline pixels are mixed with the background: they get the colour of what is nearest inside, where there is any."""
+    reach = max(1, round(mask.shape[0] / 170))
+    solid = cv2.erode(mask.astype(np.uint8), np.ones((2 * reach + 1, 2 * reach + 1), np.uint8)).astype(bool)
+    if not solid.any():
+        return colour
+    distance, labels = cv2.distanceTransformWithLabels(
+        (~solid).astype(np.uint8), cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL
+    )
+    table = np.zeros((int(labels.max()) + 1, 3), np.float32)
+    table[labels[solid]] = smooth_inside(colour, solid, 0.7 * reach)[solid]
+    edge = mask & ~solid & (distance < 2.5 * reach)  # a thin part keeps its own
+    return np.where(edge[..., None], table[labels], colour).astype(np.float32)
 
 
 def metres_per_pixel(camera: Camera) -> float:

@@ -121,6 +121,18 @@ def test_a_back_is_mirrored_crisp_and_without_what_only_a_front_has():
     assert behind[mask].mean() < colour[mask].mean() * 1.08
 
 
+def test_outlines_lose_the_background_and_thin_parts_keep_their_colour():
+    picture = np.zeros((256, 256, 4), np.uint8)
+    cv2.circle(picture, (100, 128), 60, (200, 40, 40, 255), -1)
+    cv2.circle(picture, (100, 128), 60, (240, 200, 200, 255), 1)  # mixed with white
+    cv2.line(picture, (150, 128), (230, 128), (40, 40, 200, 255), 1)
+    made = relief.relief(picture, None, scene.orbit_camera(0, 256))
+    rim = made.mask & ~cv2.erode(made.mask.astype(np.uint8), np.ones((3, 3), np.uint8)).astype(bool)
+    rim[:, 150:] = False
+    np.testing.assert_allclose(made.colour[rim], np.array([200, 40, 40]) / 255 + 0 * made.colour[rim], atol=0.02)
+    np.testing.assert_allclose(made.colour[128, 215], np.array([40, 40, 200]) / 255, atol=0.02)
+
+
 def test_alike_pixels_share_a_gaussian_and_outlines_stay_fine():
     camera = scene.orbit_camera(0, 128)
     picture = np.zeros((128, 128, 4), np.uint8)

@@ -77,6 +77,8 @@ def place(order: Order, output: Path | None) -> Reconstructed:
     suffix = layouts.suffix(StereoFormat(order.settings.format, anaglyph=order.settings.anaglyph))
     titles = ["orbit.mp4", f"orbit_stereo{suffix}.mp4", f"view_stereo{suffix}.mp4"]
     writes = written.of_reconstruction(folder, titles)
+    if order.prompt is not None:
+        writes += written.of_picture(folder / "picture.png")
     if order.scene_file is not None:  # the scene is read, not written
         writes = [write for write in writes if write.path.suffix == ".mp4"]
     written.check(writes, read, overwrite=replacing)
