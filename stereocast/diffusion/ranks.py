@@ -58,7 +58,7 @@ class Ranks:
         """The sum over processes of tensors that are zero outside each one's share: exact, since x + 0 = x."""
         if self.count < 2:
             return whole
-        there = whole.to(self.device)  # NCCL takes what lies on the card
+        there = whole.contiguous().to(self.device)  # gloo adds memory as it lies; NCCL takes what lies on the card
         torch.distributed.all_reduce(there)
         return there.to(whole.device)
 

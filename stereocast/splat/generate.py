@@ -6,7 +6,6 @@ host; rows and columns go through the card in batches. Many processes divide the
 is kept (splat.keep).
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -166,33 +165,24 @@ def references(
         latents = sample(guided, options.frames, "video", options, progress)
         return decode(latents, models.video_vae, models.device, temporal=True)
 
-    one = _made("ring", ring, known.ring, (options.views, *start.shape[1:]), 0, ranks, keep)
-    two = _made("video", video, known.video, (options.frames, *start.shape[1:]), 1 % ranks.count, ranks, keep)
-    found = []
-    for name, given, whole in (("ring", known.ring, one), ("video", known.video, two)):
-        pictures = whole if given is not None else ranks.gather(torch.from_numpy(whole)).numpy()
-        if given is None and ranks.rank == 0:
-            keep.save(name, pictures=pictures)
-        found.append(pictures)
-    return found[0], found[1]
-
-
-def _made(
-    name: str,
-    make: Callable[[], Array],
-    given: Array | None,
-    shape: tuple[int, ...],
-    who: int,
-    ranks: Ranks,
-    keep: Keep,
-) -> Array:
-    """What was given; else, in the process `who`, what was kept or is made, and zeros in the others."""
-    if given is not None:
-        return given
-    kept = ranks.told(keep.load(name))  # the first process's folder alone counts
-    if ranks.rank != who:
-        return np.zeros(shape, np.uint8)
-    return make() if kept is None else kept["pictures"]
+    makers = {"ring": (ring, known.ring, options.views), "video": (video, known.video, options.frames)}
+    kept = {name: ranks.told(keep.load(name)) for name in makers}  # the first process's folder alone counts
+    made: dict[str, Array] = {}
+    for rank, (name, (make, given, count)) in enumerate(makers.items()):
+        table = kept[name]
+        if given is not None:
+            made[name] = given
+        elif table is not None:
+            made[name] = table["pictures"]
+        else:
+            mine = ranks.rank == rank % ranks.count
+            made[name] = make() if mine else np.zeros((count, *start.shape[1:]), np.uint8)
+    for name, (_, given, _) in makers.items():  # both are under way before either waits for the other
+        if given is None and kept[name] is None:
+            made[name] = ranks.gather(torch.from_numpy(made[name])).numpy()
+            if ranks.rank == 0:
+                keep.save(name, pictures=made[name])
+    return made["ring"], made["video"]
 
 
 def stage1(

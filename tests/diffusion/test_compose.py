@@ -32,6 +32,8 @@ if __name__ == "__main__":
     if world > 1:
         dist.init_process_group("gloo", init_method=f"file://{path}.meet", rank=rank, world_size=world)
     result = run(batch)
+    turned = torch.arange(6.0).reshape(2, 3).T if rank else torch.zeros(3, 2)  # memory in another order
+    assert torch.equal(compose.Ranks().gather(turned), torch.tensor([[0.0, 3], [1, 4], [2, 5]]) if world > 1 else turned)
     torch.save(result, f"{path}.{world}.{rank}.pt")
     if world > 1:
         dist.destroy_process_group()
