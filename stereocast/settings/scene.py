@@ -28,7 +28,7 @@ class SceneOptions(Settings):
     rate: int = Field(24, ge=1, le=120)
     """Frames per second of the written films; the motion keeps its speed."""
     ipd_mm: float = Field(63.0, ge=0, le=200)
-    """Distance of the two cameras; the screen lies at the object."""
+    """Distance between the two cameras; the screen is at the object."""
     views: int = Field(0, ge=0, le=200)
     """Views of the image matrix (0: 13 for relief, 21 for diffusion2)."""
     frames: int = Field(0, ge=0, le=200)
@@ -42,7 +42,7 @@ class SceneOptions(Settings):
     reference_frame: int = Field(-1, ge=-1)
     """The frame whose shape is the canonical one (-1: the middle of a video, the first of a picture)."""
     resume: bool = False
-    """Go on where an interrupted run stopped: in the matrix or in the reconstruction."""
+    """Resume an interrupted run: in the matrix or in the reconstruction."""
 
 
 class MatrixOptions(Settings):
