@@ -265,4 +265,4 @@ class EngineSettings(Settings):
     workers: int = Field(0, ge=0, le=1024)
     """Sections converted at the same time, one process each (0: local uses a single process, ray all it has)."""
     ray_address: str | None = None
-    """--engine ray: the cluster, auto or ray://HOST:10001 (default: one on this machine for the time of the call)."""
+    """--engine ray: the cluster, auto or ray://HOST:10001 (default: a local one for the duration of the call)."""
