@@ -85,7 +85,7 @@ def shapes_of(published: Mapping[str, Tensor], what: str) -> Shapes:
         levels = [f"first_stage_model.decoder.up.{n}.block.0.conv1.weight" for n in range(4)]
         vae = tuple(int(published[name].shape[0]) for name in levels)
     except KeyError as error:
-        raise WeightsError(f"{what} is no published SVD or SV3D file: it has no {error.args[0]}") from error
+        raise WeightsError(f"{what} is not a published SVD or SV3D file: it lacks {error.args[0]}") from error
     heads = tuple(max(1, width // 64) for width in widths)
     return Shapes({"block_out_channels": widths, "num_attention_heads": heads, "cross_attention_dim": context}, vae)
 

@@ -1,4 +1,4 @@
-"""What stage 1 has made so far, on disk: an interrupted run goes on after its last part."""
+"""What stage 1 has made so far, on disk: an interrupted run resumes after its last part."""
 
 import os
 import shutil

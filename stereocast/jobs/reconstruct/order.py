@@ -47,7 +47,7 @@ class Reconstructed:
         self._new = self._new or new
 
     def give_up(self) -> None:
-        """After a failure: folders that this run made go, unless they hold work that --resume takes up."""
+        """After a failure: folders that this run made go, unless they hold work that --resume uses."""
         work = self.folder / "work"
         kept = ("fit.pt", "start.safetensors", "matrix/matrix.json", "stage1/*.npz")
         if not self._new or any(found for pattern in kept for found in work.glob(pattern)):
