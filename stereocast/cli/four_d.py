@@ -29,12 +29,13 @@ def four_d(
         Path | None,
         typer.Option(
             "--views-dir",
-            help="diffusion2: a folder with the reference ring, the front view last; alone, it is what moves.",
+            help="diffusion2: a folder with the reference ring, front view last. On its own: animate that static object.",
         ),
     ] = None,
     scene: Annotated[Path | None, typer.Option("--render", help="Render this scene.4dgs again.")] = None,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Say what would be done, its memory and hours here; write nothing.")
+        bool,
+        typer.Option("--dry-run", help="Show the plan with weights, memory and hours on this machine; write nothing."),
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON on standard output.")] = False,
     quiet: Annotated[bool, typer.Option("-q", "--quiet", help="No progress, no summary.")] = False,

@@ -24,9 +24,9 @@ class SceneOptions(Settings):
     size: int = Field(512, ge=64, le=4096, multiple_of=2)
     """Side of the written pictures in pixels."""
     seconds: float = Field(5.0, gt=0, le=600)
-    """Length of the written films, made whole rounds of the motion, so that they loop."""
+    """Length of the films in seconds, rounded to whole cycles of the motion so that they loop."""
     rate: int = Field(24, ge=1, le=120)
-    """Frames per second of the written films; the motion keeps its speed."""
+    """Frames per second of the films; the motion keeps its own speed."""
     ipd_mm: float = Field(63.0, ge=0, le=200)
     """Distance between the two cameras; the screen is at the object."""
     views: int = Field(0, ge=0, le=200)
@@ -49,34 +49,34 @@ class MatrixOptions(Settings):
     """How Diffusion² makes the image matrix, and what its reconstruction trusts."""
 
     option_set: Literal["paper", "official"] = "paper"
-    """diffusion2: the paper's choices (s 0.5, 5 repeated steps) or the published code's (0.6, 10, cosine view weights)."""
+    """diffusion2: the values of the paper (s 0.5, 5 repeated steps) or of its code (0.6, 10, cosine view weights)."""
     steps: int = Field(50, ge=2, le=1000)
     """diffusion2: sampling steps."""
     share: float | None = Field(None, ge=0, le=1)
-    """diffusion2: s, the multi-view model's share of the score; 0 = the video model alone, 1 = the multi-view model alone
-    (default: the option set's)."""
+    """diffusion2: s, the multi-view model's share of the score: 0 = video model only, 1 = multi-view model only (default:
+    from --option-set)."""
     share_end: float = Field(0.0, ge=0, le=1)
-    """diffusion2: where s ends on a falling curve."""
+    """diffusion2: final value of s on a falling curve."""
     share_curve: Literal["constant", "linear", "cosine", "logistic"] = "constant"
-    """diffusion2: how s goes over the steps, from --share to --share-end."""
+    """diffusion2: how s falls over the steps, from --share to --share-end."""
     view_weights: Literal["none", "cosine"] | None = None
-    """diffusion2: the video model's weight over the ring (default: the option set's)."""
+    """diffusion2: how the video model's weight varies around the ring (default: from --option-set)."""
     rollback_steps: int | None = Field(None, ge=0, le=1000)
-    """diffusion2: N_r, the first steps that are noised again and repeated; 0 = no variance-reducing sampling (default: the
-    option set's)."""
+    """diffusion2: N_r, how many of the first steps are noised again and repeated; 0 = no variance-reducing sampling
+    (default: from --option-set)."""
     renoise: Literal["linear", "variance"] = "linear"
-    """diffusion2: noise of a repeated step: linear (too little on purpose, as published) or variance (all of it)."""
+    """diffusion2: noise added before a step is repeated: linear (less than the schedule's, as published) or variance (all)."""
     motion_bucket: float = Field(127, ge=0, le=1023)
-    """diffusion2: how much moves, SVD's motion bucket."""
+    """diffusion2: SVD's motion bucket; larger = more motion."""
     fps_id: float = Field(24, ge=1, le=120)
-    """diffusion2: SVD's rate minus one; a video that SVD makes plays at this rate plus one."""
+    """diffusion2: SVD's frame rate minus one; the video it makes plays at this rate plus one."""
     decoupled: bool = True
-    """diffusion2: canonical Gaussians learn less from a picture the farther it is from the reference view and frame."""
+    """diffusion2: canonical Gaussians learn less from pictures far from the reference view and frame."""
     warm_up: float = Field(0.6, ge=0, le=1)
-    """diffusion2: share of the iterations on the reference frame alone."""
+    """diffusion2: share of the iterations that see the reference frame only."""
     clockwise: bool = False
     """The multi-view model's ring runs clockwise, seen from above."""
     text_model: str = "sdxl-turbo"
     """--prompt: the text-to-image model, a name of `stereocast models`."""
     ranks: int = Field(1, ge=1, le=64)
-    """diffusion2: processes that divide the matrix, one to a card (torchrun does the same)."""
+    """diffusion2: number of processes that share the matrix, one per GPU (torchrun works too)."""
