@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from stereocast.depth import headroom
+from stereocast.depth import choice, headroom
 from stereocast.diffusion import edm
 from stereocast.models import depthcrafter, shelf, weights
 from stereocast.models.depthcrafter import STRIDE, Networks
@@ -297,7 +297,7 @@ def options_for(settings: EstimatorSettings, shape: tuple[int, int], device: str
     window = settings.depth_window or window_for(shape, device, element_size)
     overlap = min(25, window // 4)
     _log.info("depthcrafter: windows of %d frames, %d shared, at %dx%d", window, overlap, shape[1], shape[0])
-    return Options(settings.depth_steps, settings.depth_guidance, window, overlap)
+    return Options(settings.depth_steps, choice.guidance_of(settings), window, overlap)
 
 
 def open_networks(settings: EstimatorSettings) -> Networks:

@@ -80,7 +80,11 @@ class ZeroConfig:
     guidance_rescale: float = 0.7
     scale_percent: float = 4.0  # of the width; positive: a right view
     exponent: float = 1.0  # on the resized depth
-    cross_view: tuple[int, int] = (0, 1 << 30)  # iterations [first, end) with coupled attention
+    cross_view: tuple[int, int] = (0, 1 << 30)  # [first, end) with coupled attention
+    cross_view_counts: Literal["iterations", "pairs"] = (
+        "iterations"  # pairs: steps of the right view, run on over passes
+    )
+    known_outside: bool = False  # outside the holes the left view's latents stand in every step, warped
     restart: Restart = field(default_factory=Restart)
     warps: Warps = field(default_factory=Warps)
     refine: Refine = field(default_factory=Refine)
@@ -206,6 +210,7 @@ class ZeroSampler:
         self.network, self.steps, self.config, self.cached = network, steps, config, cached
         self.store = store or FeatureStore()
         self.levels: list[Tensor] = []
+        self._pairs: int | None = None  # steps of the right view so far
 
     # ---- the left view
 
@@ -266,7 +271,11 @@ class ZeroSampler:
         return guidance.rescaled(guided, outputs[0], self.config.guidance_rescale)
 
     def _crosses(self, i: int) -> bool:
-        return self.config.cross_view[0] <= i < self.config.cross_view[1]
+        """Whether views are coupled now; a left view that is sampled before pairs are counted may be asked for any."""
+        if self.config.cross_view_counts == "pairs" and self._pairs is None:
+            return self.config.cross_view[0] < self.config.cross_view[1]
+        now = i if self._pairs is None or self.config.cross_view_counts == "iterations" else self._pairs
+        return self.config.cross_view[0] <= now < self.config.cross_view[1]
 
     # ---- the right view
 
@@ -286,6 +295,8 @@ class ZeroSampler:
     def step(self, i: int, x: Tensor, noise: Tensor) -> Stepped:
         """One DDIM step of the right view, coupled to the left one."""
         outputs = [self.network.right(x, self.steps[i], branch, self._features(i, branch)) for branch in self._branches]
+        if self._pairs is not None:
+            self._pairs += 1
         return ddim(x, self._combined(outputs), self.steps[i], self.config.prediction, noise)
 
     def right(self, depth: Tensor, inputs: Inputs, held: Held | None = None) -> Iterator[Trace]:
@@ -293,6 +304,7 @@ class ZeroSampler:
         warp = warped.Warp(depth, self.config.scale_percent, self.config.exponent)
         total = self.config.pair_steps(len(self.steps))
         done = 0
+        self._pairs = 0
         last: Trace | None = None
         for one in self.restarted(warp, inputs, held):
             done += 1
@@ -306,14 +318,15 @@ class ZeroSampler:
             if i in warps:
                 turns = self.refined(i, warps[i], warp, result, inputs, held)
             else:
-                turns = self._plain(i, result, inputs, held)
+                turns = self._plain(i, result, warp, inputs, held)
             for one in turns:
                 done += 1
                 result = one.result
                 yield replace(one, done=done, total=total)
 
-    def _plain(self, i: int, before: Stepped, inputs: Inputs, held: Held | None) -> Iterator[Trace]:
-        x = self._with_held(before.x, i, held)
+    def _plain(self, i: int, before: Stepped, warp: warped.Warp, inputs: Inputs, held: Held | None) -> Iterator[Trace]:
+        x = warp(self.levels[i], before.x) if self.config.known_outside else before.x
+        x = self._with_held(x, i, held)
         yield Trace("plain", i, 0, 0, 0, x, self.step(i, x, inputs.noise[i]))
 
     def _with_held(self, x: Tensor, i: int, held: Held | None) -> Tensor:

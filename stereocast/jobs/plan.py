@@ -338,6 +338,6 @@ def sink_options(made: Plan) -> writer.SinkOptions:
     assert made.profile is not None
     settings = made.settings
     return writer.SinkOptions(
-        made.packed, made.profile, made.container, settings.quality, tags(made), finisher(made), made.form, settings.sei,
+        made.packed, made.profile, made.container, settings.constant_quality, tags(made), finisher(made), made.form, settings.sei,
         overwrite=made.overwrite,
     )  # fmt: skip

@@ -53,21 +53,49 @@ class VideoViews:
         return self.model.predict(z, step.timestep, self.conditions, branch, attend)
 
 
+def _listed(made: zero.Warps, settings: ZeroOptions) -> zero.Warps:
+    """The lists of 50 steps with what the settings change in them."""
+    iterations = made.iterations
+    if settings.warp_at is not None:
+        iterations = tuple(sorted({int(word) for word in settings.warp_at.split(",")}))
+    wanted = settings.repetitions
+    if wanted is None:
+        given = made.repetitions
+    else:
+        given = (1,) if wanted == "off" else tuple(max(1, int(word)) for word in wanted.split(","))
+    repeated = tuple(given[min(n, len(given) - 1)] for n in range(len(iterations)))
+    return replace(made, iterations=iterations, repetitions=repeated)
+
+
+def _coupled(text: str) -> tuple[int, int]:
+    """`--cross-view` as a range [first, end). Raises UsageError."""
+    if text in ("all", "off"):
+        return (0, 1 << 30) if text == "all" else (0, 0)
+    first, end = (int(word) for word in text.split("-"))
+    if first >= end:
+        raise UsageError(f"--cross-view {text}: the end must lie behind the beginning")
+    return first, end
+
+
 def zero_config(model: VideoConfig, settings: SamplerSettings, steps: int) -> zero.ZeroConfig:
-    """The sampler's constants: preset, model, settings; lists are stretched to the number of steps."""
+    """The sampler's constants: preset, model, settings; lists are stretched to the number of steps. Raises UsageError."""
     made = zero.ZeroConfig.preset(settings.zero_preset)
-    rescale = settings.guidance_rescale
+    script, rescale = settings.zero_preset == "script", settings.guidance_rescale
     if rescale is None:
-        rescale = model.guidance_rescale if settings.zero_preset == "paper" else 0.0
+        rescale = 0.0 if script else model.guidance_rescale
     made = replace(
         made,
         prediction=model.prediction,
         guidance=settings.cfg,
         guidance_rescale=rescale,
         scale_percent=strength(settings),
-        exponent=1.0 if settings.zero_preset == "script" else settings.exponent,
-        warps=replace(made.warps, last=LAST_WARP[model.name]),
+        exponent=1.0 if script else settings.exponent,
+        warps=replace(_listed(made.warps, settings), last=LAST_WARP[model.name]),
         fill=settings.fill_latents,
+        refine=made.refine if settings.refine is None else replace(made.refine, mode=settings.refine),
+        cross_view=_coupled(settings.cross_view or ("25-45" if script else "all")),
+        cross_view_counts="pairs" if script else "iterations",
+        known_outside=bool(getattr(settings, "known_outside", False)),
     ).scaled(steps)
     restart = made.restart
     if settings.border_lambda is not None:
@@ -81,9 +109,12 @@ def zero_config(model: VideoConfig, settings: SamplerSettings, steps: int) -> ze
     return replace(made, restart=restart, warps=replace(made.warps, last=last))
 
 
-def strength(settings: ScreenSettings) -> float:
-    """Largest disparity in % of the width."""
-    return STRENGTH if settings.strength is None or isinstance(settings.strength, str) else settings.strength
+def strength(settings: ScreenSettings, depth: Array | None = None) -> float:
+    """Largest disparity in % of the width; `auto` by the rule of the warp, for relative depth [T, h, w] in 0..1."""
+    wanted = getattr(settings, "strength_percent", STRENGTH if settings.strength is None else settings.strength)
+    if not isinstance(wanted, str):
+        return float(wanted)
+    return STRENGTH if depth is None else comfort.auto_strength(depth)
 
 
 def inputs_of(
@@ -137,6 +168,7 @@ class SecondView:
         levels: S + 1 latents; noise [S, 4, T, h, w]; pictures RGB in 0..1; depth float32 [T, h', w'].
         """
         FlickerGuard(propagated=self.settings.propagate).check(pictures, depth)
+        self.config = replace(self.config, scale_percent=strength(self.settings, depth))
         device = self.model.device
         each = [noise[i : i + 1].to(device) for i in range(len(noise))]
         made: list[Tensor | None] = []

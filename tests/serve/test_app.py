@@ -1,5 +1,6 @@
 """The web application: what it gives, and what it refuses."""
 
+import contextlib
 import json
 import socket
 import threading
