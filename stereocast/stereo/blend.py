@@ -21,6 +21,11 @@ class Composer:
     mirror: bool  # a left view
     _trust: Array | None = None  # of the frame before: what is taken fades in and out
 
+    def rest(self) -> None:
+        """Frames go by that keep the warp's fill: the next drawn one fades in."""
+        if self._trust is not None:
+            self._trust = np.zeros_like(self._trust)
+
     def __call__(self, warped: Array, drawn: Array, seen: Seen, small: Array) -> Array:
         """`warped` one picture; `drawn` RGB in 0..1 float32 [h, w, 3] at the sampler's size; `small` depth [h', w'] at
         latent size. `seen`, mirrored where `mirror` is. A new picture, or `warped` itself where there is nothing to do."""
@@ -32,7 +37,9 @@ class Composer:
         reached = register.unhidden(seen, self.geometry, columns, self.geometry.landed(near))
         rim = register.Rim.of(seen, self.geometry, reached)
         picture = planes.from_rgb(
-            np.ascontiguousarray(placed(np.ascontiguousarray(drawn[turn]), columns)[turn]), self.pixel_format, self.colour
+            np.ascontiguousarray(placed(np.ascontiguousarray(drawn[turn]), columns)[turn]),
+            self.pixel_format,
+            self.colour,
         )
         out = warped.copy()
         sheets = list(zip(_sheets(out, self.pixel_format), _sheets(picture, self.pixel_format), strict=True))

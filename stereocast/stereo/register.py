@@ -90,6 +90,12 @@ class Seen:
         return Seen(self.disparity[::rows], self.depth[::rows], self.holes[::rows])
 
 
+def at_latents(depth: Array, rows: int, columns: int, *, mirror: bool = False) -> Array:
+    """Depth [h, w] at latent size, float32 [rows, columns]: bilinear without antialiasing, as the sampler takes it."""
+    small = cv2.resize(np.asarray(depth, np.float32), (columns, rows), interpolation=cv2.INTER_LINEAR)
+    return np.ascontiguousarray(small[:, ::-1]) if mirror else small
+
+
 def sought(seen: Seen, geometry: Geometry) -> Array:
     """The column of the drawn view, in the film's pixels, at which each pixel of the view is drawn, float32 [H, W]."""
     width = seen.disparity.shape[1]
@@ -168,7 +174,7 @@ class Rim:
     @classmethod
     def of(cls, seen: Seen, geometry: Geometry, reached: Array) -> "Rim":
         """`reached` of `unhidden`."""
-        height, width = seen.holes.shape
+        width = seen.holes.shape[1]
         latent = width / geometry.columns
         reach = max(3, round(REACH * latent))
         around = cv2.dilate(seen.holes.astype(np.uint8), np.ones((3, 2 * reach + 1), np.uint8)) > 0

@@ -72,7 +72,10 @@ def test_levels_are_for_diffusion_alone() -> None:
     assert (paper.steps, paper.restart_passes, paper.strength_percent) == (50, None, 4.0)
     assert catalog.settle(ConvertSettings, {}).steps == 50
     assert catalog.settle(ConvertSettings, {"quality": "20"}).constant_quality == 20
-    assert catalog.settle(ConvertSettings, {"quality": "draft", "synth": "stereocrafter-zero", "crf": 9}).constant_quality == 9
+    assert (
+        catalog.settle(ConvertSettings, {"quality": "draft", "synth": "stereocrafter-zero", "crf": 9}).constant_quality
+        == 9
+    )
     for model in (ConvertSettings, FourDSettings):
         with pytest.raises(UsageError, match="--quality draft"):
             catalog.settle(model, {"quality": "draft"})
