@@ -101,7 +101,7 @@ def test_windows_join_without_a_jump(folder: Path, eyes: str, monkeypatch: pytes
         return z
 
     def predict(z: torch.Tensor, timestep: int, conditions: object, branch: str, attend: object) -> torch.Tensor:
-        step = next(s for s in stage.steps if s.timestep == timestep)
+        step = next(s for s in stage.sampling.steps if s.timestep == timestep)
         return Reconstructing(state["clean"]).output(z, step)
 
     monkeypatch.setattr(model, "encode", keep)
