@@ -1,7 +1,8 @@
 """The source that needs no weights: a camera that moves through one picture, in stereo.
 
 The picture becomes two sheets: what is seen, torn at depth edges, and a background sheet that goes on behind them. Near
-surfaces end in a matte of their own (`gen.matte`), not at the edge of a grid cell. Both sheets are drawn from each eye's place in every frame, so what was hidden looks the same throughout. Knows no files.
+surfaces end in a matte of their own (`gen.matte`), not at the edge of a grid cell. Both sheets are drawn from each eye's
+place in every frame, so what was hidden looks the same throughout. Knows no files.
 """
 
 import re
