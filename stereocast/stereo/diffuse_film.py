@@ -108,7 +108,7 @@ class ZeroSynthesizer:
         window = WarpSynthesizer.cost(settings, info) + Cost(4 * span)
         if choose_device(settings.device).on_gpu:
             return window
-        return window + Cost(0, weights.shelf.find("dynamicrafter-1024").size + int(settings.feature_budget_gb * 1e9))
+        return window + Cost(0, shelf.find("dynamicrafter-1024").size + int(settings.feature_budget_gb * 1e9))
 
     def __call__(self, clips: Iterator[DepthClip]) -> Iterator[StereoClip]:
         shot = _Waiting(0)

@@ -79,21 +79,22 @@ class Sampling:
             caught: BaseException = error.__cause__ if isinstance(error, OutOfMemory) and error.__cause__ else error
             caught.__traceback__ = None  # it holds the tensors of what failed
         self._release()
-        if self._thriftier():
+        if self.budget:
+            self.budget = 0
+            log.warning("%s is out of memory; from now on it keeps no features of the left view", self.model.device)
             return self.latents(windows, scales, progress, frames)
         if len(windows) > 1:
             half = len(windows) // 2
             log.warning("%s is out of memory with %d windows at once; trying %d", self.model.device, len(windows), half)
-            return [
-                one for part in (windows[:half], windows[half:]) for one in self.latents(part, scales, progress, frames)
-            ]
+            halves = (windows[:half], windows[half:])
+            return [one for part in halves for one in self.latents(part, scales, progress, frames)]
+        if self._thriftier():
+            return self.latents(windows, scales, progress, frames)
         return [self._halved(windows[0], scales, progress, frames, caught)]
 
     def _thriftier(self) -> bool:
         """Saves memory in the next way that is left; False where none is."""
-        if self.budget:
-            self.budget, what = 0, "keeps no features of the left view"
-        elif not self.model.offload:
+        if not self.model.offload:
             self.model.retreat()
             what = "keeps idle networks in main memory"
         elif not self.model.tile:

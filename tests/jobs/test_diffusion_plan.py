@@ -149,13 +149,21 @@ def test_windows_in_a_batch_are_held_at_both_ends(folder: Path) -> None:
 
     def watched(windows: Any, *given: Any) -> Any:
         made = latents(windows, *given)
-        groups.append([(w.place[1], w.before[1] is not None, w.after[1] is not None, x[1]) for w, x in zip(windows, made, strict=True)])
+        groups.append(
+            [
+                (w.place[1], w.before[1] is not None, w.after[1] is not None, x[1])
+                for w, x in zip(windows, made, strict=True)
+            ]
+        )
         return made
 
     stage.sampling.latents = watched  # type: ignore[method-assign]
     out = list(stage(clips(10)))
     assert [len(clip) for clip in out] == [4, 3, 3]
-    assert [[one[:3] for one in group] for group in groups] == [[(0, False, False), (2, False, False)], [(1, True, True)]]
+    assert [[one[:3] for one in group] for group in groups] == [
+        [(0, False, False), (2, False, False)],
+        [(1, True, True)],
+    ]
     first, last, middle = groups[0][0][3], groups[0][1][3], groups[1][0][3]
     assert torch.equal(middle[:, :, :1], first[:, :, -1:])
     assert torch.equal(middle[:, :, -1:], last[:, :, :1])

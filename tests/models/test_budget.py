@@ -35,8 +35,15 @@ def test_a_card_is_shared_by_what_will_be_loaded() -> None:
 
 def test_depthcrafters_window_leaves_room_for_the_video_model(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(turns, "room", lambda device: 24 * GB)
-    monkeypatch.setattr(turns.budget, "shared", lambda card, **given: budget.Share(card, **{k: v for k, v in given.items() if k != "offload"}))
-    settings = settle(ConvertSettings, {"synth": "stereocrafter-zero", "depth": "depthcrafter", "model": "1024", "feature_budget_gb": 1})
+    monkeypatch.setattr(
+        turns.budget,
+        "shared",
+        lambda card, **given: budget.Share(card, **{k: v for k, v in given.items() if k != "offload"}),
+    )
+    settings = settle(
+        ConvertSettings,
+        {"synth": "stereocrafter-zero", "depth": "depthcrafter", "model": "1024", "feature_budget_gb": 1},
+    )
     window = crafter.options_for(settings, (576, 1024), "cuda:0", 2).window
     used = window * 72 * 128 * crafter.depthcrafter.BYTES_PER_LATENT_PIXEL
     left = 24 * GB - budget.DEPTH_WEIGHTS - used
