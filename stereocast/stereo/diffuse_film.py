@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from stereocast.errors import UsageError
-from stereocast.models import checkpoints, choice, weights
+from stereocast.models import checkpoints, choice, shelf, weights
 from stereocast.models.video import VideoModel
 from stereocast.pictures import planes
 from stereocast.pictures.devices import choose_device, to_host
