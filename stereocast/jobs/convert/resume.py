@@ -66,7 +66,7 @@ def begin(made: ConvertPlan, source: Any) -> "Run":
         windows = kept_windows.count(folder)
         log.log(
             logging.WARNING if there and not windows else logging.INFO,
-            "%s: nothing encoded to go on from; starting from the beginning%s",
+            "%s: nothing encoded to resume from; starting from the beginning%s",
             made.output,
             f" with {windows} windows that are finished" if windows else "",
         )
@@ -89,7 +89,9 @@ def _forget(made: ConvertPlan, path: Path) -> None:
         for part in (kept_path(output), part_path(output)):
             owned.discard(part, known=part.is_file() and holds(part, chunks, made))
     if path.exists():
-        log.warning("%s: the part of an interrupted run is replaced (--resume would go on with it)", made.outputs[0])
+        log.warning(
+            "%s: the part of an interrupted run is replaced (--resume would have continued it)", made.outputs[0]
+        )
         owned.discard(path)
 
 
@@ -157,7 +159,7 @@ def _at(source: Any, shot: Shot) -> tuple[Any, Iterator[Frame]]:
             return opened, itertools.chain([head], frames)
         opened.close()
         log.info("%s: seeking to tick %d isn't exact; decoding from the start", name, shot.pts)
-    raise SourceError(f"{name}: the frame at which to go on isn't there any more; convert again without --resume")
+    raise SourceError(f"{name}: the frame to resume at is no longer there; convert again without --resume")
 
 
 def section(made: ConvertPlan, source: Any, shot: Shot, stop: int | None) -> "Run":
