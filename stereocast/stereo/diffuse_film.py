@@ -234,7 +234,8 @@ class ZeroSynthesizer:
         for number, views in enumerate(seen):
             if views:
                 turn = np.s_[:, ::-1] if number == 0 else np.s_[:, :]
-                holes, behind = ([one.holes[turn] for one in views], [one.depth[turn] for one in views])
+                hidden = [one.hidden() for one in views]
+                holes, behind = ([hole[turn] for hole, _ in hidden], [depth[turn] for _, depth in hidden])
                 first = part.new - part.start
                 share = max(share, unseen_share(frames, depth, holes, behind, first, clip.pixel_format))
         return share * 100 >= self.settings.zero_holes

@@ -85,6 +85,17 @@ class Seen:
         depth = found / np.float32(max(gain * pixels, 1e-6)) + np.float32(screen)
         return cls(found, depth, holes[:, :width] != 0)
 
+    def hidden(self) -> tuple[Array, Array]:
+        """Where the holes' background lies in the source, bool [H, W], and its depth there, float32 [H, W] (0 elsewhere)."""
+        there, depth = np.zeros_like(self.holes), np.zeros_like(self.depth)
+        rows, columns = np.nonzero(self.holes)
+        at = np.rint(columns + self.disparity[rows, columns]).astype(np.int64)
+        inside = (at >= 0) & (at < there.shape[1])
+        rows, columns, at = rows[inside], columns[inside], at[inside]
+        there[rows, at] = True
+        depth[rows, at] = self.depth[rows, columns]
+        return there, depth
+
     def every(self, rows: int) -> "Seen":
         """Each `rows`-th row."""
         return Seen(self.disparity[::rows], self.depth[::rows], self.holes[::rows])

@@ -34,7 +34,8 @@ def unseen_share(
         share = cv2.resize(hole.astype(np.float32), shape[::-1], interpolation=cv2.INTER_AREA)
         if not share.any():
             continue
-        far = cv2.resize(level.astype(np.float32), shape[::-1], interpolation=cv2.INTER_NEAREST)
+        weighted = cv2.resize(level.astype(np.float32) * hole, shape[::-1], interpolation=cv2.INTER_AREA)
+        far = weighted / np.maximum(share, 1e-6)
         left = share.copy()
         for step in _BESIDE:
             if 0 <= t + step < len(greys):
