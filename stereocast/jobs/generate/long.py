@@ -21,7 +21,7 @@ from stereocast.pipeline.progress import OnProgress, Progress
 from stereocast.settings import GenSettings
 from stereocast.types import Array, Layout
 
-DepthOf = Callable[[Array, GenSettings], Array]
+DepthOf = Callable[[Array], Array]
 
 
 def film(picture: Array, settings: GenSettings, path: Path, depth_of: DepthOf, progress: OnProgress) -> Film:
@@ -106,7 +106,7 @@ class _Windows:
         )
         made = source.trajectory(conditions, told, second.left, "first view", known)
         first = source.decoded(made.levels[-1])
-        depth = self._continued(self._depth_of(first, settings))
+        depth = self._continued(self._depth_of(first))
         latents = second.views(made.levels, made.noise, first, depth, told, before)
         if number == 0:
             self._screen = second.screen(depth)

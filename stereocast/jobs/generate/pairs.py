@@ -20,6 +20,7 @@ from stereocast.jobs.plan import Plan
 from stereocast.media import reader
 from stereocast.pictures import planes
 from stereocast.pipeline.progress import OnProgress
+from stereocast.pipeline.stages import DepthEstimator
 from stereocast.settings import GenSettings
 from stereocast.stereo import edges
 from stereocast.types import Array, Clip, Colour, PixelFormat, StereoClip, StreamInfo
@@ -106,13 +107,13 @@ def _film(picture: Array, settings: GenSettings, progress: OnProgress) -> Film:
         if settings.end_image is not None:
             raise UsageError(f"--end-image needs a generative model; {HOW_TO}-interp")
         return _camera(picture, settings)
-    return long.film(picture, settings, chosen[1], _depth_of, progress)
+    return long.film(picture, settings, chosen[1], _Depths(settings), progress)
 
 
 def _camera(picture: Array, settings: GenSettings) -> Film:
     height, width = (max(2, round(side * settings.scale / 2) * 2) for side in picture.shape[:2])
     picture = planes.resize(picture, height, width)
-    depth = _sharp(_depth_of(picture[None], settings)[0], height, width)
+    depth = _sharp(_Depths(settings)(picture[None])[0], height, width)
     move = registry.load(registry.GENERATORS, "generator", "camera")(picture, depth, settings)
     rate = Fraction(settings.fps or CAMERA_RATE).limit_denominator(1001)
     count = max(2, round((settings.seconds or CAMERA_SECONDS) * rate))
@@ -120,15 +121,23 @@ def _camera(picture: Array, settings: GenSettings) -> Film:
     return Film("camera move", height, width, count, rate, move.pairs(count), (note,))
 
 
-def _depth_of(pictures: Array, settings: GenSettings) -> Array:
-    """Depth float32 [T, h, w], 1 = near, of RGB in 0..1 [T, H, W, 3], by the chosen estimator."""
-    frames = np.rint(pictures * 255).astype(np.uint8)
-    clip = Clip(frames, np.arange(len(frames), dtype=np.int64), PixelFormat.RGB24)
-    info = StreamInfo(clip.width, clip.height, Fraction(1, MODEL_RATE), Fraction(MODEL_RATE), PixelFormat.RGB24)
-    named = tuple(text for text in settings.weights if "=" in text)  # a bare path is the generative model's
-    estimate = assembly.estimator(settings.model_copy(update={"weights": named}), info)
-    found = [np.asarray(depth.values) for _, depth in estimate(iter([clip]))]
-    return np.concatenate(found).astype(np.float32)
+class _Depths:
+    """Depth of pictures by the chosen estimator, which is made once."""
+
+    def __init__(self, settings: GenSettings) -> None:
+        named = tuple(text for text in settings.weights if "=" in text)  # a bare path is the generative model's
+        self._settings = settings.model_copy(update={"weights": named})
+        self._estimate: DepthEstimator | None = None
+
+    def __call__(self, pictures: Array) -> Array:
+        """float32 [T, h, w], 1 = near, of RGB in 0..1 [T, H, W, 3], the same size at every call."""
+        frames = np.rint(pictures * 255).astype(np.uint8)
+        clip = Clip(frames, np.arange(len(frames), dtype=np.int64), PixelFormat.RGB24)
+        if self._estimate is None:
+            info = StreamInfo(clip.width, clip.height, Fraction(1, MODEL_RATE), Fraction(MODEL_RATE), PixelFormat.RGB24)
+            self._estimate = assembly.estimator(self._settings, info)
+        found = [np.asarray(depth.values) for _, depth in self._estimate(iter([clip]))]
+        return np.concatenate(found).astype(np.float32)
 
 
 def _sharp(depth: Array, height: int, width: int) -> Array:
