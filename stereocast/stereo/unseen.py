@@ -20,7 +20,7 @@ _SAME = 0.06  # of relative depth: the same surface
 def unseen_share(
     frames: Array, depth: Array, holes: Sequence[Array], behind: Sequence[Array], first: int, pixel_format: PixelFormat
 ) -> float:
-    """The largest share of a picture, over frames `first` and on, that is hole and seen in no frame of the window.
+    """The share of a picture that is hole and seen in no frame of the window: the mean over frames `first` and on.
 
     frames [T, ...]; depth float32 [T, h, w], relative. For frames `first` and on: holes bool [H, W] at their background's
     place in the source, and that background's depth `behind`, float32 [H, W].
@@ -28,7 +28,7 @@ def unseen_share(
     shape = _shape(frames, pixel_format)
     greys = [small_luma(frame, pixel_format, shape) for frame in frames]
     maps = [cv2.resize(np.asarray(one, np.float32), shape[::-1], interpolation=cv2.INTER_AREA) for one in depth]
-    finder, worst = Flow("fast"), 0.0
+    finder, total = Flow("fast"), 0.0
     for number, (hole, level) in enumerate(zip(holes, behind, strict=True)):
         t = first + number
         share = cv2.resize(hole.astype(np.float32), shape[::-1], interpolation=cv2.INTER_AREA)
@@ -40,8 +40,8 @@ def unseen_share(
         for step in _BESIDE:
             if 0 <= t + step < len(greys):
                 left[_visible(finder(greys[t], greys[t + step]), maps[t], maps[t + step], far)] = 0
-        worst = max(worst, float(left.mean()))
-    return worst
+        total += float(left.mean())
+    return total / max(len(holes), 1)
 
 
 def _shape(frames: Array, pixel_format: PixelFormat) -> tuple[int, int]:

@@ -84,7 +84,7 @@ def test_the_picture_keeps_its_shape_without_bars(folder: Path, height: int, wid
     assert (rows > columns) == (height > width)
     picture = filled(np.ones((height, width, 3), np.float32), rows, columns)
     assert picture.shape == (rows, columns, 3)
-    assert picture.min() == 1
+    assert picture.min() > 0.999
 
 
 def test_scale_and_the_models_own_shape(folder: Path, tmp_path: Path) -> None:

@@ -34,7 +34,7 @@ def film(picture: Array, settings: GenSettings, path: Path, depth_of: DepthOf, p
             f"--seconds {settings.seconds:g}: a loop or a film between two pictures is one window of {settings.frames} frames; "
             f"leave --seconds out, or raise --frames"
         )
-    if settings.gen_overlap >= settings.frames:
+    if wanted > settings.frames and settings.gen_overlap >= settings.frames:
         raise UsageError(f"--gen-overlap {settings.gen_overlap}: must be below --frames {settings.frames}")
     source = registry.load(registry.GENERATORS, "generator", "dynamicrafter")(
         path, settings, choose_device(settings.device).name
