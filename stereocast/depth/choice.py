@@ -28,8 +28,12 @@ def _papers_way(settings: EstimatorSettings) -> bool:
     """Whether DepthCrafter's maps are for a second view by diffusion."""
     if settings.depth != "depthcrafter" or not hasattr(settings, "zero_preset"):
         return False
-    synth, model = getattr(settings, "synth", None), getattr(settings, "model", "auto")
-    return synth == "stereocrafter-zero" or (synth is None and model != "camera")
+    if hasattr(settings, "synth"):
+        return bool(settings.synth == "stereocrafter-zero")
+    model = getattr(settings, "model", "camera")
+    if model != "auto":
+        return bool(model != "camera")
+    return weights.WeightStore.of(settings, video.FAMILY).has(video.video_model(settings))
 
 
 def dissolve_of(settings: EstimatorSettings) -> int:

@@ -123,7 +123,7 @@ class ZeroConfig:
 
 @dataclass(frozen=True, slots=True)
 class Inputs:
-    """Random draws and the left view; latents [1, 4, T, h, w] on one device."""
+    """Random draws; latents [B, 4, T, h, w] on one device, B windows."""
 
     noise: Sequence[Tensor]  # one per iteration, the same in all passes and for both views
     restart_noise: Sequence[Tensor]  # per iteration or per pass
@@ -133,14 +133,22 @@ class Inputs:
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """Right-view latents that are already known: the first frames of a window that overlaps the one before."""
+    """Right-view latents that are already known: the first n frames of a window that overlaps the one before, or those
+    of `frames`."""
 
-    clean: Tensor  # [1, 4, n, h, w]
-    noise: Tensor  # [1, 4, n, h, w], one draw for all levels
+    clean: Tensor  # [B, 4, n, h, w]; n is T where `frames` is given
+    noise: Tensor  # like `clean`, one draw for all levels
+    frames: Tensor | None = None  # bool [B, 1, T, 1, 1]
 
     def at(self, step: Step) -> Tensor:
         """At the level of a step's input."""
         return step.alpha**0.5 * step.scale * self.clean + (1 - step.alpha) ** 0.5 * self.noise
+
+    def over(self, x: Tensor, known: Tensor) -> Tensor:
+        """`x` [B, 4, T, h, w] with `known` in these frames."""
+        if self.frames is not None:
+            return torch.where(self.frames, known.to(x), x)
+        return torch.cat([known.to(x), x[:, :, self.clean.shape[2] :]], 2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -330,10 +338,7 @@ class ZeroSampler:
         yield Trace("plain", i, 0, 0, 0, x, self.step(i, x, inputs.noise[i]))
 
     def _with_held(self, x: Tensor, i: int, held: Held | None) -> Tensor:
-        if held is None:
-            return x
-        count = held.clean.shape[2]
-        return torch.cat([held.at(self.steps[i]).to(x), x[:, :, count:]], 2)
+        return x if held is None else held.over(x, held.at(self.steps[i]))
 
     def _first_filling(self, inputs: Inputs) -> Tensor:
         left = self.levels[0]

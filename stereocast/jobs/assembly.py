@@ -16,6 +16,7 @@ from stereocast.media import depthfile, pictures, probe, reader, writer
 from stereocast.media.passthrough import Passthrough
 from stereocast.pack.packer import FlatPacker
 from stereocast.pack.projection import SpherePacker
+from stereocast.pipeline.progress import OnProgress
 from stereocast.pipeline.stages import Cost, DepthClip, DepthEstimator, Packer, Sink, StereoSynthesizer, cost_of
 from stereocast.settings import ConvertSettings, EstimatorSettings, OutputSettings, ViewSettings
 from stereocast.types import Layout, Projection, StreamInfo
@@ -78,6 +79,15 @@ def synthesizer(settings: ViewSettings, info: StreamInfo, fov_deg: float) -> Ste
         settings, info, fov_deg=fov_deg
     )
     return made
+
+
+def attend(stage: StereoSynthesizer, progress: OnProgress, windows: Any) -> None:
+    """Lets a synthesis that works in windows of minutes tell how far one is, and keep finished ones (`windows`, or None).
+    Any other stage has no such attributes."""
+    if hasattr(stage, "progress"):
+        stage.progress = progress
+    if hasattr(stage, "keeper"):
+        stage.keeper = windows
 
 
 def costs(settings: ViewSettings, info: StreamInfo, depth: str) -> tuple[Cost, Cost]:

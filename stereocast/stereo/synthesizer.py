@@ -105,11 +105,15 @@ class WarpSynthesizer:
         self._scale = comfort.DepthScale(0.0, 0.0)
         self._begun = False
         self._unit = 1.0
+        self._fixed: tuple[comfort.DepthScale, float] | None = None
         self._softness = 1.0
         self._window = frame_edge.FloatingWindow()
         self._plates: dict[str, Plates] = {"left": Plates(), "right": Plates()}
         self._last_luma: Array | None = None
         self._pictures, self._masks, self._maps = Pool(), Pool(), Pool()
+        self.disparities: dict[int, Array] | None = (
+            None  # of the last clip by frame, for who asks by putting a table here
+        )
 
     @classmethod
     def cost(cls, settings: StereoSettings, info: StreamInfo) -> Cost:
@@ -155,6 +159,8 @@ class WarpSynthesizer:
 
         def one_frame(t: int) -> None:
             disparity = disparity_of(t, self._space(height, width).disparity)
+            if self.disparities is not None:
+                self.disparities[t] = disparity.copy()
             for number, eye in enumerate(holes):
                 draw(t, eye, disparity, halved=number > 0)
 
@@ -163,6 +169,8 @@ class WarpSynthesizer:
             used = {*range(count), *(t + AHEAD for t in range(count) if motions[t].ahead is not None)}
             mapped = pool.map(lambda n: disparity_of(n, self._maps.empty((height, width), np.float32)), used)
             disparities = dict(zip(used, mapped, strict=True))  # for both eyes
+            if self.disparities is not None:
+                self.disparities.update({t: disparities[t].copy() for t in range(count)})
 
             def one_eye(eye: str) -> None:
                 plates = self._plates[eye]
@@ -193,6 +201,20 @@ class WarpSynthesizer:
             last=clip.last,
         )
 
+    @property
+    def scale(self) -> comfort.DepthScale:
+        """The open shot's map from depth to disparity."""
+        return self._scale
+
+    @property
+    def unit(self) -> float:
+        """The open shot's depth that counts as 1."""
+        return self._unit
+
+    def fix(self, scale: comfort.DepthScale, unit: float) -> None:
+        """The next shot gets this map instead of one of its own: an earlier run began it."""
+        self._fixed = scale, unit
+
     def _space(self, height: int, width: int) -> Workspace:
         space: Workspace | None = getattr(self._local, "space", None)
         if space is None or space.disparity.shape != (height, width):
@@ -212,6 +234,8 @@ class WarpSynthesizer:
             self._scale = comfort.scale_for(
                 depth, clip.width, options.strength_percent, options.convergence, options.pop_out, unit, self._fov_deg
             )
+            if self._fixed is not None:
+                (self._scale, self._unit), self._fixed = self._fixed, None
             self._softness = edges.working_softness(self._scale.disparity(depth[0]), clip.height, clip.width)
 
     def _motions(

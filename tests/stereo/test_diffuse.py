@@ -17,21 +17,9 @@ from typer.testing import CliRunner  # noqa: E402
 from stereocast.cli import build  # noqa: E402
 from stereocast.models import checkpoints  # noqa: E402
 from stereocast.settings import ConvertSettings  # noqa: E402
-from stereocast.stereo import blend, diffuse, diffuse_film  # noqa: E402
+from stereocast.stereo import diffuse, diffuse_film  # noqa: E402
 from stereocast.types import Clip, DepthMap, PixelFormat, Shot, StreamInfo  # noqa: E402
 from tests.models import tiny  # noqa: E402
-
-
-def test_only_holes_change_and_their_colour_is_matched() -> None:
-    warped = np.full((40, 64, 3), 100, np.uint8)
-    drawn = np.full((40, 64, 3), 160, np.uint8)
-    holes = np.zeros((40, 64), bool)
-    holes[10:30, 20:30] = True
-    out = blend.composed(warped, drawn, holes, PixelFormat.RGB24)
-    assert np.array_equal(out[~holes], warped[~holes])
-    assert np.abs(out.astype(int) - 100).max() <= 1
-    assert blend.composed(warped, drawn, None, PixelFormat.RGB24) is drawn
-    assert blend.composed(warped, drawn, holes & False, PixelFormat.RGB24) is warped
 
 
 @pytest.fixture(scope="module")
@@ -113,7 +101,7 @@ def test_windows_join_without_a_jump(folder: Path, eyes: str, monkeypatch: pytes
         return z
 
     def predict(z: torch.Tensor, timestep: int, conditions: object, branch: str, attend: object) -> torch.Tensor:
-        step = next(s for s in stage.steps if s.timestep == timestep)
+        step = next(s for s in stage.sampling.steps if s.timestep == timestep)
         return Reconstructing(state["clean"]).output(z, step)
 
     monkeypatch.setattr(model, "encode", keep)
