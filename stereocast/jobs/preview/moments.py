@@ -188,4 +188,3 @@ def _timed(step: str, seconds: dict[str, float], make: Callable[[], Any]) -> Cal
         return made
 
     return timed
-

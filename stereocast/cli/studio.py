@@ -1,0 +1,51 @@
+"""`stereocast studio`."""
+
+import threading
+import webbrowser
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from stereocast.cli.options import guarded
+from stereocast.errors import ExtraMissing
+
+
+def mounted(app: Any, folder: Path) -> None:
+    """Adds the studio of a folder to an application of `serve`. Raises ExtraMissing, SinkError."""
+    try:
+        from stereocast.studio import routes, studio
+    except ModuleNotFoundError as error:
+        raise ExtraMissing("studio", "serve") from error
+    routes.mount(app, studio.Studio(folder))
+
+
+@guarded
+def studio(
+    folder: Annotated[
+        Path | None, typer.Argument(metavar="[FOLDER]", help="Where films are and results go (default: this folder).")
+    ] = None,
+    port: Annotated[int, typer.Option("--port", min=1, max=65535, help="Port to listen on.")] = 8180,
+    browser: Annotated[bool, typer.Option("--browser/--no-browser", help="Open the page in the browser.")] = True,
+) -> None:
+    """A page to convert films from: drop one, see it in 3D, start, watch, send it to the headset.
+
+    [bold]stereocast studio films/[/]  opens the browser\n
+    [bold]stereocast serve films/ --studio --lan --https[/]  for another machine, or the headset itself
+    """
+    try:
+        from stereocast.serve import app, library, server
+    except ModuleNotFoundError as error:
+        raise ExtraMissing("studio", "serve") from error
+    root = library.check_folder(folder or Path())
+    address = server.Address("127.0.0.1", port)
+    made = app.build(library.Library(root))
+    mounted(made, root)
+
+    def tell() -> None:
+        url = f"{address.url}studio"
+        print(f"the studio is at {url}; Ctrl-C stops, and the queue goes on at the next start", flush=True)
+        if browser:
+            threading.Thread(target=webbrowser.open, args=(url,), daemon=True).start()
+
+    server.run(made, address, ready=tell)

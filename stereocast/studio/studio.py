@@ -1,0 +1,83 @@
+"""All that one studio has: its folder, what is warm, what is on its way, and the queue."""
+
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from stereocast.errors import SourceError
+from stereocast.jobs.preview.moments import Warm, decode
+from stereocast.pictures import planes
+from stereocast.studio import looks
+from stereocast.studio.folder import Folder, Material, check_material
+from stereocast.studio.queue import Queue
+from stereocast.studio.sample import Download, Sampler, Sender
+from stereocast.studio.strip import WIDTH, Strips
+from stereocast.studio.uploads import Uploads
+
+
+class Studio:
+    """The studio of a folder. Raises SinkError where that can't be written, or another studio has it open."""
+
+    def __init__(self, root: Path) -> None:
+        self.folder = Folder(root)
+        self.warm = Warm()
+        self.strips = Strips(self.warm)
+        self.uploads = Uploads(self.folder)
+        self.queue = Queue(self.folder)
+        self.sampler = Sampler(self.folder)
+        self.download = Download()
+        self.sender = Sender()
+        self._facts: dict[tuple[str, float], dict[str, Any]] = {}
+
+    def state(self) -> dict[str, Any]:
+        """All that changes by itself, in one answer."""
+        return {
+            "jobs": self.queue.listing(), "uploads": self.uploads.listing(), "sample": self.sampler.state(),
+            "download": self.download.state(), "send": self.sender.state(),
+        }  # fmt: skip
+
+    def materials(self) -> dict[str, Any]:
+        """The films and stills of the folder, for a list."""
+        rows = [self._row(item) for item in self.folder.materials()]
+        return {"folder": str(self.folder.root), "films": rows}
+
+    @staticmethod
+    def _row(item: Material) -> dict[str, Any]:
+        return {"id": item.ident, "title": item.title, "kind": item.kind, "size": item.size, "changed": item.changed}
+
+    def material(self, ident: str) -> dict[str, Any]:
+        """One of them, with what its file says. Raises SourceError where it is no film."""
+        item = self.folder.get(ident)
+        key = ident, item.changed
+        if key not in self._facts:
+            self._facts[key] = check_material(item.path)
+        return {**self._row(item), **self._facts[key]}
+
+    def still_poster(self, path: Path) -> bytes:
+        """A small JPEG of a still. Raises SourceError."""
+        made = decode(str(path), Fraction(0))
+        if made is None:
+            raise SourceError(f"{path.name}: no picture could be decoded")
+        clip = made.clip
+        width = min(2 * WIDTH, clip.width)
+        shape = (max(2, round(clip.height * width / clip.width)), width)
+        picture = planes.rgb(clip.frames[-1], clip.pixel_format, clip.colour, shape)
+        return looks.jpeg((picture * 255).astype(np.uint8))
+
+    def result(self, job: str) -> Path:
+        """The film that a finished job made. Raises SourceError."""
+        for row in self.queue.listing():
+            if row["id"] == job and row["state"] == "done" and row["outputs"]:
+                films = [name for name in row["outputs"] if Path(name).suffix.lower() in (".mp4", ".mkv", ".mov")]
+                return self.folder.inside((films or row["outputs"])[0])
+        raise SourceError("this film isn't there any more")
+
+    def close(self) -> None:
+        """Ends everything; the queue goes on at the next start."""
+        self.strips.close()
+        self.sampler.close()
+        self.download.stop()
+        self.queue.close()
+        self.folder.close()
