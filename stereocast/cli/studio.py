@@ -11,13 +11,12 @@ from stereocast.cli.options import guarded
 from stereocast.errors import ExtraMissing
 
 
-def mounted(app: Any, folder: Path) -> None:
-    """Adds the studio of a folder to an application of `serve`. Raises ExtraMissing, SinkError."""
-    try:
-        from stereocast.studio import routes, studio
-    except ModuleNotFoundError as error:
-        raise ExtraMissing("studio", "serve") from error
-    routes.mount(app, studio.Studio(folder))
+def add_studio(app: Any, folder: Path) -> None:
+    """Adds the studio of a folder to an application of `serve`. Raises SinkError."""
+    from stereocast.studio import routes
+    from stereocast.studio.studio import Studio
+
+    routes.mount(app, Studio(folder))
 
 
 @guarded
@@ -34,16 +33,23 @@ def studio(
     [bold]stereocast serve films/ --studio --lan --https[/]  for another machine, or the headset itself
     """
     try:
-        from stereocast.serve import app, library, server
+        from stereocast.serve import app, identity, library, live, server, store
+        from stereocast.serve.thumbnails import Thumbnails
     except ModuleNotFoundError as error:
         raise ExtraMissing("studio", "serve") from error
     root = library.check_folder(folder or Path())
+    state, cache = identity.state_folder(), identity.cache_folder()
+    known = identity.keep_secrets(state)
+    shelf = library.Library(
+        root, index=store.Index(cache / "index.sqlite"), watch=True,
+        remembered=store.Remembered(state / "films.sqlite"), thumbnails=Thumbnails(cache / "pictures"),
+    )  # fmt: skip
     address = server.Address("127.0.0.1", port)
-    made = app.build(library.Library(root))
-    mounted(made, root)
+    made = app.build(shelf, live.Live(None), known.token, known.pin)
+    add_studio(made, root)
 
     def tell() -> None:
-        url = f"{address.url}studio"
+        url = f"{address.plain_url}studio"
         print(f"the studio is at {url}; Ctrl-C stops, and the queue goes on at the next start", flush=True)
         if browser:
             threading.Thread(target=webbrowser.open, args=(url,), daemon=True).start()

@@ -3,7 +3,6 @@
 No request names a path: what is asked for is an identifier, and what is uploaded gets a name in this folder alone.
 """
 
-import hashlib
 import re
 import sys
 import threading
@@ -16,6 +15,7 @@ from typing import Any, BinaryIO, Literal
 from stereocast.errors import SinkError, SourceError, UsageError
 from stereocast.jobs.convert.inputs import left_out
 from stereocast.media import names, owned, probe
+from stereocast.serve.shelf import ident_of
 
 Kind = Literal["film", "still"]
 STATE = ".stereocast"
@@ -36,11 +36,6 @@ class Material:
     kind: Kind
     size: int
     changed: float
-
-
-def ident_of(path: Path) -> str:
-    """The identifier of a file, the one by which `serve` knows it."""
-    return hashlib.sha256(str(path).encode()).hexdigest()[:16]
 
 
 class Folder:

@@ -42,8 +42,9 @@ def table(kind: str) -> list[dict[str, Any]]:
         for name, rule in schema["properties"].items()
         if name not in _LEFT_OUT
     ]
+    usual = {"strength": getattr(_model(kind)(), "strength_percent", None)}  # what no value stands for
     for row in rows:
-        row["shown"] = row["name"] in shown
+        row |= {"shown": row["name"] in shown, "usual": usual.get(row["name"])}
     return sorted(rows, key=lambda row: shown.index(row["name"]) if row["shown"] else len(shown))
 
 

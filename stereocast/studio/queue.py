@@ -21,9 +21,10 @@ from stereocast.jobs.convert import resume
 from stereocast.jobs.convert.chunks import Journal, journal_path
 from stereocast.media import owned
 from stereocast.media.owned import part_path
+from stereocast.serve.shelf import ident_of
 from stereocast.settings import ConvertSettings
 from stereocast.studio import options
-from stereocast.studio.folder import Folder, ident_of
+from stereocast.studio.folder import Folder
 from stereocast.studio.work import Work, Working
 
 log = logging.getLogger(__name__)

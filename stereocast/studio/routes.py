@@ -20,18 +20,13 @@ from starlette.routing import Route
 from stereocast.errors import LicenceNotAccepted, SinkError, SourceError, StereocastError, UsageError
 from stereocast.media import captions
 from stereocast.models import shelf, weights
+from stereocast.serve.access import HEADERS
 from stereocast.settings import ConvertSettings
 from stereocast.studio import looks, options
 from stereocast.studio.studio import Studio
 from stereocast.studio.uploads import Elsewhere
 
 PAGE = Path(__file__).resolve().parent / "static"
-HEADERS = {
-    "Content-Security-Policy": "default-src 'self'; media-src 'self' blob:; img-src 'self' data: blob:; style-src 'self'; "
-    "form-action 'self'; frame-ancestors 'none'; base-uri 'self'",
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "same-origin",
-}
 _TYPES = {".js": "text/javascript", ".css": "text/css", ".html": "text/html", ".svg": "image/svg+xml"}
 _BODY = 65_536
 _NO_STORE = {"Cache-Control": "no-store"}
@@ -143,7 +138,6 @@ def _routes(studio: Studio) -> list[Route]:
 
     return [
         Route("/studio", page),
-        Route("/studio/", page),
         Route("/studio/static/{name}", _answering(static)),
         *_material_routes(studio),
         *_upload_routes(studio),

@@ -13,9 +13,10 @@ from stereocast.errors import StereocastError, UsageError
 from stereocast.jobs import plan
 from stereocast.pipeline.progress import Progress
 from stereocast.serve import push
+from stereocast.serve.shelf import ident_of
 from stereocast.settings import ConvertSettings
 from stereocast.studio import options
-from stereocast.studio.folder import SAMPLES, Folder, ident_of
+from stereocast.studio.folder import SAMPLES, Folder
 from stereocast.studio.work import Work
 
 SECONDS = 5

@@ -20,7 +20,8 @@ from starlette.concurrency import run_in_threadpool
 from stereocast.errors import SinkError, SourceError, StereocastError, UsageError
 from stereocast.media import owned
 from stereocast.models.shelf import human
-from stereocast.studio.folder import Folder, check_material, ident_of, safe_name
+from stereocast.serve.shelf import ident_of
+from stereocast.studio.folder import Folder, check_material, safe_name
 
 SPARE = 64 << 20  # bytes that stay free
 LARGEST = 1 << 42  # bytes of a file

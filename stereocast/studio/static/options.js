@@ -98,7 +98,7 @@ export class Options {
     const input = make('input', { type: 'range', id, min: low, max: high, step, value: typeof value === 'number' ? value : (low + high) / 2 });
     const show = () => {
       const now = this.value(field.name);
-      output.textContent = now === 'auto' ? `auto${output.dataset.auto ? ` (${output.dataset.auto})` : ''}` : now;
+      output.textContent = now === 'auto' ? `auto${output.dataset.auto ? ` (${output.dataset.auto})` : ''}` : now ?? 'as usual';
       button?.setAttribute('aria-pressed', now === 'auto');
     };
     const take = (moving) => { this.set(field.name, Number(input.value), moving); show(); };
