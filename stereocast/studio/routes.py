@@ -18,7 +18,6 @@ from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Route
 
 from stereocast.errors import LicenceNotAccepted, SinkError, SourceError, StereocastError, UsageError
-from stereocast.media import captions
 from stereocast.models import shelf, weights
 from stereocast.serve.access import HEADERS
 from stereocast.settings import ConvertSettings
@@ -159,9 +158,7 @@ def _material_routes(studio: Studio) -> list[Route]:
         return JSONResponse(await run_in_threadpool(studio.material, request.path_params["ident"]), headers=_NO_STORE)
 
     async def poster(request: Request) -> Response:
-        item = await run_in_threadpool(studio.folder.get, request.path_params["ident"])
-        made = captions.poster if item.kind == "film" else studio.still_poster
-        data = await run_in_threadpool(made, item.path, *(("mono",) if item.kind == "film" else ()))
+        data = await run_in_threadpool(studio.poster, request.path_params["ident"])
         return Response(data, media_type="image/jpeg", headers={"Cache-Control": "max-age=3600"})
 
     async def strip(request: Request) -> Response:

@@ -1,20 +1,18 @@
 """All that one studio has: its folder, what is warm, what is on its way, and the queue."""
 
-from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from stereocast.errors import SourceError
-from stereocast.jobs.preview.moments import Warm, decode
-from stereocast.pictures import planes
-from stereocast.studio import looks
+from stereocast.jobs.preview.moments import Warm
+from stereocast.media import posters
 from stereocast.studio.folder import Folder, Material, check_material
 from stereocast.studio.queue import Queue
 from stereocast.studio.sample import Download, Sampler, Sender
-from stereocast.studio.strip import WIDTH, Strips
+from stereocast.studio.strip import Strips
 from stereocast.studio.uploads import Uploads
+
+_FLAT = {"layout": "mono", "full": True, "swapped": False, "half_sphere": False, "projection": "flat"}
 
 
 class Studio:
@@ -55,16 +53,10 @@ class Studio:
             self._facts[key] = check_material(item.path)
         return {**self._row(item), **self._facts[key]}
 
-    def still_poster(self, path: Path) -> bytes:
-        """A small JPEG of a still. Raises SourceError."""
-        made = decode(str(path), Fraction(0))
-        if made is None:
-            raise SourceError(f"{path.name}: no picture could be decoded")
-        clip = made.clip
-        width = min(2 * WIDTH, clip.width)
-        shape = (max(2, round(clip.height * width / clip.width)), width)
-        picture = planes.rgb(clip.frames[-1], clip.pixel_format, clip.colour, shape)
-        return looks.jpeg((picture * 255).astype(np.uint8))
+    def poster(self, ident: str) -> bytes:
+        """A small JPEG of a film or still. Raises SourceError."""
+        item = self.folder.get(ident)
+        return posters.of_film(item.path, _FLAT) if item.kind == "film" else posters.of_picture((item.path,), _FLAT)
 
     def result(self, job: str) -> Path:
         """The film that a finished job made. Raises SourceError."""

@@ -72,9 +72,13 @@ class Uploads:
             raise SinkError(
                 f"'{tidy}' needs {human(size - there)} but {self._folder.root} has {human(free)} free; free space there"
             )
-        with self._lock:
-            self._known[ident] = one
-            self._save()
+        try:
+            self._part(one).touch()
+            with self._lock:
+                self._known[ident] = one
+                self._save()
+        except OSError as error:
+            raise SinkError(f"'{tidy}' can't be written to {self._folder.root}: {owned.reason(error)}") from error
         return self.state(ident)
 
     def _part(self, one: Upload) -> Path:
