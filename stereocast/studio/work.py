@@ -1,5 +1,6 @@
 """A worker process as the studio sees it: how far it is, how fast, and what came of it."""
 
+import contextlib
 import json
 import os
 import subprocess
@@ -69,6 +70,10 @@ class Work:
                 continue
             self._changed()
         code = self._process.wait()
+        for pipe in (self._process.stdin, self._process.stdout):
+            with contextlib.suppress(OSError):
+                if pipe is not None:
+                    pipe.close()
         if self.result is None and not self.error and not self.stopped:
             cause = "memory ran out, or it was killed" if code == -9 else f"it ended with {code}"
             self.error = f"the work ended unexpectedly ({cause}); what is done is kept"
@@ -105,11 +110,9 @@ class Work:
     def stop(self) -> None:
         """Asks the worker to end, which keeps what is done. Returns at once."""
         self.stopped = True
-        try:
+        with contextlib.suppress(OSError):
             assert self._process.stdin is not None
             self._process.stdin.close()
-        except OSError:
-            pass
         timer = threading.Timer(_GRACE_S, self._process.kill)
         timer.daemon = True
         timer.start()

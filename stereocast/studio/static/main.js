@@ -71,6 +71,7 @@ const options = new Options($('options'), $('rest'), (name, moving) => { changed
 
 async function openFilm(ident) {
   if (film?.id === ident) return;
+  $('convert').disabled = $('sample').disabled = true;
   film = await get(`films/${ident}`);
   $('title').textContent = film.title;
   $('facts').textContent = [`${film.width} × ${film.height}`, film.duration_s ? clock(film.duration_s) : '', film.rate ? `${film.rate.toFixed(2).replace(/\.?0+$/, '')} fps` : ''].filter(Boolean).join(', ');
@@ -87,6 +88,7 @@ async function choose(kind, given = {}) {
   await options.use(kind, given);
   $('convert').textContent = { convert: 'Convert', gen: 'Bring to life', '4d': 'Turn around' }[kind];
   $('sample').hidden = film.kind === 'still';
+  $('convert').disabled = $('sample').disabled = false;
   const at = film.duration_s ? Math.min(film.duration_s / 2, 600) : 0;
   look.open(film, look.film?.id === film.id ? look.at : at, await forLook());
   same();
@@ -201,6 +203,9 @@ async function forever() {
   }
 }
 
+let resized = 0;
+addEventListener('resize', () => { clearTimeout(resized); resized = setTimeout(() => look.ask(), 400); });
+
 // ---- keys and colours
 
 addEventListener('keydown', (event) => {
@@ -219,6 +224,7 @@ function colours(chosen) {
   $('theme').onclick = () => { const next = dark ? 'light' : 'dark'; localStorage.setItem('studio-theme', next); colours(next); };
 }
 colours(localStorage.getItem('studio-theme'));
+matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => colours(localStorage.getItem('studio-theme')));
 
 window.studio = { look, options }; // for tests
 route();
