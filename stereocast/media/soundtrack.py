@@ -66,7 +66,7 @@ def _output(folder: Path) -> Any:
     options = {
         "hls_time": str(FRAGMENT_S), "hls_segment_type": "fmp4", "hls_playlist_type": "event",
         "hls_flags": "independent_segments+temp_file", "hls_segment_filename": str(folder / "segment_%05d.m4s"),
-        "hls_fmp4_init_filename": "init.mp4",
+        "hls_fmp4_init_filename": "init.mp4", "max_interleave_delta": "1000000", "flush_packets": "1",
     }  # fmt: skip
     return av.open(str(folder / "index.m3u8"), "w", format="hls", options=options)
 
