@@ -96,7 +96,8 @@ def serve(
         root, films, index=store.Index(cache / "index.sqlite"), watch=True,
         remembered=store.Remembered(folder_of_state / "films.sqlite"), thumbnails=Thumbnails(cache / "pictures"),
     )  # fmt: skip
-    made = app.build(shelf, live.Live(settings if films else None), known.token, known.pin, names)
+    sessions = live.Live(settings if films else None)
+    made = app.build(shelf, sessions, known.token, known.pin, names)
     if studio and root is not None:
-        add_studio(made, root)
+        add_studio(made, root, shelf, sessions)
     server.run(made, address, files=files, cable=usb, ready=tell)

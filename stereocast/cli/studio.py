@@ -11,12 +11,12 @@ from stereocast.cli.options import guarded
 from stereocast.errors import ExtraMissing
 
 
-def add_studio(app: Any, folder: Path) -> None:
-    """Adds the studio of a folder to an application of `serve`. Raises SinkError."""
+def add_studio(app: Any, folder: Path, shelf: Any, sessions: Any) -> None:
+    """Adds the studio of a folder to an application of `serve`, whose library and live sessions it shares. Raises SinkError."""
     from stereocast.studio import routes
     from stereocast.studio.studio import Studio
 
-    routes.mount(app, Studio(folder))
+    routes.mount(app, Studio(folder, shelf, sessions))
 
 
 @guarded
@@ -45,8 +45,9 @@ def studio(
         remembered=store.Remembered(state / "films.sqlite"), thumbnails=Thumbnails(cache / "pictures"),
     )  # fmt: skip
     address = server.Address("127.0.0.1", port)
-    made = app.build(shelf, live.Live(None), known.token, known.pin)
-    add_studio(made, root)
+    sessions = live.Live(None)
+    made = app.build(shelf, sessions, known.token, known.pin)
+    add_studio(made, root, shelf, sessions)
 
     def tell() -> None:
         url = f"{address.plain_url}studio"

@@ -83,6 +83,13 @@ class Library:
                 self._walked = time.monotonic()
             return self._entries
 
+    def convert_live(self, path: Path) -> None:
+        """That film is turned into stereo while it is watched, from now on."""
+        with self._walking:
+            if path.resolve() not in self._convert:
+                self._convert.append(path.resolve())
+                self._changed = True
+
     def _converted(self, path: Path) -> Entry | None:
         ident = ident_of(path)
         old = self._entries.get(ident)

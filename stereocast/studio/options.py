@@ -122,6 +122,12 @@ def checked(kind: str, given: Mapping[str, Any]) -> AnySettings:
     return settings
 
 
+def check_watchable(settings: ConvertSettings) -> None:
+    """Raises UsageError for a format that the player can't show."""
+    if settings.format.value in ("pair", "rgbd", "row-interlaced"):
+        raise UsageError(f"--format {settings.format.value} can't be watched on the page; use sbs, ou or vr180")
+
+
 def command(kind: str, source: Path, given: Mapping[str, Any], *, output: Path | None = None) -> str:
     """The command that does the same in a terminal."""
     words = ["stereocast", kind, str(source)]

@@ -267,6 +267,15 @@ def _job_routes(studio: Studio) -> list[Route]:
         at = _seconds(table.get("at", 0))
         return JSONResponse(await run_in_threadpool(studio.sampler.begin, item.path, at, _options(table)))
 
+    async def live(request: Request) -> Response:
+        table = await _sent(request)
+        ident = await run_in_threadpool(studio.watch, _text(table, "film"), _options(table))
+        return JSONResponse({"film": ident})
+
+    async def stop_live(request: Request) -> Response:
+        await run_in_threadpool(studio.stop_live, _whole(await _sent(request), "number"))
+        return JSONResponse({})
+
     async def send(request: Request) -> Response:
         table = await _sent(request)
         path = await run_in_threadpool(studio.result, _text(table, "job"))
@@ -276,6 +285,8 @@ def _job_routes(studio: Studio) -> list[Route]:
         Route("/api/studio/jobs", _answering(add), methods=["POST"]),
         Route("/api/studio/jobs/{ident}", _answering(change), methods=["POST"]),
         Route("/api/studio/sample", _answering(sample), methods=["POST"]),
+        Route("/api/studio/live", _answering(live), methods=["POST"]),
+        Route("/api/studio/live/stop", _answering(stop_live), methods=["POST"]),
         Route("/api/studio/send", _answering(send), methods=["POST"]),
     ]
 

@@ -35,8 +35,7 @@ class Sampler:
         """Converts a few seconds of a film from `at_s` on. Raises StereocastError."""
         settings = options.checked("convert", given)
         assert isinstance(settings, ConvertSettings)
-        if settings.format.value in ("pair", "rgbd", "row-interlaced"):
-            raise UsageError(f"--format {settings.format.value} can't be watched on the page; use sbs, ou or vr180")
+        options.check_watchable(settings)
         chosen = {**given, "start": f"{at_s:.3f}", "duration": str(SECONDS), "overwrite": True, "subs": "none"}
         chosen.pop("end", None)
         settle(ConvertSettings, chosen)

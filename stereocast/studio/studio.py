@@ -1,11 +1,16 @@
 """All that one studio has: its folder, what is warm, what is on its way, and the queue."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from stereocast.errors import SourceError
+from stereocast.errors import SourceError, UsageError
 from stereocast.jobs.preview.moments import Warm
 from stereocast.media import posters
+from stereocast.serve.library import Library
+from stereocast.serve.live import Live
+from stereocast.settings import ConvertSettings
+from stereocast.studio import options
 from stereocast.studio.folder import Folder, Material, check_material
 from stereocast.studio.queue import Queue
 from stereocast.studio.sample import Download, Sampler, Sender
@@ -18,7 +23,9 @@ _FLAT = {"layout": "mono", "full": True, "swapped": False, "half_sphere": False,
 class Studio:
     """The studio of a folder. Raises SinkError where that can't be written, or another studio has it open."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, library: Library | None = None, live: Live | None = None) -> None:
+        """`library`, `live`: of the application it is mounted in, for films that are converted while they are watched."""
+        self._library, self._live = library, live
         self.folder = Folder(root)
         self.warm = Warm()
         self.strips = Strips(self.warm)
@@ -34,6 +41,7 @@ class Studio:
         return {
             "jobs": self.queue.listing(), "uploads": self.uploads.listing(), "sample": self.sampler.state(),
             "download": self.download.state(), "send": self.sender.state(),
+            "live": self._live.listing() if self._live is not None else [],
         }  # fmt: skip
 
     def materials(self) -> dict[str, Any]:
@@ -57,6 +65,23 @@ class Studio:
         """A small JPEG of a film or still. Raises SourceError."""
         item = self.folder.get(ident)
         return posters.of_film(item.path, _FLAT) if item.kind == "film" else posters.of_picture((item.path,), _FLAT)
+
+    def watch(self, ident: str, given: Mapping[str, Any]) -> str:
+        """Lets a film be converted while it is watched; returns its identifier in the library. Raises UsageError."""
+        settings = options.checked("convert", given)
+        item = self.folder.get(ident)
+        if self._library is None or self._live is None or item.kind != "film":
+            raise UsageError(f"{item.title} can't be converted while it is watched; convert it first")
+        assert isinstance(settings, ConvertSettings)
+        options.check_watchable(settings)
+        self._live.use(settings)
+        self._library.convert_live(item.path)
+        return item.ident
+
+    def stop_live(self, number: int) -> None:
+        """Ends a conversion that is being watched."""
+        if self._live is not None:
+            self._live.stop(number)
 
     def result(self, job: str) -> Path:
         """The film that a finished job made. Raises SourceError."""

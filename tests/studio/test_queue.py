@@ -113,7 +113,7 @@ def test_stop_go_on_reorder_remove(folder: Folder) -> None:
     assert states(queue) == ["stopped", "running"]
     queue.go_on(a)
     Slow.made[2].finish()
-    until(lambda: states(queue) == ["running", "done"])
+    until(lambda: states(queue) == ["running", "done"] and len(Slow.made) == 4)
     assert Slow.made[3].order["begun"] is True
     queue.stop(b)  # done: nothing happens
     with pytest.raises(SourceError, match="any more"):
@@ -127,7 +127,7 @@ def test_an_error_ends_its_own_film_only_and_can_be_tried_again(folder: Folder) 
         queue.add("convert", film, {})
     until(lambda: len(Slow.made) == 1)
     Slow.made[0].finish("the disk is full; free space")
-    until(lambda: states(queue) == ["failed", "running"])
+    until(lambda: states(queue) == ["failed", "running"] and len(Slow.made) == 2)
     assert queue.listing()[0]["error"] == "the disk is full; free space"
     queue.go_on(queue.listing()[0]["id"])
     Slow.made[1].finish()

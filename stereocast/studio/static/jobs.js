@@ -9,7 +9,7 @@ export function showJobs(state, say) {
   const jobs = state.jobs, open = jobs.filter((job) => job.state === 'running' || job.state === 'waiting').length;
   $('queue-count').hidden = !open;
   $('queue-count').textContent = open;
-  $('idle').hidden = jobs.length > 0;
+  $('idle').hidden = jobs.length + state.live.length > 0;
   keepFocus(() => fill(state, jobs, say));
 }
 
@@ -20,7 +20,7 @@ function keepFocus(change) {
 }
 
 function fill(state, jobs, say) {
-  $('jobs').replaceChildren(...jobs.map((job, place) => row(job, place, jobs.length, state, say)));
+  $('jobs').replaceChildren(...state.live.map(live), ...jobs.map((job, place) => row(job, place, jobs.length, state, say)));
 }
 
 function row(job, place, count, state, say) {
@@ -55,6 +55,17 @@ function row(job, place, count, state, say) {
     ...job.notes.map((note) => make('p', { className: 'small' }, note)),
     job.error ? make('p', { className: 'small error', role: 'alert' }, job.error) : '',
     sent(job, state.send));
+}
+
+// What is converted while somebody watches it.
+function live(one) {
+  return make('li', {},
+    make('div', { className: 'row' }, make('strong', {}, one.name), make('span', { className: 'state running' }, 'live'), make('span', { className: 'push' },
+      named(make('a', { className: 'button', href: `/watch/${one.film}` }, 'Watch'), `live-${one.number}-watch`),
+      named(make('button', { onclick: () => post('live/stop', { number: one.number }) }, 'Stop'), `live-${one.number}`))),
+    make('progress', one.duration_s ? { max: one.duration_s, value: one.done_s } : {}),
+    make('p', { className: 'small' }, [`${clock(one.done_s)}${one.duration_s ? ` of ${clock(one.duration_s)}` : ''}`, one.speed ? `${one.speed.toFixed(1)} × as fast as it plays` : '', `${one.viewers} watching`].filter(Boolean).join(' · ')),
+    one.error ? make('p', { className: 'small error', role: 'alert' }, one.error) : '');
 }
 
 function named(made, key) { made.dataset.key = key; return made; }

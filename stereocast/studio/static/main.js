@@ -87,7 +87,7 @@ async function choose(kind, given = {}) {
   for (const [one] of WAYS) $(`way-${one}`)?.setAttribute('aria-selected', one === kind);
   await options.use(kind, given);
   $('convert').textContent = { convert: 'Convert', gen: 'Bring to life', '4d': 'Turn around' }[kind];
-  $('sample').hidden = film.kind === 'still';
+  $('sample').hidden = $('live').hidden = film.kind === 'still';
   $('convert').disabled = $('sample').disabled = false;
   const at = film.duration_s ? Math.min(film.duration_s / 2, 600) : 0;
   look.open(film, look.film?.id === film.id ? look.at : at, await forLook());
@@ -160,6 +160,10 @@ $('sample').onclick = async () => {
     tell('Five seconds are being made.');
     again();
   } catch (error) { say(error.message); }
+};
+
+$('live').onclick = async () => {
+  try { location.href = `/watch/${(await post('live', { film: film.id, options: options.given })).film}`; } catch (error) { say(error.message); }
 };
 
 function showSample(sample) {
