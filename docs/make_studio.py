@@ -46,6 +46,7 @@ class Camera:
         if for_docs:
             self.page.set_viewport_size({"width": 1360, "height": 860})
             self.page.wait_for_timeout(1200)
+            self.page.evaluate("document.querySelector('#folder').textContent = 'films/'")
             place = self.page.locator(selector) if selector else self.page
             place.screenshot(path=str(self.docs / f"studio-{name}.png"))
         if self.everything is None:

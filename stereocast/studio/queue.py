@@ -31,6 +31,7 @@ log = logging.getLogger(__name__)
 
 State = Literal["waiting", "running", "stopped", "failed", "done"]
 _BUSY_S = 60.0  # to wait for the worker of a studio that was killed
+_TRIES = 15  # a second apart, where that one had hardly begun
 
 
 @dataclass(slots=True)
@@ -91,9 +92,8 @@ class Queue:
         with self._news:
             entry = self._find(ident)
             if entry.state == "running" and self._work is not None:
-                entry.state = "stopped"
                 self._work.stop()
-            elif entry.state == "waiting":
+            if entry.state in ("running", "waiting"):
                 entry.state = "stopped"
             self._changed()
 
@@ -102,6 +102,15 @@ class Queue:
         with self._news:
             entry = self._find(ident)
             if entry.state in ("stopped", "failed"):
+                entry.state, entry.error = "waiting", ""
+            self._changed()
+
+    def replace(self, ident: str) -> None:
+        """A job that failed because its result is there already is tried again, and replaces that. Raises SourceError."""
+        with self._news:
+            entry = self._find(ident)
+            if entry.state == "failed":
+                entry.options = {**entry.options, "overwrite": True}
                 entry.state, entry.error = "waiting", ""
             self._changed()
 
@@ -203,13 +212,17 @@ class Queue:
             "kind": entry.kind, "source": str(source), "options": entry.options, "begun": entry.begun,
             "output": str(self._folder.inside(entry.outputs[0])) if len(entry.outputs) == 1 else None,
         }  # fmt: skip
-        with self._news:
-            if entry.state != "running" or self._closed:
+        for _ in range(_TRIES):
+            with self._news:
+                if entry.state != "running" or self._closed or entry not in self._entries:
+                    return
+                self._work = self._begin(order)
+                entry.begun = True
+                self._changed()
+            self._work.wait()
+            if "being written by another run" not in self._work.error:
                 return
-            self._work = self._begin(order)
-            entry.begun = True
-            self._changed()
-        self._work.wait()
+            time.sleep(1)
 
     def _wait_for_others(self, entry: Entry) -> None:
         """The worker of a studio that was killed may still be writing its last lines."""

@@ -255,7 +255,7 @@ def _job_routes(studio: Studio) -> list[Route]:
         action = _text(table, "do")
         if action == "move":
             await run_in_threadpool(studio.queue.move, ident, _whole(table, "place"))
-        elif action in ("stop", "go-on", "remove"):
+        elif action in ("stop", "go-on", "remove", "replace"):
             await run_in_threadpool(getattr(studio.queue, action.replace("-", "_")), ident)
         else:
             raise UsageError(f"a job can't be told to {action}")

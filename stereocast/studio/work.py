@@ -56,8 +56,9 @@ class Work:
             start_new_session=True,
         )  # fmt: skip
         assert self._process.stdin is not None
-        self._process.stdin.write(json.dumps(order) + "\n")
-        self._process.stdin.flush()
+        with contextlib.suppress(OSError):  # one that ends at once says why, or is said to have ended
+            self._process.stdin.write(json.dumps(order) + "\n")
+            self._process.stdin.flush()
         self._reader = threading.Thread(target=self._read, name="work", daemon=True)
         self._reader.start()
 

@@ -131,7 +131,14 @@ def test_an_error_ends_its_own_film_only_and_can_be_tried_again(folder: Folder) 
     assert queue.listing()[0]["error"] == "the disk is full; free space"
     queue.go_on(queue.listing()[0]["id"])
     Slow.made[1].finish()
-    until(lambda: states(queue) == ["running", "done"])
+    until(lambda: states(queue) == ["running", "done"] and len(Slow.made) == 3)
+    Slow.made[2].finish("a.mp4 is being written by another run of stereocast; wait for it")
+    until(lambda: len(Slow.made) == 4)  # of a studio that was killed just now: tried again
+    Slow.made[3].finish("a.mp4 exists already; use --overwrite")
+    until(lambda: states(queue) == ["failed", "done"])
+    queue.replace(queue.listing()[0]["id"])
+    until(lambda: len(Slow.made) == 5)
+    assert Slow.made[4].order["options"] == {"overwrite": True}
     queue.close()
 
 

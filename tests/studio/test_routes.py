@@ -15,6 +15,7 @@ pytest.importorskip("uvicorn", reason="needs the serve extra")
 from stereocast.jobs.preview import moments
 from stereocast.serve import app as web
 from stereocast.serve.library import Library
+from stereocast.serve.live import Live
 from stereocast.serve.shelf import ident_of
 from stereocast.studio import routes
 from stereocast.studio.studio import Studio
@@ -35,8 +36,9 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def url(root: Path) -> Iterator[str]:
-    app = web.build(Library(root))
-    routes.mount(app, Studio(root))
+    library, live = Library(root), Live(None)
+    app = web.build(library, live)
+    routes.mount(app, Studio(root, library, live))
     with running(app) as address:
         yield address
 
@@ -184,6 +186,22 @@ def test_the_strip_has_a_thumbnail_for_each_shot(url: str, root: Path) -> None:
     assert (status, headers["content-type"], body[:2]) == (200, "image/jpeg", b"\xff\xd8")
     assert ask(url, f"/api/studio/films/{ident}/strip/2")[0] == 404
     assert ask(url, f"/api/studio/films/{ident}/poster")[2][:2] == b"\xff\xd8"
+
+
+def test_a_film_can_be_watched_while_it_converts_and_is_a_job_like_any_other(url: str, root: Path) -> None:
+    ident = ident_of(root / "film.mp4")
+    assert said(url, f"/api/films/{ident}")["live"] is False
+    refused = post(url, "/api/studio/live", {"film": ident, "options": {"format": "pair"}})
+    assert refused == (400, {"error": "--format pair can't be watched on the page; use sbs, ou or vr180"})
+    assert post(url, "/api/studio/live", {"film": ident, "options": {"format": "half-sbs"}}) == (200, {"film": ident})
+    card = said(url, f"/api/films/{ident}")
+    assert (card["live"], card["views"]["layout"], card["views"]["full"]) == (True, "left-right", False)
+    assert post(url, f"/live/{ident}?t=0&viewer=someone-who-watches")[0] == 200
+    (row,) = said(url, "/api/studio/state")["live"]
+    assert (row["film"], row["name"], row["viewers"]) == (ident, "film.mp4", 1)
+    assert row["duration_s"] == pytest.approx(1.25)
+    assert post(url, "/api/studio/live/stop", {"number": row["number"]})[0] == 200
+    assert said(url, "/api/studio/state")["live"] == []
 
 
 def test_the_page_and_its_files(url: str) -> None:

@@ -32,7 +32,10 @@ function row(job, place, count, state, say) {
   const buttons = [];
   if (job.state === 'running' || job.state === 'waiting') buttons.push(button('Stop', tell({ do: 'stop' })));
   if (job.state === 'stopped') buttons.push(button('Go on', tell({ do: 'go-on' }), { className: 'primary' }));
-  if (job.state === 'failed') buttons.push(button('Try again', tell({ do: 'go-on' })));
+  if (job.state === 'failed') {
+    const there = job.error.includes('exists already');
+    buttons.push(there ? button('Make it anew and replace it', tell({ do: 'replace' })) : button('Try again', tell({ do: 'go-on' })));
+  }
   if (job.state === 'done') {
     const number = job.outputs.findIndex((name) => FILM.test(name));
     if (number >= 0) {
