@@ -16,8 +16,6 @@ from stereocast.media.sound import Rising, Transcoder, aac_rate
 
 log = logging.getLogger(__name__)
 
-# by FFmpeg's names; what Chromium, and with it the Quest's browser, decodes
-HEARD = {"aac", "mp3", "mp3float", "opus", "vorbis", "flac"}
 _CALLED = {
     "ac3": "AC-3",
     "eac3": "E-AC-3",

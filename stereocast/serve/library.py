@@ -21,6 +21,7 @@ log = logging.getLogger(__name__)
 
 _UNWATCHED_S = 60.0  # a folder whose changes aren't told (a network share) is walked again
 _BATCH = 50
+_GIVES_WAY_S = 0.2  # reading ahead waits while a page is asked for
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +54,7 @@ class Library:
         self._entries: dict[str, Entry] = {}
         self._lock, self._walking = threading.Lock(), threading.Lock()
         self._unsaved: list[tuple[str, float, int, dict[str, Any]]] = []
-        self._changed, self._walked = True, 0.0
+        self._changed, self._walked, self._asked = True, 0.0, 0.0
         self._news = threading.Condition()
         self.version = 0
         self._stop = threading.Event()
@@ -91,7 +92,7 @@ class Library:
                 self._changed = True
 
     def _converted(self, path: Path) -> Entry | None:
-        ident = ident_of(path)
+        ident = ident_of(str(path))
         old = self._entries.get(ident)
         try:
             stat = path.stat()
@@ -101,7 +102,7 @@ class Library:
             return old
         below = self.root is not None and path.is_relative_to(self.root)
         name = path.relative_to(self.root).as_posix() if below and self.root is not None else path.name
-        return Entry(ident, path, name, stat.st_mtime, stat.st_size, convert=True)
+        return Entry(ident, str(path), name, stat.st_mtime, stat.st_size, convert=True)
 
     def _tell(self) -> None:
         with self._news:
@@ -180,6 +181,10 @@ class Library:
         if rows:
             self._index.save(rows)
 
+    def asked(self) -> None:
+        """Somebody waits for an answer: reading ahead gives way."""
+        self._asked = time.monotonic()
+
     def indexed(self) -> float:
         """How much of what is there has been read, 0..1."""
         entries = self._entries
@@ -197,6 +202,8 @@ class Library:
                 for entry in sorted(self._entries.values(), key=lambda entry: entry.order):
                     if self._stop.is_set():
                         break
+                    while time.monotonic() < self._asked + _GIVES_WAY_S and not self._stop.wait(0.05):
+                        pass
                     if self.facts(entry) is None:
                         self._read(entry)
                         if time.monotonic() - told > 2:

@@ -308,6 +308,15 @@ def test_sound_that_browsers_do_not_play(tmp_path: Path, codec: str) -> None:
     assert heard == pytest.approx(3, abs=0.2)
 
 
+def test_a_converted_film_is_heard(tmp_path: Path, small_stages: None) -> None:
+    source = make_film(tmp_path / "in.mkv", frames=24 * 3, audio=["ac3"], options={"preset": "ultrafast", "g": "24"})
+    with running(web.build(Library(None, (source,)), Live(settings()))) as url:
+        (card,) = said(url, "/api/library")
+        assert (card["note"], card["sound_tracks"][0]["way"]) == ("", "direct")
+        ask(url, f"/live/{card['id']}?t=0", method="POST")
+        assert wait_for(url, card["id"], lambda s: s["ended"])["codecs"].endswith("mp4a.40.2")
+
+
 def test_copied_picture_waits_for_its_viewers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sessions, "AHEAD_S", 3.0)
     monkeypatch.setattr(sessions, "BEHIND_S", 1.0)
