@@ -90,6 +90,7 @@ class Library:
             if path.resolve() not in self._convert:
                 self._convert.append(path.resolve())
                 self._changed = True
+        self.entries()
 
     def _converted(self, path: Path) -> Entry | None:
         ident = ident_of(str(path))
@@ -98,7 +99,7 @@ class Library:
             stat = path.stat()
         except OSError:
             return None
-        if old is not None and (old.changed, old.size) == (stat.st_mtime, stat.st_size):
+        if old is not None and old.convert and (old.changed, old.size) == (stat.st_mtime, stat.st_size):
             return old
         below = self.root is not None and path.is_relative_to(self.root)
         name = path.relative_to(self.root).as_posix() if below and self.root is not None else path.name

@@ -93,7 +93,7 @@ class Folder:
                 continue
             status = real.stat()
             kind: Kind = "film" if path.suffix.lower() in probe.VIDEOS else "still"
-            found.append(Material(ident_of(real), real, str(below), kind, status.st_size, status.st_mtime))
+            found.append(Material(ident_of(str(real)), real, str(below), kind, status.st_size, status.st_mtime))
             if len(found) >= _MOST:
                 break
         return found

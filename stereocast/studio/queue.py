@@ -163,7 +163,7 @@ class Queue:
     def _row(self, entry: Entry) -> dict[str, Any]:
         row: dict[str, Any] = {
             "id": entry.ident, "kind": entry.kind, "source": entry.source, "state": entry.state, "outputs": entry.outputs,
-            "films": [ident_of(self._folder.root / name) for name in entry.outputs], "error": entry.error,
+            "films": [ident_of(str(self._folder.root / name)) for name in entry.outputs], "error": entry.error,
             "done": entry.frames, "total": entry.total, "phase": "", "fps": None, "eta_s": None, "stages": {},
             "comfort": entry.comfort, "notes": entry.notes, "seconds": round(entry.seconds, 1), "options": entry.options,
             "command": options.command(entry.kind, self._folder.inside(entry.source), entry.options),

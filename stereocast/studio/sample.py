@@ -67,7 +67,7 @@ class Sampler:
             return {
                 **row,
                 "state": "done",
-                "film": ident_of(self._path.resolve()),
+                "film": ident_of(str(self._path.resolve())),
                 "line": work.result.get("comfort", ""),
             }
         return {**row, "state": "failed" if work.error else "running"}

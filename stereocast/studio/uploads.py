@@ -167,7 +167,7 @@ class Uploads:
                 break
         self._forget(one)
         self._folder.materials(afresh=True)
-        return ident_of(path.resolve())
+        return ident_of(str(path.resolve()))
 
     def _forget(self, one: Upload) -> None:
         with self._lock:

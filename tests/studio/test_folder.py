@@ -54,8 +54,8 @@ def test_links_out_of_the_folder_hidden_files_and_our_results_are_left_out(folde
     (folder.root / "samples").mkdir()
     shutil.copy(film, folder.root / "samples/b.mp4")
     assert [item.title for item in folder.materials()] == ["a.mp4"]
-    assert folder.get(ident_of(film)).path == film
-    for other in (ident_of(tmp_path / "secret.mp4"), ident_of(folder.root / "link.mp4"), "../secret.mp4"):
+    assert folder.get(ident_of(str(film))).path == film
+    for other in (ident_of(str(tmp_path / "secret.mp4")), ident_of(str(folder.root / "link.mp4")), "../secret.mp4"):
         with pytest.raises(SourceError):
             folder.get(other)
     with pytest.raises(UsageError):

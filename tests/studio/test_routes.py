@@ -109,7 +109,7 @@ def test_a_file_comes_in_pieces_and_is_listed(url: str, root: Path, tmp_path: Pa
 
 
 def test_looks_of_every_kind_and_what_they_say(url: str, root: Path) -> None:
-    ident = ident_of(root / "film.mp4")
+    ident = ident_of(str(root / "film.mp4"))
     shapes = {}
     for kind in ("source", "depth", "anaglyph", "views", "packed", "filled"):
         status, facts, picture = look(url, ident, kind=kind)
@@ -125,7 +125,7 @@ def test_looks_of_every_kind_and_what_they_say(url: str, root: Path) -> None:
 
 
 def test_a_changed_slider_redoes_only_what_it_changes(url: str, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    ident = ident_of(root / "film.mp4")
+    ident = ident_of(str(root / "film.mp4"))
     look(url, ident, at=0.4)
     work: list[str] = []
     for name in ("decode", "depth_of", "views_of"):
@@ -149,7 +149,7 @@ def test_a_changed_slider_redoes_only_what_it_changes(url: str, root: Path, monk
 
 
 def test_errors_are_one_line(url: str, root: Path) -> None:
-    ident = ident_of(root / "film.mp4")
+    ident = ident_of(str(root / "film.mp4"))
     assert look(url, ident, options={"strength": 99})[:2] == (
         400,
         {"error": "--strength 99: input should be less than or equal to 20"},
@@ -158,7 +158,7 @@ def test_errors_are_one_line(url: str, root: Path) -> None:
     assert look(url, ident, kind="x")[0] == 400
     assert look(url, ident, at=-1)[0] == 400
     assert look(url, "0" * 16)[0] == 404
-    broken = ident_of(root / "broken.mp4")
+    broken = ident_of(str(root / "broken.mp4"))
     assert ask(url, f"/api/studio/films/{broken}")[0] == 422
     assert look(url, broken)[0] == 422
     status, _, body = ask(url, "/api/studio/jobs", method="POST", headers=JSON, body=b"{")
@@ -175,7 +175,7 @@ def test_errors_are_one_line(url: str, root: Path) -> None:
 def test_the_strip_has_a_thumbnail_for_each_shot(url: str, root: Path) -> None:
     import time
 
-    ident = ident_of(root / "film.mp4")
+    ident = ident_of(str(root / "film.mp4"))
     deadline = time.monotonic() + 60
     while not (strip := said(url, f"/api/studio/films/{ident}/strip"))["done"]:
         assert time.monotonic() < deadline
@@ -189,7 +189,7 @@ def test_the_strip_has_a_thumbnail_for_each_shot(url: str, root: Path) -> None:
 
 
 def test_a_film_can_be_watched_while_it_converts_and_is_a_job_like_any_other(url: str, root: Path) -> None:
-    ident = ident_of(root / "film.mp4")
+    ident = ident_of(str(root / "film.mp4"))
     assert said(url, f"/api/films/{ident}")["live"] is False
     refused = post(url, "/api/studio/live", {"film": ident, "options": {"format": "pair"}})
     assert refused == (400, {"error": "--format pair can't be watched on the page; use sbs, ou or vr180"})
