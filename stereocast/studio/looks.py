@@ -66,20 +66,21 @@ def _picture(moment: Moment, settings: ConvertSettings, kind: str, width: int) -
     shape = (max(2, round(clip.height * width / clip.width * float(1 / (moment.info.sample_aspect or 1)))), width)
 
     def rgb(view: Array) -> Array:
-        return planes.rgb(view, clip.pixel_format, clip.colour, shape)
+        return planes.rgb_bytes(view, clip.pixel_format, clip.colour, shape)
 
     if kind == "source":
-        return _bytes(rgb(clip.frames[-1]))
+        return rgb(clip.frames[-1])
     if kind == "depth":
         return sheet.depth_picture(stereo.depth.values[-1] if stereo.depth else np.zeros(shape, np.float32), shape)
     if kind == "packed":
         return _packed(moment, settings, width)
     left, right = rgb(stereo.left[-1]), rgb(stereo.right[-1])
     if kind == "anaglyph":
-        return _bytes(layouts.anaglyph(left, right, settings.anaglyph))
+        both = (view.astype(np.float32) * np.float32(1 / 255) for view in (left, right))
+        return (layouts.anaglyph(*both, settings.anaglyph) * np.float32(255) + np.float32(0.5)).astype(np.uint8)
     if kind == "filled":
-        return sheet.filled_picture(_bytes(left), _bytes(right), stereo, shape)
-    return np.concatenate([_bytes(left), _bytes(right)], 1)
+        return sheet.filled_picture(left, right, stereo, shape)
+    return np.concatenate([left, right], 1)
 
 
 def _packed(moment: Moment, settings: ConvertSettings, width: int) -> Array:
@@ -88,11 +89,7 @@ def _packed(moment: Moment, settings: ConvertSettings, width: int) -> Array:
     rows, columns = planes.size(frame, packed.pixel_format)
     wide = min(width, columns)
     shape = (max(2, round(rows * wide / columns)), wide)
-    return _bytes(planes.rgb(frame, packed.pixel_format, packed.colour, shape))
-
-
-def _bytes(picture: Array) -> Array:
-    return (picture * np.float32(255) + np.float32(0.5)).astype(np.uint8)
+    return planes.rgb_bytes(frame, packed.pixel_format, packed.colour, shape)
 
 
 def jpeg(picture: Array) -> bytes:

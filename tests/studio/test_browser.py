@@ -24,7 +24,7 @@ from tests.films import make_film, read_film
 pytestmark = pytest.mark.browser
 ROOT = Path(__file__).resolve().parents[2]
 IWER = ROOT / "tests/serve/node_modules/iwer/build/iwer.min.js"
-SLOW = 180_000  # milliseconds that a busy machine may take
+SLOW = 400_000  # milliseconds that a busy machine may take
 
 
 class Server:
@@ -55,7 +55,12 @@ class Server:
 
     def kill(self) -> None:
         self.process.send_signal(signal.SIGKILL)
-        self.process.wait()
+        self.end()
+
+    def end(self) -> None:
+        self.process.wait(60)
+        assert self.process.stdout is not None
+        self.process.stdout.close()
 
     @property
     def url(self) -> str:
@@ -82,7 +87,7 @@ def server(tmp_path: Path) -> Iterator[Server]:
     made = Server(tmp_path / "films", tmp_path / "home")
     yield made
     made.process.terminate()
-    made.process.wait(60)
+    made.end()
 
 
 def opened(chromium: Any, server: Server, *, headset: bool = False) -> Any:
@@ -131,14 +136,14 @@ def kept(folder: Path) -> int:
 
 
 def test_the_whole_way(chromium: Any, server: Server, tmp_path: Path) -> None:
-    clip = make_film(tmp_path / "clip.mp4", frames=720, size=(180, 320), cuts=(130, 260, 390, 520))
+    clip = make_film(tmp_path / "clip.mp4", frames=330, size=(120, 200), cuts=(110, 220))
     page = opened(chromium, server)
     drop(page, clip)
     page.wait_for_selector("#film:not([hidden])")  # one film: it opens by itself
     drawn(page)
     assert (server.folder / "clip.mp4").read_bytes() == clip.read_bytes()
     assert page.inner_text("#comfort b").lower() in ("comfortable", "strong", "uncomfortable")
-    page.wait_for_function("document.querySelectorAll('#strip img').length >= 5")
+    page.wait_for_function("document.querySelectorAll('#strip img').length >= 3")
 
     before, line = page.evaluate("document.querySelector('#picture').toDataURL()"), page.inner_text("#comfort")
     page.evaluate(
@@ -176,7 +181,7 @@ def test_the_whole_way(chromium: Any, server: Server, tmp_path: Path) -> None:
     page.wait_for_selector("#problem", state="hidden")
     page.wait_for_selector("#jobs .done")
     assert finished > 0
-    assert len(read_film(server.folder / "clip_LRF_Full_SBS.mp4")["frames"]) == 720
+    assert len(read_film(server.folder / "clip_LRF_Full_SBS.mp4")["frames"]) == 330
     assert "1 of" not in page.inner_text("#jobs")
     assert not [path.name for path in server.folder.iterdir() if ".part" in path.name]
 
