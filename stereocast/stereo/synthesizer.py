@@ -183,6 +183,9 @@ class WarpSynthesizer:
                     draw(t, eye, disparities[t], plates=plates, ahead=ahead)
 
             list(pool.map(one_eye, holes))
+        elif count == 1:  # the eyes side by side
+            disparity = disparity_of(0, self._maps.empty((height, width), np.float32))
+            list(pool.map(lambda eye: draw(0, eye, disparity), holes))
         else:
             list(pool.map(one_frame, range(count)))
         left, right = self._finish(clip, frames, views, holes, values)

@@ -19,6 +19,7 @@ LEVELS = [  # lower may not import higher
     {"jobs"},
     {"api"},
     {"serve"},
+    {"studio"},
     {"cli", "__init__", "__main__"},
 ]
 SHARED_ROOMS = {"models", "diffusion", "kernels"}
