@@ -33,8 +33,13 @@ export class Controls {
   draw() {
     const { player, headset } = this;
     if (!player.film || headset.session) return;
-    this.stereo.flat(player.source, player.views, player.settings.view, player.look, this.gaze);
-    if (player.settings.view === "anaglyph") player.measure(this.stereo);
+    // a frame is drawn once: a film that stands still costs nothing
+    const seen = `${player.position} ${player.video.readyState} ${this.gaze.yaw} ${this.gaze.pitch}`;
+    if (seen !== this.seen || this.stale || player.look.scale !== 1) {
+      this.seen = seen; this.stale = false;
+      this.stereo.flat(player.source, player.views, player.settings.view, player.look, this.gaze);
+      if (player.settings.view === "anaglyph") player.measure(this.stereo);
+    }
     if (!this.dragging) $("seek").value = player.duration ? (1000 * player.position) / player.duration : 0;
     $("seek").setAttribute("aria-valuetext", player.clock());
     $("time").value = player.clock();
@@ -69,6 +74,7 @@ export class Controls {
 
   show() {
     const { player } = this, { settings } = player;
+    this.stale = true;
     label($("play"), player.paused ? "play" : "pause", player.paused ? "Play" : "Pause");
     label($("mute"), settings.muted ? "mute" : "sound", "Mute");
     $("mute").setAttribute("aria-pressed", settings.muted);

@@ -5,19 +5,6 @@ import { parts } from "./shapes.js";
 const WIDE = 256, HIGH = 72, REACH = 22, BLOCK = 4;
 export const COLUMNS = 48, ROWS = 27;
 
-/** Luminance of both views, WIDE x HIGH; null while there is nothing to see. */
-function small(source, views, canvas) {
-  const wide = source.videoWidth || source.naturalWidth || source.width, high = source.videoHeight || source.naturalHeight || source.height;
-  if (!wide || (source.readyState !== undefined && source.readyState < 2)) return null;
-  const context = canvas.getContext("2d", { willReadFrequently: true });
-  return parts(views).map(([x, y, w, h]) => {
-    context.drawImage(source, x * wide, y * high, w * wide, h * high, 0, 0, WIDE, HIGH);
-    const { data } = context.getImageData(0, 0, WIDE, HIGH), grey = new Float32Array(WIDE * HIGH);
-    for (let n = 0; n < grey.length; n++) grey[n] = 0.3 * data[4 * n] + 0.6 * data[4 * n + 1] + 0.1 * data[4 * n + 2];
-    return grey;
-  });
-}
-
 /** Disparity x_left - x_right in pixels at (x, y) between the views, NaN where nothing tells. */
 export function match(left, right, x, y, wide = WIDE, high = HIGH) {
   const costs = [];
@@ -40,6 +27,9 @@ export function match(left, right, x, y, wide = WIDE, high = HIGH) {
     if (cost < best) { best = cost; at = d; }
   }
   if (best > 22 * count) return NaN;  // hidden in one view
+  // a fence looks alike at several places: such a match tells nothing
+  const rival = Math.min(...costs.filter((_, other) => Math.abs(other - REACH - at) > 2));
+  if (rival < 1.25 * best + 2 * count) return NaN;
   const n = at + REACH;
   if (n === 0 || n === costs.length - 1) return at;
   const bend = costs[n - 1] - 2 * costs[n] + costs[n + 1];
@@ -47,11 +37,11 @@ export function match(left, right, x, y, wide = WIDE, high = HIGH) {
 }
 
 export class Disparity {
-  constructor() { this.canvas = new OffscreenCanvas(WIDE, HIGH); }
+  constructor(stereo) { this.stereo = stereo; }
 
   /** The nearest disparity in a part of the view (x0, y0, x1, y1 of 0..1), as a part of its width; null if nothing tells. */
   near(source, views, [x0, y0, x1, y1] = [0.15, 0.6, 0.85, 1]) {
-    const pair = small(source, views, this.canvas);
+    const pair = this.stereo.small(source, parts(views), WIDE, HIGH);
     if (!pair) return null;
     const found = [];
     for (let j = 0; j < 8; j++) for (let i = 0; i < 28; i++) {
@@ -60,12 +50,12 @@ export class Disparity {
     }
     if (found.length < 5) return null;
     found.sort((a, b) => a - b);
-    return found[Math.floor(0.95 * (found.length - 1))] / WIDE;
+    return found[Math.floor(0.93 * (found.length - 1))] / WIDE;
   }
 
   /** The disparity over the whole view as `Stereo.setRelief` takes it; null if there is no picture. */
   map(source, views) {
-    const pair = small(source, views, this.canvas);
+    const pair = this.stereo.small(source, parts(views), WIDE, HIGH);
     if (!pair) return null;
     const values = new Float32Array(COLUMNS * ROWS);
     for (let j = 0; j < ROWS; j++) for (let i = 0; i < COLUMNS; i++) {

@@ -12,7 +12,7 @@ const $ = (id) => document.getElementById(id);
 const WATCH = "/watch/";
 
 const stereo = new Stereo($("flat"));
-const player = new Player($("video"));
+const player = new Player($("video"), stereo);
 const headset = new Headset(player, stereo);
 const choices = new Choices($("choices"), player, headset, $("settings"));
 const library = new Library((film, shelf, index) => open(film, shelf, index));

@@ -38,10 +38,10 @@ export function dock(panel) {
     { id: "close", kind: "button", x: WIDE - EDGE - 76, y: y + 20, w: 76, h: 76, icon: "close", act: () => panel.hide() },
     { id: "previous", kind: "button", x: EDGE, y: low, w: 100, h: 100, icon: "previous", disabled: !player.before, act: () => player.step(-1) },
     { id: "next", kind: "button", x: EDGE + 508, y: low, w: 100, h: 100, icon: "next", disabled: !player.after, act: () => player.step(1) },
-    { id: "mute", kind: "button", x: 710, y: low, w: 100, h: 100, icon: player.settings.muted ? "mute" : "sound", on: player.settings.muted, act: () => player.set("muted", !player.settings.muted) },
-    { ...slider("volume", "", 826, low, 290, player.settings.muted ? 0 : player.settings.volume, LIMITS.volume, percent(player.settings.volume), (value) => player.set("volume", value)), h: 100 },
-    { id: "recenter", kind: "button", x: 1150, y: low, w: 190, h: 100, icon: "center", text: "Recenter", act: () => headset.recenter() },
-    { id: "leave", kind: "button", x: 1356, y: low, w: WIDE - EDGE - 1356, h: 100, icon: "back", text: "Leave VR", act: () => headset.leave() },
+    { id: "mute", kind: "button", x: 672, y: low, w: 100, h: 100, icon: player.settings.muted ? "mute" : "sound", on: player.settings.muted, act: () => player.set("muted", !player.settings.muted) },
+    { ...slider("volume", "", 788, low, 230, player.settings.muted ? 0 : player.settings.volume, LIMITS.volume, percent(player.settings.volume), (value) => player.set("volume", value)), h: 100 },
+    { id: "recenter", kind: "button", x: 1052, y: low, w: 246, h: 100, icon: "center", text: "Recenter", act: () => headset.recenter() },
+    { id: "leave", kind: "button", x: 1312, y: low, w: WIDE - EDGE - 1312, h: 100, icon: "back", text: "Leave VR", act: () => headset.leave() },
   ];
   if (!still) out.push(
     { id: "seek", kind: "seek", x: EDGE, y: y + 112, w: WIDE - 2 * EDGE, h: 90, value: player.duration ? player.position / player.duration : 0, left: clock(player.position), right: clock(player.duration) },

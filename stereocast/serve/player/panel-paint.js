@@ -49,7 +49,7 @@ const painters = {
     context.font = font(w.h > 80 ? 32 : 30, w.on ? 650 : 550);
     if (!w.icon) {
       context.textAlign = w.left ? "left" : "center";
-      words(context, w.text, w.left ? w.x + 28 : w.x + w.w / 2, middle, w.w - 36);
+      words(context, w.text, w.left ? w.x + 28 : w.x + w.w / 2, middle, w.w - 24);
     } else if (!w.text) icon(context, w.icon, w.x + w.w / 2, middle, size);
     else {
       const wide = Math.min(context.measureText(w.text).width, w.w - size - 30), start = w.x + (w.w - wide - size - 12) / 2;

@@ -21,14 +21,14 @@ const SETTINGS = {
 const COUNTDOWN = 8;  // seconds before the next film begins
 
 export class Player extends EventTarget {
-  constructor(video) {
+  constructor(video, stereo) {
     super();
     Object.assign(this, { video, film: null, views: viewsOf(null), picture: null, shelf: null, index: -1, notes: {}, next: null, relief: null });
     this.settings = api.own.load("viewer", SETTINGS);
     for (const key of Object.keys(SETTINGS)) if (LIMITS[key]) this.settings[key] = clamp(Number(this.settings[key]) || 0, ...LIMITS[key]);
     this.subtitles = new Subtitles(video, () => this.tell("cue"));
     this.thumbnails = new Thumbnails();
-    this.disparity = new Disparity();
+    this.disparity = new Disparity(stereo);
     this.wire();
     this.hear();
   }

@@ -106,6 +106,36 @@ export class Stereo {
     gl.texImage2D(gl.TEXTURE_2D, 0, gl.RGB, 1, 1, 0, gl.RGB, gl.UNSIGNED_BYTE, new Uint8Array(3));
   }
 
+  /** Both views of the picture as luminance, `wide` x `high`: shrunk by the graphics card, so that little has to be read back. */
+  small(source, pair, wide, high) {
+    const gl = this.gl;
+    if (!gl.texStorage2D || (source.readyState !== undefined && source.readyState < 2)) return null;
+    if (!this.probe) {
+      this.probe = { film: this.newTexture(), target: this.newTexture(), buffer: gl.createFramebuffer() };
+      gl.bindTexture(gl.TEXTURE_2D, this.probe.film);
+      gl.texParameteri(gl.TEXTURE_2D, gl.TEXTURE_MIN_FILTER, gl.LINEAR_MIPMAP_LINEAR);
+      gl.bindTexture(gl.TEXTURE_2D, this.probe.target);
+      gl.texImage2D(gl.TEXTURE_2D, 0, gl.RGBA, wide, 2 * high, 0, gl.RGBA, gl.UNSIGNED_BYTE, null);
+    }
+    const { film, target, buffer } = this.probe, before = gl.getParameter(gl.FRAMEBUFFER_BINDING), seen = this.texture, bytes = new Uint8Array(8 * wide * high);
+    gl.bindTexture(gl.TEXTURE_2D, film);
+    gl.texImage2D(gl.TEXTURE_2D, 0, gl.RGB, gl.RGB, gl.UNSIGNED_BYTE, source);
+    gl.generateMipmap(gl.TEXTURE_2D);
+    gl.bindFramebuffer(gl.FRAMEBUFFER, buffer);
+    gl.framebufferTexture2D(gl.FRAMEBUFFER, gl.COLOR_ATTACHMENT0, gl.TEXTURE_2D, target, 0);
+    this.texture = film;
+    // the first row read is the lowest one drawn: upside down, the picture's first row comes first
+    const upside = new Float32Array([1, 0, 0, 0, 0, -1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1]), shape = this.shape("small", "small", () => flatMesh(2, 2));
+    for (const eye of [LEFT, RIGHT]) { gl.viewport(0, eye * high, wide, high); this.film(shape, upside, pair, eye, { shift: 0, scale: 1 }); }
+    this.texture = seen;
+    gl.readPixels(0, 0, wide, 2 * high, gl.RGBA, gl.UNSIGNED_BYTE, bytes);
+    gl.bindFramebuffer(gl.FRAMEBUFFER, before);
+    return [0, 1].map((eye) => Float32Array.from({ length: wide * high }, (_, n) => {
+      const at = 4 * (eye * wide * high + n);
+      return 0.3 * bytes[at] + 0.6 * bytes[at + 1] + 0.1 * bytes[at + 2];
+    }));
+  }
+
   /** A canvas with alpha, kept sharp when it is seen smaller than drawn. */
   uploadCanvas(canvas, texture) {
     const gl = this.gl;
