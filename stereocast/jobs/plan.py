@@ -16,7 +16,7 @@ from stereocast import catalog
 from stereocast.catalog import EncoderProfile, Preset
 from stereocast.errors import LimitExceeded, SinkError, UsageError
 from stereocast.media import colour as colours
-from stereocast.media import covers, names, photos, pictures, probe, quicktime, spatial, views, writer
+from stereocast.media import covers, marks, names, photos, pictures, probe, quicktime, spatial, writer
 from stereocast.media import profile as profiles
 from stereocast.pack import layouts
 from stereocast.pictures.arrangement import TABLE
@@ -156,7 +156,7 @@ def output_path(source: str, wanted: Path | None, form: StereoFormat, suffix: st
     rest = f"{also}{layouts.suffix(form)}{suffix}"
 
     def usual(folder: Path) -> Path:
-        return folder / names.fitted(views.bare(names.stem_of(source)), rest, folder)
+        return folder / names.fitted(marks.bare(names.stem_of(source)), rest, folder)
 
     if wanted is None:
         beside = names.local(source)

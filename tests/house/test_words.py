@@ -41,6 +41,9 @@ def test_a_segment_is_what_hls_and_matroska_call_so() -> None:
         "jobs/convert/chunks.py",
         "media/ebml.py",
         "serve/live.py",
+        "serve/session.py",
+        "media/soundtrack.py",
+        "media/joined.py",
         "serve/app.py",
         "cli/serve.py",
     }
