@@ -4,7 +4,7 @@ import { svg } from "./icons.js";
 import { LIMITS } from "./player.js";
 import { LAYOUTS, layoutChoice, layoutWord, PROJECTIONS } from "./shapes.js";
 import { Subtitles } from "./subtitles.js";
-import { degrees, metres, percent, signed } from "./words.js";
+import { degrees, metres, percent, signed, trackName } from "./words.js";
 
 const tagged = (kind, what = {}, ...children) => { const element = Object.assign(document.createElement(kind), what); element.append(...children); return element; };
 
@@ -23,8 +23,8 @@ function fields(player, headset) {
       { id: "original", label: "As the file says", act: () => player.original() },
     ]],
     ["Sound and subtitles", [
-      ...(sounds.length > 1 ? [{ id: "sound", label: "Sound", choices: sounds.map((track) => [track.number, [track.title || track.language || `Track ${track.number + 1}`, track.codec].filter(Boolean).join(", ")]), value: () => player.sound, set: (value) => player.choose({ sound: Number(value) }) }] : []),
-      { id: "text", label: "Subtitles", choices: [["", "None"], ...texts.map((track) => [track.number, [track.name, track.language].filter(Boolean).join(", ") || `Track ${track.number + 1}`])], value: () => player.subtitles.number ?? "", set: (value) => player.choose({ text: value === "" ? null : Number(value) }) },
+      ...(sounds.length > 1 ? [{ id: "sound", label: "Sound", choices: sounds.map((track) => [track.number, [trackName(track), track.codec].filter(Boolean).join(", ")]), value: () => player.sound, set: (value) => player.choose({ sound: Number(value) }) }] : []),
+      { id: "text", label: "Subtitles", choices: [["", "None"], ...texts.map((track) => [track.number, trackName(track)])], value: () => player.subtitles.number ?? "", set: (value) => player.choose({ text: value === "" ? null : Number(value) }) },
       number("textSize", "Text size", percent), number("textHeight", "Text height", percent), number("textDepth", "Text nearer", percent),
     ]],
     ["Flat screen", [{ id: "view", label: "Show", choices: [["left", "One eye"], ["anaglyph", "Red-cyan glasses"], ["both", "Both views"]], value: () => player.settings.view, set: (value) => player.set("view", value) }]],

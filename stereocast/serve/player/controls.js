@@ -126,11 +126,15 @@ export class Controls {
     this.show();
   }
 
-  /** Subtitles on and off: the track shown last, else the first. */
+  /** Subtitles on and off: the track shown last, else one in the browser's language. */
   captions() {
     const { player } = this, tracks = Subtitles.tracks(player.film);
     if (player.subtitles.number !== null) { this.last = player.subtitles.number; player.choose({ text: null }); }
-    else player.choose({ text: tracks.find((track) => track.number === this.last)?.number ?? tracks[0]?.number ?? null });
+    else {
+      const speaks = (track) => navigator.languages.some((word) => track.language?.slice(0, 2) === word.slice(0, 2));
+      const track = tracks.find((one) => one.number === this.last) ?? tracks.find(speaks) ?? tracks.find((one) => !one.language) ?? tracks[0];
+      player.choose({ text: track?.number ?? null });
+    }
   }
 
   whole() { if (document.fullscreenElement) document.exitFullscreen(); else $("player").requestFullscreen?.().catch(() => {}); }

@@ -3,7 +3,7 @@
 import { LIMITS } from "./player.js";
 import { LAYOUTS, layoutChoice, layoutWord, PROJECTIONS } from "./shapes.js";
 import { Subtitles } from "./subtitles.js";
-import { badge, clock, degrees, metres, nameOf, percent, signed } from "./words.js";
+import { badge, clock, degrees, metres, nameOf, percent, signed, trackName } from "./words.js";
 
 export const WIDE = 1600, HIGH = 1100, DOCK = 640;  // the dock is what lies below y = DOCK, the sheet what lies above
 const EDGE = 40;
@@ -119,7 +119,7 @@ function text(panel) {
   const { player } = panel, right = EDGE + 790, list = player.film ? Subtitles.tracks(player.film) : [];
   return [
     heading(list.length ? "Track" : "This film has no subtitles", EDGE, 40),
-    ...tracks(list.map((track) => [track.number, [track.name || `Track ${track.number + 1}`, track.language].filter(Boolean).join(", ")]), player.subtitles.number,
+    ...tracks(list.map((track) => [track.number, trackName(track)]), player.subtitles.number,
       (value) => player.choose({ text: value }), "text", [[null, "No subtitles"]], panel.leaf, (leaf) => { panel.leaf = leaf; }),
     setting(player, "textSize", "Size", right, 40, 730, percent),
     setting(player, "textHeight", "Height in the picture", right, 160, 730, percent),
@@ -130,7 +130,7 @@ function text(panel) {
 
 function sound(panel) {
   const { player } = panel, right = EDGE + 790, list = player.film?.sound_tracks ?? [];
-  const name = (track) => [track.title || track.language || `Track ${track.number + 1}`, track.codec?.toUpperCase(), track.channels ? `${track.channels} ch` : "", track.playable === false ? "transcoded" : ""].filter(Boolean).join(" · ");
+  const name = (track) => [trackName(track), track.codec?.toUpperCase(), track.channels ? `${track.channels} ch` : "", track.playable === false ? "transcoded" : ""].filter(Boolean).join(" · ");
   return [
     heading(list.length ? "Sound track" : "This film has no sound", EDGE, 40),
     ...tracks(list.map((track) => [track.number, name(track)]), player.sound, (value) => player.choose({ sound: value }), "sound", [], panel.leaf, (leaf) => { panel.leaf = leaf; }),

@@ -62,7 +62,10 @@ export class Player extends EventTarget {
 
   /** Opens a card of the library. `shelf` and `index` say where it stands, for the next and the one before. */
   async open(card, { shelf = this.shelf, index = this.index, at = null, play = true } = {}) {
-    const film = card.known === false ? await api.film(card.id) : card;
+    const turn = this.turn = (this.turn ?? 0) + 1;
+    // a list's card doesn't know the subtitles beside the film, nor what was remembered meanwhile
+    const film = await api.film(card.id).catch((error) => { if (error.status === 404) throw error; return card; });
+    if (turn !== this.turn) return;
     this.leave();
     Object.assign(this, { film, shelf, index, picture: null, notes: {} });
     this.views = viewsOf(film, this.choice);
@@ -134,6 +137,7 @@ export class Player extends EventTarget {
   }
 
   close() {
+    this.turn = (this.turn ?? 0) + 1;
     this.leave();
     this.video.pause(); this.video.removeAttribute("src"); this.video.load();
     Object.assign(this, { film: null, picture: null, notes: {}, views: viewsOf(null) });
@@ -169,7 +173,7 @@ export class Player extends EventTarget {
   /** What is chosen for this film alone, and remembered with it. */
   choose(what) {
     if (!this.film) return;
-    const kept = Object.fromEntries(Object.entries(what).map(([key, value]) => [key, LIMITS[key] ? clamp(value, ...LIMITS[key]) : value]));
+    const kept = Object.fromEntries(Object.entries(what).map(([key, value]) => [key, LIMITS[key] && value !== null ? clamp(value, ...LIMITS[key]) : value]));
     api.remember(this.film, { settings: kept });
     this.views = viewsOf(this.film, this.choice);
     if ("text" in what) this.subtitles.show(this.film, what.text);

@@ -31,3 +31,11 @@ export const percent = (value) => `${Math.round(100 * value)} %`;
 export const degrees = (value) => `${Math.round(value)}°`;
 export const metres = (value) => `${value.toFixed(1)} m`;
 export const signed = (value, digits = 1, unit = "") => `${value > 0 ? "+" : ""}${value.toFixed(digits)}${unit}`;
+
+/** What a subtitle or sound track is called: its language, else its title, else its number. */
+export function trackName(track) {
+  let language = "";
+  try { language = track.language && track.language !== "und" ? new Intl.DisplayNames(["en"], { type: "language" }).of(track.language) : ""; } catch { language = track.language; }
+  const own = track.title ?? (/\.(srt|vtt|ass|ssa)$/i.test(track.name ?? "") ? "" : track.name);
+  return [language, own === track.language ? "" : own, track.forced ? "forced" : ""].filter(Boolean).join(", ") || track.name || `Track ${track.number + 1}`;
+}

@@ -44,7 +44,7 @@ export class Headset {
     const layers = (session.enabledFeatures ?? []).includes("layers");
     let binding = null;
     if (layers && typeof XRMediaBinding !== "undefined") try { binding = new XRMediaBinding(session); } catch { binding = null; }
-    this.film = new FilmLayer(binding, this.space, (below) => session.updateRenderState({ layers: [...below, this.ours] }));
+    this.film = new FilmLayer(binding, this.space, (below) => { if (this.session === session) session.updateRenderState({ layers: [...below, this.ours] }); });
     if (binding) session.updateRenderState({ layers: [this.ours] }); else session.updateRenderState({ baseLayer: this.ours });
     this.pointers = new Pointers(session, this);
     session.addEventListener("visibilitychange", () => this.seen());
@@ -62,9 +62,9 @@ export class Headset {
 
   ended() {
     clearInterval(this.watch);
+    this.session = null;
     this.film.destroy();
     this.panel.hide();
-    this.session = null;
     this.player.tell("change");
     if (!this.again) return;
     this.again = false;
