@@ -23,7 +23,7 @@ const COUNTDOWN = 8;  // seconds before the next film begins
 export class Player extends EventTarget {
   constructor(video, stereo) {
     super();
-    Object.assign(this, { video, film: null, views: viewsOf(null), picture: null, shelf: null, index: -1, notes: {}, next: null, relief: null });
+    Object.assign(this, { video, film: null, views: viewsOf(null), picture: null, shelf: null, index: -1, notes: {}, next: null, before: null, after: null });
     this.settings = api.own.load("viewer", SETTINGS);
     for (const key of Object.keys(SETTINGS)) if (LIMITS[key]) this.settings[key] = clamp(Number(this.settings[key]) || 0, ...LIMITS[key]);
     this.subtitles = new Subtitles(video, () => this.tell("cue"));
@@ -67,7 +67,7 @@ export class Player extends EventTarget {
     const film = await api.film(card.id).catch((error) => { if (error.status === 404) throw error; return card; });
     if (turn !== this.turn) return;
     this.leave();
-    Object.assign(this, { film, shelf, index, picture: null, notes: {} });
+    Object.assign(this, { film, shelf, index, picture: null, notes: {}, before: null, after: null });
     this.views = viewsOf(film, this.choice);
     this.tell("open");
     this.tell("note");
@@ -133,7 +133,6 @@ export class Player extends EventTarget {
     this.remember();
     this.live?.stop(); this.live = null;
     this.subtitles.show(null, null);
-    this.relief = null;
   }
 
   close() {
@@ -181,7 +180,6 @@ export class Player extends EventTarget {
       const { paused } = this;
       this.listen(this.position).then(() => { if (!paused) this.play(); }, (error) => this.note(error.message, "error"));
     }
-    if (this.look.scale === 1) this.relief = null;
     this.tell("change");
   }
 
