@@ -62,12 +62,13 @@ def from_text(text: str, suffix: str = ".srt") -> str:
     except (pysubs2.exceptions.Pysubs2Error, ValueError, IndexError, KeyError) as error:
         raise SourceError(f"these subtitles ({suffix}) can't be read: {error}") from error
     size = _number(found.info.get("PlayResX"), 384), _number(found.info.get("PlayResY"), 288)
+    aligns = _aligns(text) if suffix == ".ass" else {}
     lines = ["WEBVTT", ""]
     for event in sorted(found.events, key=lambda e: (e.start, e.end)):
         if event.is_comment or event.is_drawing or not event.text.strip():
             continue
         style = found.styles.get(event.style)
-        align = int(getattr(style, "alignment", 2) or 2) if suffix in (".ass", ".ssa") else 2
+        align = aligns.get(event.style) or (int(style.alignment) if style is not None and suffix == ".ssa" else 2)
         shown = _cue(event.text, align, size)
         if shown is not None:
             body, settings = shown
@@ -118,7 +119,7 @@ def _body(text: str) -> str:
     text = _KEPT.sub(lambda m: _HIDDEN.format(m[1] + m[2].lower()), text)
     text = _TAG.sub("", text)
     text = text.replace("&nbsp;", "\u00a0").replace("&amp;", "&").replace("&lt;", "<").replace("&gt;", ">")
-    text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace("-->", "→")
+    text = text.replace("-->", "→").replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     open_tags: list[str] = []
     out = ""
     for part in re.split("(\x01[^\x02]*\x02)", text):

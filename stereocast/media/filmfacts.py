@@ -8,7 +8,7 @@ from typing import Any
 import av
 
 from stereocast.errors import SourceError
-from stereocast.media import boxes, photos, probe, sei, soundtrack
+from stereocast.media import boxes, photos, probe, sei, sound, soundtrack
 
 _TEXT = {"subrip", "srt", "mov_text", "ass", "ssa", "webvtt", "text"}
 _AUDIO = {
@@ -28,7 +28,7 @@ def of_film(path: Path) -> dict[str, Any]:
     try:
         stream = probe.video_stream(container, str(path), quiet=True)
         context = stream.codec_context
-        sounds = [_sound(n, s) for n, s in enumerate(container.streams.audio) if s.codec_context]
+        sounds = [_track(n, s) for n, s in enumerate(container.streams.audio) if s.codec_context]
         texts = [_text(n, s) for n, s in enumerate(text_streams(container))]
         turn, entry = _index(path)
         width, height = context.width, context.height
@@ -67,12 +67,12 @@ def _language(stream: Any) -> str:
     return "" if found == "und" else str(found)
 
 
-def _sound(number: int, stream: Any) -> dict[str, Any]:
+def _track(number: int, stream: Any) -> dict[str, Any]:
     codec = stream.codec_context.name
     return {
         "number": number, "codec": codec, "called": soundtrack.called(codec), "language": _language(stream),
         "title": stream.metadata.get("title", ""), "channels": stream.codec_context.channels,
-        "default": bool(stream.disposition & av.stream.Disposition.default), "playable": codec in soundtrack.HEARD,
+        "default": bool(stream.disposition & av.stream.Disposition.default), "playable": codec in sound.HEARD,
     }  # fmt: skip
 
 

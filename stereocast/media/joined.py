@@ -50,17 +50,20 @@ def _copy(parts: Sequence[tuple[Path, float]], output: Any, made: Callable[[floa
         end_s = parts[number + 1][1] if number + 1 < len(parts) else None
         with av.open(str(playlist), options=_OPTIONS) as container:
             streams = [*container.streams.video[:1], *container.streams.audio[:1]]
+            video = container.streams.video[0]  # HLS begins late by what its encoder reorders
+            late = Fraction(video.start_time or 0) * Fraction(video.time_base or 1)
+            begin = Fraction(start_s).limit_denominator(1_000_000) - late
             if not targets:
                 targets = {stream.type: output.add_stream_from_template(stream) for stream in streams}
             for packet in container.demux(*streams):
                 if not packet.size or packet.pts is None or packet.stream.type not in targets:
                     continue
                 base = Fraction(packet.time_base)
-                at = float(packet.pts * base) + start_s
+                at = float(packet.pts * base + begin)
                 # sound laps over the end of a piece; the next one has it, too
                 if end_s is not None and packet.stream.type == "audio" and at >= end_s:
                     continue
-                by = round(Fraction(start_s).limit_denominator(1_000_000) / base)
+                by = round(begin / base)
                 packet.pts += by
                 packet.dts = packet.dts + by if packet.dts is not None else packet.pts
                 packet.stream = targets[packet.stream.type]

@@ -16,7 +16,7 @@ import numpy as np
 
 from stereocast import catalog
 from stereocast.catalog import EncoderProfile
-from stereocast.errors import SinkError
+from stereocast.errors import SinkError, how_to_install
 from stereocast.pictures import planes
 from stereocast.types import Colour
 
@@ -31,7 +31,7 @@ def why_not(name: str) -> str:
         if shutil.which("ffmpeg") is None:
             return "no ffmpeg on the PATH"
         if find_spec("ffmpeg") is None:
-            return "needs: pip install 'stereocast[ffmpeg]'"
+            return f"needs: {how_to_install('ffmpeg')}"
         from stereocast.media.external import probe
 
         return probe(profile)

@@ -16,8 +16,6 @@ from stereocast.media.sound import Rising, Transcoder, aac_rate
 
 log = logging.getLogger(__name__)
 
-# by FFmpeg's names; what Chromium, and with it the Quest's browser, decodes
-HEARD = {"aac", "mp3", "mp3float", "opus", "vorbis", "flac"}
 _CALLED = {
     "ac3": "AC-3",
     "eac3": "E-AC-3",
@@ -66,7 +64,7 @@ def _output(folder: Path) -> Any:
     options = {
         "hls_time": str(FRAGMENT_S), "hls_segment_type": "fmp4", "hls_playlist_type": "event",
         "hls_flags": "independent_segments+temp_file", "hls_segment_filename": str(folder / "segment_%05d.m4s"),
-        "hls_fmp4_init_filename": "init.mp4",
+        "hls_fmp4_init_filename": "init.mp4", "max_interleave_delta": "1000000", "flush_packets": "1",
     }  # fmt: skip
     return av.open(str(folder / "index.m3u8"), "w", format="hls", options=options)
 

@@ -41,7 +41,7 @@ _TYPES = {
 _DRAWN = {".jpg", ".jpeg", ".png", ".webp", ".avif", ".jps"}  # stills that browsers know
 _VIEWER = re.compile(r"[A-Za-z0-9_-]{0,64}")
 _CHANGES_S = 25.0  # a request for changes is answered by then
-_PAGE_S = 0.35  # for reading the films of a page that nothing is known of
+_PAGE_S = 0.25  # for reading the films of a page that nothing is known of
 _FRESH = {"Cache-Control": "no-store"}
 
 
@@ -115,8 +115,7 @@ class Site:
             query = cards.Query.of(request.query_params)
         except ValueError as error:
             raise HTTPException(400, str(error)) from error
-        until = time.monotonic() + _PAGE_S
-        made = await run_in_threadpool(cards.page, self.library, self.live, query, lambda: time.monotonic() > until)
+        made = await run_in_threadpool(cards.page, self.library, self.live, query, _PAGE_S)
         return JSONResponse(made, headers=_FRESH)
 
     async def one(self, request: Request) -> Response:

@@ -1,5 +1,6 @@
 """What the page is told of films: one card each, and pages of them, searched and ordered."""
 
+import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -52,8 +53,9 @@ def _whole(text: str, name: str) -> int:
     return int(text)
 
 
-def page(library: Library, live: Live | None, query: Query, deadline: Callable[[], bool]) -> dict[str, Any]:
-    """One page of the library. Films that nothing is known of are read until `deadline` says to stop."""
+def page(library: Library, live: Live | None, query: Query, patience_s: float = 0.35) -> dict[str, Any]:
+    """One page of the library. Films that nothing is known of are read for `patience_s`."""
+    library.asked()
     entries = library.entries()
     chosen = [entry for entry in entries.values() if _matches(library, entry, query)]
     folders = _folders(chosen, query.folder) if query.folder is not None and not query.words else []
@@ -62,14 +64,15 @@ def page(library: Library, live: Live | None, query: Query, deadline: Callable[[
     chosen.sort(key=_key(library, query), reverse=query.descending)
     start = (query.page - 1) * query.size
     cards = []
+    until = time.monotonic() + patience_s
     for entry in chosen[start : start + query.size]:
-        if library.facts(entry) is None and not deadline():
+        if library.facts(entry) is None and time.monotonic() < until:
             library.item(entry)
         facts = library.facts(entry)
         if facts is None:
             cards.append(unread(entry))
         elif "broken" not in facts and (item := library.item(entry)) is not None:
-            cards.append(card(item, library, live, beside=False))
+            cards.append(card(item, library, live))
     return {
         "version": library.version, "total": len(chosen), "page": query.page,
         "pages": max(1, -(-len(chosen) // query.size)), "size": query.size, "indexed": round(library.indexed(), 3),
@@ -140,12 +143,12 @@ def unread(entry: Entry) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def card(item: Item, library: Library, live: Live | None, *, beside: bool = True) -> dict[str, Any]:
-    """All that is known of a film. `beside`: also look for subtitle files (a folder is listed for that)."""
+def card(item: Item, library: Library, live: Live | None) -> dict[str, Any]:
+    """All that is known of a film."""
     facts = item.facts
     converted = item.convert and live is not None and live.converts
     sprite = posters.sprite(facts["duration_s"]) if item.kind == "film" else None
-    texts = library.texts(item) if beside else facts["text_tracks"]
+    texts = library.texts(item)
     sounds = _sounds(facts["sounds"], converted)
     return {
         "id": item.ident, "title": item.title, "name": facts["name"], "folder": item.title.rpartition("/")[0],

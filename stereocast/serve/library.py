@@ -21,6 +21,7 @@ log = logging.getLogger(__name__)
 
 _UNWATCHED_S = 60.0  # a folder whose changes aren't told (a network share) is walked again
 _BATCH = 50
+_GIVES_WAY_S = 0.2  # reading ahead waits while a page is asked for
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +52,10 @@ class Library:
         self._index = index or Index()
         self._facts = self._index.load()
         self._entries: dict[str, Entry] = {}
+        self._texts: dict[str, list[str]] = {}  # subtitle files by folder
         self._lock, self._walking = threading.Lock(), threading.Lock()
         self._unsaved: list[tuple[str, float, int, dict[str, Any]]] = []
-        self._changed, self._walked = True, 0.0
+        self._changed, self._walked, self._asked = True, 0.0, 0.0
         self._news = threading.Condition()
         self.version = 0
         self._stop = threading.Event()
@@ -72,7 +74,7 @@ class Library:
         with self._walking:
             if self._changed or not self._watched or time.monotonic() - self._walked > _UNWATCHED_S:
                 self._changed = False
-                found = shelf.walk(self.root, self._entries) if self.root is not None else {}
+                found, self._texts = shelf.walk(self.root, self._entries) if self.root is not None else ({}, {})
                 for path in self._convert:
                     entry = self._converted(path)
                     if entry is not None:
@@ -84,7 +86,7 @@ class Library:
             return self._entries
 
     def _converted(self, path: Path) -> Entry | None:
-        ident = ident_of(path)
+        ident = ident_of(str(path))
         old = self._entries.get(ident)
         try:
             stat = path.stat()
@@ -94,7 +96,7 @@ class Library:
             return old
         below = self.root is not None and path.is_relative_to(self.root)
         name = path.relative_to(self.root).as_posix() if below and self.root is not None else path.name
-        return Entry(ident, path, name, stat.st_mtime, stat.st_size, convert=True)
+        return Entry(ident, str(path), name, stat.st_mtime, stat.st_size, convert=True)
 
     def _tell(self) -> None:
         with self._news:
@@ -173,6 +175,10 @@ class Library:
         if rows:
             self._index.save(rows)
 
+    def asked(self) -> None:
+        """Somebody waits for an answer: reading ahead gives way."""
+        self._asked = time.monotonic()
+
     def indexed(self) -> float:
         """How much of what is there has been read, 0..1."""
         entries = self._entries
@@ -190,6 +196,8 @@ class Library:
                 for entry in sorted(self._entries.values(), key=lambda entry: entry.order):
                     if self._stop.is_set():
                         break
+                    while time.monotonic() < self._asked + _GIVES_WAY_S and not self._stop.wait(0.05):
+                        pass
                     if self.facts(entry) is None:
                         self._read(entry)
                         if time.monotonic() - told > 2:
@@ -246,17 +254,16 @@ class Library:
         return captions.webvtt(item.path, number - len(beside))
 
     def _beside(self, item: Item) -> list[Path]:
-        found = []
-        try:
-            listed = sorted(item.path.parent.glob(f"{_escaped(item.path.stem)}*"))
-        except OSError:
-            return []
-        for path in listed:
-            if path.suffix.lower() not in captions.SUFFIXES:
-                continue
-            if self.root is None or path.resolve().is_relative_to(self.root):
-                found.append(path)
-        return found
+        folder = item.path.parent
+        names = self._texts.get(str(folder))
+        if names is None:  # a film outside of the folder
+            try:
+                names = sorted(path.name for path in folder.iterdir() if path.name.lower().endswith(captions.SUFFIXES))
+            except OSError:
+                return []
+        found = [folder / name for name in shelf.beside(names, item.path.stem)]
+        inside = (not path.is_symlink() or path.resolve().is_relative_to(self.root or folder) for path in found)
+        return [path for path, ours in zip(found, inside, strict=True) if ours]
 
     def close(self) -> None:
         """Ends watching and reading, and keeps what was learned. May be called twice."""
@@ -267,10 +274,6 @@ class Library:
             thread.join(10)
         self._threads = []
         self._save()
-
-
-def _escaped(stem: str) -> str:
-    return "".join(f"[{c}]" if c in "*?[" else c for c in stem)
 
 
 def _language(path: Path, film: Path) -> str:

@@ -41,6 +41,8 @@ def cleaned(stem: str, size: tuple[int, int] = (0, 0)) -> str:
 
 def plain(text: str) -> str:
     """Text as it is searched: without case and accents."""
+    if text.isascii():
+        return text.lower()
     return "".join(c for c in unicodedata.normalize("NFKD", text.casefold()) if not unicodedata.combining(c))
 
 

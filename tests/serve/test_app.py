@@ -12,13 +12,9 @@ import pytest
 pytest.importorskip("starlette", reason="needs the serve extra")
 pytest.importorskip("uvicorn", reason="needs the serve extra")
 
-from stereocast import registry
-from stereocast.catalog import settle
 from stereocast.media import spatial
 from stereocast.serve import app as web
 from stereocast.serve.library import Library
-from stereocast.serve.live import Live
-from stereocast.settings import ConvertSettings
 from stereocast.types import Layout, StereoFormat
 from tests.films import make_film
 from tests.serve.running import ask, running
@@ -137,53 +133,3 @@ def test_fifty_clients_and_a_slow_one(folder: Path) -> None:
         assert ask(url, "/")[0] == 200
         time.sleep(0.2)
         assert threading.active_count() <= before + 45  # the pool of file readers, not one per client for ever
-
-
-@pytest.fixture
-def small_stages(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(registry, "SYNTH", {"warp": registry.Backend("tests.fakes:ShiftSynthesizer")})
-    monkeypatch.setattr(registry, "DEPTH", {"embedded": registry.Backend("tests.fakes:RampDepth")})
-
-
-def wait_for(url: str, ident: str, ready) -> dict:
-    deadline = time.monotonic() + 60
-    while True:
-        state = json.loads(ask(url, f"/live/{ident}")[2])
-        assert not state["error"]
-        if ready(state):
-            return state
-        assert time.monotonic() < deadline, state
-        time.sleep(0.05)
-
-
-def test_live_segments_appear_and_a_seek_starts_there(tmp_path: Path, small_stages: None) -> None:
-    source = make_film(tmp_path / "in.mp4", frames=24 * 8, audio=["aac"], options={"preset": "ultrafast", "g": "24"})
-    live = Live(settle(ConvertSettings, {"encoder": "x264", "depth": "embedded"}))
-    with running(web.build(Library(None, (source,)), live)) as url:
-        (film,) = listing(url)
-        assert film["live"]
-        assert film["views"]["layout"] == "left-right"
-        assert ask(url, f"/live/{film['id']}")[0] == 404
-        for bad in ("-1", "99", "nan", "inf", "x"):
-            assert ask(url, f"/live/{film['id']}?t={bad}", method="POST")[0] == 400
-        assert ask(url, f"/live/{film['id']}?t=0", method="POST")[0] == 200
-        state = wait_for(url, film["id"], lambda s: s["codecs"])
-        assert state["codecs"].startswith("avc1.")
-        assert state["codecs"].endswith("mp4a.40.2")
-        done = wait_for(url, film["id"], lambda s: s["ended"])
-        assert done["done_s"] == pytest.approx(8, abs=0.2)
-        base = f"/live/{film['id']}/{done['run']}"
-        head = ask(url, f"{base}/init.mp4")[2]
-        assert b"st3d" in head
-        assert ask(url, f"{base}/{done['segments'][0]['name']}")[2][4:8] in (b"styp", b"moof", b"sidx")
-        for bad in ("index.m3u8", "..%2f..%2fetc%2fpasswd", "nothing.m4s"):
-            assert ask(url, f"{base}/{bad}")[0] == 404
-        first = live.get(film["id"]).folder
-        ask(url, f"/live/{film['id']}?t=5", method="POST")
-        again = wait_for(url, film["id"], lambda s: s["ended"])
-        assert (again["start_s"], again["run"]) == (5, done["run"] + 1)
-        assert again["done_s"] == pytest.approx(3, abs=0.3)
-        assert not first.exists()
-        assert ask(url, f"{base}/init.mp4")[0] == 404
-        last = live.get(film["id"]).folder
-    assert not last.exists()
