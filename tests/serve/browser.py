@@ -97,7 +97,9 @@ class Page:
 
     def drawn(self) -> None:
         """Waits until what was changed is drawn."""
-        self.js("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(done, 50))))")
+        self.js(
+            "() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(done, 50))))"
+        )
 
     def picture(self, name: str, where: str = "#flat") -> np.ndarray:
         """What is seen, RGB."""

@@ -172,7 +172,9 @@ def test_subtitles_size_and_place(page: Page) -> None:
     page.drawn()
     high = page.page.locator("#caption").bounding_box()
     assert high["y"] + high["height"] < low["y"] and high["height"] > 1.5 * low["height"]
-    page.js("stereocast.player.choose({ text: stereocast.player.film.text_tracks.find((one) => one.name.includes('.de')).number })")
+    page.js(
+        "stereocast.player.choose({ text: stereocast.player.film.text_tracks.find((one) => one.name.includes('.de')).number })"
+    )
     page.until("document.querySelector('#caption').textContent === 'Eine Zeile'")
 
 
@@ -198,7 +200,9 @@ def test_the_seek_bar_shows_a_thumbnail(page: Page) -> None:
 
 
 @pytest.mark.parametrize(("size", "least"), [((390, 844), 0.95), ((844, 390), 0.75), ((1280, 800), 0.95)])
-def test_the_film_is_seen_on_every_screen(chromium: Any, films: Path, tmp_path: Path, size: tuple[int, int], least: float) -> None:
+def test_the_film_is_seen_on_every_screen(
+    chromium: Any, films: Path, tmp_path: Path, size: tuple[int, int], least: float
+) -> None:
     with Page.opened(chromium, films, tmp_path, size, has_touch=True) as page:
         page.shot("list")
         assert page.js("document.documentElement.scrollWidth <= innerWidth")
@@ -223,20 +227,33 @@ def test_full_screen_keeps_the_controls(page: Page) -> None:
     page.page.wait_for_selector("#whole[aria-pressed=true]")
 
 
+_CONTRAST = """() => {
+  const rgb = (text) => text.match(/[\\d.]+/g).map(Number);
+  const linear = (v) => (v / 255 <= 0.03928 ? v / 255 / 12.92 : ((v / 255 + 0.055) / 1.055) ** 2.4);
+  const light = (c) => 0.2126 * linear(c[0]) + 0.7152 * linear(c[1]) + 0.0722 * linear(c[2]);
+  const back = (element) => {
+    for (; element; element = element.parentElement) {
+      const colour = rgb(getComputedStyle(element).backgroundColor);
+      if (colour.length === 3 || colour[3] > 0.8) return colour.slice(0, 3);
+    }
+    return [16, 18, 22];
+  };
+  document.querySelector('#library').hidden = false;
+  const says = (e) => [...e.childNodes].some((n) => n.nodeType === 3 && n.textContent.trim());
+  const all = [...document.querySelectorAll('body *')].filter((e) => says(e) && e.getClientRects().length && !e.disabled);
+  const ratio = (e) => {
+    const [a, b] = [light(rgb(getComputedStyle(e).color)), light(back(e))];
+    return (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
+  };
+  return all.map((e) => [ratio(e), e.outerHTML.slice(0, 80)]).sort((x, y) => x[0] - y[0])[0];
+}"""
+
+
 def test_contrast_of_words_is_enough(page: Page) -> None:
     """WCAG AA: 4.5 between words and what is behind them."""
     page.open()
     page.page.click("#settings")
-    worst = page.js(
-        """() => {
-            const rgb = (text) => text.match(/[\\d.]+/g).map(Number);
-            const light = (c) => { const [r, g, b] = c.map((v) => { v /= 255; return v <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4; }); return 0.2126 * r + 0.7152 * g + 0.0722 * b; };
-            const back = (e) => { for (; e; e = e.parentElement) { const c = rgb(getComputedStyle(e).backgroundColor); if (c.length === 3 || c[3] > 0.8) return c.slice(0, 3); } return [16, 18, 22]; };
-            document.querySelector('#library').hidden = false;
-            const all = [...document.querySelectorAll('*')].filter((e) => [...e.childNodes].some((n) => n.nodeType === 3 && n.textContent.trim()) && e.getClientRects().length && !e.disabled && !e.matches('script, title'));
-            return all.map((e) => { const [a, b] = [light(rgb(getComputedStyle(e).color).slice(0, 3)), light(back(e))]; return [(Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05), e.outerHTML.slice(0, 80)]; }).sort((x, y) => x[0] - y[0])[0];
-        }"""
-    )
+    worst = page.js(_CONTRAST)
     assert worst[0] >= 4.5, worst
 
 
@@ -244,7 +261,8 @@ def test_every_button_has_a_name(page: Page) -> None:
     page.open()
     page.page.click("#settings")
     nameless = page.js(
-        "[...document.querySelectorAll('button, input, select, a')].filter((e) => !(e.ariaLabel || e.textContent.trim() || e.labels?.length)).map((e) => e.outerHTML.slice(0, 80))"
+        """[...document.querySelectorAll('button, input, select, a')]
+            .filter((e) => !(e.ariaLabel || e.textContent.trim() || e.labels?.length)).map((e) => e.outerHTML.slice(0, 80))"""
     )
     assert nameless == []
 

@@ -141,7 +141,9 @@ def test_what_the_viewer_has_to_know_is_drawn_for_both_eyes(headset: Headset) ->
     headset.until("stereocast.headset.signs.told === 'Loading…'")
     headset.js("stereocast.video.dispatchEvent(new Event('canplay'))")
     headset.until("stereocast.headset.signs.told === ''")
-    headset.js("Object.defineProperty(stereocast.player.film, 'codec', { value: 'hevc' }), stereocast.video.src = '/film/none'")
+    headset.js(
+        "Object.defineProperty(stereocast.player.film, 'codec', { value: 'hevc' }), stereocast.video.src = '/film/none'"
+    )
     headset.until("stereocast.headset.signs.told?.includes('hevc')")
 
 
@@ -236,7 +238,9 @@ def test_depth_and_convergence_move_the_picture(headset: Headset) -> None:
 
 def test_the_room_can_be_black_dim_or_ones_own(headset: Headset) -> None:
     headset.enter()
-    headset.js("stereocast.headset.panel.hide(), stereocast.player.set('light', 1), stereocast.headset.setRoom('black')")
+    headset.js(
+        "stereocast.headset.panel.hide(), stereocast.player.set('light', 1), stereocast.headset.setRoom('black')"
+    )
     black = headset.eyes("black")[0][-8:].mean()
     headset.js("stereocast.headset.setRoom('dim')")
     dim = headset.eyes("dim")[0][-8:].mean()
@@ -248,6 +252,7 @@ def test_the_room_can_be_black_dim_or_ones_own(headset: Headset) -> None:
     headset.frames(3)
     alpha = headset.js(
         """() => new Promise((done) => stereocast.headset.session.requestAnimationFrame(() => {
-            const { gl } = stereocast.stereo, pixel = new Uint8Array(4); gl.readPixels(4, 4, 1, 1, gl.RGBA, gl.UNSIGNED_BYTE, pixel); done(pixel[3]); }))"""
+            const { gl } = stereocast.stereo, pixel = new Uint8Array(4);
+            gl.readPixels(4, 4, 1, 1, gl.RGBA, gl.UNSIGNED_BYTE, pixel); done(pixel[3]); }))"""
     )
     assert alpha == pytest.approx(0.8 * 255, abs=3)

@@ -24,7 +24,8 @@ _STAND_IN = """() => {
   };
   const make = (kind, video, init) => {
     if (video.readyState < 1) throw new Error('no metadata yet');
-    const layer = { kind, ...init, video: video.id, ratio: video.videoWidth / video.videoHeight, ready: video.readyState, live: true, destroy() { this.live = false; } };
+    const ratio = video.videoWidth / video.videoHeight, destroy = () => { layer.live = false; };
+    const layer = { kind, ...init, video: video.id, ratio, ready: video.readyState, live: true, destroy };
     made.push(layer);
     return layer;
   };
@@ -45,13 +46,20 @@ def layered(headset: Headset) -> Headset:
 
 def made(headset: Headset) -> list[dict[str, Any]]:
     headset.frames(3)
-    return headset.js("made.map(({ space, transform, destroy, ...rest }) => ({ ...rest, z: transform.position.z, y: transform.position.y }))")
+    return headset.js(
+        "made.map(({ space, transform, destroy, ...rest }) => ({ ...rest, z: transform.position.z, y: transform.position.y }))"
+    )
 
 
 def test_each_kind_of_screen_is_the_standards_layer(layered: Headset) -> None:
     layered.enter()
     (quad,) = made(layered)
-    assert (quad["kind"], quad["video"], quad["layout"], quad["invertStereo"]) == ("Quad", "video", "stereo-left-right", False)
+    assert (quad["kind"], quad["video"], quad["layout"], quad["invertStereo"]) == (
+        "Quad",
+        "video",
+        "stereo-left-right",
+        False,
+    )
     assert quad["width"] == pytest.approx(3 * 0.57735, abs=0.01)  # half of what is seen 60 degrees wide at 3 m
     assert quad["width"] / quad["height"] == pytest.approx(16 / 9, abs=0.01)
     layered.js("stereocast.player.set('curve', 1)")
@@ -73,7 +81,14 @@ def test_each_kind_of_screen_is_the_standards_layer(layered: Headset) -> None:
 def test_one_layer_at_a_time_and_none_for_volume_or_size(layered: Headset) -> None:
     layered.enter()
     assert len(made(layered)) == 1
-    for name, value in [("volume", 0.5), ("size", 80), ("distance", 4), ("height", 0.5), ("tilt", 10), ("textSize", 1.2)]:
+    for name, value in [
+        ("volume", 0.5),
+        ("size", 80),
+        ("distance", 4),
+        ("height", 0.5),
+        ("tilt", 10),
+        ("textSize", 1.2),
+    ]:
         layered.js(f"stereocast.player.set('{name}', {value})")
     (only,) = made(layered)
     assert only["live"]
@@ -89,7 +104,12 @@ def test_one_layer_at_a_time_and_none_for_volume_or_size(layered: Headset) -> No
 def test_a_layer_is_made_after_the_metadata_and_anew_for_another_film(layered: Headset) -> None:
     layered.enter()
     first = made(layered)[-1]
-    layered.js("(async () => { const { player } = stereocast; const list = (await (await fetch('/api/films')).json()).films; await player.open(list.find((one) => one.title === 'upright.mp4')); })()")
+    layered.js(
+        """async () => {
+            const list = (await (await fetch('/api/films')).json()).films;
+            await stereocast.player.open(list.find((one) => one.title === 'upright.mp4'));
+        }"""
+    )
     layered.until("stereocast.player.film.title === 'upright.mp4' && stereocast.video.readyState >= 1")
     layered.until("made.length === 2")
     last = made(layered)[-1]

@@ -78,7 +78,9 @@ def test_screen(headset: Headset) -> None:
         ("light", 0, 1),
     ]:
         headset.click(name, along=0.6)
-        assert headset.js(f"stereocast.settings.{name}") == pytest.approx(low + 0.6 * (high - low), abs=0.03 * (high - low)), name
+        assert headset.js(f"stereocast.settings.{name}") == pytest.approx(
+            low + 0.6 * (high - low), abs=0.03 * (high - low)
+        ), name
     headset.click("usual")
     assert headset.js("[stereocast.settings.size, stereocast.settings.tilt]") == [60, 0]
     headset.click("room:black")
@@ -114,10 +116,14 @@ def test_picture_by_film(headset: Headset) -> None:
     assert headset.js("stereocast.player.look.scale") == pytest.approx(0.75, abs=0.05)
     page = headset.page
     page.wait_for_timeout(900)  # what was chosen is on its way to the server
-    kept = headset.js("(async () => (await (await fetch(`/api/films/${stereocast.player.film.id}`)).json()).memory.settings)()")
+    kept = headset.js(
+        "(async () => (await (await fetch(`/api/films/${stereocast.player.film.id}`)).json()).memory.settings)()"
+    )
     assert kept["swapped"] is True and kept["projection"] == "flat" and kept["shift"] == pytest.approx(0.02, abs=0.004)
     headset.click("original")
-    headset.until("stereocast.player.look.shift === 0 && stereocast.player.look.scale === 1 && !stereocast.player.views.swapped")
+    headset.until(
+        "stereocast.player.look.shift === 0 && stereocast.player.look.scale === 1 && !stereocast.player.views.swapped"
+    )
 
 
 def test_subtitles_and_sound(headset: Headset) -> None:
@@ -129,7 +135,9 @@ def test_subtitles_and_sound(headset: Headset) -> None:
     headset.until("stereocast.player.subtitles.text() === 'Eine Zeile'")
     for name, low, high in [("textSize", 0.5, 2), ("textHeight", 0, 0.9), ("textDepth", 0, 0.6)]:
         headset.click(name, along=0.4)
-        assert headset.js(f"stereocast.settings.{name}") == pytest.approx(low + 0.4 * (high - low), abs=0.04 * (high - low))
+        assert headset.js(f"stereocast.settings.{name}") == pytest.approx(
+            low + 0.4 * (high - low), abs=0.04 * (high - low)
+        )
     headset.click("text:null")
     headset.until("stereocast.player.subtitles.number === null && stereocast.headset.signs.shown === null")
     headset.sheet("sound")
@@ -185,20 +193,28 @@ def test_a_library_of_many_pages(headset: Headset) -> None:
     assert headset.js("stereocast.settings.size") == 60
 
 
+# turns the head so that it looks at a widget
+_LOOK = """(id) => {
+  const { panel } = stereocast.headset, w = panel.widgets.find((one) => one.id === id), m = panel.frame;
+  const angle = (((w.x + w.w / 2) / 1600 - 0.5) * 1.3) / 1.25, h = ((0.5 - (w.y + w.h / 2) / 1100) * 1.3 * 1100) / 1600;
+  const p = [1.25 * Math.sin(angle), h, -1.25 * Math.cos(angle)];
+  const d = [0, 1, 2].map((r) => m[r] * p[0] + m[4 + r] * p[1] + m[8 + r] * p[2]);
+  const yaw = Math.atan2(-d[0], -d[2]) / 2, pitch = Math.atan2(d[1], Math.hypot(d[0], d[2])) / 2;
+  const [cy, sy, cp, sp] = [Math.cos(yaw), Math.sin(yaw), Math.cos(pitch), Math.sin(pitch)];
+  device.quaternion.set(cy * sp, sy * cp, -sy * sp, cy * cp);
+}"""
+
+
 def test_the_gaze_is_enough(headset: Headset) -> None:
     """Without controllers and hands: looking down wakes the panel, looking at a thing presses it."""
     headset.enter()
-    headset.js("stereocast.headset.panel.hide(), device.controllers.left.connected = false, device.controllers.right.connected = false")
+    headset.js(
+        "stereocast.headset.panel.hide(), device.controllers.left.connected = false, device.controllers.right.connected = false"
+    )
     headset.js("device.quaternion.set(-0.2756, 0, 0, 0.9613)")  # 32 degrees down
     headset.until("stereocast.headset.pointers.rays[0]?.gaze && stereocast.headset.panel.shown")
     # rest on what lies there: the play button's row is reached by turning the head
-    headset.js(
-        """() => { const { panel } = stereocast.headset, w = panel.widgets.find((one) => one.id === 'play');
-        const angle = (((w.x + w.w / 2) / 1600 - 0.5) * 1.3) / 1.25, h = (0.5 - (w.y + w.h / 2) / 1100) * 1.3 * 1100 / 1600, m = panel.frame;
-        const p = [1.25 * Math.sin(angle), h, -1.25 * Math.cos(angle)], d = [0, 1, 2].map((r) => m[r] * p[0] + m[4 + r] * p[1] + m[8 + r] * p[2]);
-        const yaw = Math.atan2(-d[0], -d[2]) / 2, pitch = Math.atan2(d[1], Math.hypot(d[0], d[2])) / 2;
-        device.quaternion.set(Math.cos(yaw) * Math.sin(pitch), Math.sin(yaw) * Math.cos(pitch), -Math.sin(yaw) * Math.sin(pitch), Math.cos(yaw) * Math.cos(pitch)); }"""
-    )
+    headset.js(_LOOK, "play")
     headset.until("!stereocast.video.paused")
     assert headset.js("stereocast.headset.hands.spots.length") == 1
 

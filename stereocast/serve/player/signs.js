@@ -79,8 +79,9 @@ export class Signs {
   /** Distance at which subtitles stand: nearer than the nearest thing that the film shows where they are. */
   distance(screen) {
     const { player } = this, { views, look, settings } = player, now = performance.now();
-    if (isStereo(views) && now - this.measured > 350) {
-      this.measured = now;
+    const seen = `${player.film?.id} ${player.position} ${player.video.readyState} ${settings.textHeight} ${JSON.stringify(views)}`;
+    if (isStereo(views) && now - this.measured > 350 && seen !== this.seen) {
+      Object.assign(this, { measured: now, seen });
       const low = 1 - settings.textHeight;
       this.near = player.disparity.near(player.source, views, [0.12, clamp(low - 0.38, 0, 0.7), 0.88, clamp(low + 0.05, 0.3, 1)]) ?? this.near;
     }

@@ -35,7 +35,7 @@ export class Headset {
     const { stereo, player } = this, { gl } = stereo;
     const mode = player.settings.room === "passthrough" && this.canPass ? "immersive-ar" : "immersive-vr";
     const session = await navigator.xr.requestSession(mode, { optionalFeatures: FEATURES });
-    Object.assign(this, { session, mode, base: null, wish: true, layered: "" });
+    Object.assign(this, { session, mode, base: null, wish: true, layered: "", fetched: "" });
     await gl.makeXRCompatible();
     this.space = await session.requestReferenceSpace("local");
     this.space.addEventListener?.("reset", () => { this.wish = true; });
@@ -132,7 +132,7 @@ export class Headset {
     this.signs.update(this.base, lift, screen);
     const want = wanted(player, screen, lift, lift);
     this.layered = this.film.fit(player.video, want) ? want.kind : "";
-    if (!this.layered) { stereo.upload(player.source); player.measure(stereo); }
+    if (!this.layered) this.refresh();
     const through = this.mode === "immersive-ar" && this.room === "passthrough";
     const dark = through ? 1 - settings.light : this.layered && (!flat || this.mode === "immersive-vr") ? 0 : 1;
     gl.clearColor(0, 0, 0, dark); gl.clear(gl.COLOR_BUFFER_BIT);
@@ -144,6 +144,14 @@ export class Headset {
       this.eye(view, lift, screen, flat);
       this.drawn++;
     }
+  }
+
+  /** The film's frame, where it may have changed since it was last fetched. */
+  refresh() {
+    const { player, stereo } = this, { source, video } = player, seen = `${player.film?.id} ${source === video} ${player.position} ${video.readyState} ${video.seeking}`;
+    if (seen !== this.fetched || !player.paused) stereo.upload(source);
+    this.fetched = seen;
+    player.measure(stereo);
   }
 
   /** Takes the place from which the viewer looks: at the start, when he asks, when the system recentres. */
