@@ -79,18 +79,18 @@ export class Shelf {
     }
     const answer = await this.pages.get(number);
     this.total = answer.total;
+    this.count = answer.pages;
     if (number === 1) Object.assign(this, { folders: answer.folders ?? [], version: answer.version, indexed: answer.indexed });
     return answer.films;
   }
 
-  /** The films from `first` on, at most `count`. */
+  /** The films from `first` on, at most `count`. A page may be short: what turned out to be no film is missing there. */
   async slice(first, count) {
     const found = [];
-    for (let n = first; n < first + count; ) {
-      const page = await this.page(Math.floor(n / PAGE) + 1), from = n % PAGE, more = page.slice(from, from + first + count - n);
-      found.push(...more);
-      if (!more.length || page.length < PAGE) break;
-      n += more.length;
+    for (let n = first; found.length < count; n = (Math.floor(n / PAGE) + 1) * PAGE) {
+      const number = Math.floor(n / PAGE) + 1, page = await this.page(number);
+      found.push(...page.slice(n % PAGE, (n % PAGE) + count - found.length));
+      if (number >= this.count) break;
     }
     return found;
   }
@@ -102,7 +102,7 @@ export class Shelf {
     for (let number = 1; (number - 1) * PAGE < most; number++) {
       const page = await this.page(number), n = page.findIndex((film) => film.id === id);
       if (n >= 0) return (number - 1) * PAGE + n;
-      if (page.length < PAGE) break;
+      if (number >= this.count) break;
     }
     return -1;
   }

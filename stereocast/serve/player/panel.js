@@ -80,7 +80,7 @@ export class Panel {
     if (!hit) return null;
     const x = (0.5 + (hit.angle * RADIUS) / METRES) * WIDE, y = (0.5 - hit.height / TALL) * HIGH;
     if (x < 0 || x > WIDE || y > HIGH || y < (this.page ? 0 : DOCK)) return null;
-    if (!this.shown) return { x, y, id: "wake", widget: { kind: "button", act: () => this.headset.showPanel() }, distance: hit.distance };
+    if (!this.shown) return { x, y, id: "wake", widget: { id: "wake", kind: "button", act: () => this.headset.showPanel() }, distance: hit.distance };
     const widget = this.widgets.findLast((one) => one.id && !one.disabled && x >= one.x && x <= one.x + one.w && y >= one.y && y <= one.y + one.h);
     return { x, y, id: widget?.id ?? null, widget, distance: hit.distance };
   }

@@ -151,7 +151,7 @@ export class Player extends EventTarget {
 
   play() {
     this.cancelNext();
-    return this.video.play().catch((error) => { if (error.name === "NotAllowedError") this.note("press play", "state"); });
+    return this.video.play().catch((error) => { if (error.name === "NotAllowedError") this.note("Press play", "wait"); });
   }
 
   toggle() { if (this.isPicture) return; if (this.paused) this.play(); else this.video.pause(); }
@@ -173,6 +173,7 @@ export class Player extends EventTarget {
   choose(what) {
     if (!this.film) return;
     const kept = Object.fromEntries(Object.entries(what).map(([key, value]) => [key, LIMITS[key] && value !== null ? clamp(value, ...LIMITS[key]) : value]));
+    if (kept.text === null) kept.text = -1;  // none, and not the forced track either
     api.remember(this.film, { settings: kept });
     this.views = viewsOf(this.film, this.choice);
     if ("text" in what) this.subtitles.show(this.film, what.text);

@@ -98,11 +98,15 @@ export class Headset {
   press(spot) { this.panel.press(spot); }
   drag(spot) { this.panel.drag(spot); }
   release(spot) { this.panel.release(spot); }
-  miss() { if (this.panel.shown) this.panel.hide(); else this.showPanel(); }
+  miss() {
+    if (this.player.next !== null) this.player.cancelNext();
+    else if (this.panel.shown) this.panel.hide();
+    else this.showPanel();
+  }
 
   button(hand, name) {
     if (name === "first") this.player.toggle();
-    else if (this.panel.shown) this.panel.hide(); else this.showPanel();
+    else this.miss();
   }
 
   stick(hand, axis, sign, count) {
