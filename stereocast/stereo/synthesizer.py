@@ -95,6 +95,7 @@ class WarpSynthesizer:
         `first_frame`: number of the first frame that will come, for --disparity.
         `fov_deg`: horizontal angle of the screen, for --strength auto."""
         self.settings = settings
+        self.keeps_holes = True  # False: views come without what was invented in them, which a film has no use for
         self.held = look_ahead(settings)
         self._fov_deg = fov_deg
         self._threads = threads or min(8, os.cpu_count() or 1)
@@ -142,8 +143,9 @@ class WarpSynthesizer:
             for eye in ("left", "right")
         )
         views = {"left": left, "right": right}
+        masked = self.keeps_holes or self.settings.border == "paper"
         holes = {
-            eye: self._masks.empty((count, height, width), np.bool_)
+            eye: self._masks.empty((count, height, width), np.bool_) if masked else [None] * count
             for eye in ("left", "right")
             if eyes in ("both", eye)
         }
@@ -184,8 +186,8 @@ class WarpSynthesizer:
             clip.pts[clip.overlap :],
             clip.pixel_format,
             clip.colour,
-            holes.get("left"),
-            holes.get("right"),
+            holes.get("left") if self.keeps_holes else None,
+            holes.get("right") if self.keeps_holes else None,
             DepthMap(values, depth.metric),
             Disparity(self._scale.disparity(values)) if self._exact is None else None,
             shot=clip.shot,
@@ -249,7 +251,7 @@ class WarpSynthesizer:
         )
 
     def _finish(
-        self, clip: Clip, frames: Array, views: dict[str, Array], holes: dict[str, Array], depth: Array
+        self, clip: Clip, frames: Array, views: dict[str, Array], holes: dict[str, Any], depth: Array
     ) -> tuple[Array, Array]:
         """Border handling and floating window; returns the left and the right view."""
         border, form = self.settings.border, clip.pixel_format

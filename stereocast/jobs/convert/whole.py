@@ -11,7 +11,7 @@ from typing import Any
 from stereocast.errors import SourceError
 from stereocast.jobs import assembly
 from stereocast.jobs.comfort import Comfort, Meter
-from stereocast.jobs.convert import repack, resume, sidecars
+from stereocast.jobs.convert import compiling, repack, resume, sidecars
 from stereocast.jobs.plan import CLIP_FRAMES, ConvertPlan
 from stereocast.media import probe
 from stereocast.pipeline.chain import Clock, chain, prefetch
@@ -39,6 +39,8 @@ def convert(
 ) -> Converted:
     """Runs a plan of `prepare`; one with `resume` goes on where it stopped. Raises StereocastError."""
     clock = Clock()
+    if made.views is None and made.settings.synth == "warp":
+        compiling.ahead(made.info.pixel_format)
     with ExitStack() as stack:
         run = stack.enter_context(run or resume.begin(made, source))
         sink = assembly.sink(made, run.chunkers, run.streams())
@@ -60,7 +62,10 @@ def convert(
                 assembly.depth_recorder(
                     made.settings.depth_out, made.info, stack, overwrite=made.settings.overwrite or made.settings.resume
                 ),
-                clock.stage("synthesis", assembly.synthesizer(made.settings, made.info, made.preset.screen_fov_deg)),
+                clock.stage(
+                    "synthesis",
+                    assembly.synthesizer(made.settings, made.info, made.preset.screen_fov_deg, holes=False),
+                ),
                 meter,
                 partial(prefetch, patience_s=2 * _PATIENCE_S if probe.flows(made.source) else None),
                 clock.stage("packing", assembly.packer(made.settings, made.info)),
