@@ -71,6 +71,7 @@ def with_later(clips: Iterator[DepthClip], look: int) -> Iterator[tuple[DepthCli
 
     for item in clips:
         waiting.append(item)
+        del item
         while waiting and known():
             yield give()
     while waiting:
@@ -124,7 +125,10 @@ class WarpSynthesizer:
         """Clips come out as they came in, `overlap` frames left out."""
         with ThreadPoolExecutor(self._threads, thread_name_prefix="warp") as pool:
             for (clip, depth), later in with_later(clips, self.held):
-                yield self._convert(clip, depth, later, pool)
+                made = self._convert(clip, depth, later, pool)
+                del clip, depth, later
+                yield made
+                del made
 
     def _convert(
         self, clip: Clip, depth: DepthMap, later: Sequence[tuple[Array, Array]], pool: ThreadPoolExecutor

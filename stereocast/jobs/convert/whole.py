@@ -80,6 +80,7 @@ def convert(
             write = clock.timed("encoding", sink.write)
             for clip in clips:
                 write(clip)
+                del clip
                 tell()
         if not sink.frames:
             raise SourceError(f"{made.source}: no frame could be decoded in the part that was asked for")
