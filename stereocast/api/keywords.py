@@ -47,14 +47,14 @@ class OutputKeywords(PackKeywords, total=False):
 
 
 class SizeKeywords(TypedDict, total=False):
-    """At which size and rate the work is done."""
+    """Size and frame rate of the work."""
 
     scale: float
     fps: float | None
 
 
 class SourceKeywords(SizeKeywords, total=False):
-    """What of the source is read, and how."""
+    """Which part of the source is read, and how."""
 
     crop: Literal["none", "auto"]
     start: str | None
@@ -67,14 +67,14 @@ class SourceKeywords(SizeKeywords, total=False):
 
 
 class TrackKeywords(TypedDict, total=False):
-    """What comes along with the picture."""
+    """What is kept besides the picture."""
 
     audio: str
     subs: str
 
 
 class ScreenKeywords(TypedDict, total=False):
-    """How deep the picture is, and where the screen lies in it."""
+    """How deep the picture is, and where the screen is in it."""
 
     strength: float | Literal["auto"] | None
     convergence: float | Literal["auto"]
@@ -129,7 +129,7 @@ class WeightKeywords(TypedDict, total=False):
 
 
 class FilmKeywords(TypedDict, total=False):
-    """What the source is, where it isn't simply a film."""
+    """What kind of source it is, if not an ordinary film."""
 
     source_layout: (
         Literal["auto", "mono", "sbs", "half-sbs", "ou", "half-ou", "cross-eyed", "row-interlaced", "multiview"] | None
@@ -138,7 +138,7 @@ class FilmKeywords(TypedDict, total=False):
 
 
 class DeviceKeywords(TypedDict, total=False):
-    """Where networks run, and what is random."""
+    """Device and seed."""
 
     device: str
     seed: int
@@ -151,13 +151,13 @@ class NetworkKeywords(DeviceKeywords, total=False):
 
 
 class FileKeywords(TypedDict, total=False):
-    """What happens to a result that is there."""
+    """What happens to an existing result."""
 
     overwrite: bool
 
 
 class EngineKeywords(TypedDict, total=False):
-    """Where a film is converted, and whether it goes on."""
+    """Where a film is converted, and whether it resumes."""
 
     resume: bool
     engine: Literal["local", "ray"]

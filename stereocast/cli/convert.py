@@ -78,7 +78,7 @@ def convert(
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON on standard output.")] = False,
     quiet: Annotated[bool, typer.Option("-q", "--quiet", help="No progress, no summary.")] = False,
     on_error: Annotated[
-        OnError, typer.Option("--on-error", help="Several films: go on after a failure, or stop.")
+        OnError, typer.Option("--on-error", help="Several films: continue after a failure, or stop.")
     ] = OnError.CONTINUE,
     shown: Annotated[
         Shown, typer.Option("--progress", help="bar on a terminal, json (a line a second on standard error), or none.")
@@ -202,7 +202,7 @@ def _one(
                 result = ready.run(bar)
         except KeyboardInterrupt:
             kept = ", ".join(map(str, ready.parts)) or "the output"
-            leave(f"interrupted; what is done is kept in {kept} (playable); run again with --resume to go on")
+            leave(f"interrupted; what is done is kept in {kept} (playable); run again with --resume to continue")
     seconds = time.monotonic() - begun
     if not quiet:
         where = ", ".join(str(path) for path in plan.outputs) or "standard output"

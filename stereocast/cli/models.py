@@ -26,7 +26,7 @@ def models(
 
     [bold]stereocast models download video-depth-anything-small --accept-licence[/]
 
-    Weights lie in the Hugging Face cache (HF_HOME); HF_HUB_OFFLINE=1 forbids the network.
+    Weights are stored in the Hugging Face cache (HF_HOME); HF_HUB_OFFLINE=1 forbids the network.
     """
     from stereocast.errors import UnknownName, UsageError
     from stereocast.models import shelf

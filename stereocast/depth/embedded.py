@@ -184,7 +184,7 @@ class EmbeddedDepth:
         self._aspect = float(info.sample_aspect or 1)
         self._scale = steady.Scale()
         # one step of the smoother happens per network frame, so it may keep less than a step per frame would
-        self._smoother = steady.FlowSmoother(settings.smooth**2)
+        self._smoother = steady.FlowSmoother(settings.smooth**2, EVERY)
         self._motion = settings.motion == "auto"
         self.held = HELD if self._motion else 1
         self._part = (0, info.height, 0, info.width)

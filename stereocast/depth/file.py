@@ -39,7 +39,7 @@ class FileDepth:
                 depth = next(self._maps, None)
                 if depth is None:
                     raise SourceError(
-                        f"{self._name} ends after {taken} frames but the film goes on; give one map per frame"
+                        f"{self._name} ends after {taken} frames but the film is longer; give one map per frame"
                     )
                 shape = shape or depth.shape
                 if depth.shape != shape:

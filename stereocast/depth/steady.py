@@ -60,20 +60,25 @@ class FlowSmoother:
     """Exponential smoothing along optical flow: a pixel keeps its depth while it moves.
 
     `keep` (0..1) is the share of the past where the flow can be trusted. Frames without depth of their own get the
-    carried one.
+    carried one. Where depth comes with every `every`-th frame, what it changes is spread evenly over that frame and the
+    ones up to the next, so that nothing jumps; the less the flow can be trusted, the more of it counts at once.
     """
 
-    def __init__(self, keep: float) -> None:
+    def __init__(self, keep: float, every: int = 1) -> None:
         self.keep = keep
+        self.every = every
         self._flow = Flow("ultrafast", finest=1)  # the pictures are small already
         self.flow: Array | None = None  # of the last frame: where each pixel came from [h, w, 2]; None: not computed
         self._grey: Array | None = None
         self._depth: Array | None = None
+        self._change: Array | None = None  # what each of the next frames adds, carried along like the depth
+        self._left = 0  # of those frames
         self._rows = self._columns = np.empty((0, 0), np.float32)
 
     def reset(self) -> None:
         """A new shot begins."""
-        self._grey = self._depth = None
+        self._grey = self._depth = self._change = None
+        self._left = 0
 
     def __call__(self, grey: Array, depth: Array | None) -> Array:
         """`grey` uint8 [h, w] and `depth` float32 [h, w] (or None) of the next frame; returns its smoothed depth.
@@ -93,11 +98,23 @@ class FlowSmoother:
         if self._rows.shape != grey.shape:
             self._rows, self._columns = np.mgrid[0 : grey.shape[0], 0 : grey.shape[1]].astype(np.float32)
         x, y = self._columns + flow[..., 0], self._rows + flow[..., 1]
-        before = cv2.remap(self._depth, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        before = self._carried(self._depth, x, y)
         if depth is not None:
-            seen = cv2.remap(self._grey, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+            seen = self._carried(self._grey, x, y)
             trust = np.exp(cv2.blur(cv2.absdiff(seen, grey), (3, 3)).astype(np.float32) * (-1 / 12))
             fitted = depth + ALIGN * (aligned(depth, before, trust) - depth)
-            before = fitted + self.keep * trust * (before - fitted)
+            wanted = np.clip(fitted + self.keep * trust * (before - fitted), 0, 1)
+            change = wanted - before
+            self._change, self._left = np.sqrt(trust) * change / self.every, self.every - 1
+            before += change - self._left * self._change
+        elif self._left and self._change is not None:
+            self._change = self._carried(self._change, x, y)
+            before += self._change
+            self._left -= 1
         self._grey, self._depth = grey, np.clip(before, 0, 1).astype(np.float32)
         return self._depth
+
+    @staticmethod
+    def _carried(values: Array, x: Array, y: Array) -> Array:
+        """`values` [h, w] of the frame before, where each pixel came from."""
+        return np.asarray(cv2.remap(values, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE))

@@ -139,7 +139,9 @@ def container_of(settings: OutputSettings, output: Path | str | None) -> str:
         return "mp4"  # a folder
     if suffix not in _CONTAINERS:
         known = ", ".join(sorted(_CONTAINERS))
-        raise UsageError(f"-o {output}: '{suffix}' is no container we write; use {known}, or --out-format")
+        raise UsageError(
+            f"-o {output}: '{suffix}' is not a container that stereocast writes; use {known}, or --out-format"
+        )
     return _CONTAINERS[suffix]
 
 

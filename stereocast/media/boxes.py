@@ -170,7 +170,7 @@ def movie(path: Path) -> Box:
         for place in top_level(file, str(path)):
             if place.kind == b"moov":
                 return read(file, place, str(path))
-    raise BoxError(f"{path} has no 'moov' box; it is no mp4, or it was never finished")
+    raise BoxError(f"{path} has no 'moov' box: it is not an mp4, or it was never finished")
 
 
 def video_entries(moov: Box) -> list[Box]:

@@ -344,7 +344,7 @@ def reason(error: BaseException) -> str:
         errno.EPERM: "permission denied",
         errno.ENAMETOOLONG: "the name is too long",
         errno.ENOENT: "no such folder",
-        errno.ENOTDIR: "a part of the path is no folder",
+        errno.ENOTDIR: "a part of the path is not a folder",
         errno.EISDIR: "it is a folder",
         errno.EFBIG: "the disk can't hold a file of that size",
         errno.EIO: "the disk reports an input/output error",

@@ -61,7 +61,7 @@ def add(path: Path, entries: dict[str, str], cover: tuple[bytes, str] | None = N
         places = boxes.top_level(file, str(path))
         place = next((p for p in places if p.kind == b"moov"), None)
         if place is None:
-            raise BoxError(f"{path} has no 'moov' box; it is no mp4, or it was never finished")
+            raise BoxError(f"{path} has no 'moov' box: it is not an mp4, or it was never finished")
         moov = boxes.read(file, place, str(path))
     if entries:
         moov.children = [box for box in moov.children if box.kind != b"meta"] + [meta(entries)]

@@ -134,7 +134,7 @@ def tag_file(path: Path, form: StereoFormat, camera: Camera | None = None) -> No
         places = boxes.top_level(file, str(path))
         place = next((p for p in places if p.kind == b"moov"), None)
         if place is None:
-            raise BoxError(f"{path} has no 'moov' box; it is no mp4, or it was never finished")
+            raise BoxError(f"{path} has no 'moov' box: it is not an mp4, or it was never finished")
         moov = boxes.read(file, place, str(path))
     if patch(moov, wanted):
         replace_index(path, places, place, moov)
@@ -230,7 +230,7 @@ class InFlight:
             size, kind = int.from_bytes(self._held[:4], "big"), bytes(self._held[4:8])
             size = int.from_bytes(self._held[8:16], "big") if size == 1 else size
             if 0 < size < 8:
-                raise BoxError(f"a box of {size} bytes in the stream; it is no mp4")
+                raise BoxError(f"a box of {size} bytes in the stream; it is not an mp4")
             if kind not in (b"moov", b"moof", b"mfra"):
                 self._through = size or 1 << 62
             elif len(self._held) < size:

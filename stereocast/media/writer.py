@@ -257,7 +257,7 @@ class VideoSink:
             what = "disk full" if code == errno.ENOSPC else "disk quota used up"
             return SinkError(f"{what} while writing {where}; {self._how_to_go_on()}")
         if code == errno.EPIPE:
-            return SinkError("the reader of standard output went away")
+            return SinkError("the program reading standard output has closed it")
         if code is not None:
             return SinkError(f"{where} can't be written: {owned.reason(own)}")
         return SinkError(f"writing {where} failed: {owned.reason(own)}")

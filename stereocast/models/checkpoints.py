@@ -79,7 +79,7 @@ def config_of(path: Path, state: Mapping[str, Any]) -> VideoConfig:
     try:
         return VideoConfig.of(json.loads(beside.read_text("utf-8")), name)
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise WeightsError(f"{beside} is no configuration of this model ({error}); repair or remove it") from error
+        raise WeightsError(f"{beside} is not a configuration of this model ({error}); repair or remove it") from error
 
 
 def find(path: Path) -> Path:
@@ -137,7 +137,7 @@ def _entries(file: Path) -> dict[str, Tensor]:
     del found
     if not any(key.startswith("model.diffusion_model.") for key in state):
         some = ", ".join(sorted(state)[:3]) or "nothing"
-        raise WeightsError(f"{file} is no DynamiCrafter checkpoint (it holds {some}); give the folder of model.ckpt")
+        raise WeightsError(f"{file} is not a DynamiCrafter checkpoint (it holds {some}); give the folder of model.ckpt")
     return state
 
 

@@ -116,12 +116,12 @@ def _read_tensors(path: Path) -> dict[str, Any]:
         table = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
     except Exception as error:  # pickle, zip and torch each raise their own
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise WeightsError(f"{path} is no checkpoint of tensors ({reason}); download it again") from error
+        raise WeightsError(f"{path} is not a checkpoint of tensors ({reason}); download it again") from error
     for wrapper in ("state_dict", "module", "model"):
         if isinstance(table, dict) and isinstance(table.get(wrapper), dict):
             table = table[wrapper]
     if not isinstance(table, dict):
-        raise WeightsError(f"{path} is no table of tensors")
+        raise WeightsError(f"{path} is not a table of tensors")
     return {key: value for key, value in table.items() if isinstance(value, torch.Tensor)}
 
 
@@ -175,7 +175,7 @@ def load_transformers(model_class: Any, path: Path, dtype: Any) -> Any:
     """A model of the transformers library from a folder with config.json and one safetensors file, which keeps its own
     key maps between versions. Raises WeightsError as `load_into` does."""
     if not path.is_dir():
-        raise WeightsError(f"{path} is no folder; give the folder with config.json and model.safetensors")
+        raise WeightsError(f"{path} is not a folder; give the folder with config.json and model.safetensors")
     read_config(path)
     check(find_checkpoint(path, "model"))
     from transformers.utils import logging as library

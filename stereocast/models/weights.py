@@ -106,7 +106,7 @@ def downloaded(entry: Weights) -> Path | None:
 
 
 def download(entry: Weights, *, accept_licence: bool = False, progress: Callable[[str], None] | None = None) -> Path:
-    """Fetches `entry` into the hub's cache (an interrupted download goes on where it stopped) and checks each file.
+    """Fetches `entry` into the hub's cache (an interrupted download resumes) and checks each file.
 
     Raises LicenceNotAccepted, ExtraMissing, WeightsError.
     """
@@ -191,8 +191,8 @@ def _endpoint() -> str | None:
 def _unreachable(entry: Weights, error: BaseException) -> WeightsError:
     reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
     return WeightsError(
-        f"weights '{entry.name}' can't be downloaded from {entry.repo} ({reason}); run it again to go on where it "
-        f"stopped, or give --weights {entry.name}=PATH"
+        f"weights '{entry.name}' can't be downloaded from {entry.repo} ({reason}); run it again to resume the "
+        f"download, or give --weights {entry.name}=PATH"
     )
 
 

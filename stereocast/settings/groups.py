@@ -46,15 +46,15 @@ class OutputSettings(PackSettings):
     """What is written."""
 
     out_format: OutFormat | None = None
-    """Container: mp4, mkv, hls (a folder) or fmp4 (fragmented, also to '-'); default: by the output's name."""
+    """Container: mp4, mkv, hls (a folder) or fmp4 (fragmented, also to '-'); default: from the output's name."""
     fov: float | None = Field(None, ge=20, le=180)
     """vr180: horizontal field of view of the source in degrees (default: a comfortable screen)."""
     sei: bool = False
-    """Also write the H.264/HEVC frame-packing message (a desktop player that obeys it shows one eye)."""
+    """Also write the H.264/HEVC frame-packing message (desktop players that honour it show one eye)."""
 
 
 class SizeSettings(Settings):
-    """At which size and rate the work is done."""
+    """Size and frame rate of the work."""
 
     scale: float = Field(1.0, gt=0, le=4)
     """Resize the source by this factor first."""
@@ -63,12 +63,12 @@ class SizeSettings(Settings):
 
 
 class SourceSettings(SizeSettings):
-    """What of the source is read, and how."""
+    """Which part of the source is read, and how."""
 
     crop: Literal["none", "auto"] = "none"
     """auto: cut away black bars."""
     start: str | None = None
-    """Begin here: seconds or [HH:]MM:SS[.mmm]."""
+    """Start here: seconds or [HH:]MM:SS[.mmm]."""
     end: str | None = None
     """Stop here: seconds or [HH:]MM:SS[.mmm]."""
     duration: str | None = None
@@ -76,15 +76,15 @@ class SourceSettings(SizeSettings):
     tonemap: bool = False
     """Turn HDR into SDR BT.709."""
     swap_eyes: bool = False
-    """With --source-layout: the source has its eyes the wrong way round."""
+    """With --source-layout: exchange the source's eyes."""
     sidecars: bool = False
-    """Also copy subtitle files that lie beside the source (film.srt, film.de.srt), under the result's name."""
+    """Also copy subtitle files beside the source (film.srt, film.de.srt), under the result's name."""
     spool: bool = False
-    """Put standard input into a temporary file first, for formats that can't be read from a pipe."""
+    """Save standard input to a temporary file first, for formats that can't be read from a pipe."""
 
 
 class TrackSettings(Settings):
-    """What comes along with the picture."""
+    """What is kept besides the picture."""
 
     audio: str = "all"
     """Audio tracks to keep: all, none, or numbers such as 0,2."""
@@ -93,15 +93,15 @@ class TrackSettings(Settings):
 
 
 class ScreenSettings(Settings):
-    """How deep the picture is, and where the screen lies in it."""
+    """How deep the picture is, and where the screen is in it."""
 
     strength: Annotated[float, Field(ge=0, le=20)] | Literal["auto"] | None = None
     """Largest disparity in % of the width, or auto, which stays inside the 1-degree rule
     (default: 2.0 for warp, 4.0 for stereocrafter-zero)."""
     convergence: Annotated[float, _UNIT] | Literal["auto"] = "auto"
-    """Which depth lies on the screen: 0 (farthest) to 1 (nearest), or auto (per shot)."""
+    """Which depth is on the screen: 0 (farthest) to 1 (nearest), or auto (per shot)."""
     pop_out: float = Field(0.25, ge=0, le=1)
-    """Largest share of the disparity that may lie in front of the screen when convergence is auto."""
+    """Largest share of the disparity in front of the screen when convergence is auto."""
     eyes: Eyes | None = None
     """Which views are synthesised: both (default for warp), left or right; the other one is the source itself."""
 
@@ -110,20 +110,20 @@ class StereoSettings(ScreenSettings):
     """How the second view of a film is made."""
 
     edge_dilation: int = Field(1, ge=0, le=8)
-    """Grow near surfaces by so many pixels before the warp, so that soft outlines travel with them."""
+    """Grow near surfaces by this many pixels before the warp, so that soft outlines move with them."""
     fill: Literal["fast", "best"] = "fast"
-    """Filling of disocclusions: fast, or best (slower, finer structure, and what neighbouring frames saw)."""
+    """How disoccluded areas are filled: fast, or best (slower: finer structure, and what neighbouring frames show)."""
     border: Literal["fill", "paper", "crop", "scale"] = "fill"
-    """Columns that no source pixel reaches at the frame's side: fill, paper (take the other view's), crop, or scale."""
+    """Strips at the frame's sides that no source pixel reaches: fill, paper (use the other view's), crop, or scale."""
     window_guard: bool = False
-    """Floating window: mask the frame's side where something in front of the screen is cut by it."""
+    """Floating window: mask the side of the frame where it cuts off something in front of the screen."""
     synth: str = "warp"
     """How the second view is made: warp (CPU, streaming), stereocrafter-zero (GPU, diffusion), or one that a package adds."""
     disparity: Path | None = None
     """Exact disparities of your own, applied unscaled: .npz with key 'disparity', or .npy; float32 [H,W] or [T,H,W],
     pixels of the source, x_left - x_right, nan = unknown."""
     full_view: bool = False
-    """stereocrafter-zero: take the whole generated view, not its disocclusions alone."""
+    """stereocrafter-zero: use the whole generated view, not only its disoccluded areas."""
 
     @property
     def strength_percent(self) -> float | Literal["auto"]:
@@ -146,7 +146,7 @@ class DepthSettings(Settings):
     dissolve_scale: Literal["paper", "index", "vp"] = "paper"
     """What --dissolve counts: paper (larger removes more: index 50 - t), index (0 is the noisiest), vp (DDIM's gentler scale)."""
     dissolve_sigma: float | None = Field(None, gt=0, le=700)
-    """Dissolve at this noise level instead; 0.1 to 5 takes detail away gradually."""
+    """Dissolve at this noise level instead; 0.1 to 5 removes detail gradually."""
     dissolve_input: Literal["official", "noised", "literal"] = "official"
     """What is dissolved: official (clean latents), noised (with fixed noise per frame), literal (the printed formula)."""
     depth_size: int | None = Field(None, ge=64, le=4096)
@@ -166,12 +166,12 @@ class DepthSettings(Settings):
     propagate: bool = False
     """Average depth along optical flow (disparity propagation): calmer depth on small, fast objects."""
     text_depth: Annotated[float, _UNIT] | Literal["auto", "none"] = "none"
-    """Lay burned-in subtitles and other still text on one steady depth: 0 (farthest) to 1 (nearest), auto (in front of
+    """Place burned-in subtitles and other still text at one steady depth: 0 (farthest) to 1 (nearest), auto (in front of
     what it covers), or none."""
     smooth: float = Field(0.8, ge=0, lt=1)
     """Temporal smoothing of depth along motion: 0 = none."""
     motion: Literal["auto", "off"] = "auto"
-    """Correct the estimated depth by the parallax of a moving camera, where the film shows any."""
+    """Correct the estimated depth with the parallax of a moving camera, where there is any."""
 
     @property
     def depth_path(self) -> Path | None:
@@ -186,7 +186,7 @@ class DepthFileSettings(Settings):
     """What is kept of the depth."""
 
     depth_out: Path | None = None
-    """Also write the depth: ffv1 mkv, gray16le, 65535 = nearest. It can be given to --depth again."""
+    """Also write the depth: ffv1 mkv, gray16le, 65535 = nearest. The file can be passed to --depth."""
 
 
 class WeightSettings(Settings):
@@ -199,23 +199,23 @@ class WeightSettings(Settings):
 
 
 class FilmSettings(Settings):
-    """What the source is, where it isn't simply a film."""
+    """What kind of source it is, if not an ordinary film."""
 
     source_layout: SourceLayout | None = None
-    """The source is 3D already: how its views lie in the picture (auto: by tags and name). It is repacked to --format
+    """The source is already 3D: the layout of its views (auto: by tags and name). It is repacked to --format
     without depth; mono takes it as a flat picture."""
     deinterlace: Literal["auto", "field", "frame", "telecine", "none"] = "auto"
     """auto (interlaced frames, one picture each), frame (all frames, one picture each), field (one picture per field,
-    twice the rate), telecine (take pulldown out: the film's 24 frames), or none."""
+    twice the rate), telecine (remove pulldown, back to 24 frames a second), or none."""
 
 
 class DeviceSettings(Settings):
-    """Where networks run, and what is random."""
+    """Device and seed."""
 
     device: str = "auto"
     """auto, cpu, cuda, cuda:1 or mps."""
     seed: int = Field(0, ge=0)
-    """Seed of everything random."""
+    """Random seed."""
 
 
 class NetworkSettings(DeviceSettings):
@@ -226,23 +226,23 @@ class NetworkSettings(DeviceSettings):
 
 
 class FileSettings(Settings):
-    """What happens to a result that is there."""
+    """What happens to an existing result."""
 
     overwrite: bool = False
     """Replace an existing output."""
 
 
 class EngineSettings(Settings):
-    """Where a film is converted, and whether it goes on."""
+    """Where a film is converted, and whether it resumes."""
 
     resume: bool = False
-    """Go on where an interrupted conversion of the same film stopped."""
+    """Resume an interrupted conversion of the same film."""
     engine: Literal["local", "ray"] = "local"
     """Where a film's sections run: local (this machine), or ray (a cluster; see docs/cluster.md)."""
     workers: int = Field(0, ge=0, le=1024)
-    """Sections that are made at once, each by a process (0: local works in one piece, ray uses all it has)."""
+    """Sections converted at the same time, one process each (0: local uses a single process, ray all it has)."""
     ray_address: str | None = None
-    """--engine ray: the cluster, auto or ray://HOST:10001 (default: one on this machine for the time of the call)."""
+    """--engine ray: the cluster, auto or ray://HOST:10001 (default: a local one for the duration of the call)."""
 
 
 class DiffusionOptions(Settings):
@@ -348,7 +348,7 @@ class SceneOptions(Settings):
     rate: int = Field(24, ge=1, le=120)
     """Frames per second of the written films."""
     ipd_mm: float = Field(63.0, ge=0, le=200)
-    """Distance of the two cameras; the screen lies at the object."""
+    """Distance between the two cameras; the screen is at the object."""
     views: int = Field(0, ge=0, le=200)
     """Views of the image matrix (0: 13 for relief, 21 for diffusion2)."""
     frames: int = Field(0, ge=0, le=200)
@@ -368,4 +368,4 @@ class SceneOptions(Settings):
     clockwise: bool = False
     """The multi-view model's ring runs clockwise, seen from above."""
     resume: bool = False
-    """Go on where an interrupted run stopped: after the matrix, or within the reconstruction."""
+    """Resume an interrupted run: after the matrix, or within the reconstruction."""

@@ -91,3 +91,27 @@ def test_a_reset_forgets():
     smoother(texture(), np.zeros((64, 96), np.float32))
     smoother.reset()
     assert np.array_equal(smoother(texture(1), np.ones((64, 96), np.float32)), np.ones((64, 96), np.float32))
+
+
+def test_depth_that_comes_seldom_is_spread_over_the_frames_between():
+    picture, flat = texture(), np.full((64, 96), 0.2, np.float32)
+    near = flat.copy()
+    near[20:40, 30:60] = 0.8
+    near[0], near[-1] = 0, 1  # something to align on
+    smoother, out = steady.FlowSmoother(0.2, every=4), []
+    for own in (flat, None, None, None, near, None, None, None, near, None):
+        out.append(smoother(picture, own))
+    heights = np.array([depth[25:35, 35:55].mean() for depth in out])
+    steps = np.diff(heights)
+    assert np.allclose(steps[:3], 0, atol=1e-4)
+    assert heights[7] > 0.35
+    assert np.allclose(steps[3:7], (heights[7] - heights[0]) / 4, rtol=0.02), "four equal steps, no jump"
+
+
+def test_what_the_flow_cannot_follow_changes_at_once():
+    black, white = np.zeros((64, 96), np.uint8), np.full((64, 96), 255, np.uint8)
+    own = np.tile(np.linspace(0, 1, 96, dtype=np.float32), (64, 1))
+    spread, direct = (steady.FlowSmoother(0.2, every) for every in (4, 1))
+    for smoother in (spread, direct):
+        smoother(black, np.full((64, 96), 0.2, np.float32))
+    assert np.allclose(spread(white, own), direct(white, own), atol=1e-3)

@@ -134,7 +134,7 @@ def test_a_reader_that_goes_away(tmp_path: Path) -> None:
     os.read(process.stdout.fileno(), 1000)
     process.stdout.close()
     assert process.wait(timeout=60) == 1
-    assert b"the reader of standard output went away" in process.stderr.read()
+    assert b"the program reading standard output has closed it" in process.stderr.read()
     process.stderr.close()
 
 

@@ -74,7 +74,7 @@ def test_bad_files_are_named(tmp_path: Path) -> None:
     with pytest.raises(WeightsError, match="holds no model"):
         checkpoints.load(tmp_path)
     torch.save({"encoder.weight": torch.zeros(3)}, cut / "model.ckpt")
-    with pytest.raises(WeightsError, match="no DynamiCrafter checkpoint"):
+    with pytest.raises(WeightsError, match="not a DynamiCrafter checkpoint"):
         checkpoints.load(cut)
     state = dict(tiny.state("1024"))
     del state["model.diffusion_model.out.2.weight"]

@@ -247,6 +247,26 @@ def test_the_stored_pair_is_what_opencv_makes_of_the_file(room, tmp_path):
     assert np.abs(run_by_opencv.forward() - depth).max() < 1e-5
 
 
+def test_an_exported_network_opens_for_training(room, tmp_path):
+    onnx = pytest.importorskip("onnx", reason="needs the training extra")
+    import export
+    import unfold
+    from network import DepthNet
+
+    torch.manual_seed(5)
+    network = DepthNet("lite0")
+    pictures = torch.randn(4, 5, 64, 96)
+    network(pictures)
+    network.eval()
+    onnx.save(export.graph(network), str(tmp_path / "network.onnx"))
+    opened = unfold.unfolded(unfold.opened(tmp_path / "network.onnx", "lite0"), [pictures])
+    with torch.no_grad():
+        wanted = network(pictures)
+        assert (opened(pictures) - wanted).abs().max() < 5e-3  # the file's weights are in half precision
+        trained = opened.train()(pictures)  # batch statistics are those that were stored
+    assert (trained - wanted).abs().max() < 2e-2
+
+
 def test_the_shipped_json_names_options_of_the_script(room):
     made = json.loads((ROOT / "stereocast/depth/embedded_network.json").read_text())
     text = (FOLDER / "train.py").read_text()

@@ -1,6 +1,6 @@
 """Gather the photographs that lend spectra and textures to the training views: `train.py --photos FOLDER`.
 
-    pip install '.[training]'; apt-get download lomiri-wallpapers-20.04 && dpkg-deb -x lomiri-*.deb deb
+    pip install '.[training]'; apt-get download lomiri-wallpapers-16.04 && dpkg-deb -x lomiri-*.deb deb
     python training/embedded_depth/photos.py training/runs/photos --wallpapers deb/usr/share/backgrounds
 
 From scikit-image and scikit-learn as they are installed, and from a Debian package of wallpapers where it is unpacked: public domain, CC0 and CC BY
@@ -49,7 +49,7 @@ def sources(wallpapers: Path | None) -> list[Path]:
 def main(argv=None) -> None:
     a = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     a.add_argument("target", type=Path)
-    a.add_argument("--wallpapers", type=Path, help="where the pictures of lomiri-wallpapers-20.04 lie")
+    a.add_argument("--wallpapers", type=Path, help="where the pictures of lomiri-wallpapers-16.04 lie")
     o = a.parse_args(argv)
     o.target.mkdir(parents=True, exist_ok=True)
     for number, path in enumerate(sources(o.wallpapers)):

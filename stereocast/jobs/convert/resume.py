@@ -62,7 +62,7 @@ def begin(made: ConvertPlan, source: Any) -> "Run":
         there = journal is not None or any(part_path(output).exists() for output in made.outputs)
         log.log(
             logging.WARNING if there else logging.INFO,
-            "%s: nothing finished to go on from; starting from the beginning",
+            "%s: nothing finished to resume from; starting from the beginning",
             made.output,
         )
         return Run(made, source, Journal(path, wanted))
@@ -84,7 +84,9 @@ def _forget(made: ConvertPlan, path: Path) -> None:
         for part in (kept_path(output), part_path(output)):
             owned.discard(part, known=part.is_file() and holds(part, chunks, made))
     if path.exists():
-        log.warning("%s: the part of an interrupted run is replaced (--resume would go on with it)", made.outputs[0])
+        log.warning(
+            "%s: the part of an interrupted run is replaced (--resume would have continued it)", made.outputs[0]
+        )
         owned.discard(path)
 
 
@@ -152,7 +154,7 @@ def _at(source: Any, shot: Shot) -> tuple[Any, Iterator[Frame]]:
             return opened, itertools.chain([head], frames)
         opened.close()
         log.info("%s: seeking to tick %d isn't exact; decoding from the start", name, shot.pts)
-    raise SourceError(f"{name}: the frame at which to go on isn't there any more; convert again without --resume")
+    raise SourceError(f"{name}: the frame to resume at is no longer there; convert again without --resume")
 
 
 def section(made: ConvertPlan, source: Any, shot: Shot, stop: int | None) -> "Run":

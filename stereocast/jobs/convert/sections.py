@@ -30,7 +30,7 @@ def convert_in_sections(made: ConvertPlan, source: Source, progress: OnProgress)
     """Runs a plan on the engine of its settings. Raises what `whole.convert` raises."""
     reason = _why_not(made)
     if reason:
-        log.warning("%s: %s, so it is made in one piece", made.output, reason)
+        log.warning("%s: %s, so it is converted by a single process", made.output, reason)
         return whole.convert(made, source, progress)
     assert made.profile is not None
     make_engine = registry.load(registry.ENGINES, "engine", made.settings.engine)  # before anything is written
