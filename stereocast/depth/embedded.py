@@ -49,7 +49,8 @@ def provenance() -> dict[str, Any]:
 
 
 @cache
-def _checked() -> bool:
+def _checked() -> list[Any]:
+    """The network that was checked, for the first who wants one: another would cost its memory once more."""
     network = _open()
     with as_file(_resource("embedded_network.npz")) as path, np.load(path, allow_pickle=False) as pair:
         picture, wanted = pair["picture"].astype(np.float32), pair["depth"]
@@ -60,7 +61,7 @@ def _checked() -> bool:
             f"the embedded depth network is off by {error:.3g} under OpenCV {cv2.__version__} (at most {TOLERANCE}); "
             "install opencv-python-headless>=5,<6 or choose another --depth"
         )
-    return True
+    return [network]
 
 
 def _open() -> Any:
@@ -71,8 +72,11 @@ def _open() -> Any:
 
 def load_network() -> Any:
     """The network as an OpenCV DNN net, checked once per process against its stored pair. Raises NetworkMismatch."""
-    _checked()
-    return _open()
+    checked = _checked()
+    try:
+        return checked.pop()
+    except IndexError:  # given away: a net serves one thread
+        return _open()
 
 
 def network_shape(height: int, width: int, area: int = AREA) -> tuple[int, int]:

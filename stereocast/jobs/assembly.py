@@ -73,11 +73,13 @@ def depth_recorder(
     return keep
 
 
-def synthesizer(settings: ViewSettings, info: StreamInfo, fov_deg: float) -> StereoSynthesizer:
-    """The stage that makes the second view, for a screen of that horizontal angle."""
+def synthesizer(settings: ViewSettings, info: StreamInfo, fov_deg: float, *, holes: bool = True) -> StereoSynthesizer:
+    """The stage that makes the second view, for a screen of that horizontal angle. `holes`: what was invented is told."""
     made: StereoSynthesizer = registry.load(registry.SYNTH, "synthesis", settings.synth)(
         settings, info, fov_deg=fov_deg
     )
+    if not holes and hasattr(made, "keeps_holes"):
+        made.keeps_holes = False
     return made
 
 

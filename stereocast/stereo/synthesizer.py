@@ -71,6 +71,7 @@ def with_later(clips: Iterator[DepthClip], look: int) -> Iterator[tuple[DepthCli
 
     for item in clips:
         waiting.append(item)
+        del item
         while waiting and known():
             yield give()
     while waiting:
@@ -95,6 +96,7 @@ class WarpSynthesizer:
         `first_frame`: number of the first frame that will come, for --disparity.
         `fov_deg`: horizontal angle of the screen, for --strength auto."""
         self.settings = settings
+        self.keeps_holes = True  # False: views come without what was invented in them, which a film has no use for
         self.held = look_ahead(settings)
         self._fov_deg = fov_deg
         self._threads = threads or min(8, os.cpu_count() or 1)
@@ -127,7 +129,10 @@ class WarpSynthesizer:
         """Clips come out as they came in, `overlap` frames left out."""
         with ThreadPoolExecutor(self._threads, thread_name_prefix="warp") as pool:
             for (clip, depth), later in with_later(clips, self.held):
-                yield self._convert(clip, depth, later, pool)
+                made = self._convert(clip, depth, later, pool)
+                del clip, depth, later
+                yield made
+                del made
 
     def _convert(
         self, clip: Clip, depth: DepthMap, later: Sequence[tuple[Array, Array]], pool: ThreadPoolExecutor
@@ -146,8 +151,9 @@ class WarpSynthesizer:
             for eye in ("left", "right")
         )
         views = {"left": left, "right": right}
+        masked = self.keeps_holes or self.settings.border == "paper"
         holes = {
-            eye: self._masks.empty((count, height, width), np.bool_)
+            eye: self._masks.empty((count, height, width), np.bool_) if masked else [None] * count
             for eye in ("left", "right")
             if eyes in ("both", eye)
         }
@@ -195,8 +201,8 @@ class WarpSynthesizer:
             clip.pts[clip.overlap :],
             clip.pixel_format,
             clip.colour,
-            holes.get("left"),
-            holes.get("right"),
+            holes.get("left") if self.keeps_holes else None,
+            holes.get("right") if self.keeps_holes else None,
             DepthMap(values, depth.metric),
             Disparity(self._scale.disparity(values)) if self._exact is None else None,
             shot=clip.shot,
@@ -288,7 +294,7 @@ class WarpSynthesizer:
         )
 
     def _finish(
-        self, clip: Clip, frames: Array, views: dict[str, Array], holes: dict[str, Array], depth: Array
+        self, clip: Clip, frames: Array, views: dict[str, Array], holes: dict[str, Any], depth: Array
     ) -> tuple[Array, Array]:
         """Border handling and floating window; returns the left and the right view."""
         border, form = self.settings.border, clip.pixel_format
