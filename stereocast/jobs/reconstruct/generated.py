@@ -10,7 +10,7 @@ from typing import Any
 from stereocast import registry
 from stereocast.errors import ExtraMissing, UsageError
 from stereocast.jobs.reconstruct import subject
-from stereocast.jobs.reconstruct.crew import Crew, Brief
+from stereocast.jobs.reconstruct.crew import Brief, Crew
 from stereocast.jobs.reconstruct.order import Order, Reconstructed
 from stereocast.media import reader
 from stereocast.pipeline.progress import OnProgress, Progress
@@ -111,7 +111,7 @@ def generated(order: Order, crew: Crew, result: Reconstructed, progress: OnProgr
     progress(Progress("reading", 1, 1))
     options, settings = options_of(order.settings), order.settings
     result.make()
-    work = stage.Brief(result.folder / "work", key_of(order, known, options), settings.resume)
+    work = stage.Work(result.folder / "work", key_of(order, known, options), settings.resume)
     work.claim()
     kept = work.folder / "matrix"
     if (kept / "matrix.json").exists():
