@@ -110,7 +110,10 @@ def convert() -> list[Row]:
     begin = time.process_time()
     for layer, map_ in zip(planes, depths, strict=True):
         both_eyes(layer, map_)
-    host = {"what": "both eyes at 1080p on the host, one thread, no fill", "ms": round((time.process_time() - begin) * 1e3, 1)}
+    host = {
+        "what": "both eyes at 1080p on the host, one thread, no fill",
+        "ms": round((time.process_time() - begin) * 1e3, 1),
+    }
     rows = [
         timed("both eyes at 1080p: to the card, warped, back; no fill", lambda: there_and_back(True), 20),
         timed("the copies alone", lambda: there_and_back(False), 20),
@@ -287,7 +290,15 @@ def splat() -> list[Row]:
     return rows
 
 
-PARTS = {"warp": warp, "convert": convert, "video": video, "zero": zero, "depth": depth, "matrix": matrix, "splat": splat}
+PARTS = {
+    "warp": warp,
+    "convert": convert,
+    "video": video,
+    "zero": zero,
+    "depth": depth,
+    "matrix": matrix,
+    "splat": splat,
+}
 
 
 def main(argv: list[str]) -> int:

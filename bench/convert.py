@@ -249,7 +249,11 @@ def start(clip: Path, work: Path, options: argparse.Namespace) -> dict[str, Any]
             arguments = [str(clip), str(work / "start.mp4"), str(time.time())]
             text, _ = measured([sys.executable, "-c", _FIRST, *arguments], tree, kept)
             wall, own, helpers = json.loads(text)
-            report[f"{name}, {state}"] = {"wall_s": round(wall, 2), "cpu_s": round(own, 2), "helpers_s": round(helpers, 2)}
+            report[f"{name}, {state}"] = {
+                "wall_s": round(wall, 2),
+                "cpu_s": round(own, 2),
+                "helpers_s": round(helpers, 2),
+            }
     return report
 
 

@@ -32,7 +32,9 @@ def test_torch_is_not_asked_for_a_card_that_nothing_here_would_use(
 def test_large_networks_are_for_cards(on_disk: set[str], monkeypatch: pytest.MonkeyPatch) -> None:
     on_disk |= {"video-depth-anything-small", "video-depth-anything-base"}
     for name, wanted in (("cuda:0", "video-depth-anything-base"), ("cpu", "video-depth-anything-small")):
-        monkeypatch.setattr(choice.devices, "choose_device", lambda wanted="auto", name=name: choice.devices.Device(name, ""))
+        monkeypatch.setattr(
+            choice.devices, "choose_device", lambda wanted="auto", name=name: choice.devices.Device(name, "")
+        )
         assert choice.resolve(ConvertSettings())[0] == wanted
 
 
