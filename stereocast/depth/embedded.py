@@ -240,11 +240,11 @@ class EmbeddedDepth:
             own = self._scale(raw[number]) if number in raw else None
             depths.append(self._smoother(grey, own))
             flows.append(self._smoother.flow)
-        return Estimate(clip, greys, np.stack(depths), flows, partial(_framed, clip, self._part))
+        return Estimate(clip, greys, np.stack(depths), flows, partial(_framed, clip, self._part, flows))
 
 
-def _framed(clip: Clip, part: tuple[int, int, int, int], depths: Array) -> DepthMap:
-    """Depth of the window continued over the bars, so that the maps cover the frame."""
+def _framed(clip: Clip, part: tuple[int, int, int, int], flows: list[Array | None], depths: Array) -> DepthMap:
+    """Depth and motion of the window continued over the bars, so that the maps cover the frame."""
     top, bottom, left, right = part
     rows, columns = depths.shape[1:]
     down, across = rows / (bottom - top), columns / (right - left)
@@ -253,4 +253,8 @@ def _framed(clip: Clip, part: tuple[int, int, int, int], depths: Array) -> Depth
         (round(top * down), round((clip.height - bottom) * down)),
         (round(left * across), round((clip.width - right) * across)),
     )
-    return DepthMap(np.pad(depths, pads, mode="edge") if any(any(pad) for pad in pads) else depths)
+    if not any(any(pad) for pad in pads):
+        return DepthMap(depths, flows=tuple(flows))
+    wider = (*pads[1:], (0, 0))
+    around = tuple(None if flow is None else np.pad(flow, wider, mode="edge") for flow in flows)
+    return DepthMap(np.pad(depths, pads, mode="edge"), flows=around)

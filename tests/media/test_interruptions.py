@@ -19,6 +19,7 @@ from stereocast.errors import SourceError
 from stereocast.jobs.convert.prepare import prepare
 from stereocast.media import probe, reader, standard_input
 from tests.media.small import convert, flash_film, numbered_film, packets, settings
+from tests.support.system import needs_signals
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -70,7 +71,7 @@ def test_a_server_that_stalls_ends_the_film_and_keeps_it(tmp_path: Path, monkeyp
     assert packets(tmp_path / "out.part.mp4")["video"]
 
 
-@pytest.mark.skipif(os.name == "nt", reason="SIGINT of another process")
+@needs_signals
 @pytest.mark.parametrize("stall_share", [0.0, 0.75])
 def test_ctrl_c_works_while_a_server_stalls(tmp_path: Path, stall_share: float) -> None:
     body = numbered_film(tmp_path / "in.ts", 400, gop=10).read_bytes()

@@ -4,7 +4,7 @@ Whatever ends it early, every stage is closed and the part file stays readable.
 """
 
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -57,15 +57,15 @@ def convert(
                 made.views, made.info, made.form, assembly.packer(made.settings, made.info)
             )
         else:
+            depth = assembly.estimator(made.settings, made.info)
+            synthesis = assembly.synthesizer(made.settings, made.info, made.preset.screen_fov_deg, holes=False)
+            assembly.attend(synthesis, lambda at: progress(replace(at, seconds=clock.seconds)), run.windows)
             middle = (
-                clock.stage("depth", assembly.estimator(made.settings, made.info)),
+                clock.stage("depth", depth),
                 assembly.depth_recorder(
                     made.settings.depth_out, made.info, stack, overwrite=made.settings.overwrite or made.settings.resume
                 ),
-                clock.stage(
-                    "synthesis",
-                    assembly.synthesizer(made.settings, made.info, made.preset.screen_fov_deg, holes=False),
-                ),
+                clock.stage("synthesis", synthesis),
                 meter,
                 partial(prefetch, patience_s=2 * _PATIENCE_S if probe.flows(made.source) else None),
                 clock.stage("packing", assembly.packer(made.settings, made.info)),
