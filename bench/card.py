@@ -74,9 +74,11 @@ def warp() -> list[Row]:
 
 def both_eyes(planes: Any, disparity: Any) -> list[Any]:
     """Both views of a picture's planes [P, H, W] by half the disparity [H, W], where the arrays are."""
-    from stereocast import kernels
+    from bench import subpixel
+    from stereocast.kernels import cpu
 
-    return [kernels.warp_subpixel(planes, disparity, 0.5, mirror)[0] for mirror in (False, True)]
+    warped = subpixel.warp_subpixel if isinstance(planes, torch.Tensor) else cpu.warp_subpixel
+    return [warped(planes, disparity, 0.5, mirror)[0] for mirror in (False, True)]
 
 
 def scene(height: int, width: int) -> tuple[list[Any], list[Any]]:

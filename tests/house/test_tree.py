@@ -63,6 +63,7 @@ def test_a_source_distribution_holds_what_is_walked() -> None:
     assert {path.name for path in tree.files() if path.parent == ROOT and path.name[0] != "."} <= {
         *carried,
         "pyproject.toml",
+        "PKG-INFO",  # in a distribution
     }
 
 

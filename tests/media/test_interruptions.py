@@ -136,6 +136,15 @@ def test_an_index_at_the_end_of_a_pipe_is_said(tmp_path: Path, monkeypatch: pyte
 
 
 @pytest.mark.usefixtures("small_stages")
+def test_a_pipe_cannot_be_searched_for_bars_and_that_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdin", Input(numbered_film(tmp_path / "in.mkv", 12).read_bytes()))
+    assert (
+        "a pipe can't be searched for bars; nothing is cut away"
+        in convert("-", tmp_path / "out.mp4", crop="auto").plan.notes
+    )
+
+
+@pytest.mark.usefixtures("small_stages")
 def test_spool_puts_the_pipe_into_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stdin", Input(mp4(tmp_path / "in.mp4", first=False)))
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
