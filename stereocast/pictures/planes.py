@@ -111,7 +111,8 @@ def rgb_bytes(image: Array, pixel_format: PixelFormat, colour: Colour, shape: tu
         return full if pixel_format.bits == 8 else np.asarray(cv2.convertScaleAbs(full, alpha=1 / 257))
     parts = [resize(plane, rows, columns, chroma=number > 0) for number, plane in enumerate(planes(image))]
     if pixel_format.bits > 8:
-        parts = [cv2.convertScaleAbs(part, alpha=1 / (1 << (pixel_format.bits - 8))) for part in parts]
+        share = 255 / ((1 << pixel_format.bits) - 1) if colour.full_range else 1 / (1 << (pixel_format.bits - 8))
+        parts = [cv2.convertScaleAbs(part, alpha=share) for part in parts]
     kr, kb = matrix(colour, height)
     kg = 1 - kr - kb
     black, luma, zero, chroma = levels(8, colour.full_range)
