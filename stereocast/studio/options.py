@@ -29,7 +29,7 @@ _LEFT_OUT = {
     "depth_out", "disparity", "weights", "accept_licence", "end_image", "overwrite", "resume", "engine", "ray_address",
     "workers", "spool", "sidecars",
 }  # fmt: skip
-_WATCHED = ("mp4", "mkv")  # containers that go on after an interruption
+_WATCHED = ("mp4", "mkv")  # containers that can be resumed
 
 
 def table(kind: str) -> list[dict[str, Any]]:

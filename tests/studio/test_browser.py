@@ -226,7 +226,7 @@ def test_ten_films_a_file_that_is_none_and_two_pages(chromium: Any, server: Serv
         "(last) => document.querySelector('#jobs li:nth-child(9) strong').innerText === last", arg=last
     )
     assert one.locator("#jobs .running").count() <= 1
-    two.click(f"#jobs li:has-text('{last}') button:has-text('Go on')")
+    two.click(f"#jobs li:has-text('{last}') button:has-text('Resume')")
     one.wait_for_function("document.querySelectorAll('#jobs .done').length === 10")
     assert (
         len(list(server.folder.glob("film * Full_SBS.mp4")) + list(server.folder.glob("film ?_LRF_Full_SBS.mp4"))) == 10
