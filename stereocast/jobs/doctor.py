@@ -47,7 +47,7 @@ def _version(name: str) -> str:
 
 def _states(shelf: Mapping[str, registry.Backend], kind: str) -> dict[str, str]:
     return {
-        name: f"{one.about}; needs: {how_to_install(one.extra)}" if one.missing else one.about
+        name: f"{one.about}; needs: {how_to_install(one.extra or '')}" if one.missing else one.about
         for name, one in registry.offered(shelf, kind).items()
     }
 

@@ -5,6 +5,7 @@ here), one that changes something comes from our own page (`Origin`), and every 
 """
 
 import hmac
+import html
 import ipaddress
 import json
 import logging
@@ -183,13 +184,15 @@ class Gate:
 
         return added
 
-    def _refused(self, request: Request, status: int, wait_s: float = 0) -> Response:
+    def _refused(self, request: Request, status: int, wait_s: float = 0, goal: str = "/") -> Response:
         headers = {**HEADERS, "Cache-Control": "no-store", **({"Retry-After": str(int(wait_s) + 1)} if wait_s else {})}
         if "text/html" in request.headers.get("accept", ""):
             page = (_PLAYER / "login.html").read_text("utf-8")
             said = "" if request.method == "GET" else "That wasn't it."
             said = f"Too many wrong tries: wait {int(wait_s) + 1} seconds." if wait_s else said
-            return Response(page.replace("{said}", said), status, headers, "text/html")
+            goal = request.url.path if request.method == "GET" else goal
+            page = page.replace("{said}", said).replace("{next}", html.escape(goal, quote=True))
+            return Response(page, status, headers, "text/html")
         error = "too many wrong tries" if wait_s else "open the address with its token, as stereocast serve printed it"
         return JSONResponse({"error": error}, status, headers)
 
@@ -205,7 +208,7 @@ class Gate:
         if not ((self._pin and same(pin, self._pin)) or same(said.get("token", ""), self._token)):
             self._slowdown.wrong(who)
             wait_s = self._slowdown.wait_s(who)
-            return self._refused(request, 429 if wait_s else 401, wait_s)
+            return self._refused(request, 429 if wait_s else 401, wait_s, said.get("next", "/"))
         self._slowdown.right(who)
         if "json" in request.headers.get("content-type", ""):
             return self._with_cookie(Response(status_code=204), request)

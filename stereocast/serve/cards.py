@@ -72,7 +72,7 @@ def page(library: Library, live: Live | None, query: Query, patience_s: float = 
         if facts is None:
             cards.append(unread(entry))
         elif "broken" not in facts and (item := library.item(entry)) is not None:
-            cards.append(card(item, library, live, beside=False))
+            cards.append(card(item, library, live))
     return {
         "version": library.version, "total": len(chosen), "page": query.page,
         "pages": max(1, -(-len(chosen) // query.size)), "size": query.size, "indexed": round(library.indexed(), 3),
@@ -143,12 +143,12 @@ def unread(entry: Entry) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def card(item: Item, library: Library, live: Live | None, *, beside: bool = True) -> dict[str, Any]:
-    """All that is known of a film. `beside`: also look for subtitle files (a folder is listed for that)."""
+def card(item: Item, library: Library, live: Live | None) -> dict[str, Any]:
+    """All that is known of a film."""
     facts = item.facts
     converted = item.convert and live is not None and live.converts
     sprite = posters.sprite(facts["duration_s"]) if item.kind == "film" else None
-    texts = library.texts(item) if beside else facts["text_tracks"]
+    texts = library.texts(item)
     sounds = _sounds(facts["sounds"], converted)
     return {
         "id": item.ident, "title": item.title, "name": facts["name"], "folder": item.title.rpartition("/")[0],

@@ -52,6 +52,7 @@ class Library:
         self._index = index or Index()
         self._facts = self._index.load()
         self._entries: dict[str, Entry] = {}
+        self._texts: dict[str, list[str]] = {}  # subtitle files by folder
         self._lock, self._walking = threading.Lock(), threading.Lock()
         self._unsaved: list[tuple[str, float, int, dict[str, Any]]] = []
         self._changed, self._walked, self._asked = True, 0.0, 0.0
@@ -73,7 +74,7 @@ class Library:
         with self._walking:
             if self._changed or not self._watched or time.monotonic() - self._walked > _UNWATCHED_S:
                 self._changed = False
-                found = shelf.walk(self.root, self._entries) if self.root is not None else {}
+                found, self._texts = shelf.walk(self.root, self._entries) if self.root is not None else ({}, {})
                 for path in self._convert:
                     entry = self._converted(path)
                     if entry is not None:
@@ -261,17 +262,16 @@ class Library:
         return captions.webvtt(item.path, number - len(beside))
 
     def _beside(self, item: Item) -> list[Path]:
-        found = []
-        try:
-            listed = sorted(item.path.parent.glob(f"{_escaped(item.path.stem)}*"))
-        except OSError:
-            return []
-        for path in listed:
-            if path.suffix.lower() not in captions.SUFFIXES:
-                continue
-            if self.root is None or path.resolve().is_relative_to(self.root):
-                found.append(path)
-        return found
+        folder = item.path.parent
+        names = self._texts.get(str(folder))
+        if names is None:  # a film outside of the folder
+            try:
+                names = sorted(path.name for path in folder.iterdir() if path.name.lower().endswith(captions.SUFFIXES))
+            except OSError:
+                return []
+        found = [folder / name for name in shelf.beside(names, item.path.stem)]
+        inside = (not path.is_symlink() or path.resolve().is_relative_to(self.root or folder) for path in found)
+        return [path for path, ours in zip(found, inside, strict=True) if ours]
 
     def close(self) -> None:
         """Ends watching and reading, and keeps what was learned. May be called twice."""
@@ -282,10 +282,6 @@ class Library:
             thread.join(10)
         self._threads = []
         self._save()
-
-
-def _escaped(stem: str) -> str:
-    return "".join(f"[{c}]" if c in "*?[" else c for c in stem)
 
 
 def _language(path: Path, film: Path) -> str:

@@ -6,7 +6,6 @@ import tempfile
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -270,10 +269,15 @@ class Session:
             place = at_s if at_s is not None else known.at_s if known else self.start_s
             self.viewers[viewer] = Viewer(place, time.monotonic())
 
-    def gone(self, unseen_for: Callable[[Viewer], bool]) -> None:
-        """Forgets viewers."""
+    def forget(self, viewer: str) -> None:
+        """Somebody left."""
         with self._lock:
-            for name in [name for name, viewer in self.viewers.items() if unseen_for(viewer)]:
+            self.viewers.pop(viewer, None)
+
+    def forget_silent(self, since: float) -> None:
+        """Those who haven't been heard of since then have left."""
+        with self._lock:
+            for name in [name for name, viewer in self.viewers.items() if viewer.seen < since]:
                 del self.viewers[name]
 
 

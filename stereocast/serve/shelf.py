@@ -1,5 +1,6 @@
 """The files of a folder, found quickly: one walk, no file opened, entries kept while the file is the same."""
 
+import bisect
 import hashlib
 import os
 from dataclasses import dataclass
@@ -7,6 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from stereocast.media import captions, marks
 from stereocast.serve import titles
 
 FILMS = {".mp4", ".m4v", ".mov", ".webm", ".mkv"}
@@ -60,9 +62,13 @@ class Entry:
         return titles.plain(self.below.replace("_", " ").replace(".", " ") + self.below)
 
 
-def walk(root: Path, known: dict[str, Entry]) -> dict[str, Entry]:
-    """All films and pictures below `root`, by identifier. Links that lead out, hidden files and parts are left out."""
+def walk(root: Path, known: dict[str, Entry]) -> tuple[dict[str, Entry], dict[str, list[str]]]:
+    """All films and pictures below `root`, by identifier, and the names of subtitle files in each folder, in order.
+
+    Links that lead out, hidden files and parts are left out.
+    """
     found: dict[str, Entry] = {}
+    texts: dict[str, list[str]] = {}
     pictures: list[Entry] = []
     todo = [(str(root), "")]
     while todo:
@@ -72,6 +78,7 @@ def walk(root: Path, known: dict[str, Entry]) -> dict[str, Entry]:
                 listed = list(entries)
         except OSError:
             continue
+        texts[folder] = sorted(item.name for item in listed if item.name.lower().endswith(captions.SUFFIXES))
         for item in listed:
             name = item.name
             if name.startswith("."):
@@ -91,6 +98,17 @@ def walk(root: Path, known: dict[str, Entry]) -> dict[str, Entry]:
                 pictures.append(made)
     for made in _stereo(pictures):
         found.setdefault(made.ident, made)
+    return found, texts
+
+
+def beside(names: list[str], stem: str) -> list[str]:
+    """Of names in order those of subtitles for the film `stem`: `film.srt`, `film.en.srt`, not `film 2.srt`."""
+    at = bisect.bisect_left(names, stem)
+    found = []
+    while at < len(names) and names[at].startswith(stem):
+        if names[at][len(stem) : len(stem) + 1] in tuple("._-[("):
+            found.append(names[at])
+        at += 1
     return found
 
 
@@ -115,8 +133,6 @@ def _entry(root: Path, item: os.DirEntry[str], below: str, suffix: str, known: d
 
 def _stereo(pictures: list[Entry]) -> list[Entry]:
     """Of the pictures those that hold two views by their names, and pairs of them as one."""
-    from stereocast.media import marks
-
     by_path = {entry.path: entry for entry in pictures}
     made = []
     for entry in pictures:

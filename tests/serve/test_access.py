@@ -116,6 +116,8 @@ def test_the_pin_opens_and_guessing_is_slow(folder: Path) -> None:
         status, headers, body = ask(url, "/", headers=page)
         assert (status, headers["content-type"].split(";")[0]) == (401, "text/html")
         assert b'name="pin"' in body
+        assert b'name="next" value="/watch/x"' in ask(url, "/watch/x", headers=page)[2]
+        assert b'"/watch/"' not in ask(url, "/watch/%22%3E%3Cb%3E", headers=page)[2]
         assert ask(url, "/player/login.css")[0] == 200
         assert ask(url, "/player/page.css")[0] == 401
         form["Origin"] = url
@@ -129,7 +131,8 @@ def test_the_pin_opens_and_guessing_is_slow(folder: Path) -> None:
         assert ask(url, "/login", method="POST", headers=as_json, body=b'{"token": "%s"}' % TOKEN.encode())[0] == 204
         assert ask(url, "/login", method="POST", headers=as_json, body=b"[1]")[0] == 400
         assert ask(url, "/login", method="POST", headers=as_json, body=b"x" * 5000)[0] == 400
-        answers = [ask(url, "/login", method="POST", headers=form, body=b"pin=000000") for _ in range(3)]
+        answers = [ask(url, "/login", method="POST", headers=form, body=b"pin=000000&next=/watch/x") for _ in range(3)]
+        assert b'value="/watch/x"' in answers[0][2]
         assert [status for status, *_ in answers] == [401, 401, 429]
         assert int(answers[-1][1]["retry-after"]) >= 1
         assert ask(url, "/login", method="POST", headers=form, body=f"pin={PIN}".encode())[0] == 429

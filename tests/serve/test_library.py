@@ -113,6 +113,22 @@ def test_asking_for_one_film_walks_nothing(shelves: Path, monkeypatch: pytest.Mo
     assert len(walks) == 1
 
 
+def test_subtitles_belong_to_their_film(tmp_path: Path, one_film: Path) -> None:
+    for name in ("film.mp4", "film 2.mp4"):
+        shutil.copy(one_film, tmp_path / name)
+    for name in ("film.srt", "film.en.SRT", "film 2.srt", "filmed.srt", "film.fr.forced.ass", "film.txt"):
+        (tmp_path / name).write_text("1\n00:00:00,100 --> 00:00:00,500\nHello\n")
+    with running(web.build(Library(tmp_path))) as url:
+        second, first = said(url, "/api/films?sort=name&order=desc")["films"]
+        assert [text["name"] for text in first["text_tracks"]] == ["film.en.SRT", "film.fr.forced.ass", "film.srt"]
+        assert [(t["language"], t["forced"]) for t in first["text_tracks"]] == [
+            ("en", False),
+            ("fr", True),
+            ("", False),
+        ]
+        assert second["texts"] == ["film 2.srt"]
+
+
 def test_changes_are_noticed(shelves: Path, one_film: Path) -> None:
     library = Library(shelves, watch=True)
     with running(web.build(library)) as url:
