@@ -105,6 +105,18 @@ def opened(chromium: Any, server: Server, *, headset: bool = False) -> Any:
     return page
 
 
+def watched(page: Any) -> None:
+    """Puts the headset on and waits until it draws the film."""
+    page.wait_for_function("window.stereocast && stereocast.video.readyState >= 2")
+    if not IWER.is_file():
+        return
+    page.wait_for_selector("#enter:not([hidden])")
+    page.evaluate("document.querySelector('#enter').click()")
+    page.wait_for_function("stereocast.headset.drawn > 3")
+    page.evaluate("stereocast.headset.session.end()")
+    page.wait_for_function("!stereocast.headset.session")
+
+
 def drop(page: Any, *paths: Path) -> None:
     """Drops files onto the page as a hand does."""
     import base64
@@ -137,7 +149,7 @@ def kept(folder: Path) -> int:
 
 def test_the_whole_way(chromium: Any, server: Server, tmp_path: Path) -> None:
     clip = make_film(tmp_path / "clip.mp4", frames=330, size=(120, 200), cuts=(110, 220))
-    page = opened(chromium, server)
+    page = opened(chromium, server, headset=IWER.is_file())
     drop(page, clip)
     page.wait_for_selector("#film:not([hidden])")  # one film: it opens by itself
     drawn(page)
@@ -192,6 +204,7 @@ def test_the_whole_way(chromium: Any, server: Server, tmp_path: Path) -> None:
     assert card["views"]["layout"] == "left-right"
     page.click("#jobs a:has-text('Watch')")
     page.wait_for_url(f"**{href}")
+    watched(page)
     assert page.wrong == []
 
 
@@ -246,7 +259,8 @@ def test_a_sample_in_the_headset(chromium: Any, server: Server) -> None:
     drawn(page)
     page.click("#sample")
     page.wait_for_selector("#watch-sample")
-    assert page.evaluate("location.hash").startswith("#/film/")
+    place = page.evaluate("location.hash")
+    assert place.startswith("#/film/")
     sample = server.folder / "samples/clip_sample_LRF_Full_SBS.mp4"
     assert 90 <= len(read_film(sample)["frames"]) <= 125  # from the middle to the end, or five seconds
     href = page.get_attribute("#watch-sample", "href")
@@ -257,7 +271,8 @@ def test_a_sample_in_the_headset(chromium: Any, server: Server) -> None:
     assert answer == 206
     page.click("#watch-sample")
     page.wait_for_url(f"**{href}")
-    page.go_back()
+    watched(page)
+    page.goto(f"{server.url}{place}")  # as by the browser's way back
     page.wait_for_selector("#film:not([hidden])")  # back at the film, with its options
     drawn(page)
     assert page.wrong == []
