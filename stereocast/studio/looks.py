@@ -53,6 +53,7 @@ def facts(moment: Moment, settings: ConvertSettings) -> dict[str, Any]:
         "degrees": measured.table()["degrees"] if measured else None,
         "reasons": list(measured.reasons) if measured else [],
         "auto_strength": round(auto, 1),
+        "format": settings.format.value,
         "estimator": estimator, "reason": reason,
         "note": "" if settings.synth == "warp" else f"drawn with warp; {settings.synth} takes longer than a look",
         "ms": {step: round(seconds * 1000, 1) for step, seconds in moment.seconds.items()},

@@ -45,6 +45,8 @@ def table(kind: str) -> list[dict[str, Any]]:
     usual = {"strength": getattr(_model(kind)(), "strength_percent", None)}  # what no value stands for
     for row in rows:
         row |= {"shown": row["name"] in shown, "usual": usual.get(row["name"])}
+        if row["name"] == "format":  # the preset's, where none is given
+            row |= {"default": None, "optional": True}
     return sorted(rows, key=lambda row: shown.index(row["name"]) if row["shown"] else len(shown))
 
 
