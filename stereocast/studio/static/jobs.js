@@ -46,8 +46,8 @@ function row(job, place, count, state, say) {
     }
   }
   if (count > 1 && job.state !== 'done') {
-    buttons.push(button('↑', tell({ do: 'move', place: place - 1 }), { disabled: place === 0, ariaLabel: 'Earlier' }));
-    buttons.push(button('↓', tell({ do: 'move', place: place + 1 }), { disabled: place === count - 1, ariaLabel: 'Later' }));
+    buttons.push(button('↑', tell({ do: 'move', place: place - 1 }), { disabled: place === 0, 'aria-label': 'Earlier' }));
+    buttons.push(button('↓', tell({ do: 'move', place: place + 1 }), { disabled: place === count - 1, 'aria-label': 'Later' }));
   }
   buttons.push(button('Remove', tell({ do: 'remove' }), { title: job.state === 'done' ? 'Off the list; the film stays' : 'With what is done of it' }));
   return make('li', {},
