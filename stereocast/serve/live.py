@@ -247,3 +247,4 @@ class Live:
             ending, self._ending = self._ending, []
         for session in ending:
             session.join(30)
+            session.remove()  # one that is in the middle of a step dies with the process

@@ -98,8 +98,9 @@ class Session:
             log.exception("the live session of %s failed", self.wanted.source)
             self.error = f"{type(error).__name__}: {error}"
         finally:
+            self._after = []
             if self._cancel.is_set():
-                shutil.rmtree(self.folder, ignore_errors=True)
+                self.remove()
 
     def _stereo(self) -> None:
         wanted = self.wanted
@@ -165,7 +166,11 @@ class Session:
         """Ends the work soon and removes the segments. Doesn't wait; may be called twice."""
         self._cancel.set()
         if not self.is_working():
-            shutil.rmtree(self.folder, ignore_errors=True)
+            self.remove()
+
+    def remove(self) -> None:
+        """Removes the segments."""
+        shutil.rmtree(self.folder, ignore_errors=True)
 
     def join(self, seconds: float) -> None:
         """Waits until the work has ended, at most so long."""
