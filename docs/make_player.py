@@ -75,7 +75,7 @@ def flat(chromium: Any, folder: Path, work: Path, target: Path) -> None:
                 "document.querySelector('#caption').textContent !== '' && stereocast.player.thumbnails.image != null"
             )
             if name == "desktop":
-                page.page.hover("#seek")
+                page.page.hover("#seek", position={"x": 200, "y": 20})
             page.drawn()
             save(f"player-{name}", page.shot("player"), target)
             if name == "phone":
