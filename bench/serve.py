@@ -128,7 +128,7 @@ def library(folder: Path, count: int) -> dict[str, Any]:
 def viewers(folder: Path, count: int) -> dict[str, Any]:
     """Viewers of one film that is converted: all fetch every segment as it appears."""
     film = make_film(
-        folder / "film.mp4", frames=24 * 40, size=(180, 320), audio=["aac"], options={"preset": "ultrafast", "g": "24"}
+        folder / "film.mp4", frames=24 * 12, size=(96, 192), audio=["aac"], options={"preset": "ultrafast", "g": "24"}
     )
     with serving(folder / "home", "--convert", str(film), "--encoder", "x264-fast") as server:
         (card,) = server.said("/api/films")["films"]

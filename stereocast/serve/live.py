@@ -62,26 +62,22 @@ class Live:
                 s for s in self._sessions if s.wanted.key == wanted.key and not s.error and s.covers(wanted.start_s)
             ]
             session = max(there, key=lambda s: s.number, default=None)
+            left = [s for s in mine if s is not session and set(s.viewers) == {viewer} and not s.kept]
+            if session is None:
+                self._check_places(wanted, left)
             for old in mine:
                 if old is not session:
-                    old.gone(lambda _: True) if set(old.viewers) == {viewer} else self._forget(old, viewer)
-            if session is None:
-                replaced = [s for s in mine if not s.viewers and not s.kept]
-                self._check_places(wanted, leaving=len(replaced))
-                for old in replaced:
-                    self._end(old)
-                session = self._begin(wanted)
+                    old.forget(viewer)
+            for old in left:
+                self._end(old)
+            session = session or self._begin(wanted)
             session.seen(viewer, wanted.start_s)
             return session
 
-    @staticmethod
-    def _forget(session: Session, viewer: str) -> None:
-        session.viewers.pop(viewer, None)
-
-    def _check_places(self, wanted: Wanted, leaving: int) -> None:
+    def _check_places(self, wanted: Wanted, left: list[Session]) -> None:
         sound = wanted.sound is not None
-        same = [s for s in self._sessions if (s.wanted.sound is not None) == sound and s.is_working()]
-        if len(same) - leaving >= (SOUND_PLACES if sound else STEREO_PLACES):
+        same = [s for s in self._sessions if (s.wanted.sound is not None) == sound and s.is_working() and s not in left]
+        if len(same) >= (SOUND_PLACES if sound else STEREO_PLACES):
             raise Busy(f"{len(same)} films are being made for others; try again when one of them has ended")
 
     def _begin(self, wanted: Wanted) -> Session:
@@ -114,7 +110,7 @@ class Live:
         with self._lock:
             for session in [s for s in self._sessions if s.wanted.ident == ident]:
                 if viewer in session.viewers:
-                    self._forget(session, viewer)
+                    session.forget(viewer)
                     if not session.viewers and not session.kept:
                         self._end(session)
 
@@ -123,7 +119,7 @@ class Live:
             now = time.monotonic()
             with self._lock:
                 for session in list(self._sessions):
-                    session.gone(lambda viewer, now=now: now - viewer.seen > GONE_S)  # type: ignore[misc]
+                    session.forget_silent(now - GONE_S)
                     if not session.viewers and not session.kept:
                         self._end(session)
                 keeps = [(ident, keep) for ident, keep in self._keeps.items() if not (keep.file or keep.error)]
@@ -215,11 +211,12 @@ class Live:
     def close(self) -> None:
         """Ends everything and waits for it. May be called twice."""
         self._stop.set()
+        if self._watch is not None:
+            self._watch.join(60)  # a film that is being joined is let finish
         with self._lock:
             for session in list(self._sessions):
                 self._end(session)
             ending, self._ending = self._ending, []
         for session in ending:
             session.join(30)
-        if self._watch is not None:
-            self._watch.join(5)
+            session.remove()  # one that is in the middle of a step dies with the process

@@ -6,7 +6,6 @@ import tempfile
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -99,8 +98,9 @@ class Session:
             log.exception("the live session of %s failed", self.wanted.source)
             self.error = f"{type(error).__name__}: {error}"
         finally:
+            self._after = []
             if self._cancel.is_set():
-                shutil.rmtree(self.folder, ignore_errors=True)
+                self.remove()
 
     def _stereo(self) -> None:
         wanted = self.wanted
@@ -166,7 +166,11 @@ class Session:
         """Ends the work soon and removes the segments. Doesn't wait; may be called twice."""
         self._cancel.set()
         if not self.is_working():
-            shutil.rmtree(self.folder, ignore_errors=True)
+            self.remove()
+
+    def remove(self) -> None:
+        """Removes the segments."""
+        shutil.rmtree(self.folder, ignore_errors=True)
 
     def join(self, seconds: float) -> None:
         """Waits until the work has ended, at most so long."""
@@ -270,10 +274,15 @@ class Session:
             place = at_s if at_s is not None else known.at_s if known else self.start_s
             self.viewers[viewer] = Viewer(place, time.monotonic())
 
-    def gone(self, unseen_for: Callable[[Viewer], bool]) -> None:
-        """Forgets viewers."""
+    def forget(self, viewer: str) -> None:
+        """Somebody left."""
         with self._lock:
-            for name in [name for name, viewer in self.viewers.items() if unseen_for(viewer)]:
+            self.viewers.pop(viewer, None)
+
+    def forget_silent(self, since: float) -> None:
+        """Those who haven't been heard of since then have left."""
+        with self._lock:
+            for name in [name for name, viewer in self.viewers.items() if viewer.seen < since]:
                 del self.viewers[name]
 
 

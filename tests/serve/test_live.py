@@ -257,7 +257,7 @@ def test_what_was_watched_can_stay(tmp_path: Path, small_stages: None) -> None:
         assert (status, answer["keep"]["wanted"]) == (200, True)
         assert post(url, f"{path}/keep", [])[0] == 400
         ask(url, f"{path}/leave?viewer=v", method="POST")  # nobody watches: it is made all the same
-        until(lambda: list(tmp_path.glob("in_LRF*.mp4")))
+        until((tmp_path / "in_LRF_Full_SBS.mp4").exists)
     (made,) = tmp_path.glob("in_*.mp4")
     assert made.name == "in_LRF_Full_SBS.mp4"
     with av.open(str(made)) as container:
