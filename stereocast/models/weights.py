@@ -286,9 +286,16 @@ class WeightStore:
 
     @classmethod
     def of(cls, settings: WeightSettings, main: str | None = None) -> "WeightStore":
-        """The weights that the settings give or allow; a bare path is that of `main`. Raises UsageError, UnknownName,
-        WeightsError."""
-        return cls(parse_paths(settings.weights, main), settings.accept_licence)
+        """The weights that the settings give or allow; a bare path is that of `main`, or of the video model where a job
+        has one. Raises UsageError, UnknownName, WeightsError."""
+        given = settings.weights
+        if main != "dynamicrafter" and getattr(settings, "synth", "") == "stereocrafter-zero":
+            given = tuple(text for text in given if "=" in text)
+        return cls(parse_paths(given, main), settings.accept_licence)
+
+    def given(self, name: str) -> Path | None:
+        """The user's own file or folder for the weights `name`."""
+        return self._local(shelf.find(name))
 
     def has(self, name: str) -> bool:
         """Whether `name` and all it needs are on this disk."""
