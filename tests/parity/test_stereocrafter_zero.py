@@ -207,7 +207,7 @@ def test_naive_and_budgeted_runs_agree_with_cached_ones(case: Path) -> None:
         _, toy, _, naive = run_of(data, run, cached=False)
         assert far(naive.result.x, cached.result.x) <= 1e-5, run["name"]
         assert toy.evaluations == run["evaluations"]["naive"], run["name"]
-        _, toy, _, short = run_of(data, run, store=zero.FeatureStore(budget=0))
+        _, toy, _, short = run_of(data, run, store=FeatureStore(budget=0))
         assert torch.equal(short.result.x, cached.result.x), run["name"]
 
 
@@ -286,7 +286,7 @@ def test_counts_inside_the_network(case: Path) -> None:
             for _ in sampler.left(x, noise):
                 pass
             if how is None:
-                sampler.store = zero.FeatureStore()
+                sampler.store = FeatureStore()
             for _ in sampler.right(torch.rand(1, 2, 4), zero.Inputs(noise, noise, iter(noise * 9))):
                 pass
             assert network.evaluations == one[key], (one["preset"], one["resolution"], key)
