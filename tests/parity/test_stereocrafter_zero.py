@@ -10,6 +10,7 @@ import pytest
 torch = pytest.importorskip("torch", reason="needs the depth extra")
 
 from stereocast.diffusion import warped, zero  # noqa: E402
+from stereocast.diffusion.features import FeatureStore  # noqa: E402
 from stereocast.diffusion.samplers import Stepped  # noqa: E402
 from stereocast.diffusion.schedules import Step  # noqa: E402
 from stereocast.models.attention import Site, fused, join_heads, split_heads  # noqa: E402
