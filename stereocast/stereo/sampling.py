@@ -18,6 +18,7 @@ from stereocast.errors import OutOfMemory
 from stereocast.models.budget import GB
 from stereocast.models.turns import share_for, turn
 from stereocast.models.video import Conditions, VideoConfig, VideoModel
+from stereocast.pictures.devices import to_host
 from stereocast.pipeline.progress import OnProgress, Progress
 from stereocast.settings import ViewSettings
 from stereocast.stereo.diffuse import FILM, VideoViews, inputs_of, latent_depth, zero_config
@@ -226,7 +227,7 @@ class Sampling:
             try:
                 with turn(self.model):
                     found = self.model.decode(x)[0]
-                return np.asarray(((found.float().clamp(-1, 1) + 1) / 2).permute(1, 2, 3, 0).cpu().numpy())
+                return np.asarray(to_host(((found.float().clamp(-1, 1) + 1) / 2).permute(1, 2, 3, 0)))
             except torch.OutOfMemoryError as error:
                 error.__traceback__ = None
             self._release()
