@@ -172,30 +172,6 @@ class EngineKeywords(TypedDict, total=False):
     ray_address: str | None
 
 
-class SceneKeywords(TypedDict, total=False):
-    """How an object is reconstructed and filmed."""
-
-    model: Literal["auto", "relief", "diffusion2"]
-    orbit: bool
-    fixed_view: bool
-    sequence: Literal["none", "ply", "splat"]
-    keep_matrix: bool
-    size: int
-    seconds: float
-    rate: int
-    ipd_mm: float
-    views: int
-    frames: int
-    matrix_size: int
-    iterations: int
-    elevation: float
-    reference_frame: int
-    option_set: Literal["paper", "official"]
-    steps: int
-    clockwise: bool
-    resume: bool
-
-
 class DiffusionKeywords(TypedDict, total=False):
     """Sampling, memory and speed of diffusion models (gen, and convert --synth stereocrafter-zero)."""
 
@@ -260,6 +236,47 @@ class GenerateKeywords(TypedDict, total=False):
     pad_colour: Literal["black", "grey"]
 
 
+class SceneKeywords(TypedDict, total=False):
+    """How an object is reconstructed and filmed."""
+
+    model: Literal["auto", "relief", "diffusion2"]
+    orbit: bool
+    fixed_view: bool
+    sequence: Literal["none", "ply", "splat"]
+    keep_matrix: bool
+    size: int
+    seconds: float
+    rate: int
+    ipd_mm: float
+    views: int
+    frames: int
+    matrix_size: int
+    iterations: int
+    elevation: float
+    reference_frame: int
+    resume: bool
+
+
+class MatrixKeywords(TypedDict, total=False):
+    """How Diffusion² makes the image matrix, and what its reconstruction trusts."""
+
+    option_set: Literal["paper", "official"]
+    steps: int
+    share: float | None
+    share_end: float
+    share_curve: Literal["constant", "linear", "cosine", "logistic"]
+    view_weights: Literal["none", "cosine"] | None
+    rollback_steps: int | None
+    renoise: Literal["linear", "variance"]
+    motion_bucket: float
+    fps_id: float
+    decoupled: bool
+    warm_up: float
+    clockwise: bool
+    text_model: str
+    ranks: int
+
+
 class EstimatorKeywords(DepthKeywords, WeightKeywords, NetworkKeywords, total=False):
     """All that a depth estimator may ask for."""
 
@@ -294,7 +311,9 @@ class GenKeywords(
     """All options of `stereocast gen`."""
 
 
-class FourDKeywords(SceneKeywords, PackKeywords, WeightKeywords, DeviceKeywords, FileKeywords, total=False):
+class FourDKeywords(
+    SceneKeywords, MatrixKeywords, PackKeywords, WeightKeywords, NetworkKeywords, FileKeywords, total=False
+):
     """All options of `stereocast 4d`."""
 
 

@@ -21,6 +21,7 @@ from stereocast.models import depthcrafter, shelf, turns, weights
 from stereocast.models.budget import Share
 from stereocast.models.depthcrafter import STRIDE, Networks
 from stereocast.pictures import devices
+from stereocast.pictures.devices import to_device
 from stereocast.settings import EstimatorSettings
 from stereocast.types import Array
 
@@ -277,7 +278,7 @@ class Refiner(Protocol):
 
 def to_pixels(frames: Array, device: str) -> Tensor:
     """RGB [T, H, W, 3] in 0..1 to [T, 3, H, W] in -1..1 on `device`."""
-    return torch.from_numpy(np.ascontiguousarray(frames)).to(device).permute(0, 3, 1, 2).float() * 2 - 1
+    return to_device(frames, device).permute(0, 3, 1, 2).float() * 2 - 1
 
 
 def network_size(height: int, width: int, longest: int = MAX_SIDE) -> tuple[int, int]:

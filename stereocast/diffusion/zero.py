@@ -303,10 +303,9 @@ class ZeroSampler:
         return x if held is None else held.over(x, held.at(self.steps[i]))
 
     def _first_filling(self, inputs: Inputs) -> Tensor:
-        left = self.levels[0]
         if self.config.fill == "left" or inputs.fill is None:
-            return left
-        return inputs.fill if self.config.fill == "noise" else (left + inputs.fill) / 2**0.5
+            return self.levels[0]
+        return inputs.fill if self.config.fill == "noise" else (self.levels[0] + inputs.fill) / 2**0.5
 
     def restarted(self, warp: warped.Warp, inputs: Inputs, held: Held | None = None) -> Iterator[Trace]:
         """Phase 1: noisy restart with border handling."""
@@ -323,8 +322,7 @@ class ZeroSampler:
                 x_in = self._with_held(warp(self.levels[i], filling), i, held)
                 result = self.step(i, x_in, inputs.noise[i])
                 x = result.x
-                last = turn == rules.passes - 1
-                stored.append(x if last else self._noisy(i, turn, x, inputs))
+                stored.append(x if turn == rules.passes - 1 else self._noisy(i, turn, x, inputs))
                 yield Trace("restart", i, turn, 0, 0, x_in, result, stored=stored[-1])
 
     def _noisy(self, i: int, turn: int, x: Tensor, inputs: Inputs) -> Tensor:
@@ -339,12 +337,10 @@ class ZeroSampler:
         self, i: int, repetitions: int, warp: warped.Warp, before: Stepped, inputs: Inputs, held: Held | None = None
     ) -> Iterator[Trace]:
         """Phase 2 at one iteration: warp, then N steps that change what lies behind the holes (Eq. 4 or "latent")."""
-        rules, step = self.config.refine, self.steps[i]
-        root = step.alpha**0.5
+        rules, step, root = self.config.refine, self.steps[i], self.steps[i].alpha ** 0.5
         weight = root if rules.weight == "sqrt_alpha_bar" else step.alpha_prev**0.5
-        blended = before.x0
+        blended, noise = before.x0, inputs.noise[i]
         x_in = self._with_held(warp(self.levels[i], before.x), i, held)
-        noise = inputs.noise[i]
         for turn in range(repetitions):
             result = self.step(i, x_in, noise)
             yield Trace("refine", i, turn, 0, 0, x_in, result, blended=blended)

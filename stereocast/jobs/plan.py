@@ -16,7 +16,7 @@ from stereocast import catalog
 from stereocast.catalog import EncoderProfile, Preset
 from stereocast.errors import LimitExceeded, SinkError, UsageError
 from stereocast.media import colour as colours
-from stereocast.media import covers, names, photos, pictures, probe, quicktime, spatial, views, writer
+from stereocast.media import covers, marks, names, photos, pictures, probe, quicktime, spatial, writer
 from stereocast.media import profile as profiles
 from stereocast.pack import layouts
 from stereocast.pictures.arrangement import TABLE
@@ -160,7 +160,7 @@ def output_path(source: str, wanted: Path | None, form: StereoFormat, suffix: st
     rest = f"{also}{layouts.suffix(form)}{suffix}"
 
     def usual(folder: Path) -> Path:
-        return folder / names.fitted(views.bare(names.stem_of(source)), rest, folder)
+        return folder / names.fitted(marks.bare(names.stem_of(source)), rest, folder)
 
     if wanted is None:
         beside = names.local(source)
@@ -290,7 +290,7 @@ def memory_bill(info: StreamInfo, packed: StreamInfo, profile: EncoderProfile, h
         "synthesis": views + int(held.synthesis.frames * frame) + held.synthesis.own,
         "queues": 3 * clip + 3 * views,  # one waits, one is in hand at each end
         "packing": CLIP_FRAMES * picture + held.packer,
-        "encoder": profile.pictures * picture,
+        "encoder": profiles.held(profile, packed.width, packed.height) * picture,
     }
 
 

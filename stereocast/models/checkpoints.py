@@ -17,6 +17,7 @@ from torch import Tensor
 from stereocast.errors import OutOfMemory, WeightsError
 from stereocast.models import budget, loading, turns
 from stereocast.models.video import VideoConfig, VideoModel, VideoNetworks
+from stereocast.pictures.devices import to_device
 from stereocast.settings import DiffusionOptions
 
 log = logging.getLogger(__name__)
@@ -114,7 +115,7 @@ def load(path: Path, device: str = "cpu", precision: Precision = "auto", thrift:
             value = state[key]
             state[key] = value.to(home, dtype if value.is_floating_point() else None)
         for name, values in config.schedule().buffers().items():
-            state[name] = torch.from_numpy(values).to(home)
+            state[name] = to_device(values, home)
         loading.load_into(networks, state, what=str(file))
     except torch.OutOfMemoryError as error:
         raise OutOfMemory(f"{file} doesn't fit on {device}; use --offload, or --device cpu") from error

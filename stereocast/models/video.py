@@ -21,6 +21,7 @@ from stereocast.models.dynamicrafter import TEXT_TOKENS, UNet, UNetConfig
 from stereocast.models.kl_vae import KlVae, VaeConfig
 from stereocast.models.openclip import ClipConfig, ImageEncoder, TextEncoder
 from stereocast.models.resampler import Resampler, ResamplerConfig
+from stereocast.pictures.devices import to_device
 
 Branch = Literal["cond", "uncond"]
 
@@ -193,7 +194,7 @@ class VideoModel:
         """Text tokens [1, 77, c], worked out once for each prompt."""
         if prompt in self._texts:
             return self._texts[prompt]
-        ids = torch.from_numpy(tokenizer.tokens([prompt])).to(self.device)
+        ids = to_device(tokenizer.tokens([prompt]), self.device)
         with self.using(self.networks.cond_stage_model):
             result: Tensor = self.networks.cond_stage_model(ids)
         self._texts[prompt] = result

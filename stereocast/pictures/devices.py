@@ -7,6 +7,8 @@ from functools import cache
 from importlib.util import find_spec
 from typing import Any
 
+import numpy as np
+
 from stereocast.errors import ExtraMissing, UsageError
 from stereocast.types import Array
 
@@ -58,6 +60,14 @@ def choose_device(wanted: str = "auto") -> Device:
 def to_host(array: Array) -> Any:
     """A NumPy view or copy of `array`."""
     return array.detach().cpu().numpy() if hasattr(array, "detach") else array
+
+
+def to_device(array: Array, device: Any) -> Any:
+    """A tensor of `array` (NumPy or torch) on a device; on the CPU it shares NumPy's memory where that is contiguous."""
+    import torch
+
+    tensor = array if hasattr(array, "detach") else torch.from_numpy(np.ascontiguousarray(array))
+    return tensor.to(device)
 
 
 def free_bytes(device: str = "cpu") -> int:

@@ -15,7 +15,6 @@ from stereocast.settings.groups import (
     OutputSettings,
     PackSettings,
     RecipeSettings,
-    SceneOptions,
     ScreenSettings,
     Settings,
     SizeSettings,
@@ -33,6 +32,7 @@ from stereocast.settings.jobs import (
     SamplerSettings,
     ViewSettings,
 )
+from stereocast.settings.scene import MatrixOptions, SceneOptions
 
 __all__ = [
     "ConvertSettings",
@@ -47,6 +47,7 @@ __all__ = [
     "FourDSettings",
     "GenSettings",
     "GenerateOptions",
+    "MatrixOptions",
     "NetworkSettings",
     "OutputSettings",
     "PackSettings",

@@ -6,14 +6,12 @@ from stereocast.settings.diffusion import DiffusionOptions, GenerateOptions, Zer
 from stereocast.settings.groups import (
     DepthFileSettings,
     DepthSettings,
-    DeviceSettings,
     EngineSettings,
     FileSettings,
     FilmSettings,
     NetworkSettings,
     OutputSettings,
     PackSettings,
-    SceneOptions,
     ScreenSettings,
     SizeSettings,
     SourceSettings,
@@ -21,6 +19,7 @@ from stereocast.settings.groups import (
     TrackSettings,
     WeightSettings,
 )
+from stereocast.settings.scene import MatrixOptions, SceneOptions
 
 
 class EstimatorSettings(DepthSettings, WeightSettings, NetworkSettings):
@@ -52,7 +51,7 @@ class GenSettings(GenerateOptions, OutputSettings, SizeSettings, SamplerSettings
     """All options of `stereocast gen`."""
 
 
-class FourDSettings(SceneOptions, PackSettings, WeightSettings, DeviceSettings, FileSettings):
+class FourDSettings(SceneOptions, MatrixOptions, PackSettings, WeightSettings, NetworkSettings, FileSettings):
     """All options of `stereocast 4d`."""
 
 

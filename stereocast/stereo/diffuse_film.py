@@ -6,14 +6,13 @@ from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from stereocast.errors import UsageError
 from stereocast.models import checkpoints, choice, shelf, weights
 from stereocast.models.video import VideoModel
 from stereocast.pictures import planes
-from stereocast.pictures.devices import choose_device, to_host
+from stereocast.pictures.devices import choose_device, to_device, to_host
 from stereocast.pipeline.progress import OnProgress, silent
 from stereocast.pipeline.stages import Cost, DepthClip
 from stereocast.settings import ViewSettings
@@ -264,7 +263,7 @@ class ZeroSynthesizer:
                 self._save(shot, clip, part)
 
     def _tensor(self, array: Array | None) -> Tensor | None:
-        return None if array is None else torch.from_numpy(np.ascontiguousarray(array)).to(self.model.device)
+        return None if array is None else to_device(array, self.model.device)
 
     def _save(self, shot: _Waiting, clip: Clip, part: _Part) -> None:
         if self.keeper is None:

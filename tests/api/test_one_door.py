@@ -25,6 +25,7 @@ TEXTS = {  # options whose words or numbers can't be guessed from their type
     "audio": "0", "subs": "none", "depth": "embedded", "device": "cpu", "ray_address": "auto", "prompt": "zoom in",
     "weights": ["x.safetensors"], "disparity": "none.npz", "depth_out": "depth.mkv", "end_image": "none.png",
     "strength": 3.0, "convergence": 0.5, "synth": "stereocrafter-zero", "depth_downsample": 2,
+    "text_model": "sdxl",
     "warp_at": "9,14", "repetitions": "3,2", "cross_view": "off", "upscale": "true", "interpolate": "true",
     "recipe": str(Path(__file__).resolve().parents[1] / "data/recipe.toml"),
 }  # fmt: skip

@@ -24,7 +24,7 @@ from stereocast.settings import ConvertSettings  # noqa: E402
 from stereocast.stereo import diffuse_film, sampling  # noqa: E402
 from tests.films import make_film  # noqa: E402
 from tests.models import tiny  # noqa: E402
-from tests.stereo.test_diffuse import FAST, INFO, clips  # noqa: E402
+from tests.support.diffused import FAST, INFO, clips  # noqa: E402
 
 ZERO: dict[str, Any] = {"synth": "stereocrafter-zero", "encoder": "x264", "depth": "embedded", "device": "cpu"}
 

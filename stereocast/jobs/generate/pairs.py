@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from stereocast import catalog, registry
-from stereocast.errors import UsageError
+from stereocast.errors import UsageError, how_to_install
 from stereocast.jobs import assembly, plan, written
 from stereocast.jobs.generate import hooks, long
 from stereocast.jobs.generate.film import MODEL_RATE, Film
@@ -27,10 +27,13 @@ from stereocast.types import Array, Clip, Colour, PixelFormat, StereoClip, Strea
 
 log = logging.getLogger(__name__)
 
-HOW_TO = "for generated motion: pip install 'stereocast[diffusion]' and stereocast models download dynamicrafter-1024"
 CAMERA_RATE = 30  # frames a second
 CLIP_FRAMES, CAMERA_SECONDS = 4, 4.0
 BT709 = Colour(1, 1, 1, False)
+
+
+def _how_to() -> str:
+    return f"for generated motion: {how_to_install('diffusion')} and stereocast models download dynamicrafter-1024"
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +108,7 @@ def _film(picture: Array, settings: GenSettings, progress: OnProgress) -> Film:
     chosen = weights_for(settings)
     if chosen is None:
         if settings.end_image is not None:
-            raise UsageError(f"--end-image needs a generative model; {HOW_TO}-interp")
+            raise UsageError(f"--end-image needs a generative model; {_how_to()}-interp")
         return _camera(picture, settings)
     return long.film(picture, settings, chosen[1], _Depths(settings), progress)
 
@@ -117,7 +120,7 @@ def _camera(picture: Array, settings: GenSettings) -> Film:
     move = registry.load(registry.GENERATORS, "generator", "camera")(picture, depth, settings)
     rate = Fraction(settings.fps or CAMERA_RATE).limit_denominator(1001)
     count = max(2, round((settings.seconds or CAMERA_SECONDS) * rate))
-    note = f"a camera move ({move.name}) through the picture, nothing in it moves by itself; {HOW_TO}"
+    note = f"a camera move ({move.name}) through the picture, nothing in it moves by itself; {_how_to()}"
     return Film("camera move", height, width, count, rate, move.pairs(count), (note,))
 
 
