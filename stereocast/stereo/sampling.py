@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from stereocast.diffusion import latents, zero
+from stereocast.diffusion.features import FeatureStore
 from stereocast.errors import OutOfMemory
 from stereocast.models.budget import GB
 from stereocast.models.turns import share_for, turn
@@ -156,7 +157,7 @@ class Sampling:
         sources = [latents.generator(settings.seed, *window.place, FILM) for window in windows]
         fixed = torch.cat([latents.noise(shape, source) for source in sources]).to(clean.device)
         noise = [torch.cat([latents.noise(shape, source) for source in sources]).to(clean.device) for _ in self.steps]
-        store = zero.FeatureStore(self.budget)
+        store = FeatureStore(self.budget)
         small = torch.stack([latent_depth(values, clean, settings) for values in maps])
         made: list[list[Tensor | None]] = [[] for _ in windows]
         levels: list[Tensor] = []
