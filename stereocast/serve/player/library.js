@@ -63,7 +63,7 @@ export class Library {
       if (!this.watching) this.watch();
     } catch (error) {
       if (error.status === 401) { location.reload(); return; }
-      $("state").textContent = `The list can't be read: ${error.message}`;
+      $("state").textContent = `The library can't be read: ${error.message}`;
     }
   }
 
@@ -71,7 +71,7 @@ export class Library {
     const { total, indexed } = this.shelf;
     $("where").hidden = !(this.folder || this.search || !$("continue").hidden);
     $("where").textContent = this.search ? `${total} found` : this.folder ? `${this.folder} · ${total}` : `All films · ${total}`;
-    $("state").textContent = indexed < 1 ? `Reading the folder: ${percent(indexed)}` : total ? "" : this.search ? "Nothing has these words in its name." : "No films here yet. Put some into the folder; they appear by themselves.";
+    $("state").textContent = indexed < 1 ? `Reading the folder… ${percent(indexed)}` : total ? "" : this.search ? "No matches." : "No films here yet. Films you add to the folder appear here.";
   }
 
   async more() {
