@@ -15,7 +15,7 @@ export function viewsOf(film, choice = {}) {
     layout: choice.layout ?? own.layout,
     full: Boolean(choice.layout ? choice.full : own.full),
     swapped: Boolean(choice.swapped ?? own.swapped),
-    projection: choice.projection ?? own.projection ?? (own.half_sphere ? "180" : "flat"),
+    projection: choice.projection ?? own.projection ?? "flat",
     fov: own.fov_deg || 180,
   };
 }
