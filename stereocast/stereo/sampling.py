@@ -240,7 +240,9 @@ def _together(each: Sequence[Conditions]) -> Conditions:
     if len(each) == 1:
         return each[0]
     return Conditions(
-        *(torch.cat([getattr(one, name) for one in each]) for name in ("context", "uncond_context", "concat")),
+        torch.cat([one.context for one in each]),
+        torch.cat([one.uncond_context for one in each]),
+        torch.cat([one.concat for one in each]),
         each[0].fs,
     )
 
