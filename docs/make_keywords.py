@@ -15,7 +15,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from stereocast.settings import groups, jobs  # noqa: E402
+from stereocast.settings import diffusion, groups, jobs, scene  # noqa: E402
 from stereocast.settings.groups import Settings  # noqa: E402
 
 TARGET = ROOT / "stereocast/api/keywords.py"
@@ -70,7 +70,7 @@ def text() -> str:
     """The module's source."""
     models = [
         value
-        for module in (groups, jobs)
+        for module in (groups, diffusion, scene, jobs)
         for value in vars(module).values()
         if isinstance(value, type) and issubclass(value, Settings) and value is not Settings
     ]

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
         prepare,
         preview,
         reconstruct,
+        reconstruction_cost,
     )
     from stereocast.errors import (
         ExtraMissing,
@@ -79,6 +80,7 @@ __all__ = [
     "prepare",
     "preview",
     "reconstruct",
+    "reconstruction_cost",
 ]
 
 

@@ -1,4 +1,5 @@
-"""The TOML shelves: `encoders/` (one codec profile per file) and `presets/` (one headset per file).
+"""The TOML shelves: `encoders/` (one codec profile per file) and `presets/` (one headset per file), with `presets/recipes`
+(options of one experiment per file) and `presets/quality` (options of each --quality).
 
 A name that ends in .toml is a path, anything else a name on the shelf. The shelves lie beside this package in a wheel
 and one level up in a checkout.
@@ -7,13 +8,14 @@ and one level up in a checkout.
 import tomllib
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, TypeVar, get_args
 
 from pydantic import Field, ValidationError
 
 from stereocast.errors import UnknownName, UsageError
 from stereocast.settings import Settings
 from stereocast.settings.explain import explained, keyword
+from stereocast.settings.groups import Level
 from stereocast.types import Layout, PixelFormat
 
 _HERE = Path(__file__).resolve().parent
@@ -91,12 +93,29 @@ class Preset(Settings):
     """What a person should know."""
 
 
-Entry = TypeVar("Entry", EncoderProfile, Preset)
+class Recipe(Settings):
+    """Options in a file: an experiment of a paper, or a level of quality."""
+
+    name: str
+    """Shelf name."""
+    title: str
+    """What it is, in a line."""
+    paper: str = ""
+    """The paper's short name."""
+    place: str = ""
+    """Table, figure or section of the paper."""
+    jobs: tuple[Literal["convert", "gen", "4d", "preview"], ...]
+    """The commands that take it."""
+    options: dict[str, Any]
+    """Options by their names in Python."""
+
+
+Entry = TypeVar("Entry", EncoderProfile, Preset, Recipe)
 Model = TypeVar("Model", bound=Settings)
 
 
 def shelf(kind: str) -> Path:
-    """The folder of `kind` ('encoders' or 'presets')."""
+    """The folder of `kind` ('encoders', 'presets', or a folder in it)."""
     for folder in (_HERE / kind, _HERE.parent / kind):
         if folder.is_dir():
             return folder
@@ -133,6 +152,47 @@ def preset(name: str) -> Preset:
     return _load("presets", "preset", name, Preset)
 
 
+def recipe(name: str) -> Recipe:
+    """The recipe `name`. Raises UnknownName, UsageError."""
+    return _load("presets/recipes", "recipe", name, Recipe)
+
+
+def level(name: str) -> Recipe:
+    """What --quality `name` sets. Raises UnknownName, UsageError."""
+    return _load("presets/quality", "quality", name, Recipe)
+
+
+_DIFFUSION = "stereocrafter-zero"
+
+
+def _from_recipe(model: type[Settings], name: str) -> dict[str, Any]:
+    """The options of a recipe for a job. Raises UsageError, UnknownName."""
+    made = recipe(name)
+    job = {"FourDSettings": "4d"}.get(model.__name__, model.__name__.removesuffix("Settings").lower())
+    if job not in made.jobs:
+        raise UsageError(f"--recipe {name}: is for {' and '.join(made.jobs)}, not for {job}")
+    return made.options
+
+
+def _from_level(model: type[Settings], given: Mapping[str, Any]) -> dict[str, Any]:
+    """The options of the wanted level of quality, as far as the job has them. Raises UsageError."""
+    wanted = given.get("quality")
+    named = isinstance(wanted, str) and not wanted.isdigit()
+    samples = "zero_preset" in model.model_fields
+    diffuses = samples and ("synth" not in model.model_fields or given.get("synth") == _DIFFUSION)
+    if named and wanted in get_args(Level) and not diffuses:
+        raise UsageError(
+            f"--quality {wanted}: needs --synth {_DIFFUSION}; a number is the encoder's quality"
+            if samples
+            else f"--quality {wanted}: is for convert and gen; a number is the encoder's quality"
+        )
+    if not diffuses or (named and wanted not in get_args(Level)):  # a wrong word is told by the model
+        return {}
+    default = "good" if "synth" in model.model_fields else "paper"
+    found = level(str(wanted) if named else default).options
+    return {key: value for key, value in found.items() if key in model.model_fields}
+
+
 def settle(
     model: type[Model],
     given: Mapping[str, Any],
@@ -140,13 +200,16 @@ def settle(
     *,
     spelled: Callable[[str], str] = keyword,
 ) -> Model:
-    """The settings of a job: default < preset < `settings` < `given`. Settled settings stay as they are.
+    """The settings of a job: default < preset < quality < recipe < `settings` < `given`. Settled settings stay as they are.
 
     `spelled` says how errors name an option. Raises UsageError, UnknownName.
     """
     before = {} if settings is None else {name: getattr(settings, name) for name in settings.model_fields_set}
+    wanted = {**before, **given}
+    if "recipe" in model.model_fields and wanted.get("recipe"):
+        wanted = {**_from_recipe(model, str(wanted["recipe"])), **wanted}
     try:
-        made = model.model_validate({**before, **given})
+        made = model.model_validate({**_from_level(model, wanted), **wanted})
     except ValidationError as error:
         raise explained(error, model, spelled) from None
     name = getattr(made, "preset", None)

@@ -49,6 +49,7 @@ __all__ = [
     "prepare",
     "preview",
     "reconstruct",
+    "reconstruction_cost",
     "settle",
 ]
 
@@ -179,14 +180,37 @@ def reconstruct(
 
     `views_dir` is a folder with the reference ring. Raises StereocastError.
     """
-    order = Order(
+    order = _order(source, settle(FourDSettings, options, settings), prompt, views_dir, scene)
+    return reconstructing.reconstruct(order, None if output is None else Path(output), progress)
+
+
+def reconstruction_cost(
+    source: str | Path | None = None,
+    output: str | Path | None = None,
+    settings: FourDSettings | None = None,
+    *,
+    prompt: str | None = None,
+    views_dir: str | Path | None = None,
+    scene: str | Path | None = None,
+    **options: Unpack[FourDKeywords],
+) -> dict[str, Any]:
+    """What `reconstruct` would do: model, sizes, weights, work, memory and hours on this machine. Nothing is written.
+    Raises StereocastError."""
+    order = _order(source, settle(FourDSettings, options, settings), prompt, views_dir, scene)
+    return reconstructing.cost(order, None if output is None else Path(output))
+
+
+def _order(
+    source: str | Path | None, settings: FourDSettings, prompt: str | None, views_dir: str | Path | None,
+    scene: str | Path | None,
+) -> Order:  # fmt: skip
+    return Order(
         None if source is None else str(source),
         prompt,
         None if views_dir is None else Path(views_dir),
         None if scene is None else Path(scene),
-        settle(FourDSettings, options, settings),
+        settings,
     )
-    return reconstructing.reconstruct(order, None if output is None else Path(output), progress)
 
 
 def preview(

@@ -10,7 +10,13 @@ from typing import Literal, TypedDict
 from stereocast.types import Anaglyph, Layout
 
 
-class PackKeywords(TypedDict, total=False):
+class RecipeKeywords(TypedDict, total=False):
+    """Options from a file."""
+
+    recipe: str | None
+
+
+class PackKeywords(RecipeKeywords, total=False):
     """How the picture is packed and encoded."""
 
     format: (
@@ -35,7 +41,8 @@ class PackKeywords(TypedDict, total=False):
     anaglyph: Anaglyph | Literal["dubois", "color", "half-color", "gray", "wimmer"]
     preset: str
     encoder: str
-    quality: int | None
+    quality: int | Literal["draft", "good", "paper"] | None
+    crf: int | None
 
 
 class OutputKeywords(PackKeywords, total=False):
@@ -98,14 +105,14 @@ class DepthKeywords(TypedDict, total=False):
     """Where depth comes from."""
 
     depth: str
-    dissolve: int
+    dissolve: int | None
     dissolve_scale: Literal["paper", "index", "vp"]
     dissolve_sigma: float | None
     dissolve_input: Literal["official", "noised", "literal"]
     depth_size: int | None
     depth_window: int | None
     depth_steps: int
-    depth_guidance: float
+    depth_guidance: float | None
     depth_mode: Literal["windows", "streaming"]
     depth_offload: Literal["auto", "none", "model", "sequential"]
     depth_downsample: Literal[1, 2, 4]
@@ -187,6 +194,10 @@ class ZeroKeywords(TypedDict, total=False):
     last_warp: int | None
     exponent: float
     border_lambda: float | None
+    warp_at: str | None
+    repetitions: str | None
+    refine: Literal["eq4", "latent"] | None
+    cross_view: str | None
     fill_latents: Literal["left", "noise", "mix"]
     feature_budget_gb: float
 
@@ -197,6 +208,12 @@ class ZeroFilmKeywords(TypedDict, total=False):
     zero_levels: Literal["noise", "inversion"]
     zero_window: int
     zero_overlap: int
+    zero_batch: int
+    zero_holes: float
+    known_outside: bool
+    prompt: str
+    model: Literal["auto", "1024", "512", "256"]
+    fs: int | None
 
 
 class GenerateKeywords(TypedDict, total=False):
@@ -208,8 +225,12 @@ class GenerateKeywords(TypedDict, total=False):
     loop: bool
     move: Literal["auto", "orbit", "dolly", "pan", "tilt", "zoom", "swing"]
     amount: float
-    seconds: float
+    seconds: float | None
     frames: int
+    gen_overlap: int
+    shape: Literal["picture", "model"]
+    upscale: str | None
+    interpolate: str | None
     cfg_image: float | None
     fs: int | None
     pad_colour: Literal["black", "grey"]
@@ -233,10 +254,27 @@ class SceneKeywords(TypedDict, total=False):
     iterations: int
     elevation: float
     reference_frame: int
+    resume: bool
+
+
+class MatrixKeywords(TypedDict, total=False):
+    """How Diffusion² makes the image matrix, and what its reconstruction trusts."""
+
     option_set: Literal["paper", "official"]
     steps: int
+    share: float | None
+    share_end: float
+    share_curve: Literal["constant", "linear", "cosine", "logistic"]
+    view_weights: Literal["none", "cosine"] | None
+    rollback_steps: int | None
+    renoise: Literal["linear", "variance"]
+    motion_bucket: float
+    fps_id: float
+    decoupled: bool
+    warm_up: float
     clockwise: bool
-    resume: bool
+    text_model: str
+    ranks: int
 
 
 class EstimatorKeywords(DepthKeywords, WeightKeywords, NetworkKeywords, total=False):
@@ -273,7 +311,9 @@ class GenKeywords(
     """All options of `stereocast gen`."""
 
 
-class FourDKeywords(SceneKeywords, PackKeywords, WeightKeywords, DeviceKeywords, FileKeywords, total=False):
+class FourDKeywords(
+    SceneKeywords, MatrixKeywords, PackKeywords, WeightKeywords, NetworkKeywords, FileKeywords, total=False
+):
     """All options of `stereocast 4d`."""
 
 

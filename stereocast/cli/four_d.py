@@ -26,9 +26,17 @@ def four_d(
     ] = None,
     prompt: Annotated[str | None, typer.Option("--prompt", help="diffusion2: make the object from this text.")] = None,
     ring: Annotated[
-        Path | None, typer.Option("--views-dir", help="diffusion2: a folder with the reference ring.")
+        Path | None,
+        typer.Option(
+            "--views-dir",
+            help="diffusion2: a folder with the reference ring, front view last. On its own: animate that static object.",
+        ),
     ] = None,
     scene: Annotated[Path | None, typer.Option("--render", help="Render this scene.4dgs again.")] = None,
+    dry_run: Annotated[
+        bool,
+        typer.Option("--dry-run", help="Show the plan with weights, memory and hours on this machine; write nothing."),
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON on standard output.")] = False,
     quiet: Annotated[bool, typer.Option("-q", "--quiet", help="No progress, no summary.")] = False,
     *,
@@ -38,16 +46,23 @@ def four_d(
 
     [bold]stereocast 4d figure.png[/]  turntable, stereo turntable, stereo view, scene.ply, scene.4dgs\n
     [bold]stereocast 4d frames/ --format half-sbs --sequence splat[/]\n
+    [bold]stereocast 4d figure.png --model diffusion2 --ranks 4 --dry-run[/]  weights, memory and hours here\n
     [bold]stereocast 4d --render figure_4d/scene.4dgs --size 1024 -o again/[/]
     """
     from stereocast import api
     from stereocast.cli.progress import Phases
 
     settings = settled(FourDSettings, flags)
+    if dry_run:
+        row = api.reconstruction_cost(source, output, settings, prompt=prompt, views_dir=ring, scene=scene)
+        print(json.dumps(row, indent=2) if as_json else "\n".join(_bill(row)))
+        return
     begun = time.monotonic()
     with Phases(quiet=quiet or as_json) as phases:
         result = api.reconstruct(source, output, settings, prompt=prompt, views_dir=ring, scene=scene, progress=phases)
     seconds = time.monotonic() - begun
+    if result.helped:
+        return
     if as_json:
         files = [str(path) for path in result.files]
         print(json.dumps({"folder": str(result.folder), "files": files, "gaussians": result.gaussians,
@@ -57,3 +72,21 @@ def four_d(
         say(f"{result.folder}: {names}; {result.gaussians} Gaussians in {seconds:.0f} s", file=sys.stderr)
         if result.note:
             say(result.note, file=sys.stderr)
+
+
+def _bill(row: dict[str, Any]) -> list[str]:
+    """The bill for people."""
+    first = f"{row['model']} on {row['device']}: {row['views']} views x {row['frames']} frames at {row['matrix_size']}²"
+    if row["model"] != "diffusion2":
+        return [first]
+    memory = row["memory_gb"]
+    weights = ", ".join(
+        f"{n} {w['gb']} GB {'' if w['there'] else '(missing)'}".strip() for n, w in row["weights"].items()
+    )
+    return [
+        first,
+        f"weights: {weights}",
+        f"work: {row['evaluations']} evaluations of the matrix, {row['pflop']} PFLOP, {row['ranks']} process(es)",
+        f"memory: {memory['least']} GB where the UNets take turns, {memory['both_unets']} GB for both; {memory['free']} GB free",
+        f"time: about {row['hours']} h at {row['tflop_per_s']} TFLOP/s (this machine, as measured now, {row['reached']:.0%} of it)",
+    ]

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from stereocast.cli.options import settled, with_settings
+from stereocast.cli.studio import add_studio
 from stereocast.errors import ExtraMissing, UsageError
 from stereocast.settings import (
     ConvertSettings,
@@ -47,6 +48,7 @@ def serve(
     new_token: Annotated[
         bool, typer.Option("--new-token", help="A new token and PIN: old addresses and bookmarks end.")
     ] = False,
+    studio: Annotated[bool, typer.Option("--studio", help="Also the page to convert films from, at /studio.")] = False,
     *,
     flags: dict[str, Any],
 ) -> None:
@@ -75,9 +77,13 @@ def serve(
     if https:
         files = identity.keep_certificate(folder_of_state, ("localhost", "127.0.0.1", server.lan_address(), *names))
     address = server.Address("0.0.0.0" if lan else "127.0.0.1", port, https, known.token if lan else "")
+    if studio and root is None:
+        raise UsageError("--studio needs a folder; give one before --convert")
 
     def tell() -> None:
         print(f"open {address.url} in the headset's browser; Ctrl-C stops", flush=True)
+        if studio:
+            print(f"the studio is at {address.plain_url}studio", flush=True)
         if lan:
             print(f"or {address.plain_url} and type the PIN {known.pin}", flush=True)
         if lan and not https:
@@ -90,5 +96,8 @@ def serve(
         root, films, index=store.Index(cache / "index.sqlite"), watch=True,
         remembered=store.Remembered(folder_of_state / "films.sqlite"), thumbnails=Thumbnails(cache / "pictures"),
     )  # fmt: skip
-    made = app.build(shelf, live.Live(settings if films else None), known.token, known.pin, names)
+    sessions = live.Live(settings if films else None)
+    made = app.build(shelf, sessions, known.token, known.pin, names)
+    if studio and root is not None:
+        add_studio(made, root, shelf, sessions)
     server.run(made, address, files=files, cable=usb, ready=tell)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from stereocast.depth import dissolve, windowed
+from stereocast.depth import choice, dissolve, windowed
 from stereocast.depth.crafter import (
     MAX_SIDE,
     WEIGHTS_BYTES,
@@ -33,8 +33,7 @@ class DepthCrafter:
     @classmethod
     def cost(cls, settings: EstimatorSettings, info: StreamInfo) -> Cost:
         """Frames that wait, and the weights where they are in main memory."""
-        dissolves = bool(settings.dissolve) or settings.dissolve_sigma is not None
-        frames = (settings.depth_window or 110) * (2 if dissolves else 1) + Options().chunk
+        frames = (settings.depth_window or 110) * (2 if choice.dissolves(settings) else 1) + Options().chunk
         return Cost(frames, 0 if devices.choose_device(settings.device).on_gpu else WEIGHTS_BYTES)
 
     def begin(self, shot: int) -> CrafterShot:

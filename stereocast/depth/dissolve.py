@@ -16,6 +16,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from stereocast.depth import choice
 from stereocast.depth.crafter import (
     Decoder,
     Frames,
@@ -73,10 +74,11 @@ def recipe(settings: EstimatorSettings) -> Recipe | None:
     """What the settings ask for, or None."""
     if settings.dissolve_sigma is not None:
         return Recipe(settings.dissolve_sigma, settings.dissolve_input)
-    if not settings.dissolve:
+    strength = choice.dissolve_of(settings)
+    if not strength:
         return None
     scale = {"paper": sigma_of, "index": sigma_at, "vp": sigma_vp}[settings.dissolve_scale]
-    return Recipe(scale(settings.dissolve), settings.dissolve_input)
+    return Recipe(scale(strength), settings.dissolve_input)
 
 
 def dissolve(networks: Networks, recipe: Recipe, frames: Frames, noise: Tensor | None, strength: float) -> Tensor:

@@ -9,7 +9,7 @@ from functools import partial
 import cv2
 import numpy as np
 
-from stereocast.depth import embedded
+from stereocast.depth import choice, embedded
 from stereocast.depth.ahead import HELD, Estimate, fused
 from stereocast.depth.propagate import REACH, Propagate
 from stereocast.depth.steady import HIGH, LOW
@@ -27,7 +27,7 @@ def refined(estimator: DepthEstimator, settings: EstimatorSettings, info: Stream
     stages: list[object] = []
     if settings.motion == "auto" and name not in _KNOWS_MOTION:
         stages.append(MotionCorrection())
-    if (settings.dissolve or settings.dissolve_sigma is not None) and name != "depthcrafter":
+    if name != "depthcrafter" and choice.dissolves(settings):
         stages.append(Dissolve(settings, info))
     if settings.propagate:
         stages.append(Propagate())
@@ -41,7 +41,7 @@ def cost(settings: EstimatorSettings, name: str) -> Cost:
     frames = REACH if settings.propagate else 0
     if settings.motion == "auto" and name not in _KNOWS_MOTION:
         frames += HELD
-    if (settings.dissolve or settings.dissolve_sigma is not None) and name != "depthcrafter":
+    if name != "depthcrafter" and choice.dissolves(settings):
         frames += (settings.depth_window or 110) + 8
     return Cost(frames)
 

@@ -7,6 +7,7 @@ Knows latents and two functions, no networks.
 """
 
 import math
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -16,6 +17,7 @@ import torch
 from torch import Tensor
 
 from stereocast.diffusion.edm import euler_step
+from stereocast.diffusion.ranks import Balance, Ranks
 
 # (latents [B, T, C, h, w], sigma, their row or column numbers [B]) -> clean prediction, guidance included
 SequenceDenoiser = Callable[[Tensor, float, Tensor], Tensor]
@@ -81,28 +83,9 @@ def seeded_noise(seed: int, purpose: str, index: int, shape: tuple[int, ...]) ->
     return torch.from_numpy(stream.standard_normal(shape, np.float32))
 
 
-class Ranks:
-    """Who does which rows and columns, and how results meet: torch.distributed where it is initialised, else alone."""
-
-    def __init__(self) -> None:
-        on = torch.distributed.is_available() and torch.distributed.is_initialized()
-        self.rank = torch.distributed.get_rank() if on else 0
-        self.count = torch.distributed.get_world_size() if on else 1
-
-    def part(self, number: int, costs: tuple[float, ...] | None = None) -> list[int]:
-        """This process's share of `number` equal pieces: one run of them, by the ranks' speed where it was measured."""
-        speeds = np.ones(self.count) if costs is None else 1 / np.asarray(costs)
-        edges = np.rint(np.cumsum(np.concatenate([[0], speeds / speeds.sum()])) * number).astype(int)
-        return list(range(edges[self.rank], edges[self.rank + 1]))
-
-    def gather(self, whole: Tensor) -> Tensor:
-        """The sum over processes of tensors that are zero outside each one's share: exact, since x + 0 = x."""
-        if self.count > 1:
-            torch.distributed.all_reduce(whole)
-        return whole
-
-
-def _through(denoiser: SequenceDenoiser, sequences: Tensor, sigma: float, chosen: list[int], batch: int) -> Tensor:
+def _through(
+    denoiser: SequenceDenoiser, sequences: Tensor, sigma: float, chosen: tuple[int, ...], batch: int
+) -> Tensor:
     """Clean predictions of the chosen sequences [N, T, C, h, w], the others zero."""
     out = torch.zeros_like(sequences)
     for at in range(0, len(chosen), batch):
@@ -131,27 +114,40 @@ def evaluations(
     options: ComposeOptions = PAPER,
     renoise: Callable[[int], Tensor] | None = None,  # k -> unit noise of the k-th re-noising
     seed: int = 0,
+    ranks: Ranks | None = None,
+    kept: tuple[int, Tensor] | None = None,  # evaluations done before, and the state after them
 ) -> Iterator[Evaluation]:
     """Algorithm 1, evaluation by evaluation. The state stays on the host in float32."""
-    ranks, steps = Ranks(), len(sigmas) - 1
+    ranks, steps = ranks or Ranks(), len(sigmas) - 1
     views, frames = noise.shape[:2]
-    state = noise.float() * math.sqrt(1 + float(sigmas[0]) ** 2)
+    balance = Balance(ranks, frames, views)
+    done, state = kept or (0, noise.float() * math.sqrt(1 + float(sigmas[0]) ** 2))
     draw = renoise or (lambda k: seeded_noise(seed, "renoise", k, tuple(noise.shape)))
-    for step in range(steps):
+    for step, again in plan(steps, options.rollback_steps)[done:]:
         sigma, after = float(sigmas[step]), float(sigmas[step + 1])
         weight = row_shares(options, views, step, steps)[:, None, None, None, None]
-        for again in (True, False) if step < options.rollback_steps else (False,):
-            by_column = state.transpose(0, 1).contiguous()
-            columns = _through(column_denoiser, by_column, sigma, ranks.part(frames), options.batch)
-            rows = _through(row_denoiser, state, sigma, ranks.part(views), options.batch)
-            both = ranks.gather(torch.stack([columns.transpose(0, 1), rows]))
-            clean = both[0] * (1 - weight) + both[1] * weight
-            state = euler_step(state, clean, sigma, after)
-            before = state
-            if again:
-                spread = sigma - after if options.renoise == "linear" else math.sqrt(sigma**2 - after**2)
-                state = state + draw(step) * spread
-            yield Evaluation(step, again, before, state, both[0], both[1])
+        share = balance.mine
+        begun = time.perf_counter()
+        by_column, none = state.transpose(0, 1).contiguous(), ()  # a model without weight isn't asked
+        wanted = share.columns if bool((weight < 1).any()) else none
+        columns = _through(column_denoiser, by_column, sigma, wanted, options.batch)
+        between = time.perf_counter()
+        rows = _through(row_denoiser, state, sigma, share.rows if bool(weight.any()) else none, options.batch)
+        ended = time.perf_counter()
+        both = ranks.gather(torch.stack([columns.transpose(0, 1), rows]))
+        balance.learn((between - begun, ended - between))
+        clean = both[0] * (1 - weight) + both[1] * weight
+        state = euler_step(state, clean, sigma, after)
+        before = state
+        if again:
+            spread = sigma - after if options.renoise == "linear" else math.sqrt(sigma**2 - after**2)
+            state = state + draw(step) * spread
+        yield Evaluation(step, again, before, state, both[0], both[1])
+
+
+def plan(steps: int, rollback_steps: int) -> list[tuple[int, bool]]:
+    """Every evaluation: its step, and whether the step is repeated after it."""
+    return [(step, again) for step in range(steps) for again in ((True, False) if step < rollback_steps else (False,))]
 
 
 def compose(

@@ -7,17 +7,15 @@ features are computed once per iteration and used again while the budget allows;
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal, Protocol
+from typing import Literal, Protocol
 
 import torch
 from torch import Tensor
 
 from stereocast.diffusion import guidance, warped
+from stereocast.diffusion.features import Branch, Features, FeatureStore
 from stereocast.diffusion.samplers import Prediction, Stepped, ddim, inverted
 from stereocast.diffusion.schedules import Step
-
-Branch = Literal["cond", "uncond"]
-Features = Any  # what a network's left view gives to its right one
 
 
 class ViewNetwork(Protocol):
@@ -80,7 +78,11 @@ class ZeroConfig:
     guidance_rescale: float = 0.7
     scale_percent: float = 4.0  # of the width; positive: a right view
     exponent: float = 1.0  # on the resized depth
-    cross_view: tuple[int, int] = (0, 1 << 30)  # iterations [first, end) with coupled attention
+    cross_view: tuple[int, int] = (0, 1 << 30)  # [first, end) with coupled attention
+    cross_view_counts: Literal["iterations", "pairs"] = (
+        "iterations"  # pairs: steps of the right view, run on over passes
+    )
+    known_outside: bool = False  # outside the holes the left view's latents stand in every step, warped
     restart: Restart = field(default_factory=Restart)
     warps: Warps = field(default_factory=Warps)
     refine: Refine = field(default_factory=Refine)
@@ -119,7 +121,7 @@ class ZeroConfig:
 
 @dataclass(frozen=True, slots=True)
 class Inputs:
-    """Random draws and the left view; latents [1, 4, T, h, w] on one device."""
+    """Random draws; latents [B, 4, T, h, w] on one device, B windows."""
 
     noise: Sequence[Tensor]  # one per iteration, the same in all passes and for both views
     restart_noise: Sequence[Tensor]  # per iteration or per pass
@@ -129,14 +131,22 @@ class Inputs:
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """Right-view latents that are already known: the first frames of a window that overlaps the one before."""
+    """Right-view latents that are already known: the first n frames of a window that overlaps the one before, or those
+    of `frames`."""
 
-    clean: Tensor  # [1, 4, n, h, w]
-    noise: Tensor  # [1, 4, n, h, w], one draw for all levels
+    clean: Tensor  # [B, 4, n, h, w]; n is T where `frames` is given
+    noise: Tensor  # like `clean`, one draw for all levels
+    frames: Tensor | None = None  # bool [B, 1, T, 1, 1]
 
     def at(self, step: Step) -> Tensor:
         """At the level of a step's input."""
         return step.alpha**0.5 * step.scale * self.clean + (1 - step.alpha) ** 0.5 * self.noise
+
+    def over(self, x: Tensor, known: Tensor) -> Tensor:
+        """`x` [B, 4, T, h, w] with `known` in these frames."""
+        if self.frames is not None:
+            return torch.where(self.frames, known.to(x), x)
+        return torch.cat([known.to(x), x[:, :, self.clean.shape[2] :]], 2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,42 +162,6 @@ class Trace:
     result: Stepped
     stored: Tensor | None = None  # what the next pass fills with
     blended: Tensor | None = None  # Eq. 4's prediction behind the holes of x_in
-
-
-class FeatureStore:
-    """Left-view features by (iteration, branch), up to a budget in bytes; what doesn't fit isn't kept.
-
-    Features of the iteration at work are kept beside the budget, since every repetition needs them.
-    """
-
-    def __init__(self, budget: int = 1 << 62) -> None:
-        self.budget, self.used = budget, 0
-        self._kept: dict[tuple[int, Branch], Features] = {}
-        self._now: dict[tuple[int, Branch], Features] = {}
-
-    def put(self, iteration: int, branch: Branch, features: Features) -> None:
-        """Keeps features if they fit."""
-        size = size_of(features)
-        if self.used + size <= self.budget:
-            self._kept[iteration, branch] = features
-            self.used += size
-
-    def get(self, iteration: int, branch: Branch) -> Features | None:
-        return self._kept.get((iteration, branch), self._now.get((iteration, branch)))
-
-    def put_now(self, iteration: int, branch: Branch, features: Features) -> None:
-        """Keeps features until another iteration begins."""
-        self._now = {key: value for key, value in self._now.items() if key[0] == iteration}
-        self._now[iteration, branch] = features
-
-
-def size_of(features: Features) -> int:
-    """Bytes of all tensors in it."""
-    if isinstance(features, Tensor):
-        return int(features.numel() * features.element_size())
-    if isinstance(features, dict):
-        return sum(size_of(value) for value in features.values())
-    return 0
 
 
 class ZeroSampler:
@@ -206,6 +180,7 @@ class ZeroSampler:
         self.network, self.steps, self.config, self.cached = network, steps, config, cached
         self.store = store or FeatureStore()
         self.levels: list[Tensor] = []
+        self._pairs: int | None = None  # steps of the right view so far
 
     # ---- the left view
 
@@ -266,7 +241,11 @@ class ZeroSampler:
         return guidance.rescaled(guided, outputs[0], self.config.guidance_rescale)
 
     def _crosses(self, i: int) -> bool:
-        return self.config.cross_view[0] <= i < self.config.cross_view[1]
+        """Whether views are coupled now; a left view that is sampled before pairs are counted may be asked for any."""
+        if self.config.cross_view_counts == "pairs" and self._pairs is None:
+            return self.config.cross_view[0] < self.config.cross_view[1]
+        now = i if self._pairs is None or self.config.cross_view_counts == "iterations" else self._pairs
+        return self.config.cross_view[0] <= now < self.config.cross_view[1]
 
     # ---- the right view
 
@@ -286,6 +265,8 @@ class ZeroSampler:
     def step(self, i: int, x: Tensor, noise: Tensor) -> Stepped:
         """One DDIM step of the right view, coupled to the left one."""
         outputs = [self.network.right(x, self.steps[i], branch, self._features(i, branch)) for branch in self._branches]
+        if self._pairs is not None:
+            self._pairs += 1
         return ddim(x, self._combined(outputs), self.steps[i], self.config.prediction, noise)
 
     def right(self, depth: Tensor, inputs: Inputs, held: Held | None = None) -> Iterator[Trace]:
@@ -293,6 +274,7 @@ class ZeroSampler:
         warp = warped.Warp(depth, self.config.scale_percent, self.config.exponent)
         total = self.config.pair_steps(len(self.steps))
         done = 0
+        self._pairs = 0
         last: Trace | None = None
         for one in self.restarted(warp, inputs, held):
             done += 1
@@ -306,27 +288,24 @@ class ZeroSampler:
             if i in warps:
                 turns = self.refined(i, warps[i], warp, result, inputs, held)
             else:
-                turns = self._plain(i, result, inputs, held)
+                turns = self._plain(i, result, warp, inputs, held)
             for one in turns:
                 done += 1
                 result = one.result
                 yield replace(one, done=done, total=total)
 
-    def _plain(self, i: int, before: Stepped, inputs: Inputs, held: Held | None) -> Iterator[Trace]:
-        x = self._with_held(before.x, i, held)
+    def _plain(self, i: int, before: Stepped, warp: warped.Warp, inputs: Inputs, held: Held | None) -> Iterator[Trace]:
+        x = warp(self.levels[i], before.x) if self.config.known_outside else before.x
+        x = self._with_held(x, i, held)
         yield Trace("plain", i, 0, 0, 0, x, self.step(i, x, inputs.noise[i]))
 
     def _with_held(self, x: Tensor, i: int, held: Held | None) -> Tensor:
-        if held is None:
-            return x
-        count = held.clean.shape[2]
-        return torch.cat([held.at(self.steps[i]).to(x), x[:, :, count:]], 2)
+        return x if held is None else held.over(x, held.at(self.steps[i]))
 
     def _first_filling(self, inputs: Inputs) -> Tensor:
-        left = self.levels[0]
         if self.config.fill == "left" or inputs.fill is None:
-            return left
-        return inputs.fill if self.config.fill == "noise" else (left + inputs.fill) / 2**0.5
+            return self.levels[0]
+        return inputs.fill if self.config.fill == "noise" else (self.levels[0] + inputs.fill) / 2**0.5
 
     def restarted(self, warp: warped.Warp, inputs: Inputs, held: Held | None = None) -> Iterator[Trace]:
         """Phase 1: noisy restart with border handling."""
@@ -343,8 +322,7 @@ class ZeroSampler:
                 x_in = self._with_held(warp(self.levels[i], filling), i, held)
                 result = self.step(i, x_in, inputs.noise[i])
                 x = result.x
-                last = turn == rules.passes - 1
-                stored.append(x if last else self._noisy(i, turn, x, inputs))
+                stored.append(x if turn == rules.passes - 1 else self._noisy(i, turn, x, inputs))
                 yield Trace("restart", i, turn, 0, 0, x_in, result, stored=stored[-1])
 
     def _noisy(self, i: int, turn: int, x: Tensor, inputs: Inputs) -> Tensor:
@@ -359,12 +337,10 @@ class ZeroSampler:
         self, i: int, repetitions: int, warp: warped.Warp, before: Stepped, inputs: Inputs, held: Held | None = None
     ) -> Iterator[Trace]:
         """Phase 2 at one iteration: warp, then N steps that change what lies behind the holes (Eq. 4 or "latent")."""
-        rules, step = self.config.refine, self.steps[i]
-        root = step.alpha**0.5
+        rules, step, root = self.config.refine, self.steps[i], self.steps[i].alpha ** 0.5
         weight = root if rules.weight == "sqrt_alpha_bar" else step.alpha_prev**0.5
-        blended = before.x0
+        blended, noise = before.x0, inputs.noise[i]
         x_in = self._with_held(warp(self.levels[i], before.x), i, held)
-        noise = inputs.noise[i]
         for turn in range(repetitions):
             result = self.step(i, x_in, noise)
             yield Trace("refine", i, turn, 0, 0, x_in, result, blended=blended)

@@ -47,6 +47,7 @@ class Plan:
     memory: dict[str, int] = field(default_factory=dict)  # bytes per part
     metadata: dict[str, str] = field(default_factory=dict)  # of the source
     extras: photos.Extras | None = None  # of a still: EXIF and colour profile
+    diffusion: dict[str, Any] | None = None  # models, windows, memory and hours of a second view by diffusion
     views: Any = None  # `repack.Views` of a source that is 3D already; it is repacked
 
     @property
@@ -93,6 +94,7 @@ class Plan:
             "memory_total_mb": round(sum(self.memory.values()) / 1e6, 1),
             "estimated_mb": round(self.estimated_bytes / 1e6, 1) if self.estimated_bytes else None,
             "notes": list(self.notes),
+            **({} if self.diffusion is None else {"diffusion": self.diffusion}),
         }
 
 
@@ -279,7 +281,7 @@ def memory_bill(info: StreamInfo, packed: StreamInfo, profile: EncoderProfile, h
     pixels = info.width * info.height
     frame = int(pixels * samples * size)
     picture = int(packed.width * packed.height * samples * size)
-    clip, views = CLIP_FRAMES * frame, CLIP_FRAMES * (2 * frame + 2 * pixels)  # two views and their holes
+    clip, views = CLIP_FRAMES * frame, CLIP_FRAMES * 2 * frame
     return {
         "program": _PROGRAM,
         "reading": int(_DECODER * frame / held.scale**2) + (2 * frame if held.scale != 1 else 0),
@@ -288,7 +290,7 @@ def memory_bill(info: StreamInfo, packed: StreamInfo, profile: EncoderProfile, h
         "synthesis": views + int(held.synthesis.frames * frame) + held.synthesis.own,
         "queues": 3 * clip + 3 * views,  # one waits, one is in hand at each end
         "packing": CLIP_FRAMES * picture + held.packer,
-        "encoder": profile.pictures * picture,
+        "encoder": profiles.held(profile, packed.width, packed.height) * picture,
     }
 
 
@@ -338,6 +340,6 @@ def sink_options(made: Plan) -> writer.SinkOptions:
     assert made.profile is not None
     settings = made.settings
     return writer.SinkOptions(
-        made.packed, made.profile, made.container, settings.quality, tags(made), finisher(made), made.form, settings.sei,
+        made.packed, made.profile, made.container, settings.constant_quality, tags(made), finisher(made), made.form, settings.sei,
         overwrite=made.overwrite,
     )  # fmt: skip

@@ -94,6 +94,32 @@ _SVD = "stabilityai/stable-video-diffusion-img2vid-xt"
 _SVD_REVISION = "9e43909513c6714f1bc78bcb44d96e733cd242aa"
 _STABILITY = "Stability AI community licence"
 
+TEXT_TO_IMAGE = "text-to-image"  # the family of --text-model
+
+
+def _text_to_image(name: str, repo: str, licence: str, terms: str) -> Weights:
+    """A Stable Diffusion XL pipeline in diffusers' layout, half precision."""
+    half = "diffusion_pytorch_model.fp16.safetensors"
+    tokens = ("merges.txt", "special_tokens_map.json", "tokenizer_config.json", "vocab.json")
+    return Weights(
+        name=name,
+        repo=repo,
+        files=(
+            "model_index.json",
+            "scheduler/scheduler_config.json",
+            *(f"{part}/{file}" for part in ("text_encoder", "text_encoder_2") for file in ("config.json", "model.fp16.safetensors")),
+            *(f"{part}/{file}" for part in ("tokenizer", "tokenizer_2") for file in tokens),
+            *(f"{part}/{file}" for part in ("unet", "vae") for file in ("config.json", half)),
+        ),
+        licence=licence,
+        terms=terms,
+        size=6_940_000_000,
+        family=TEXT_TO_IMAGE,
+        extra="4d",
+        about="text to a picture, for 4d --prompt",
+    )  # fmt: skip
+
+
 _ENTRIES = (
     _video_depth_anything(
         "small",
@@ -167,6 +193,12 @@ _ENTRIES = (
         revision="31213729b4314a44b574ce7cc2d0c28356f097ed",
         extra="4d",
         about="views around an object",
+    ),
+    _text_to_image(
+        "sdxl-turbo", "stabilityai/sdxl-turbo", _STABILITY, "see the licence; larger companies need their own"
+    ),
+    _text_to_image(
+        "sdxl", "stabilityai/stable-diffusion-xl-base-1.0", "CreativeML OpenRAIL++-M", "any use but those it lists"
     ),
     _dynamicrafter("dynamicrafter-1024", "DynamiCrafter_1024"),
     _dynamicrafter("dynamicrafter-512", "DynamiCrafter_512", "9eb874455b7903c0244fe7bf53ca21cb979cd05a"),

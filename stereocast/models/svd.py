@@ -6,11 +6,15 @@ published norm epsilon, one vector per frame (SV3D's angles), and the key maps f
 
 import math
 import re
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 from diffusers import UNetSpatioTemporalConditionModel
 from torch import Tensor
+
+from stereocast.errors import WeightsError
 
 UNET_PREFIX = "model.diffusion_model."
 LATENT_SCALE = 0.18215
@@ -62,6 +66,28 @@ def full_config() -> dict[str, Any]:
         "block_out_channels": (320, 640, 1280, 1280), "layers_per_block": 2, "num_attention_heads": (5, 10, 20, 20),
         "cross_attention_dim": 1024, "addition_time_embed_dim": 256,
     }  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Shapes:
+    """How wide the networks of a published single file are."""
+
+    unet: dict[str, Any]  # diffusers' settings
+    vae: tuple[int, ...]  # channels of the VAE's levels
+
+
+def shapes_of(published: Mapping[str, Tensor], what: str) -> Shapes:
+    """Read from a single file's tensors; a head has 64 channels, as published. Raises WeightsError."""
+    try:
+        first = f"{UNET_PREFIX}input_blocks"
+        widths = tuple(int(published[f"{first}.{1 + 3 * n}.0.out_layers.3.weight"].shape[0]) for n in range(4))
+        context = int(published[f"{first}.1.1.transformer_blocks.0.attn2.to_k.weight"].shape[1])
+        levels = [f"first_stage_model.decoder.up.{n}.block.0.conv1.weight" for n in range(4)]
+        vae = tuple(int(published[name].shape[0]) for name in levels)
+    except KeyError as error:
+        raise WeightsError(f"{what} is not a published SVD or SV3D file: it lacks {error.args[0]}") from error
+    heads = tuple(max(1, width // 64) for width in widths)
+    return Shapes({"block_out_channels": widths, "num_attention_heads": heads, "cross_attention_dim": context}, vae)
 
 
 # ---- vectors and guidance ------------------------------------------------------------------------------------------

@@ -5,6 +5,7 @@ What the files hold is `loading`'s business. Nothing is asked for at a prompt: a
 so `HF_HOME`, `HF_HUB_CACHE`, `HF_HUB_OFFLINE` and `HF_ENDPOINT` mean what they mean elsewhere.
 """
 
+import contextlib
 import json
 import logging
 import os
@@ -103,6 +104,26 @@ def downloaded(entry: Weights) -> Path | None:
     """The folder that holds all files of `entry`, or None."""
     folder = _snapshot(entry)
     return folder if folder and all((folder / file).is_file() for file in entry.files) else None
+
+
+def arrived(entry: Weights) -> int:
+    """Bytes of the repository of `entry` that are in the cache, those of an unfinished download included."""
+    blobs = cache_home() / f"models--{entry.repo.replace('/', '--')}" / "blobs"
+    found = 0
+    for path in blobs.glob("*"):
+        with contextlib.suppress(OSError):
+            found += path.stat().st_size
+    return min(found, entry.size)
+
+
+def describe(entry: Weights, **more: Any) -> dict[str, Any]:
+    """Plain values for people: licence, size, whether it is accepted and on this disk."""
+    folder = downloaded(entry)
+    return {
+        "name": entry.name, "about": entry.about, "licence": entry.licence, "terms": entry.terms, "size": entry.size,
+        "page": entry.url, "revision": pinned(entry), "extra": entry.extra, "accepted": accepted(entry),
+        "downloaded": folder is not None, "path": str(folder) if folder else None, **more,
+    }  # fmt: skip
 
 
 def download(entry: Weights, *, accept_licence: bool = False, progress: Callable[[str], None] | None = None) -> Path:
@@ -265,9 +286,16 @@ class WeightStore:
 
     @classmethod
     def of(cls, settings: WeightSettings, main: str | None = None) -> "WeightStore":
-        """The weights that the settings give or allow; a bare path is that of `main`. Raises UsageError, UnknownName,
-        WeightsError."""
-        return cls(parse_paths(settings.weights, main), settings.accept_licence)
+        """The weights that the settings give or allow; a bare path is that of `main`, or of the video model where a job
+        has one. Raises UsageError, UnknownName, WeightsError."""
+        given = settings.weights
+        if main != "dynamicrafter" and getattr(settings, "synth", "") == "stereocrafter-zero":
+            given = tuple(text for text in given if "=" in text)
+        return cls(parse_paths(given, main), settings.accept_licence)
+
+    def given(self, name: str) -> Path | None:
+        """The user's own file or folder for the weights `name`."""
+        return self._local(shelf.find(name))
 
     def has(self, name: str) -> bool:
         """Whether `name` and all it needs are on this disk."""

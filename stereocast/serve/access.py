@@ -148,7 +148,8 @@ class Gate:
             return
         request = Request(scope, receive)
         given = request.query_params.get("token", "")
-        page = request.method == "GET" and (request.url.path == "/" or request.url.path.startswith("/watch/"))
+        path = request.url.path
+        page = request.method == "GET" and (path in ("/", "/studio") or path.startswith("/watch/"))
         if request.url.path == "/login" and request.method == "POST":
             await (await self._login(request))(scope, receive, send)
         elif request.url.path == "/player/login.css" and request.method == "GET":

@@ -41,7 +41,7 @@ _TYPES = {
 _DRAWN = {".jpg", ".jpeg", ".png", ".webp", ".avif", ".jps"}  # stills that browsers know
 _VIEWER = re.compile(r"[A-Za-z0-9_-]{0,64}")
 _CHANGES_S = 25.0  # a request for changes is answered by then
-_PAGE_S = 0.25  # for reading the films of a page that nothing is known of
+_PAGE_S = 0.4  # of an answer in which films that nothing is known of may be read
 _FRESH = {"Cache-Control": "no-store"}
 
 

@@ -53,8 +53,10 @@ def _whole(text: str, name: str) -> int:
     return int(text)
 
 
-def page(library: Library, live: Live | None, query: Query, patience_s: float = 0.35) -> dict[str, Any]:
-    """One page of the library. Films that nothing is known of are read for `patience_s`."""
+def page(library: Library, live: Live | None, query: Query, patience_s: float = 0.4) -> dict[str, Any]:
+    """One page of the library. Films that nothing is known of are read
+    as long as the answer takes no more than `patience_s`."""
+    until = time.monotonic() + patience_s
     library.asked()
     entries = library.entries()
     chosen = [entry for entry in entries.values() if _matches(library, entry, query)]
@@ -64,7 +66,6 @@ def page(library: Library, live: Live | None, query: Query, patience_s: float = 
     chosen.sort(key=_key(library, query), reverse=query.descending)
     start = (query.page - 1) * query.size
     cards = []
-    until = time.monotonic() + patience_s
     for entry in chosen[start : start + query.size]:
         if library.facts(entry) is None and time.monotonic() < until:
             library.item(entry)

@@ -85,6 +85,14 @@ class Library:
                 self._walked = time.monotonic()
             return self._entries
 
+    def convert_live(self, path: Path) -> None:
+        """That film is turned into stereo while it is watched, from now on."""
+        with self._walking:
+            if path.resolve() not in self._convert:
+                self._convert.append(path.resolve())
+                self._changed = True
+        self.entries()
+
     def _converted(self, path: Path) -> Entry | None:
         ident = ident_of(str(path))
         old = self._entries.get(ident)
@@ -92,7 +100,7 @@ class Library:
             stat = path.stat()
         except OSError:
             return None
-        if old is not None and (old.changed, old.size) == (stat.st_mtime, stat.st_size):
+        if old is not None and old.convert and (old.changed, old.size) == (stat.st_mtime, stat.st_size):
             return old
         below = self.root is not None and path.is_relative_to(self.root)
         name = path.relative_to(self.root).as_posix() if below and self.root is not None else path.name

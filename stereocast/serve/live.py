@@ -74,6 +74,34 @@ class Live:
             session.seen(viewer, wanted.start_s)
             return session
 
+    def use(self, settings: ConvertSettings) -> None:
+        """Converts with these settings from now on; what was converted with others ends, unless it is kept."""
+        with self._lock:
+            if self.converts and settings == self._settings:
+                return
+            for session in [s for s in self._sessions if s.wanted.sound is None and not s.kept]:
+                self._end(session)
+            self._settings, self.converts = settings, True
+
+    def listing(self) -> list[dict[str, Any]]:
+        """The conversions that are being watched, for a list of jobs; times in seconds of film."""
+        with self._lock:
+            sessions = [s for s in self._sessions if s.wanted.sound is None]
+        return [
+            {
+                "number": s.number, "film": s.wanted.ident, "name": s.wanted.source.name, "viewers": len(s.viewers),
+                "done_s": round(s.start_s + sum(seconds for _, seconds in s.segments()[0]), 1), "error": s.error,
+                "duration_s": s.wanted.duration_s, "speed": s.speed(),
+            }
+            for s in sessions
+        ]  # fmt: skip
+
+    def stop(self, number: int) -> None:
+        """Ends the session of that number, whoever watches."""
+        with self._lock:
+            for session in [s for s in self._sessions if s.number == number]:
+                self._end(session)
+
     def _check_places(self, wanted: Wanted, left: list[Session]) -> None:
         sound = wanted.sound is not None
         same = [s for s in self._sessions if (s.wanted.sound is not None) == sound and s.is_working() and s not in left]

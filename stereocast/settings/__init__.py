@@ -3,19 +3,18 @@
 Precedence: default < preset or profile < what was given; `catalog.settle` applies it.
 """
 
+from stereocast.settings.diffusion import DiffusionOptions, GenerateOptions, ZeroFilmOptions, ZeroOptions
 from stereocast.settings.groups import (
     DepthFileSettings,
     DepthSettings,
     DeviceSettings,
-    DiffusionOptions,
     EngineSettings,
     FileSettings,
     FilmSettings,
-    GenerateOptions,
     NetworkSettings,
     OutputSettings,
     PackSettings,
-    SceneOptions,
+    RecipeSettings,
     ScreenSettings,
     Settings,
     SizeSettings,
@@ -23,8 +22,6 @@ from stereocast.settings.groups import (
     StereoSettings,
     TrackSettings,
     WeightSettings,
-    ZeroFilmOptions,
-    ZeroOptions,
 )
 from stereocast.settings.jobs import (
     ConvertSettings,
@@ -35,6 +32,7 @@ from stereocast.settings.jobs import (
     SamplerSettings,
     ViewSettings,
 )
+from stereocast.settings.scene import MatrixOptions, SceneOptions
 
 __all__ = [
     "ConvertSettings",
@@ -49,10 +47,12 @@ __all__ = [
     "FourDSettings",
     "GenSettings",
     "GenerateOptions",
+    "MatrixOptions",
     "NetworkSettings",
     "OutputSettings",
     "PackSettings",
     "PreviewSettings",
+    "RecipeSettings",
     "SamplerSettings",
     "SceneOptions",
     "ScreenSettings",

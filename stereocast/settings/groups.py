@@ -27,7 +27,17 @@ class Settings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
 
-class PackSettings(Settings):
+Level = Literal["draft", "good", "paper"]
+
+
+class RecipeSettings(Settings):
+    """Options from a file."""
+
+    recipe: str | None = None
+    """Take options from a TOML file (or a name of presets/recipes); options that are given win."""
+
+
+class PackSettings(RecipeSettings):
     """How the picture is packed and encoded."""
 
     format: Layout = Layout.SBS
@@ -38,8 +48,16 @@ class PackSettings(Settings):
     """Headset or site: sets codec order, size limits and the screen for comfort figures."""
     encoder: str = "auto"
     """Encoder profile by name or .toml path; auto takes the first of the preset's list that opens here."""
-    quality: int | None = Field(None, ge=0, le=63)
-    """Constant quality (CRF/CQ) instead of the profile's; lower is better."""
+    quality: Annotated[int, Field(ge=0, le=63)] | Level | None = None
+    """draft, good or paper: how much work diffusion puts into a second view (default: good for convert, paper for gen). A
+    number is the encoder's constant quality, as --crf."""
+    crf: int | None = Field(None, ge=0, le=63)
+    """The encoder's constant quality (CRF/CQ); lower is better."""
+
+    @property
+    def constant_quality(self) -> int | None:
+        """The encoder's quality: `crf`, or a number given as `quality`."""
+        return self.quality if self.crf is None and isinstance(self.quality, int) else self.crf
 
 
 class OutputSettings(PackSettings):
@@ -97,7 +115,7 @@ class ScreenSettings(Settings):
 
     strength: Annotated[float, Field(ge=0, le=20)] | Literal["auto"] | None = None
     """Largest disparity in % of the width, or auto, which stays inside the 1-degree rule
-    (default: 2.0 for warp, 4.0 for stereocrafter-zero)."""
+    (default: 2.0 for warp, auto for convert with stereocrafter-zero, 4.0 for gen and --quality paper)."""
     convergence: Annotated[float, _UNIT] | Literal["auto"] = "auto"
     """Which depth is on the screen: 0 (farthest) to 1 (nearest), or auto (per shot)."""
     pop_out: float = Field(0.25, ge=0, le=1)
@@ -128,7 +146,11 @@ class StereoSettings(ScreenSettings):
     @property
     def strength_percent(self) -> float | Literal["auto"]:
         """`strength`, or the default of the chosen synthesis."""
-        return (4.0 if self.synth == "stereocrafter-zero" else 2.0) if self.strength is None else self.strength
+        if self.strength is not None:
+            return self.strength
+        if self.synth != "stereocrafter-zero":
+            return 2.0
+        return 4.0 if getattr(self, "quality", None) == "paper" else "auto"
 
     @property
     def synthesised(self) -> Eyes:
@@ -141,8 +163,9 @@ class DepthSettings(Settings):
 
     depth: str = "auto"
     """auto (the best that is installed), an estimator's name (a package can add one), or a depth video or folder of your own."""
-    dissolve: int = Field(0, ge=0, le=50)
-    """DepthCrafter: dissolve the depth at this step of a 50-step schedule (paper: 45 for 1024, 40 for 512; 0 = off)."""
+    dissolve: int | None = Field(None, ge=0, le=50)
+    """DepthCrafter: dissolve the depth at this step of a 50-step schedule; 0 = off (default: off; with stereo by
+    diffusion the paper's 45 for 1024, 40 for 512, off for 256)."""
     dissolve_scale: Literal["paper", "index", "vp"] = "paper"
     """What --dissolve counts: paper (larger removes more: index 50 - t), index (0 is the noisiest), vp (DDIM's gentler scale)."""
     dissolve_sigma: float | None = Field(None, gt=0, le=700)
@@ -155,8 +178,8 @@ class DepthSettings(Settings):
     """DepthCrafter: frames per window (default: what fits into memory, at most 110)."""
     depth_steps: int = Field(5, ge=1, le=50)
     """DepthCrafter: denoising steps."""
-    depth_guidance: float = Field(1.0, ge=1, le=10)
-    """DepthCrafter: guidance scale; above 1 doubles the work."""
+    depth_guidance: float | None = Field(None, ge=1, le=10)
+    """DepthCrafter: guidance scale; above 1 doubles the work (default: 1; with stereo by diffusion the paper's 1.2)."""
     depth_mode: Literal["windows", "streaming"] = "windows"
     """Video Depth Anything: windows of 32 frames, or streaming (one frame at a time, less accurate, no delay)."""
     depth_offload: Literal["auto", "none", "model", "sequential"] = "auto"
@@ -243,129 +266,3 @@ class EngineSettings(Settings):
     """Sections converted at the same time, one process each (0: local uses a single process, ray all it has)."""
     ray_address: str | None = None
     """--engine ray: the cluster, auto or ray://HOST:10001 (default: a local one for the duration of the call)."""
-
-
-class DiffusionOptions(Settings):
-    """Sampling, memory and speed of diffusion models (gen, and convert --synth stereocrafter-zero)."""
-
-    steps: int = Field(50, ge=1, le=1000)
-    """Sampling steps."""
-    cfg: float = Field(7.5, ge=1, le=30)
-    """Guidance: how strictly prompt and picture are followed; 1 = none, twice as fast."""
-    guidance_rescale: float | None = Field(None, ge=0, le=1)
-    """Keeps guided colours in range (default: the model's, 0.7 for 512 and 1024)."""
-    eta: float = Field(1.0, ge=0, le=1)
-    """Randomness of each step: 1 = as published, 0 = none."""
-    offload: bool = False
-    """Keep idle networks off the GPU (also done where less than 12 GB are free): slower, much less GPU memory."""
-    batch_cfg: bool = False
-    """Both guidance branches in one pass: faster, more memory."""
-    vae_tile: int = Field(0, ge=0, le=256)
-    """Decode in tiles of so many latent samples (8 pixels each); 0 = whole frames."""
-    compile: bool = False
-    """torch.compile: minutes at first, then faster."""
-
-
-class ZeroOptions(Settings):
-    """The StereoCrafter-Zero sampler; defaults are the paper's."""
-
-    zero_preset: Literal["paper", "script"] = "paper"
-    """All rules of the paper, or of its authors' program."""
-    restart_passes: int | None = Field(None, ge=1, le=50)
-    """Noisy restart: passes (paper 7)."""
-    restart_steps: int | None = Field(None, ge=1, le=50)
-    """Noisy restart: iterations of each pass (paper 5)."""
-    last_warp: int | None = Field(None, ge=0, le=999)
-    """Last iteration that warps (default: 34 for 1024, 44 for 512, 45 for 256)."""
-    exponent: float = Field(1.0, gt=0, le=10)
-    """Exponent on depth."""
-    border_lambda: float | None = Field(None, ge=0, le=1)
-    """Share of the left view in the opened border (paper 1, script 0.9)."""
-    fill_latents: Literal["left", "noise", "mix"] = "left"
-    """What first fills the holes: the left view's latents, noise, or half of each."""
-    feature_budget_gb: float = Field(4.0, ge=0, le=512)
-    """Memory for left-view features that are used again; what doesn't fit is recomputed."""
-
-
-class ZeroFilmOptions(Settings):
-    """StereoCrafter-Zero on a given film."""
-
-    zero_levels: Literal["noise", "inversion"] = "noise"
-    """convert: how the film's own latents get their noise: one fixed noise for a window, or DDIM inversion (two more
-    evaluations a step)."""
-    zero_window: int = Field(16, ge=2, le=128)
-    """convert: frames of a window."""
-    zero_overlap: int = Field(4, ge=0, le=64)
-    """convert: frames that a window shares with the one before."""
-
-
-class GenerateOptions(Settings):
-    """What is generated, and by which model."""
-
-    prompt: str = ""
-    """What happens in the picture. Without a generative model its motion words choose the camera move."""
-    model: Literal["auto", "camera", "1024", "512", "256", "512-interp"] = "auto"
-    """auto: the DynamiCrafter model whose weights are here, else a camera move through the picture (no weights)."""
-    end_image: Path | None = None
-    """Last picture: the film goes from the first to this one (model 512-interp)."""
-    loop: bool = False
-    """End where it begins."""
-    move: Literal["auto", "orbit", "dolly", "pan", "tilt", "zoom", "swing"] = "auto"
-    """Camera move: auto reads the prompt, otherwise a gentle orbit."""
-    amount: float = Field(1.0, ge=0, le=3)
-    """How far the camera moves, 1 = comfortable."""
-    seconds: float = Field(4.0, gt=0, le=600)
-    """Length of the camera move."""
-    frames: int = Field(16, ge=2, le=128)
-    """Frames of the generative models (trained on 16; fewer look poor)."""
-    cfg_image: float | None = Field(None, ge=0, le=30)
-    """Separate guidance of the picture (three passes a step)."""
-    fs: int | None = Field(None, ge=1, le=60)
-    """Motion: frames per second (1024: 5..15, default 10; 512: 15..30, default 24; 512-interp: 5..30, default 5; smaller =
-    more motion), for 256 the frame stride (1..6, default 3; larger = more motion)."""
-    pad_colour: Literal["black", "grey"] = "black"
-    """Sides of a picture that is narrower than the model's shape."""
-
-
-class SceneOptions(Settings):
-    """How an object is reconstructed and filmed."""
-
-    model: Literal["auto", "relief", "diffusion2"] = "auto"
-    """relief (no weights, any machine: a closed relief, what is unseen is guessed), diffusion2 (SVD and SV3D weights, a
-    GPU), or auto: diffusion2 where a GPU and its weights are there."""
-    orbit: bool = True
-    """Write the turntable: orbit.mp4 and, in --format, its stereo version."""
-    fixed_view: bool = True
-    """Write the stereo film from the reference view."""
-    sequence: Literal["none", "ply", "splat"] = "none"
-    """Also write one file of Gaussians for each frame."""
-    keep_matrix: bool = False
-    """Keep the image matrix as PNGs."""
-    size: int = Field(512, ge=64, le=4096, multiple_of=2)
-    """Side of the written pictures in pixels."""
-    seconds: float = Field(5.0, gt=0, le=600)
-    """Length of the written films."""
-    rate: int = Field(24, ge=1, le=120)
-    """Frames per second of the written films."""
-    ipd_mm: float = Field(63.0, ge=0, le=200)
-    """Distance between the two cameras; the screen is at the object."""
-    views: int = Field(0, ge=0, le=200)
-    """Views of the image matrix (0: 13 for relief, 21 for diffusion2)."""
-    frames: int = Field(0, ge=0, le=200)
-    """Frames of the image matrix (0: 9 for a picture, up to 13 for a video; 25 for diffusion2)."""
-    matrix_size: int = Field(0, ge=0, le=1024)
-    """Side of the matrix's pictures (0: 192 for relief, 576 for diffusion2)."""
-    iterations: int = Field(0, ge=0, le=200_000)
-    """Steps of the reconstruction (0: 900 for relief, 5000 for diffusion2)."""
-    elevation: float = Field(0.0, ge=-60, le=60)
-    """Height of the cameras in degrees."""
-    reference_frame: int = Field(-1, ge=-1)
-    """The frame whose shape is the canonical one (-1: the middle of a video, the first of a picture)."""
-    option_set: Literal["paper", "official"] = "paper"
-    """diffusion2: s and rollback steps as in the paper or as in the published code."""
-    steps: int = Field(50, ge=2, le=1000)
-    """diffusion2: sampling steps."""
-    clockwise: bool = False
-    """The multi-view model's ring runs clockwise, seen from above."""
-    resume: bool = False
-    """Resume an interrupted run: after the matrix, or within the reconstruction."""

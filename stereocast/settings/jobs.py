@@ -2,28 +2,24 @@
 
 from pydantic import Field
 
+from stereocast.settings.diffusion import DiffusionOptions, GenerateOptions, ZeroFilmOptions, ZeroOptions
 from stereocast.settings.groups import (
     DepthFileSettings,
     DepthSettings,
-    DeviceSettings,
-    DiffusionOptions,
     EngineSettings,
     FileSettings,
     FilmSettings,
-    GenerateOptions,
     NetworkSettings,
     OutputSettings,
     PackSettings,
-    SceneOptions,
     ScreenSettings,
     SizeSettings,
     SourceSettings,
     StereoSettings,
     TrackSettings,
     WeightSettings,
-    ZeroFilmOptions,
-    ZeroOptions,
 )
+from stereocast.settings.scene import MatrixOptions, SceneOptions
 
 
 class EstimatorSettings(DepthSettings, WeightSettings, NetworkSettings):
@@ -55,7 +51,7 @@ class GenSettings(GenerateOptions, OutputSettings, SizeSettings, SamplerSettings
     """All options of `stereocast gen`."""
 
 
-class FourDSettings(SceneOptions, PackSettings, WeightSettings, DeviceSettings, FileSettings):
+class FourDSettings(SceneOptions, MatrixOptions, PackSettings, WeightSettings, NetworkSettings, FileSettings):
     """All options of `stereocast 4d`."""
 
 

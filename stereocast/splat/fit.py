@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from stereocast.pictures.devices import to_device
 from stereocast.pipeline.progress import OnProgress, Progress, silent
 from stereocast.splat.density import DensityRules, Population
 from stereocast.splat.loss import photometric
@@ -41,6 +42,7 @@ class FitSettings:
     motion_rate: Ramp = MOTION_RATE
     place_rate: Ramp = PLACE_RATE
     canonical_rate: float = 0.3  # after the warm-up, of the canonical learning rates
+    canonical: bool = True  # canonical Gaussians learn; else the motion alone
     decoupled: bool = True  # weigh canonical gradients by the distance from the references
     degree: int = 3
     similarity: float = 0.2  # weight of 1 - SSIM
@@ -120,6 +122,7 @@ class Fit:
             torch.manual_seed(settings.seed)
             self.motion = (motion or Motion(settings.motion).start_still()).to(device)
         self.population = Population(start or initial(matrix, settings), device)
+        self._canonical()
         self.optimiser = torch.optim.Adam(self.motion.parameters(), lr=settings.motion_rate.start, eps=1e-15)
         self.iteration = 0
         self.losses: list[float] = []
@@ -127,6 +130,10 @@ class Fit:
         self._motion_rate = settings.motion_rate.within(max(1, settings.iterations - settings.warm_up), 40_000)
         self._place_rate = settings.place_rate.within(settings.iterations)
         self._noise = TIME_NOISE.within(max(1, settings.iterations - settings.warm_up))
+
+    def _canonical(self) -> None:
+        for value in self.population.values.values():
+            value.requires_grad_(self.settings.canonical)
 
     @property
     def scene(self) -> Scene:
@@ -170,16 +177,19 @@ class Fit:
         loss = photometric(seen.rgb, target, s.similarity)
         loss = loss + s.mask_weight * (seen.alpha[..., 0] - mask).abs().mean()
         loss.backward()
-        self._update(seen.place_gradients(), seen.radii, float(self._trust[views, frame].mean()), moving)
+        if s.canonical:
+            self._update(seen.place_gradients(), seen.radii, float(self._trust[views, frame].mean()), moving)
+        if moving:
+            self._move()
         self.iteration += 1
         self._tend(rng)
         self.losses.append(float(loss.detach()))
         return self.losses[-1]
 
     def _target(self, views: Array, frame: int, background: Array) -> tuple[Tensor, Tensor]:
-        mask = torch.from_numpy(self.matrix.masks[views, frame]).to(self.settings.device).float() / 255
-        white = torch.from_numpy(self.matrix.images[views, frame]).to(self.settings.device).float() / 255
-        shift = torch.from_numpy(background).to(mask.device) - 1
+        mask = to_device(self.matrix.masks[views, frame], self.settings.device).float() / 255
+        white = to_device(self.matrix.images[views, frame], self.settings.device).float() / 255
+        shift = to_device(background, mask.device) - 1
         return white + (1 - mask[..., None]) * shift, mask
 
     def _update(self, pulls: Array, radii: Array, trust: float, moving: bool) -> None:
@@ -190,11 +200,12 @@ class Fit:
         if self._refining():
             self.population.observe(pulls, radii, self.matrix.size)
         self.population.step(rates, trust if moving and s.decoupled else 1.0)
-        if moving:
-            for group in self.optimiser.param_groups:
-                group["lr"] = self._motion_rate(self.iteration - s.warm_up)
-            self.optimiser.step()
-            self.optimiser.zero_grad(set_to_none=True)
+
+    def _move(self) -> None:
+        for group in self.optimiser.param_groups:
+            group["lr"] = self._motion_rate(self.iteration - self.settings.warm_up)
+        self.optimiser.step()
+        self.optimiser.zero_grad(set_to_none=True)
 
     def _refining(self) -> bool:
         s = self.settings
@@ -229,5 +240,6 @@ class Fit:
             return
         self.iteration = state["iteration"]
         self.population.restore(state["population"], self.settings.device)
+        self._canonical()
         self.motion.load_state_dict(state["motion"])
         self.optimiser.load_state_dict(state["optimiser"])

@@ -2,10 +2,10 @@
 
 The reference ring and the reference video are made first where they weren't given; then every row is denoised by SVD on
 its ring view and every column by SV3D on its video frame, both composed (diffusion.compose). The state stays on the
-host; rows and columns go through the card in batches.
+host; rows and columns go through the card in batches. Many processes divide the work (diffusion.ranks), and what is done
+is kept (splat.keep).
 """
 
-import logging
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -14,33 +14,24 @@ import torch
 from torch import Tensor
 
 from stereocast.diffusion import compose, edm
+from stereocast.diffusion.ranks import Ranks
 from stereocast.models import svd
-from stereocast.models.loading import load_into, read_config, tensors
-from stereocast.models.weights import WeightStore
 from stereocast.pipeline.progress import OnProgress, Progress
 from stereocast.splat import prepare
+from stereocast.splat.keep import Keep
 from stereocast.splat.matrix import Matrix
+from stereocast.splat.networks import Models, Network, in_pieces
 from stereocast.splat.scene import FOV_DEG, RADIUS_M, SceneInfo
 from stereocast.types import Array
 
-log = logging.getLogger(__name__)
 _CLIP_MEAN, _CLIP_STD = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)
-_CHUNK = 10  # frames that SVD's temporal decoder takes together, as published
+_CHUNKS = (
+    10,
+    5,
+    2,
+    1,
+)  # frames that SVD's temporal decoder takes together: 10 as published, fewer where memory runs out
 _SVD_AUG, _SV3D_AUG = 0.02, 1e-5
-
-
-@dataclass(slots=True)
-class Models:
-    """The networks, any size: both UNets, the image tower, both decoders (SVD's also encodes)."""
-
-    svd: Any
-    sv3d: Any
-    tower: Any
-    video_vae: Any  # AutoencoderKLTemporalDecoder
-    image_vae: Any  # AutoencoderKL
-    device: str = "cpu"
-    dtype: torch.dtype = torch.float32
-    together: bool = True  # both UNets stay on the device
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,53 +49,30 @@ class Stage1:
     seed: int = 0
 
 
-def load_models(store: WeightStore, device: str) -> Models:
-    """The published weights, bf16 on a card. Raises WeightsError, LicenceNotAccepted."""
-    from diffusers import AutoencoderKL, AutoencoderKLTemporalDecoder
-    from transformers import CLIPVisionModelWithProjection
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What stage 1 is given, uint8 RGB on white: a picture [S, S, 3], a reference video [F, S, S, 3], a ring
+    [V, S, S, 3] (the input view last). Alphas, uint8, where the input had them."""
 
-    dtype = torch.bfloat16 if device.startswith("cuda") else torch.float32
-    folder, unet_folder, sv3d_file = store.path("svd"), store.path("svd-unet"), store.path("sv3d")
-    if sv3d_file.is_dir():
-        sv3d_file /= "sv3d_p.safetensors"
-    video = svd.build_unet(svd.full_config() | _topology(read_config(unet_folder / "unet")), 768)
-    load_into(video, unet_folder / "unet" / "diffusion_pytorch_model.fp16.safetensors", dtype=dtype)
-    table = tensors(sv3d_file)
-    ring = load_into(svd.build_unet(svd.full_config(), 1280), table, rename=svd.unet_key, dtype=dtype)
-    blocks = {"down_block_types": ("DownEncoderBlock2D",) * 4, "up_block_types": ("UpDecoderBlock2D",) * 4}
-    plain = AutoencoderKL(
-        block_out_channels=(128, 256, 512, 512), layers_per_block=2, use_post_quant_conv=False, **blocks
-    )
-    load_into(plain, table, rename=lambda key: svd.vae_key(key, temporal=False))
-    temporal = AutoencoderKLTemporalDecoder.from_pretrained(folder / "vae", variant="fp16").float().eval()
-    image_tower: Any = CLIPVisionModelWithProjection.from_pretrained(folder / "image_encoder", variant="fp16")
-    tower = image_tower.to(dtype).eval()
-    free = torch.cuda.mem_get_info(device)[0] if device.startswith("cuda") else 0
-    return Models(video, ring, tower, temporal, plain, device, dtype, together=free > 30e9)
+    image: Array | None = None
+    video: Array | None = None
+    ring: Array | None = None
+    alpha: Array | None = None  # [S, S] of the picture, [F, S, S] of the video
+    ring_alpha: Array | None = None  # [V, S, S]
+    fps: float | None = None  # of the video
 
+    @property
+    def start(self) -> Array:
+        """The picture from which the rest is made. Raises ValueError where nothing is known."""
+        for pictures, which in ((self.image, ...), (self.video, self.reference_frame), (self.ring, -1)):
+            if pictures is not None:
+                return pictures[which]
+        raise ValueError("stage 1 needs a picture, a video or a ring")
 
-def _topology(config: dict[str, Any]) -> dict[str, Any]:
-    names = svd.full_config()
-    return {name: config[name] for name in names if name in config}
-
-
-class _Network:
-    """A UNet as the composition calls it: it comes to the device when it is needed."""
-
-    def __init__(self, unet: Any, models: Models, other: Any) -> None:
-        self.unet, self.models, self.other = unet, models, other
-
-    def __call__(self, x: Tensor, level: Tensor, context: Tensor, vector: Tensor) -> Tensor:
-        m, length = self.models, x.shape[1]
-        if not m.together:
-            self.other.to("cpu")
-        self.unet.to(m.device)
-        with torch.no_grad():
-            out = self.unet(
-                x.flatten(0, 1).to(m.dtype), level.repeat_interleave(length), context.to(m.dtype),
-                vector.flatten(0, 1).to(m.dtype), length,
-            )  # fmt: skip
-        return torch.unflatten(out.float(), 0, (-1, length))
+    @property
+    def reference_frame(self) -> int:
+        """The first where SVD makes the video, the last where one is given (as published)."""
+        return 0 if self.video is None else len(self.video) - 1
 
 
 def pixels(images: Array) -> Tensor:
@@ -141,7 +109,7 @@ def column_denoiser(images: Array, options: Stage1, models: Models, purpose: str
     """SV3D on these pictures: all views of each."""
     tokens, latents = conditions(images, _SV3D_AUG, purpose, models, options.seed)
     vector = svd.sv3d_vector(_polars(options), svd.azimuths(options.views), _SV3D_AUG)
-    network = _Network(models.sv3d, models, models.svd)
+    network = Network(models.sv3d, models, models.svd)
     return compose.Guided(network, tokens, latents, vector, svd.triangle_guidance(options.views), models.device)
 
 
@@ -149,12 +117,12 @@ def row_denoiser(images: Array, options: Stage1, models: Models, purpose: str) -
     """SVD on these pictures: a video of each."""
     tokens, latents = conditions(images, _SVD_AUG, purpose, models, options.seed)
     vector = svd.svd_vector(options.frames, options.fps_id, options.motion_bucket, _SVD_AUG)
-    network = _Network(models.svd, models, models.sv3d)
+    network = Network(models.svd, models, models.sv3d)
     return compose.Guided(network, tokens, latents, vector, svd.linear_guidance(options.frames), models.device)
 
 
 def sample(denoiser: compose.Guided, length: int, purpose: str, options: Stage1, progress: OnProgress) -> Tensor:
-    """One sequence of latents [T, 4, s, s] by plain Euler steps."""
+    """One sequence of latents [T, 4, s, s] by plain Euler steps; `purpose` names its noise and its progress."""
     sigmas = edm.karras_sigmas(options.steps)
     shape = (1, length, *denoiser.image.shape[1:])
     x = compose.seeded_noise(options.seed, purpose, 0, shape) * float(torch.sqrt(1 + sigmas[0] ** 2))
@@ -166,92 +134,149 @@ def sample(denoiser: compose.Guided, length: int, purpose: str, options: Stage1,
 
 
 def decode(latents: Tensor, vae: Any, device: str, *, temporal: bool) -> Array:
-    """uint8 RGB [T, S, S, 3]; SVD's decoder takes ten frames at a time."""
+    """uint8 RGB [T, S, S, 3]; SVD's decoder takes ten frames at a time. Raises OutOfMemory."""
     vae.to(device)
-    parts = []
+
+    def work(part: Tensor) -> Tensor:
+        z = part.to(device) / svd.LATENT_SCALE
+        out = vae.decode(z, num_frames=len(z)).sample if temporal else vae.decode(z).sample
+        return ((out.float().cpu().clamp(-1, 1) + 1) * 127.5).round().byte()
+
     with torch.no_grad():
-        for part in latents.split(_CHUNK if temporal else 1):
-            z = part.to(device) / svd.LATENT_SCALE
-            out = vae.decode(z, num_frames=len(z)).sample if temporal else vae.decode(z).sample
-            parts.append(((out.float().cpu().clamp(-1, 1) + 1) * 127.5).round().byte())
-    return np.asarray(torch.cat(parts).permute(0, 2, 3, 1).numpy())
+        made = in_pieces(work, latents, _CHUNKS if temporal else (1,), device)
+    return np.asarray(made.permute(0, 2, 3, 1).numpy())
+
+
+def references(
+    models: Models, options: Stage1, known: Known, ranks: Ranks, keep: Keep, progress: OnProgress
+) -> tuple[Array, Array]:
+    """Ring and video, what wasn't given made: side by side where there are two processes."""
+    start = known.start[None]
+
+    def ring() -> Array:
+        guided = column_denoiser(start, options, models, "ringcond")
+        latents = sample(guided, options.views, "ring", options, progress)
+        made = decode(latents, models.image_vae, models.device, temporal=False)
+        made[-1] = start[0]
+        return made
+
+    def video() -> Array:
+        guided = row_denoiser(start, options, models, "videocond")
+        latents = sample(guided, options.frames, "video", options, progress)
+        return decode(latents, models.video_vae, models.device, temporal=True)
+
+    makers = {"ring": (ring, known.ring, options.views), "video": (video, known.video, options.frames)}
+    kept = {name: ranks.told(keep.load(name)) for name in makers}  # the first process's folder alone counts
+    made: dict[str, Array] = {}
+    for rank, (name, (make, given, count)) in enumerate(makers.items()):
+        table = kept[name]
+        if given is not None:
+            made[name] = given
+        elif table is not None:
+            made[name] = table["pictures"]
+        else:
+            mine = ranks.rank == rank % ranks.count
+            made[name] = make() if mine else np.zeros((count, *start.shape[1:]), np.uint8)
+    for name, (_, given, _) in makers.items():  # both are under way before either waits for the other
+        if given is None and kept[name] is None:
+            made[name] = ranks.gather(torch.from_numpy(made[name])).numpy()
+            if ranks.rank == 0:
+                keep.save(name, pictures=made[name])
+    return made["ring"], made["video"]
 
 
 def stage1(
-    models: Models, options: Stage1, progress: OnProgress, *, image: Array | None = None, video: Array | None = None,
-    ring: Array | None = None,
+    models: Models, options: Stage1, progress: OnProgress, known: Known, *, ranks: Ranks | None = None,
+    keep: Keep | None = None,
 ) -> Matrix:  # fmt: skip
-    """The matrix [V, F] from what is known: a picture [S, S, 3], a reference video [F, S, S, 3], a ring [V, S, S, 3]
-    (the input view last), all uint8 RGB on white. What is missing is made first.
-
-    The reference frame is the first where SVD makes the video, the last where one is given (as published).
-    """
-    reference = 0
-    if video is not None:
-        options = replace(options, frames=len(video))
-        reference = len(video) - 1
-    if ring is not None:
-        options = replace(options, views=len(ring))
-    start = (
-        image
-        if image is not None
-        else video[reference]
-        if video is not None
-        else ring[-1]
-        if ring is not None
-        else None
-    )
-    if start is None:
-        raise ValueError("stage 1 needs a picture, a video or a ring")
-    if ring is None:
-        guided = column_denoiser(start[None], options, models, "ringcond")
-        ring = decode(
-            sample(guided, options.views, "ring", options, progress), models.image_vae, models.device, temporal=False
-        )
-        ring[-1] = start
-    if video is None:
-        guided = row_denoiser(start[None], options, models, "videocond")
-        video = decode(
-            sample(guided, options.frames, "video", options, progress), models.video_vae, models.device, temporal=True
-        )
+    """The matrix [V, F] from what is known; the same in all processes. Raises OutOfMemory."""
+    ranks, keep = ranks or Ranks(), keep or Keep()
+    reference = known.reference_frame
+    if known.video is not None:
+        options = replace(options, frames=len(known.video))
+    if known.ring is not None:
+        options = replace(options, views=len(known.ring))
+    ring, video = references(models, options, known, ranks, keep, progress)
     columns = column_denoiser(video, options, models, "columns")
     rows = row_denoiser(ring, options, models, "rows")
-    shape = (options.views, options.frames, *rows.image.shape[1:])
-    noise = compose.seeded_noise(options.seed, "matrix", 0, shape)
-    total = options.steps + min(options.choices.rollback_steps, options.steps)
-    state = noise
-    for done, evaluation in enumerate(
-        compose.evaluations(rows, columns, noise, edm.karras_sigmas(options.steps), options.choices, seed=options.seed),
-        1,
-    ):
-        state = evaluation.state
-        progress(Progress("matrix", done, total))
-    images = np.stack([decode(row, models.video_vae, models.device, temporal=True) for row in state])
+    state = _sampled(rows, columns, options, ranks, keep, progress)
+    models.rest()
+    images = _decoded(state, models, ranks, keep, progress)
     turn = -1.0 if options.clockwise else 1.0
     azimuths = tuple(float(turn * a) % 360 for a in np.degrees(svd.azimuths(options.views).numpy()))
+    # SVD was told of a video at fps_id + 1 frames a second
+    fps = known.fps if known.video is not None and known.fps else options.fps_id + 1
     info = SceneInfo(
-        options.frames, 12.0, RADIUS_M, FOV_DEG, options.elevation_deg, images.shape[2], method="SVD and SV3D"
+        options.frames, fps, RADIUS_M, FOV_DEG, options.elevation_deg, images.shape[2], method="SVD and SV3D"
     )
-    return Matrix(images, masks_of(images), azimuths, info, options.views - 1, reference)
+    return Matrix(images, masks_of(images, known), azimuths, info, options.views - 1, reference)
 
 
-def masks_of(images: Array) -> Array:
-    """uint8 masks of pictures on white [.., S, S, 3]: what differs from white."""
-    away = 255 - images.min(-1).astype(np.int32)
-    return np.clip((away - 4) * 24, 0, 255).astype(np.uint8)
+def _sampled(
+    rows: compose.Guided, columns: compose.Guided, options: Stage1, ranks: Ranks, keep: Keep, progress: OnProgress
+) -> Tensor:
+    """The denoised latents [V, F, 4, s, s], from where an earlier run stopped."""
+    noise = compose.seeded_noise(options.seed, "matrix", 0, (options.views, options.frames, *rows.image.shape[1:]))
+    total = len(compose.plan(options.steps, options.choices.rollback_steps))
+    table = ranks.told(keep.load("latents"))
+    kept = None if table is None else (int(table["done"]), torch.from_numpy(table["state"]))
+    done, state = kept or (0, noise)
+    steps = compose.evaluations(
+        rows,
+        columns,
+        noise,
+        edm.karras_sigmas(options.steps),
+        options.choices,
+        seed=options.seed,
+        ranks=ranks,
+        kept=kept,
+    )
+    first = done
+    try:
+        for evaluation in steps:
+            state, done = evaluation.state, done + 1
+            if ranks.rank == 0:
+                keep.save_now_and_then("latents", state=state.numpy(), done=np.array(done))
+                progress(Progress("matrix", done, total))
+    finally:  # whatever ended it: what is done is kept
+        if ranks.rank == 0 and done > first:
+            keep.save("latents", state=state.numpy(), done=np.array(done))
+    return state
 
 
-def picture_from_text(prompt: str, device: str, seed: int, model: str = "stabilityai/sdxl-turbo") -> Array:
-    """RGBA of an object made from text by diffusers' text-to-image pipeline, cut out of its plain background."""
-    from diffusers import AutoPipelineForText2Image
+def _decoded(state: Tensor, models: Models, ranks: Ranks, keep: Keep, progress: OnProgress) -> Array:
+    """Pictures uint8 [V, F, S, S, 3] of latents; every process decodes some views, and each is kept."""
+    views: list[Array | None] = []
+    for v, row in enumerate(state):
+        kept = keep.load(f"view_{v:02d}") if ranks.rank == v % ranks.count else None
+        if ranks.rank != v % ranks.count:
+            views.append(None)
+            continue
+        views.append(decode(row, models.video_vae, models.device, temporal=True) if kept is None else kept["pictures"])
+        keep.save(f"view_{v:02d}", pictures=views[-1])
+        progress(Progress("decoding", v + 1, len(state)))
+    shape = next((view.shape for view in views if view is not None), None)
+    shape = ranks.told(shape)
+    return np.stack([
+        ranks.gather(torch.from_numpy(np.zeros(shape, np.uint8) if view is None else view)).numpy() for view in views
+    ])  # fmt: skip
 
-    pipe = AutoPipelineForText2Image.from_pretrained(model, torch_dtype=torch.float16).to(device)
-    generator = torch.Generator("cpu").manual_seed(seed)
-    made = pipe(f"{prompt}, full body, centred, plain white background", generator=generator, output_type="np")
-    return prepare.cut_out(np.rint(made.images[0] * 255).astype(np.uint8))
+
+def masks_of(images: Array, known: Known) -> Array:
+    """uint8 masks [V, F, S, S] of the matrix's pictures on white; where the input's own alpha is known, that."""
+    masks = np.stack([[prepare.mask_on_white(picture) for picture in row] for row in images])
+    if known.alpha is not None and known.video is not None:
+        masks[-1] = known.alpha
+    elif known.alpha is not None:
+        masks[-1, known.reference_frame] = known.alpha
+    if known.ring_alpha is not None:
+        masks[:, known.reference_frame] = known.ring_alpha
+    return masks
 
 
-def square(frames: Array, size: int, ratio: float = 0.9) -> Array:
-    """RGBA [T, H, W, 4] as the models take it: one box for all, `size`, on white; uint8 RGB [T, size, size, 3]."""
+def square(frames: Array, size: int, ratio: float = 0.9) -> tuple[Array, Array]:
+    """RGBA [T, H, W, 4] as the models take it, one box for all: uint8 RGB [T, size, size, 3] on white, alpha
+    [T, size, size]."""
     box = prepare.bounding_box(frames[..., 3], ratio)
-    return prepare.on_white(np.stack([prepare.framed(frame, size, box=box) for frame in frames]))
+    framed = np.stack([prepare.framed(frame, size, box=box) for frame in frames])
+    return prepare.on_white(framed), framed[..., 3]

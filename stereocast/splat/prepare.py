@@ -125,6 +125,67 @@ def cut_out(rgb: Array) -> Array:
     return np.concatenate([rgb, soft[..., None]], -1)
 
 
+def mask_on_white(image: Array) -> Array:
+    """uint8 mask [S, S] of an object on white, uint8 RGB [S, S, 3].
+
+    Background is what the border reaches through white; what an outline encloses belongs to the object, however white
+    it is. Gaps of an outline up to a fortieth of the picture are closed for that; where shading runs out into white
+    without an edge, the object goes on as far as its convex hull.
+    """
+    away = 255 - image.min(-1).astype(np.int32)
+    own = np.clip((away - 4) * 24, 0, 255).astype(np.uint8)  # 255 from 15 levels off white on
+    clear = away > 2  # faint shading is an outline too
+    clear |= _run_out(away, clear)
+    reach = max(1, image.shape[0] // 80)
+    ball = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * reach + 1, 2 * reach + 1))
+    outline = cv2.morphologyEx(np.pad(clear, reach + 1).astype(np.uint8), cv2.MORPH_CLOSE, ball)
+    count, labels = cv2.connectedComponents(1 - outline, connectivity=4)
+    if count <= 1:
+        return own
+    inside = (labels != labels[0, 0])[reach + 1 : -reach - 1, reach + 1 : -reach - 1]
+    rim = cv2.erode(inside.astype(np.uint8), np.ones((3, 3), np.uint8)).astype(bool)  # closing adds a pixel at corners
+    return np.where(rim | (inside & clear & _beside(rim)), np.uint8(255), own)
+
+
+_FAINT, _RAMP = 28, 0.7
+
+
+def _run_out(away: Array, clear: Array) -> Array:
+    """White parts of the convex hulls of what is clear, where the border between them is a ramp and no edge. away: levels
+    off white, int32 [S, S]."""
+    out = np.zeros_like(clear)
+    reach = max(3, clear.shape[0] // 48)
+    near, wide = (_most(away, r) for r in (1, reach))
+    edge = _beside(~clear) & clear
+    soft = edge & (wide < _FAINT) & (near < _RAMP * wide)
+    if not soft.any():
+        return out
+    count, labels = cv2.connectedComponents(cv2.dilate(clear.astype(np.uint8), np.ones((3, 3), np.uint8)))
+    for number in range(1, count):
+        own = (labels == number) & clear
+        if (soft & own).sum() < 8:
+            continue
+        hull = cv2.convexHull(np.argwhere(own)[:, ::-1].astype(np.int32))
+        filled = cv2.fillConvexPoly(np.zeros(clear.shape, np.uint8), hull, 1).astype(bool)
+        parts, bays = cv2.connectedComponents((filled & ~clear).astype(np.uint8), connectivity=4)
+        for part in range(1, parts):
+            bay = bays == part
+            touched = _beside(bay) & edge
+            if (touched & soft).sum() > 0.5 * touched.sum():
+                out |= bay
+    return out
+
+
+def _most(values: Array, reach: int) -> Array:
+    """The greatest value within `reach` pixels."""
+    return np.asarray(cv2.dilate(values.astype(np.float32), np.ones((2 * reach + 1, 2 * reach + 1), np.uint8)))
+
+
+def _beside(mask: Array) -> Array:
+    """What touches the mask."""
+    return cv2.dilate(mask.astype(np.uint8), np.ones((3, 3), np.uint8)).astype(bool)
+
+
 def largest(mask: Array) -> Array:
     """The mask's largest connected part with all parts at least a tenth as large (shoes beside a trouser leg)."""
     count, labels, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=8)

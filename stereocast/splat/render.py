@@ -15,7 +15,7 @@ from stereocast.errors import ExtraMissing
 from stereocast.pictures.devices import to_host
 from stereocast.splat import raster
 from stereocast.splat.motion import Motion
-from stereocast.splat.scene import Camera, Gaussians, Scene, orbit_camera, posed
+from stereocast.splat.scene import Camera, Gaussians, Scene, SceneInfo, orbit_camera, posed
 from stereocast.types import Array, DepthMap, PixelFormat, StereoClip
 
 CLIP_FRAMES = 8
@@ -116,33 +116,58 @@ class Rig:
     converge_m: float = 2.0
 
 
-def orbit(scene: Scene, size: int, frames: int, turns: float = 1.0, slow: int = 1) -> list[Moment]:
-    """Once around the object while time runs, `slow` pictures for each frame of the scene."""
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How long a film is and how fast its scene goes."""
+
+    frames: int  # pictures of the film
+    step: float  # frames of the scene from picture to picture
+
+    @classmethod
+    def of(cls, info: SceneInfo, seconds: float, rate: float) -> "Pace":
+        """About `seconds` at `rate` pictures a second: whole rounds of the motion, so that the film loops without a seam.
+
+        Its speed is the scene's own, off by at most half a picture a film. A film of less than half a round stays as
+        long as was asked for.
+        """
+        round_frames = _round(info)
+        rounds = round(seconds * info.fps / round_frames) if round_frames else 0
+        if not rounds:
+            return cls(max(2, round(seconds * rate)), info.fps / rate)
+        frames = max(2, round(rounds * round_frames * rate / info.fps))
+        return cls(frames, rounds * round_frames / frames)
+
+
+def _round(info: SceneInfo) -> int:
+    """Frames of the scene until its motion begins again: once round, or there and back."""
+    return (info.frames - 1) * (1 if info.loop else 2)
+
+
+def orbit(scene: Scene, size: int, pace: Pace, turns: float = 1.0) -> list[Moment]:
+    """Once around the object while time runs."""
     info = scene.info
     moments = []
-    for i in range(frames):
-        azimuth = 360 * turns * i / frames
+    for i in range(pace.frames):
+        azimuth = 360 * turns * i / pace.frames
         camera = orbit_camera(azimuth, size, info.elevation_deg, info.radius_m, info.fov_deg)
-        moments.append(Moment(play(scene, i / slow), camera))
+        moments.append(Moment(play(scene, i * pace.step), camera))
     return moments
 
 
-def fixed(scene: Scene, size: int, frames: int, azimuth_deg: float = 0.0, slow: int = 1) -> list[Moment]:
+def fixed(scene: Scene, size: int, pace: Pace, azimuth_deg: float = 0.0) -> list[Moment]:
     """Time runs before a camera that stands still."""
     info = scene.info
     camera = orbit_camera(azimuth_deg, size, info.elevation_deg, info.radius_m, info.fov_deg)
-    return [Moment(play(scene, i / slow), camera) for i in range(frames)]
+    return [Moment(play(scene, i * pace.step), camera) for i in range(pace.frames)]
 
 
 def play(scene: Scene, frame: float) -> float:
-    """The time (0..1) of the film's frame number: loops run round, others go to and fro."""
-    count = scene.info.frames
-    if count < 2:
+    """The time (0..1) of the scene's frame number, whole or not: loops run round, others to and fro."""
+    last = scene.info.frames - 1
+    if last < 1:
         return 0.0
-    if scene.info.loop:
-        return (frame % (count - 1)) / (count - 1)
-    at = frame % (2 * count - 2)
-    return (at if at < count else 2 * count - 2 - at) / (count - 1)
+    at = frame % _round(scene.info)
+    return (at if at <= last else 2 * last - at) / last
 
 
 def stereo_clips(

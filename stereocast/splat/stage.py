@@ -12,6 +12,7 @@ from stereocast.errors import StereocastError
 from stereocast.pipeline.progress import OnProgress, Progress
 from stereocast.splat import lift, matrix
 from stereocast.splat.fit import Fit, FitSettings, one_thread
+from stereocast.splat.keep import Keep
 from stereocast.splat.lift import Lifted, LiftSettings, Tracks
 from stereocast.splat.motion import Ramp
 from stereocast.splat.render import render
@@ -40,8 +41,14 @@ class Work:
             return
         for name in ("fit.pt", "start.safetensors", "matrix/matrix.json", "work.json"):
             (self.folder / name).unlink(missing_ok=True)
+        self.keep.drop()
         self.folder.mkdir(parents=True, exist_ok=True)
         (self.folder / "work.json").write_text(json.dumps({"key": self.key}))
+
+    @property
+    def keep(self) -> Keep:
+        """Parts of stage 1 of diffusion2."""
+        return Keep(self.folder / "stage1")
 
     @property
     def checkpoint(self) -> Path:
@@ -73,11 +80,11 @@ def lifted(source: Array | Gaussians, depths: Array | None, settings: LiftSettin
 
 
 def relief_fit(iterations: int, device: str, seed: int) -> FitSettings:
-    """Stage 2 for the relief: its Gaussians are the start, so it needs few steps and no growth."""
+    """Stage 2 for the relief. Its Gaussians are finer than the matrix and stay as they are; what is learned is their
+    motion, which begins with the tracks."""
     return FitSettings(
-        iterations=iterations, warm_up=iterations // 3, motion=lift.small_motion(),
-        motion_rate=Ramp(1e-3, 5e-5, 40_000), place_rate=Ramp(2e-4, 2e-5, 30_000), degree=0, refine_every=0, fade_at=0,
-        device=device, seed=seed,
+        iterations=iterations, warm_up=0, motion=lift.small_motion(), motion_rate=Ramp(4e-4, 2e-5, 40_000),
+        canonical=False, degree=0, refine_every=0, fade_at=0, device=device, seed=seed,
     )  # fmt: skip
 
 
@@ -92,11 +99,13 @@ def reconstruct(made: Lifted, settings: FitSettings, work: Work, progress: OnPro
     return Fit(made.matrix, settings, made.start, motion).run(work.checkpoint, progress)
 
 
-def ring_of(solid: Gaussians, views: int, size: int, elevation_deg: float) -> Array:
-    """The reference ring of a static object for stage 1: uint8 RGB [V, S, S, 3] on white, azimuth 360°/V first."""
-    pictures = []
+def ring_of(solid: Gaussians, views: int, size: int, elevation_deg: float) -> tuple[Array, Array]:
+    """The reference ring of a static object for stage 1: uint8 RGB [V, S, S, 3] on white and alpha [V, S, S], azimuth
+    360°/V first."""
+    pictures, alphas = [], []
     for k in range(1, views + 1):
         with torch.no_grad():
             seen = render(solid, None, 0, [orbit_camera(360 * k / views, size, elevation_deg)])
         pictures.append(np.rint(seen.rgb[0].clamp(0, 1).numpy() * 255).astype(np.uint8))
-    return np.stack(pictures)
+        alphas.append(np.rint(seen.alpha[0, ..., 0].clamp(0, 1).numpy() * 255).astype(np.uint8))
+    return np.stack(pictures), np.stack(alphas)

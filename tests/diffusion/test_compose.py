@@ -10,7 +10,7 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="needs the depth extra")
 
-from stereocast.diffusion import compose  # noqa: E402
+from stereocast.diffusion import compose, ranks  # noqa: E402
 from stereocast.diffusion.edm import karras_sigmas  # noqa: E402
 
 WORKER = """
@@ -32,6 +32,8 @@ if __name__ == "__main__":
     if world > 1:
         dist.init_process_group("gloo", init_method=f"file://{path}.meet", rank=rank, world_size=world)
     result = run(batch)
+    turned = torch.arange(6.0).reshape(2, 3).T if rank else torch.zeros(3, 2)  # memory in another order
+    assert torch.equal(compose.Ranks().gather(turned), torch.tensor([[0.0, 3], [1, 4], [2, 5]]) if world > 1 else turned)
     torch.save(result, f"{path}.{world}.{rank}.pt")
     if world > 1:
         dist.destroy_process_group()
@@ -79,3 +81,57 @@ def test_perfect_denoisers_end_at_the_truth_and_evaluations_are_counted():
     steps = list(compose.evaluations(row, column, torch.randn(truth.shape), karras_sigmas(6), options))
     assert len(steps) == 8
     assert torch.allclose(steps[-1].state, truth, atol=1e-5)
+
+
+def test_work_is_divided_by_cost_and_speed():
+    both = ranks.divide(25, 21, (21.0, 25.0), [1.0, 1.0])
+    assert [len(share.columns) for share in both] == [25, 0] and [len(share.rows) for share in both] == [0, 21]
+    for speeds in ([1.0], [1, 1, 1], [1, 3], [2, 1, 1, 5], [1.0] * 60):
+        shares = ranks.divide(25, 21, (34.6, 41.2), speeds)
+        assert sorted(i for share in shares for i in share.columns) == list(range(25))
+        assert sorted(i for share in shares for i in share.rows) == list(range(21))
+        cost = np.array([len(s.columns) * 34.6 + len(s.rows) * 41.2 for s in shares])
+        assert np.abs(cost - cost.sum() * np.array(speeds) / sum(speeds)).max() <= 41.2
+
+
+def test_a_slow_process_gets_less_once_it_was_measured():
+    class Two(ranks.Ranks):
+        def __init__(self, rank):
+            self.rank, self.count, self.device = rank, 2, "cpu"
+
+        def gather(self, whole):
+            table = torch.tensor([[0.0, 0.0], [0.0, 0.0]], dtype=torch.float64)
+            for rank, speed in enumerate((1.0, 0.25)):
+                share = balances[rank].shares[rank]
+                table[rank] = torch.tensor([len(share.columns) / speed, 2 * len(share.rows) / speed])
+            return table
+
+    balances = [ranks.Balance(Two(rank), 10, 10) for rank in (0, 1)]
+    begin = [len(share.columns) + len(share.rows) for share in balances[0].shares]
+    for _ in range(4):
+        tables = [balance.ranks.gather(None) for balance in balances]
+        for balance, table in zip(balances, tables, strict=True):
+            balance.ranks.gather = lambda whole, table=table: table
+            balance.learn((1.0, 1.0))
+            del balance.ranks.gather
+    assert balances[0].shares == balances[1].shares
+    cost = [len(share.columns) + 2 * len(share.rows) for share in balances[0].shares]
+    assert begin == [10, 10] and 3 < cost[0] / cost[1] < 5.5
+
+
+def test_evaluations_are_planned():
+    assert compose.plan(3, 1) == [(0, True), (0, False), (1, False), (2, False)]
+    assert len(compose.plan(50, 5)) == 55 and len(compose.plan(50, 10)) == 60
+
+
+@pytest.mark.parametrize("s", [0.0, 1.0])
+def test_a_model_without_weight_is_not_asked(s):
+    asked = []
+
+    def denoiser(name):
+        return lambda x, sigma, which: asked.append(name) or torch.zeros_like(x)
+
+    compose.compose(
+        denoiser("row"), denoiser("column"), torch.randn(2, 3, 1, 2, 2), karras_sigmas(2), compose.ComposeOptions(s=s)
+    )
+    assert set(asked) == {"column" if s else "row"}

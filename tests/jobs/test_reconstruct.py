@@ -79,3 +79,31 @@ def test_picture_to_films_on_a_gpu(tmp_path):
     result = reconstruct(Order(str(tmp_path / "egg.png"), settings=settings), None)
     assert all(path.exists() for path in result.files)
     assert shape(tmp_path / "egg_4d/orbit.mp4") == (3, (64, 64, 3))
+
+
+def test_a_dry_run_counts_the_work_and_writes_nothing(tmp_path):
+    from stereocast.jobs.reconstruct.job import cost
+
+    cv2.imwrite(str(tmp_path / "egg.png"), frame())
+    whole = {"model": "diffusion2", "views": 0, "frames": 0, "matrix_size": 0}
+    wanted = Order(str(tmp_path / "egg.png"), settings=SMALL.model_copy(update=whole))
+    row = cost(wanted, tmp_path / "out")
+    assert row["evaluations"] == 55 and 195 < row["pflop"] < 205  # the paper's stage 1: 190 for the matrix, the rest
+    assert set(row["weights"]) == {"svd", "svd-unet", "sv3d"} and row["hours"] > 1
+    more = cost(
+        Order(None, "a frog", settings=wanted.settings.model_copy(update={"rollback_steps": 0})), tmp_path / "o"
+    )
+    assert more["evaluations"] == 50 and "sdxl-turbo" in more["weights"]
+    assert cost(Order(str(tmp_path / "egg.png"), settings=SMALL), None)["model"] == "relief"
+    with pytest.raises(SourceError, match=r"none\.png"):
+        cost(Order(str(tmp_path / "none.png"), settings=SMALL), None)
+    assert [path.name for path in tmp_path.iterdir()] == ["egg.png"]
+
+
+def test_a_failed_run_leaves_no_folder(tmp_path):
+    (tmp_path / "broken.png").write_bytes(b"no picture")
+    with pytest.raises(SourceError):
+        reconstruct(Order(str(tmp_path / "broken.png"), settings=SMALL), tmp_path / "new/out")
+    with pytest.raises(UsageError, match="diffusion2"):
+        reconstruct(Order(None, "a frog", settings=SMALL), tmp_path / "new/out")
+    assert [path.name for path in tmp_path.iterdir()] == ["broken.png"]

@@ -33,6 +33,12 @@ def until(ready: Any, seconds: float = 20) -> Any:
     return found
 
 
+@pytest.fixture(autouse=True)
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A busy machine reads few films in the time that a page has."""
+    monkeypatch.setattr(web, "_PAGE_S", 30.0)
+
+
 @pytest.fixture(scope="module")
 def one_film(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_film(tmp_path_factory.mktemp("one") / "one.mp4", frames=6)
@@ -148,6 +154,7 @@ def test_a_page_does_not_wait_for_slow_files(shelves: Path, monkeypatch: pytest.
         raise libraries.SourceError("slow")
 
     monkeypatch.setattr(filmfacts, "of_film", slow)
+    monkeypatch.setattr(web, "_PAGE_S", 0.4)
     with running(web.build(Library(shelves))) as url:
         answer = said(url, "/api/films")
         unread = [film for film in answer["films"] if not film["known"]]

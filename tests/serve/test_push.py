@@ -10,6 +10,7 @@ import pytest
 from stereocast.errors import SourceError
 from stereocast.serve.push import Adb, PushError, push
 
+pytestmark = pytest.mark.skipif(os.name == "nt", reason="the stand-in is a script with a shebang")
 FAKE = """#!{python}
 import hashlib, os, pathlib, shlex, shutil, sys
 root = pathlib.Path({root!r})

@@ -8,30 +8,23 @@ pytest.importorskip("diffusers", reason="needs the diffusion extra")
 pytest.importorskip("transformers", reason="needs the diffusion extra")
 
 from stereocast.diffusion.compose import ComposeOptions  # noqa: E402
-from stereocast.models import svd  # noqa: E402
-from stereocast.splat import generate  # noqa: E402
+from stereocast.errors import OutOfMemory  # noqa: E402
+from stereocast.splat import generate, networks, prepare  # noqa: E402
+from stereocast.splat.generate import Known  # noqa: E402
+from tests.splat import tiny  # noqa: E402
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module")
 def models():
-    from diffusers import AutoencoderKL, AutoencoderKLTemporalDecoder
-    from transformers import CLIPVisionConfig, CLIPVisionModelWithProjection
-
-    torch.manual_seed(0)
-    unet = {
-        "block_out_channels": (32, 32, 32, 32), "num_attention_heads": (2, 2, 2, 2), "cross_attention_dim": 16,
-        "layers_per_block": 1,
-    }  # fmt: skip
-    vae = {"block_out_channels": (32,) * 4, "layers_per_block": 1, "down_block_types": ("DownEncoderBlock2D",) * 4}
-    tower = CLIPVisionConfig(
-        hidden_size=16, intermediate_size=32, num_hidden_layers=1, num_attention_heads=2, image_size=28, patch_size=14,
-        projection_dim=16,
-    )  # fmt: skip
-    return generate.Models(
-        svd.build_unet(unet, 768), svd.build_unet(unet, 1280), CLIPVisionModelWithProjection(tower).eval(),
-        AutoencoderKLTemporalDecoder(**vae).eval(),
-        AutoencoderKL(**vae, up_block_types=("UpDecoderBlock2D",) * 4, use_post_quant_conv=False).eval(),
-    )  # fmt: skip
+    return networks.Models(*tiny.networks())
 
 
 def test_picture_to_matrix(models):
@@ -39,28 +32,63 @@ def test_picture_to_matrix(models):
     image[16:48, 24:40] = (180, 40, 40)
     options = generate.Stage1(3, 2, 2, choices=ComposeOptions(rollback_steps=1), seed=4)
     phases = {}
-    first = generate.stage1(models, options, lambda at: phases.update({at.phase: (at.done, at.total)}), image=image)
+    first = generate.stage1(models, options, lambda at: phases.update({at.phase: (at.done, at.total)}), Known(image))
     assert first.images.shape == (3, 2, 64, 64, 3) and first.masks.shape == (3, 2, 64, 64)
-    assert phases == {"ring": (2, 2), "video": (2, 2), "matrix": (3, 3)}
+    assert phases == {"ring": (2, 2), "video": (2, 2), "matrix": (3, 3), "decoding": (3, 3)}
     assert first.reference_view == 2 and first.reference_frame == 0
     assert first.azimuths_deg == pytest.approx((120, 240, 0))
-    again = generate.stage1(models, options, lambda *_: None, image=image)
+    again = generate.stage1(models, options, lambda *_: None, Known(image))
     np.testing.assert_array_equal(first.images, again.images)
 
 
 def test_given_video_is_the_reference_column(models):
     video = np.full((2, 64, 64, 3), 255, np.uint8)
     made = generate.stage1(
-        models, generate.Stage1(2, 9, 2, choices=ComposeOptions(rollback_steps=0)), lambda *_: None, video=video
+        models,
+        generate.Stage1(2, 9, 2, choices=ComposeOptions(rollback_steps=0)),
+        lambda *_: None,
+        Known(video=video, alpha=np.full((2, 64, 64), 7, np.uint8), fps=3.0),
     )
-    assert made.frames == 2 and made.reference_frame == 1
+    assert made.frames == 2 and made.reference_frame == 1 and made.info.fps == 3
+    assert (made.masks[-1] == 7).all()
 
 
 def test_mask_of_white_is_empty():
-    image = np.full((1, 8, 8, 3), 255, np.uint8)
-    image[0, 2, 2] = 0
-    masks = generate.masks_of(image)
-    assert masks[0, 2, 2] == 255 and masks.sum() == 255
+    image = np.full((40, 40, 3), 255, np.uint8)
+    image[12, 12] = 0
+    mask = prepare.mask_on_white(image)
+    assert mask[12, 12] == 255 and mask.sum() == 255
+
+
+def test_memory_that_runs_out_is_met_with_smaller_pieces(models, monkeypatch):
+    image = np.full((64, 64, 3), 200, np.uint8)
+    options = generate.Stage1(2, 2, 2, choices=ComposeOptions(rollback_steps=0))
+    want = generate.stage1(models, options, lambda *_: None, Known(image))
+    run, seen = networks.Network._run, []
+
+    def small(self, x, *more):
+        seen.append(len(x))
+        if len(x) > 1:
+            raise torch.OutOfMemoryError("too small")
+        return run(self, x, *more)
+
+    monkeypatch.setattr(networks.Network, "_run", small)
+    decode = type(models.video_vae).decode
+
+    def tight(self, z, *more, **named):
+        if len(z) > 1:
+            raise torch.OutOfMemoryError("too small")
+        return decode(self, z, *more, **named)
+
+    monkeypatch.setattr(type(models.video_vae), "decode", tight)
+    made = generate.stage1(models, options, lambda *_: None, Known(image))
+    assert max(seen) == 2 and seen.count(2) <= 8  # each network tries twice the size once
+    assert np.abs(made.images.astype(int) - want.images).mean() < 12  # the decoder looks at fewer frames
+    monkeypatch.setattr(networks.Network, "_run", lambda *_: (_ for _ in ()).throw(torch.OutOfMemoryError("none")))
+    models.together = False
+    with pytest.raises(OutOfMemory, match="--matrix-size"):
+        generate.stage1(models, options, lambda *_: None, Known(image))
+    models.together = True
 
 
 @pytest.mark.gpu
@@ -72,8 +100,8 @@ def test_a_gpu_samples_the_matrix_that_the_cpu_samples(models, together):
     image = np.full((64, 64, 3), 255, np.uint8)
     image[16:48, 24:40] = (180, 40, 40)
     options = generate.Stage1(3, 2, 4, choices=ComposeOptions(rollback_steps=1), seed=4)
-    want = generate.stage1(models, options, lambda *_: None, image=image)
+    want = generate.stage1(models, options, lambda *_: None, Known(image))
     there = replace(copy.deepcopy(models), device="cuda:0", dtype=torch.bfloat16, together=together)
     there.svd.to(torch.bfloat16), there.sv3d.to(torch.bfloat16), there.tower.to(torch.bfloat16)
-    made = generate.stage1(there, options, lambda *_: None, image=image)
+    made = generate.stage1(there, options, lambda *_: None, Known(image))
     assert np.abs(made.images.astype(float) - want.images).mean() < 16

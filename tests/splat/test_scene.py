@@ -1,5 +1,6 @@
 """Scene files, cameras, films: what is written can be read, and the eyes are the right way round."""
 
+import cv2
 import numpy as np
 import pytest
 
@@ -7,7 +8,7 @@ torch = pytest.importorskip("torch", reason="needs the depth extra")
 pytest.importorskip("safetensors", reason="needs the depth extra")
 
 from stereocast.errors import SourceError  # noqa: E402
-from stereocast.splat import density, fit, lift, loss, matrix, prepare, render, scene  # noqa: E402
+from stereocast.splat import back, density, fit, lift, loss, matrix, prepare, relief, render, scene  # noqa: E402
 from stereocast.splat.motion import MotionConfig  # noqa: E402
 
 
@@ -46,7 +47,7 @@ def test_left_eye_sees_near_things_further_right():
     shifts = []
     for g in (near, at_screen, far):
         made = scene.Scene(g)
-        clip = next(render.stereo_clips(made, render.fixed(made, 128, 1), render.Rig()))
+        clip = next(render.stereo_clips(made, render.fixed(made, 128, render.Pace(1, 0)), render.Rig()))
         columns = [(255 - eye[0, ..., 1].astype(float)).sum(0) for eye in (clip.left, clip.right)]
         left, right = (float((c * np.arange(128)).sum() / c.sum()) for c in columns)
         shifts.append(left - right)
@@ -66,14 +67,86 @@ def test_play_runs_round_or_to_and_fro():
     assert [render.play(loop, f) for f in (0, 2, 4, 5)] == [0, 0.5, 0, 0.25]
     there_and_back = scene.Scene(ball(4), None, scene.SceneInfo(frames=5))
     assert [render.play(there_and_back, f) for f in (0, 4, 5, 8)] == [0, 1, 0.75, 0]
+    assert [render.play(there_and_back, f) for f in (3.5, 4.25, 4.5, 7.75)] == [0.875, 0.9375, 0.875, 0.0625]
+
+
+@pytest.mark.parametrize("loop", [True, False])
+@pytest.mark.parametrize(("fps", "rate"), [(12, 24), (12, 30), (3, 25), (7.3, 24), (12, 10)])
+def test_films_keep_the_speed_of_the_motion_and_close_without_a_seam(loop, fps, rate):
+    made = scene.Scene(ball(4), None, scene.SceneInfo(frames=9, fps=fps, loop=loop))
+    pace = render.Pace.of(made.info, 5.0, rate)
+    times = np.array([moment.time for moment in render.fixed(made, 64, pace)])
+    steps = np.abs(np.diff(np.append(times, times[0])))  # the film begins again after its last picture
+    if loop:
+        steps = np.minimum(steps, 1 - steps)
+    allowed = pace.step / 8 + 1e-9  # a turning point between two pictures makes a step shorter, none longer
+    assert times.min() >= 0 and times.max() <= 1 and steps.max() <= allowed
+    assert pace.step == pytest.approx(fps / rate, rel=0.5 / pace.frames + 1e-9)
+    assert abs(pace.frames / rate - 5) <= 8 / fps * (0.5 if loop else 1) + 0.5 / rate
+
+
+def test_a_film_of_less_than_half_a_round_is_as_long_as_was_asked():
+    assert render.Pace.of(scene.SceneInfo(frames=25, fps=2), 5, 30) == render.Pace(150, 2 / 30)
+    assert render.Pace.of(scene.SceneInfo(frames=1), 2, 30).frames == 60
 
 
 def test_a_disc_inflates_to_a_ball():
     y, x = np.mgrid[:65, :65] - 32
-    half = lift.inflate(np.hypot(x, y) < 20)
-    want = np.sqrt(np.maximum(20.0**2 - x**2 - y**2, 0)) * lift._PLUMP
+    half = relief.inflate(np.hypot(x, y) < 20)
+    want = np.sqrt(np.maximum(20.0**2 - x**2 - y**2, 0)) * relief._PLUMP
     assert np.abs(half - want)[np.hypot(x, y) < 16].max() < 1.0
     assert half[0].max() == 0
+
+
+def test_a_large_silhouette_is_solved_small_and_keeps_thin_parts():
+    y, x = np.mgrid[:512, :512] - 256
+    mask = np.hypot(x, y) < 150
+    mask |= (np.abs(y) < 2) & (x > 0) & (x < 240)  # a wand, three pixels wide
+    half = relief.inflate(mask)
+    want = np.sqrt(np.maximum(150.0**2 - x**2 - y**2, 0)) * relief._PLUMP
+    assert np.abs(half - want)[np.hypot(x, y) < 135].max() < 8
+    assert half[256, 256 + 200] > 0.8 and half[~mask].max() == 0
+
+
+def test_a_back_is_mirrored_crisp_and_without_what_only_a_front_has():
+    y, x = np.mgrid[:200, :200] - 100
+    mask = np.hypot(x, y) < 80
+    colour = np.full((200, 200, 3), (0.2, 0.5, 0.2), np.float32)
+    colour[y > 20] = (0.2, 0.3, 0.8)  # trousers reach the outline
+    colour[np.hypot(x, y + 30) < 14] = (0.95, 0.95, 0.9)  # a badge doesn't
+    behind = back.back_colours(colour, mask, relief.inflate(mask))
+    hue = behind / behind.sum(-1, keepdims=True)
+    assert np.abs(hue[70, 100] - np.array([0.2, 0.5, 0.2]) / 0.9).max() < 0.06  # where the badge was
+    assert hue[112, 100, 1] - hue[112, 100, 2] > 0.2 and hue[128, 100, 2] - hue[128, 100, 1] > 0.2  # 16 pixels apart
+    assert behind[mask].mean() < colour[mask].mean() * 1.08
+
+
+def test_outlines_lose_the_background_and_thin_parts_keep_their_colour():
+    picture = np.zeros((256, 256, 4), np.uint8)
+    cv2.circle(picture, (100, 128), 60, (200, 40, 40, 255), -1)
+    cv2.circle(picture, (100, 128), 60, (240, 200, 200, 255), 1)  # mixed with white
+    cv2.line(picture, (150, 128), (230, 128), (40, 40, 200, 255), 1)
+    made = relief.relief(picture, None, scene.orbit_camera(0, 256))
+    rim = made.mask & ~cv2.erode(made.mask.astype(np.uint8), np.ones((3, 3), np.uint8)).astype(bool)
+    rim[:, 150:] = False
+    np.testing.assert_allclose(made.colour[rim], np.array([200, 40, 40]) / 255 + 0 * made.colour[rim], atol=0.02)
+    np.testing.assert_allclose(made.colour[128, 215], np.array([40, 40, 200]) / 255, atol=0.02)
+
+
+def test_alike_pixels_share_a_gaussian_and_outlines_stay_fine():
+    camera = scene.orbit_camera(0, 128)
+    picture = np.zeros((128, 128, 4), np.uint8)
+    cv2.circle(picture, (64, 64), 40, (200, 40, 40, 255), -1)
+    picture[40:60, 40:60, :3] = np.random.default_rng(0).integers(0, 255, (20, 20, 3), np.uint8)
+    made = relief.relief(picture, None, camera)
+    tiled = relief.surface(made, camera)
+    front = tiled.share == 1
+    assert (tiled.cell[front] ** 2).sum() == made.core.sum()  # every pixel once
+    assert 0.3 < front.sum() / made.core.sum() < 0.6
+    busy = front & (np.abs(tiled.u - 50) < 8) & (np.abs(tiled.v - 50) < 8)
+    assert tiled.cell[busy].max() == 1
+    rim = front & (np.abs(np.hypot(tiled.u - 64, tiled.v - 64) - 39) < 1.2)
+    assert tiled.cell[rim].max() == 1
 
 
 def test_box_is_shared_and_object_is_found():
@@ -140,3 +213,32 @@ def test_ssim_of_a_picture_with_itself_and_its_gradient():
     direction = torch.tensor(rng.normal(size=b.shape), dtype=torch.float32)
     ends = [float(loss.ssim(a, b.detach() + sign * 1e-2 * direction)) for sign in (-1, 1)]
     assert float((b.grad * direction).sum()) == pytest.approx((ends[1] - ends[0]) / 2e-2, rel=0.05)
+
+
+def white_ball(size=96, light=(-0.5, -0.6, 0.62)):
+    """A shaded white ball on white, and what of the picture it covers."""
+    y, x = (np.mgrid[:size, :size] + 0.5 - size / 2) / (0.4 * size)
+    inside = x**2 + y**2 < 1
+    z = np.sqrt(np.maximum(1 - x**2 - y**2, 0))
+    bright = np.clip(0.72 + 0.4 * (x * light[0] + y * light[1] + z * light[2]), 0, 1)
+    grey = np.where(inside, np.rint(bright * 255), 255).astype(np.uint8)
+    return np.repeat(grey[..., None], 3, -1), inside
+
+
+@pytest.mark.parametrize(("light", "share"), [((0, 0, 1), 0.97), ((0.3, -0.3, 0.9), 0.97), ((-0.5, -0.6, 0.62), 0.85)])
+def test_a_white_ball_keeps_its_mask(light, share):
+    picture, inside = white_ball(light=light)  # the last one is white as far as the outline, over a quarter of it
+    mask = prepare.mask_on_white(picture) > 127
+    assert (mask & inside).sum() / inside.sum() > share
+    assert (mask & ~inside).sum() / inside.sum() < 0.02
+
+
+def test_a_hole_through_an_object_stays_open_to_the_border_only():
+    picture = np.full((96, 96, 3), 255, np.uint8)
+    cv2.circle(picture, (48, 48), 30, (90, 90, 90), 9)  # a ring: what it encloses counts as the object
+    cv2.rectangle(picture, (36, 70), (60, 95), (255, 255, 255), -1)  # opened, it is background
+    mask = prepare.mask_on_white(picture)
+    assert mask[48, 48] == 0 and mask[18, 48] == 255
+    picture[:] = 255
+    picture[20:80, 20:36] = picture[20:80, 60:76] = picture[20:32, 20:76] = 243  # pale, with edges: no ramp
+    assert prepare.mask_on_white(picture)[60, 48] == 0

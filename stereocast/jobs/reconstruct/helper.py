@@ -1,0 +1,26 @@
+"""`python -m stereocast.jobs.reconstruct.helper MEETING RANK COUNT DEVICE`: one of the processes of `4d --ranks`."""
+
+import signal
+import sys
+from pathlib import Path
+
+from stereocast.errors import StereocastError
+from stereocast.jobs.reconstruct import crew
+
+
+def main(meeting: str, rank: str, count: str, device: str) -> int:
+    """Does a share of stage 1; 1 where that failed, with a line on standard error."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the first process hears it, and ends this one
+    try:
+        import torch.distributed  # noqa: F401  (what can fail at the start fails before the sign)
+
+        crew.here(Path(meeting), int(rank)).touch()
+        crew.help_out(int(rank), int(count), device, Path(meeting).as_uri())
+    except (StereocastError, ImportError, RuntimeError, OSError) as error:
+        print(str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__, file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))

@@ -1,0 +1,46 @@
+"""A text to a picture of an object, by one of the text-to-image models on the shelf."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from stereocast.errors import OutOfMemory, WeightsError
+from stereocast.models.weights import WeightStore
+from stereocast.splat import prepare
+from stereocast.types import Array
+
+WITH = "full body, centred, plain white background"
+_DISTILLED = {"sdxl-turbo": {"num_inference_steps": 4, "guidance_scale": 0.0}}  # others: their pipeline's own
+
+
+def picture(prompt: str, store: WeightStore, model: str, device: str, precision: str, seed: int) -> Array:
+    """uint8 RGBA [H, W, 4] of an object made from text, cut out of its plain background. Raises WeightsError,
+    LicenceNotAccepted, SourceError, OutOfMemory."""
+    from diffusers import AutoPipelineForText2Image
+
+    folder = store.path(model)
+    named = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
+    dtype = named.get(precision, torch.float16 if device.startswith("cuda") else torch.float32)
+    try:
+        pipe: Any = AutoPipelineForText2Image.from_pretrained(
+            str(folder), torch_dtype=dtype, local_files_only=True, use_safetensors=True, **_variant(folder)
+        )
+    except (OSError, ValueError, KeyError, ImportError) as error:
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise WeightsError(f"{folder} holds no text-to-image pipeline of diffusers: {reason}") from error
+    pipe.set_progress_bar_config(disable=True)
+    generator = torch.Generator("cpu").manual_seed(seed)
+    try:
+        made = pipe.to(device)(f"{prompt}, {WITH}", generator=generator, output_type="np", **_DISTILLED.get(model, {}))
+    except torch.OutOfMemoryError as error:
+        raise OutOfMemory(f"{model} doesn't fit on {device}; make the picture elsewhere and give it instead") from error
+    return prepare.cut_out(np.rint(made.images[0] * 255).astype(np.uint8))
+
+
+def _variant(folder: Path) -> dict[str, str]:
+    """Which of a folder's files: the full ones where they are, else those of half precision."""
+    full = (folder / "unet/diffusion_pytorch_model.safetensors").is_file()
+    half = (folder / "unet/diffusion_pytorch_model.fp16.safetensors").is_file()
+    return {"variant": "fp16"} if half and not full else {}
