@@ -67,6 +67,7 @@ def flat(chromium: Any, folder: Path, work: Path) -> None:
     for name, size in SIZES.items():
         with Page.opened(chromium, folder, work, size, has_touch=name != "desktop") as page:
             page.until("[...document.querySelectorAll('.card img')].every((one) => one.naturalWidth > 100)")
+            page.until("document.querySelector('#state').textContent === ''")
             if name != "landscape":
                 save(f"library-{name}", page.shot("list"))
             page.open("A Walk")

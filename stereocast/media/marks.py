@@ -21,10 +21,16 @@ _CERTAIN: list[tuple[re.Pattern[str], str, bool | None, bool, str]] = [
     (_word(rf"lrf(?: *full *sbs)?|f *sbs|full *{_SIDE}|{_SIDE} *full"), "left-right", True, False, ""),
     (_word(rf"h *sbs|half *{_SIDE}|{_SIDE} *half|3dh"), "left-right", False, False, ""),
     (_word(r"rlf(?: *cross)?|cross *eyed?"), "left-right", True, True, ""),
-    (_word(r"side *by *side"), "left-right", None, False, ""),
+    (_word(r"3d *side *by *side|side *by *side *3d|sidebyside"), "left-right", None, False, ""),  # also a phrase
     (_word(rf"tbf(?: *fulltb)?|fulltb|f +(?:ou|tab)|full *{_OVER}|{_OVER} *full"), "top-bottom", True, False, ""),
     (_word(rf"h +(?:ou|tab)|half *{_OVER}|{_OVER} *half|3dv"), "top-bottom", False, False, ""),
-    (_word(r"over *under|top *(?:and *)?bottom"), "top-bottom", None, False, ""),
+    (
+        _word(r"3d *over *under|over *under *3d|3d *top *(?:and *)?bottom|top *(?:and *)?bottom *3d"),
+        "top-bottom",
+        None,
+        False,
+        "",
+    ),
     (_word(r"redcyan(?: (?:dubois|color|half color|gray|wimmer))?"), "anaglyph", False, False, ""),
     (_word(r"180 ?x ?180|(?:3d)?vr ?180|180 ?(?:3d)?vr"), "", None, False, "180"),
     (_word(r"360 ?x ?180|(?:3d)?vr ?360|360 ?(?:3d)?vr"), "", None, False, "360"),

@@ -20,6 +20,8 @@ WIDE, HD, TWO, SQUARE = (3840, 1080), (1920, 1080), (3840, 1920), (2880, 2880)
         ("Film Half Side-By-Side", HD, "left-right", False, False, "flat"),
         ("Film_half_side_by_side_x264", HD, "left-right", False, False, "flat"),
         ("Film.3D.H-SBS.1080p.BluRay-GROUP", HD, "left-right", False, False, "flat"),
+        ("Film 3D Side-by-Side", HD, "left-right", False, False, "flat"),
+        ("Film_OverUnder_3D", (1920, 2160), "top-bottom", True, False, "flat"),
         ("FilmHD FullSBS", WIDE, "left-right", True, False, "flat"),
         ("film_sbs", WIDE, "left-right", True, False, "flat"),
         ("film_sbs", HD, "left-right", False, False, "flat"),
@@ -55,6 +57,7 @@ def test_marks_that_players_know(
         ("Mer ou montagne", HD), ("Mer ou", HD), ("Pierrot le Fou", HD), ("Hou Hsiao", HD), ("Holiday LR Greece", HD),
         ("GOPR_180", HD), ("GOPR_360", HD), ("clip_640_360", (640, 360)), ("SBS News 2010", HD), ("portrait_LR", (1080, 1920)),
         ("wide_TB", WIDE), ("Anaglyph history part 2", HD), ("tab", HD), ("180", HD), ("half full", HD), ("", HD),
+            ("Side by Side 2012", HD), ("Walking side by side", WIDE), ("Over-Under", HD), ("From top to bottom", HD),
     ],
 )  # fmt: skip
 def test_words_that_look_like_marks(name: str, size: tuple[int, int]) -> None:

@@ -92,7 +92,7 @@ export class Controls {
     const { player } = this, text = player.message(), live = player.live;
     const buttons = [];
     const offer = (words, act) => { const button = document.createElement("button"); button.textContent = words; button.onclick = act; buttons.push(button); };
-    if (player.notes.next && !player.notes.error) { offer("Now", () => player.step(1)); offer("Stay", () => player.cancelNext()); }
+    if (player.notes.next && !player.notes.error) { offer("Now", () => player.step(1)); offer("Cancel", () => player.cancelNext()); }
     else if (live && live.sound === null && text) {
       if (live.seconds > 4 && !live.hold) offer("Wait", () => live.wait());
       if (!live.state?.keep?.wanted && live.state) offer("Keep this film", () => live.keep(true));
@@ -125,7 +125,7 @@ export class Controls {
       enter: () => this.headset.enter().catch((error) => player.note(`VR: ${error.message}`, "error")),
     };
     for (const [id, act] of Object.entries(acts)) $(id).onclick = act;
-    for (const [id, icon, text] of [["back", "back", "Back to the films"], ["previous", "previous", "The one before"], ["next", "next", "Next"], ["captions", "text", "Subtitles"], ["settings", "settings", "Settings"], ["whole", "whole", "Full screen"]]) label($(id), icon, text);
+    for (const [id, icon, text] of [["back", "back", "Back to the library"], ["previous", "previous", "Previous"], ["next", "next", "Next"], ["captions", "text", "Subtitles"], ["settings", "settings", "Settings"], ["whole", "whole", "Full screen"]]) label($(id), icon, text);
     for (const id of ["enter", "enter-library"]) $(id).prepend(svg("headset"));
     $("volume").oninput = () => player.set("volume", $("volume").value / 100);
     document.addEventListener("fullscreenchange", () => $("whole").setAttribute("aria-pressed", Boolean(document.fullscreenElement)));
