@@ -131,7 +131,7 @@ def walk(page: Any, url: str, camera: Camera, folder: Path) -> None:
     page.click("#list button:has-text('street.png')")
     drawn(page)
     page.click("#way-gen")
-    page.wait_for_function("studio.options.fields.has('prompt')")
+    page.wait_for_function("studio.options.fields.has('move')")
     drawn(page)
     camera.take("still", for_docs=True)
     page.click("#go-models")

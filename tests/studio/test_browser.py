@@ -320,7 +320,7 @@ def test_a_still_is_brought_to_life(chromium: Any, server: Server) -> None:
     page.click("#list button")
     drawn(page)
     page.click("#way-gen")
-    page.wait_for_function("studio.options.fields.has('prompt')")
+    page.wait_for_function("studio.options.fields.has('move')")
     page.evaluate("studio.options.set('seconds', 1)")
     page.click("#convert")
     page.wait_for_selector("#jobs .done")

@@ -72,7 +72,7 @@ def _copy(path: Path, number: int) -> bool:
 
 
 def until(true: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 60
     while not true():
         assert time.monotonic() < deadline
         time.sleep(0.01)
@@ -107,7 +107,7 @@ def test_stop_go_on_reorder_remove(folder: Folder) -> None:
     queue.move(c, 1)
     assert [row["id"] for row in queue.listing()] == [a, c, b]
     queue.stop(a)
-    until(lambda: states(queue) == ["stopped", "running", "waiting"])
+    until(lambda: states(queue) == ["stopped", "running", "waiting"] and len(Slow.made) == 2)
     queue.remove(c)
     until(lambda: len(Slow.made) == 3)
     assert states(queue) == ["stopped", "running"]
