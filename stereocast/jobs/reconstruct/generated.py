@@ -10,7 +10,7 @@ from typing import Any
 from stereocast import registry
 from stereocast.errors import ExtraMissing, UsageError
 from stereocast.jobs.reconstruct import subject
-from stereocast.jobs.reconstruct.crew import Crew, Assignment
+from stereocast.jobs.reconstruct.crew import Assignment, Crew
 from stereocast.jobs.reconstruct.order import Order, Reconstructed
 from stereocast.media import reader
 from stereocast.pipeline.progress import OnProgress, Progress
