@@ -1,8 +1,10 @@
 """The research path on a CUDA card at the published sizes, weights drawn: milliseconds and peak memory.
 
-    python -m bench card [--part warp,video,zero,depth,matrix,splat] [--json]
+    python -m bench card [--part warp,convert,video,zero,depth,matrix,splat] [--json]
 
-warp: the exact warp of Appendix B in Triton and in torch beside a copy of the same bytes. video: one evaluation of
+warp: the exact warp of Appendix B in Triton and in torch beside a copy of the same bytes. convert: both eyes of a film's
+frame at 1080p, up to the card, warped, and back, beside the copies alone and the same on the host; then a whole conversion
+encoded on the card and on the host. video: one evaluation of
 DynamiCrafter 1024, encoding and decoding of 16 frames. zero: StereoCrafter-Zero's whole second view at 1024, 50 steps,
 `--zero-preset paper`. depth: Video Depth Anything at 518 (frames a second), DepthCrafter at 576x1024 (a window of 110:
 one step, decoding). matrix: SVD and SV3D on 21 and 25 frames at 576. splat: gsplat, an iteration of stage 2 and a render.
@@ -11,8 +13,10 @@ Drawn weights take as long as trained ones; what comes out is noise.
 
 import argparse
 import json
+import tempfile
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -65,6 +69,64 @@ def warp() -> list[Row]:
             rows.append({**row, "ms": round(row["ms"] / 50, 4)})
         row = timed(f"a copy of {height}x{width}x3", lambda source=source: [source.clone() for _ in range(50)])
         rows.append({**row, "ms": round(row["ms"] / 50, 4)})
+    return rows
+
+
+def both_eyes(planes: Any, disparity: Any) -> list[Any]:
+    """Both views of a picture's planes [P, H, W] by half the disparity [H, W], where the arrays are."""
+    from bench import subpixel
+    from stereocast.kernels import cpu
+
+    warped = subpixel.warp_subpixel if isinstance(planes, torch.Tensor) else cpu.warp_subpixel
+    return [warped(planes, disparity, 0.5, mirror)[0] for mirror in (False, True)]
+
+
+def scene(height: int, width: int) -> tuple[list[Any], list[Any]]:
+    """Luma and chroma [P, H, W] of a noisy picture, and their disparities: a slope with near boxes before it."""
+    random = np.random.default_rng(0)
+    depth = np.linspace(-10, 0, height, dtype=np.float32)[:, None].repeat(width, 1)
+    for _ in range(8):
+        y, x = random.integers(0, height // 2), random.integers(0, width // 2)
+        depth[y : y + height // 4, x : x + width // 8] = random.uniform(5, 20)
+    shapes = (1, height, width), (2, height // 2, width // 2)
+    return [random.integers(16, 235, shape).astype(np.uint8) for shape in shapes], [depth, depth[::2, ::2] / 2]
+
+
+def convert() -> list[Row]:
+    from bench import film
+    from bench.convert import SHARED
+    from bench.convert import convert as whole
+
+    planes, depths = scene(1080, 1920)
+    tensors = [torch.from_numpy(np.ascontiguousarray(array)) for array in (*planes, *depths)]
+
+    def there_and_back(warped: bool) -> None:
+        luma, chroma, depth, small = (tensor.to(DEVICE) for tensor in tensors)
+        for layer, map_ in ((luma, depth), (chroma, small)):
+            for view in both_eyes(layer, map_) if warped else (layer, layer):
+                view.cpu()
+
+    begin = time.process_time()
+    for layer, map_ in zip(planes, depths, strict=True):
+        both_eyes(layer, map_)  # compiles
+    begin = time.process_time()
+    for layer, map_ in zip(planes, depths, strict=True):
+        both_eyes(layer, map_)
+    host = {
+        "what": "both eyes at 1080p on the host, one thread, no fill",
+        "ms": round((time.process_time() - begin) * 1e3, 1),
+    }
+    rows = [
+        timed("both eyes at 1080p: to the card, warped, back; no fill", lambda: there_and_back(True), 20),
+        timed("the copies alone", lambda: there_and_back(False), 20),
+        host,
+    ]
+    with tempfile.TemporaryDirectory() as folder:
+        clip = film.make(film.sources(None, SHARED), Path(folder) / "film.mp4", 1080, 5)
+        for encoder in ("x264", "h264-nvenc", "hevc-nvenc"):
+            made = whole(clip, Path(folder) / "out.mp4", ["--encoder", encoder])
+            rows.append({"what": f"a frame of a whole conversion, 1080p to SBS, {encoder}", "ms": round(1e3 / made["fps"], 1),
+                         "cpu_ms": made["cpu_ms"], "stage_wall_ms": made["stage_wall_ms"]})  # fmt: skip
     return rows
 
 
@@ -230,7 +292,15 @@ def splat() -> list[Row]:
     return rows
 
 
-PARTS = {"warp": warp, "video": video, "zero": zero, "depth": depth, "matrix": matrix, "splat": splat}
+PARTS = {
+    "warp": warp,
+    "convert": convert,
+    "video": video,
+    "zero": zero,
+    "depth": depth,
+    "matrix": matrix,
+    "splat": splat,
+}
 
 
 def main(argv: list[str]) -> int:

@@ -1,12 +1,11 @@
 """Draws the pictures of docs/gallery.md from the samples.
 
-    pip install '.[all,dev]' && python docs/make_gallery.py [--only film,fill,4d,player]
+    pip install '.[all,dev]' && python docs/make_gallery.py [--only film,fill,4d]
 
-Nothing is downloaded. The 4D figure is the textured one of `python -m bench splat`; the player's page needs Chromium.
+Nothing is downloaded. The 4D figure is the textured one of `python -m bench splat` (the player's pictures are docs/make_player.py's).
 """
 
 import argparse
-import shutil
 import sys
 import tempfile
 from itertools import islice
@@ -120,42 +119,7 @@ def four_d() -> None:
     save("orbit", np.concatenate([beside(given, *shown[:2]), np.full((6, 972, 3), 255, np.uint8), beside(*shown[2:])]))
 
 
-def player() -> None:
-    """The library and the player in a browser, with the street as it was converted."""
-    from playwright.sync_api import sync_playwright
-
-    from stereocast.serve import app as web
-    from stereocast.serve.library import Library
-    from tests.serve.running import running
-
-    program = shutil.which("chromium") or shutil.which("chromium-browser")
-    if program is None:
-        raise SystemExit("the player's picture needs Chromium on the PATH")
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        for sample in MOMENTS:
-            stereocast.convert(SAMPLES / f"{sample}.mp4", folder / f"{sample}_LRF_Full_SBS.mp4", depth="embedded")
-        with running(web.build(Library(folder))) as address, sync_playwright() as driver:
-            browser = driver.chromium.launch(
-                executable_path=program,
-                args=["--no-sandbox", "--autoplay-policy=no-user-gesture-required", "--use-angle=swiftshader"],
-            )
-            page = browser.new_page(viewport={"width": 1100, "height": 640}, bypass_csp=True)
-            page.goto(address)
-            page.wait_for_function("[...document.querySelectorAll('#films img')].every(i => i.naturalWidth > 100)")
-            page.screenshot(path=str(folder / "library.png"))
-            page.click("#films button:has-text('street')")
-            page.wait_for_function("stereocast.video.currentTime > 0.8", timeout=60_000)
-            page.keyboard.press(" ")
-            page.keyboard.press("a")
-            page.wait_for_timeout(500)
-            page.screenshot(path=str(folder / "player.png"))
-            browser.close()
-        for part in ("library", "player"):
-            save(part, cv2.imread(str(folder / f"{part}.png"))[..., ::-1])
-
-
-PARTS = {"film": film, "fill": fill, "4d": four_d, "player": player}
+PARTS = {"film": film, "fill": fill, "4d": four_d}
 
 
 def main() -> None:

@@ -57,8 +57,39 @@ class ExtraMissing(StereocastError):
     """`what` needs the optional packages of `extra`."""
 
     def __init__(self, what: str, extra: str) -> None:
-        super().__init__(f"{what} needs packages that aren't installed; run: pip install 'stereocast[{extra}]'")
+        super().__init__(f"{what} needs packages that aren't installed; run: {how_to_install(extra)}")
         self.extra = extra
+
+
+def how_to_install(extra: str) -> str:
+    """The line that adds an extra to this very install: from its checkout or file where it came from one, not from an index
+    that may not have it."""
+    import json
+    import os
+    import sys
+    from importlib import metadata
+    from urllib.parse import unquote, urlsplit
+
+    source, editable = "", False
+    try:
+        said = json.loads(metadata.distribution("stereocast").read_text("direct_url.json") or "{}")
+        url, editable = str(said.get("url", "")), bool(said.get("dir_info", {}).get("editable"))
+        if url.startswith("file://") and os.path.exists(unquote(urlsplit(url).path)):
+            source = unquote(urlsplit(url).path)
+        elif url:
+            source = f"stereocast[{extra}] @ {f'git+{url}' if 'vcs_info' in said else url}"
+    except (metadata.PackageNotFoundError, ValueError, OSError, AttributeError):
+        pass
+    if not source:
+        target = f"stereocast[{extra}]"
+    elif os.path.isabs(source):
+        here = os.path.isdir(source) and os.path.samefile(source, os.getcwd())
+        target = f"{'.' if here else source}[{extra}]"
+    else:
+        target = source
+    if f"{os.sep}pipx{os.sep}" in sys.prefix:
+        return f"pipx install --force {'--editable ' if editable else ''}'{target}'"
+    return f"pip install {'-e ' if editable else ''}'{target}'"
 
 
 class WeightsError(StereocastError):

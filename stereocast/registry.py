@@ -39,7 +39,7 @@ EXTRAS: Mapping[str, tuple[str, ...]] = {  # extra of pyproject.toml: the module
     "depth": ("torch", "safetensors", "transformers", "huggingface_hub"),
     "diffusion": ("torch", "safetensors", "transformers", "huggingface_hub", "diffusers", "accelerate", "ftfy"),
     "4d": ("torch", "safetensors", "transformers", "diffusers", "trimesh"),
-    "serve": ("starlette", "uvicorn", "cryptography", "segno"),
+    "serve": ("starlette", "uvicorn", "cryptography", "segno", "platformdirs", "watchfiles", "pysubs2"),
     "cluster": ("ray",),
     "ffmpeg": ("ffmpeg",),
 }

@@ -200,9 +200,14 @@ class DepthMap:
 
     values: Array  # float32 [T, h, w], at the clip's size or smaller
     metric: bool = False
+    flows: tuple[Array | None, ...] = ()
+    """Where each pixel came from in the frame before, float32 [h, w, 2] in pixels of the map, as far as that was found;
+    () or one for each map. What comes later needn't look for it again."""
 
     def __post_init__(self) -> None:
         _check_maps(self.values, "depth", "float32")
+        if self.flows and len(self.flows) != len(self.values):
+            raise ValueError(f"{len(self.flows)} flows for {len(self.values)} depth maps")
 
     def __len__(self) -> int:
         return len(self.values)
@@ -227,7 +232,7 @@ class StereoClip:
     pts: Array  # int64 [T]
     pixel_format: PixelFormat = PixelFormat.RGB24
     colour: Colour = field(default_factory=Colour)
-    holes_left: Array | None = None  # bool [T, H, W]; None: that view is the source
+    holes_left: Array | None = None  # bool [T, H, W]; None: that view is the source, or nobody asked for them
     holes_right: Array | None = None
     depth: DepthMap | None = None
     disparity: Disparity | None = None  # of the left view, for reports

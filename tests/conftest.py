@@ -1,9 +1,14 @@
 """Options and fixtures that every test may use."""
 
 import os
+import threading
+import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from stereocast import registry
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -27,3 +32,21 @@ def shared() -> Path:
     if not (folder / "data").is_dir():
         pytest.skip("no folder of real media (STEREOCAST_SHARED)")
     return folder
+
+
+@pytest.fixture
+def small_stages(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The real pipeline with stages that cost nothing."""
+    monkeypatch.setattr(registry, "SYNTH", {"warp": registry.Backend("tests.fakes:ShiftSynthesizer")})
+    monkeypatch.setattr(registry, "DEPTH", {"embedded": registry.Backend("tests.fakes:RampDepth")})
+
+
+@pytest.fixture
+def nothing_is_left() -> Iterator[None]:
+    """No thread outlives the test by more than five seconds."""
+    before = threading.active_count()
+    yield
+    deadline = time.monotonic() + 5
+    while threading.active_count() > before and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert threading.active_count() <= before

@@ -18,6 +18,7 @@ COMMANDS = {  # name: ("module:function", one line for the list)
         "What a player will see: streams, tags, and whether a headset plays it.",
     ),
     "models": ("stereocast.cli.models:models", "Weights: list, licence, size, download, verify, remove."),
+    "studio": ("stereocast.cli.studio:studio", "A page to convert films from: see it in 3D, start, watch."),
     "serve": ("stereocast.cli.serve:serve", "Library and player page for the headset's browser, with live conversion."),
     "push": ("stereocast.cli.push:push", "Copy films to the headset over adb."),
     "doctor": ("stereocast.cli.doctor:doctor", "Devices, encoders that really open, extras, disk."),

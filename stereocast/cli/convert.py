@@ -30,6 +30,7 @@ from stereocast.settings import (
     ZeroFilmOptions,
     ZeroOptions,
 )
+from stereocast.types import PixelFormat
 
 
 class OnError(StrEnum):
@@ -157,11 +158,12 @@ def _several(
         raise typer.Exit(1)
 
 
-def say_if_first() -> None:
+def say_if_first(form: PixelFormat = PixelFormat.YUV420P) -> None:
     """Tells why the first run on a machine begins slowly."""
-    folder = Path(__file__).resolve().parent.parent / "kernels"
-    if not any(folder.glob("__pycache__/*.nbi")):
-        say("first run: compiling for this machine, about half a minute", file=sys.stderr)
+    from stereocast.jobs.convert import compiling
+
+    if compiling.missing(form):
+        say("first run: compiling for this machine, about ten seconds", file=sys.stderr)
 
 
 def _bar(name: str, total: int | None, *, quiet: bool, shown: Shown) -> Any:
@@ -193,7 +195,7 @@ def _one(
         if not quiet:
             for note in plan.notes:
                 say(f"stereocast: {note}", file=sys.stderr)
-            say_if_first()
+            say_if_first(plan.info.pixel_format)
         begun = time.monotonic()
         try:
             with _bar(name, plan.info.frames, quiet=quiet, shown=shown) as bar:

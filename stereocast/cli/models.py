@@ -56,21 +56,7 @@ def _all(action: str, chosen: list[Any]) -> list[Any]:
 def _row(entry: Any, **more: Any) -> dict[str, Any]:
     from stereocast.models import weights
 
-    folder = weights.downloaded(entry)
-    return {
-        "name": entry.name,
-        "about": entry.about,
-        "licence": entry.licence,
-        "terms": entry.terms,
-        "size": entry.size,
-        "page": entry.url,
-        "revision": weights.pinned(entry),
-        "extra": entry.extra,
-        "accepted": weights.accepted(entry),
-        "downloaded": folder is not None,
-        "path": str(folder) if folder else None,
-        **more,
-    }
+    return weights.describe(entry, **more)
 
 
 def _line(row: dict[str, Any]) -> str:

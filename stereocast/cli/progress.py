@@ -42,18 +42,27 @@ class Bar(_Shown):
             BarColumn(),
             MofNCompleteColumn(),
             TextColumn("{task.fields[rate]}"),
+            TextColumn("{task.fields[window]}"),
             TimeElapsedColumn(),
             TextColumn("ETA"),
-            TimeRemainingColumn(),
+            TimeRemainingColumn(elapsed_when_finished=False),
             TextColumn("[dim]{task.fields[stages]}"),
             console=console,
             disable=quiet or not console.is_terminal,
         )
-        self._task = self._progress.add_task(escape(plain(name)), total=total, rate="", stages="")
+        self._task = self._progress.add_task(escape(plain(name)), total=total, rate="", stages="", window="")
+        self._frames = 0
 
     def __call__(self, progress: Progress) -> None:
-        """So many frames are done."""
+        """So many frames are done, or so much of the window that is being drawn."""
+        if progress.phase == "window":
+            share = progress.done / max(progress.total or 1, 1)
+            self._progress.update(
+                self._task, completed=self._frames + share * progress.frames, window=f"window {share:.0%}"
+            )
+            return
         task, done = self._progress.tasks[0], progress.done
+        self._frames = done
         rate = f"{done / task.elapsed:.1f} fps" if task.elapsed else ""
         stages = " ".join(f"{name} {spent / max(done, 1) * 1000:.0f}" for name, spent in progress.seconds.items())
         self._progress.update(self._task, completed=done, rate=rate, stages=f"{stages} ms" if stages else "")
@@ -99,6 +108,7 @@ class Lines:
     def __init__(self, source: str, total: int | None) -> None:
         self._source, self._total = source, total
         self._done = 0
+        self._window: Progress | None = None
         self._begun = self._told = time.monotonic()
 
     def __enter__(self) -> Self:
@@ -111,19 +121,26 @@ class Lines:
         self._tell("end" if error is None else "stopped")
 
     def __call__(self, progress: Progress) -> None:
-        """So many frames are done."""
-        self._done = progress.done
+        """So many frames are done, or so much of the window that is being drawn."""
+        if progress.phase == "window":
+            self._window = progress
+        else:
+            self._done, self._window = progress.done, None
         if time.monotonic() - self._told >= EVERY_S:
             self._tell("progress")
 
     def _tell(self, event: str) -> None:
         self._told = time.monotonic()
         seconds = self._told - self._begun
-        fps = self._done / seconds if seconds > 0 else 0.0
-        left = (self._total - self._done) / fps if self._total and fps else None
+        part = 0.0 if self._window is None else self._window.done / max(self._window.total or 1, 1)
+        done = self._done + part * (self._window.frames if self._window else 0)
+        fps = done / seconds if seconds > 0 else 0.0
+        left = (self._total - done) / fps if self._total and fps else None
         line = {
             "event": event, "source": self._source, "frames": self._done, "total": self._total,
             "seconds": round(seconds, 2), "fps": round(fps, 2),
             "eta_s": round(max(0.0, left), 1) if left is not None else None,
         }  # fmt: skip
+        if self._window is not None:
+            line["window"] = round(part, 3)
         print(json.dumps(line), file=sys.stderr, flush=True)

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from stereocast.cli.options import settled, with_settings
+from stereocast.cli.studio import add_studio
 from stereocast.errors import ExtraMissing, UsageError
 from stereocast.settings import (
     ConvertSettings,
@@ -41,6 +42,13 @@ def serve(
     usb: Annotated[
         bool, typer.Option("--usb", help="adb reverse: the headset opens http://localhost over the cable.")
     ] = False,
+    name: Annotated[
+        list[str] | None, typer.Option("--name", metavar="HOST", help="Another name that this machine is asked by.")
+    ] = None,
+    new_token: Annotated[
+        bool, typer.Option("--new-token", help="A new token and PIN: old addresses and bookmarks end.")
+    ] = False,
+    studio: Annotated[bool, typer.Option("--studio", help="Also the page to convert films from, at /studio.")] = False,
     *,
     flags: dict[str, Any],
 ) -> None:
@@ -51,23 +59,45 @@ def serve(
     [bold]stereocast serve --convert film.mp4 --lan --https[/]  starts at the first segments
     """
     try:
-        from stereocast.serve import app, library, live, server
+        from stereocast.serve import app, identity, library, live, server, store
+        from stereocast.serve.thumbnails import Thumbnails
     except ModuleNotFoundError as error:
         raise ExtraMissing("serve", "serve") from error
     if folder is None and not convert:
         folder = Path()
     films = tuple(library.check_film(path) for path in convert or ())
-    shelf = library.Library(library.check_folder(folder) if folder is not None else None, films)
+    root = library.check_folder(folder) if folder is not None else None
     settings = settled(ConvertSettings, flags)
     if films and settings.format.value in ("pair", "rgbd", "row-interlaced"):
         raise UsageError(f"--format {settings.format.value} can't be watched on the page; use sbs, ou or vr180")
-    address = server.Address("0.0.0.0" if lan else "127.0.0.1", port, https, server.new_token() if lan else "")
+    folder_of_state = identity.state_folder()
+    known = identity.keep_secrets(folder_of_state, anew=new_token)
+    names = tuple(name or ())
+    files = None
+    if https:
+        files = identity.keep_certificate(folder_of_state, ("localhost", "127.0.0.1", server.lan_address(), *names))
+    address = server.Address("0.0.0.0" if lan else "127.0.0.1", port, https, known.token if lan else "")
+    if studio and root is None:
+        raise UsageError("--studio needs a folder; give one before --convert")
 
     def tell() -> None:
         print(f"open {address.url} in the headset's browser; Ctrl-C stops", flush=True)
+        if studio:
+            print(f"the studio is at {address.plain_url}studio", flush=True)
+        if lan:
+            print(f"or {address.plain_url} and type the PIN {known.pin}", flush=True)
         if lan and not https:
             print("stereocast: browsers allow WebXR over the network with --https alone", file=sys.stderr)
         if lan:
             print(server.qr(address.url), flush=True)
 
-    server.run(app.build(shelf, live.Live(settings) if films else None, address.token), address, cable=usb, ready=tell)
+    cache = identity.cache_folder()
+    shelf = library.Library(
+        root, films, index=store.Index(cache / "index.sqlite"), watch=True,
+        remembered=store.Remembered(folder_of_state / "films.sqlite"), thumbnails=Thumbnails(cache / "pictures"),
+    )  # fmt: skip
+    sessions = live.Live(settings if films else None)
+    made = app.build(shelf, sessions, known.token, known.pin, names)
+    if studio and root is not None:
+        add_studio(made, root, shelf, sessions)
+    server.run(made, address, files=files, cable=usb, ready=tell)

@@ -13,7 +13,7 @@ import numpy as np
 
 from stereocast.pictures import planes
 from stereocast.pipeline.stages import DepthClip, DepthEstimator
-from stereocast.types import Array, Clip, DepthMap
+from stereocast.types import Array, Clip
 
 _WIDTH = 640  # of the picture in which text is looked for
 _STROKE = 55  # how much brighter than around it a stroke is, of 255
@@ -55,7 +55,7 @@ class SteadyText:
 
     def __call__(self, clips: Iterator[Clip]) -> Iterator[DepthClip]:
         for clip, depth in self._inner(clips):
-            yield clip, DepthMap(self._flattened(clip, np.asarray(depth.values), metric=depth.metric), depth.metric)
+            yield clip, replace(depth, values=self._flattened(clip, np.asarray(depth.values), metric=depth.metric))
 
     def _flattened(self, clip: Clip, maps: Array, *, metric: bool) -> Array:
         if clip.first:  # a resumed or divided film begins at a cut, and has to come out the same

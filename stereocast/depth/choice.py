@@ -13,10 +13,12 @@ _FREE = ("video-depth-anything-small", "depth-anything-v2-small")
 _ON_GPU = ("video-depth-anything-large", "video-depth-anything-base")
 
 
-def _candidates(settings: EstimatorSettings) -> Iterator[str]:
-    if devices.choose_device(settings.device).on_gpu:
-        yield from _ON_GPU
-    yield from _FREE
+def _candidates(settings: EstimatorSettings, given: weights.WeightStore) -> Iterator[str]:
+    """Names whose weights are there, best first. Whether there is a GPU is asked last: torch takes seconds to say."""
+    large = [name for name in _ON_GPU if given.has(name)]
+    if large and devices.choose_device(settings.device).on_gpu:
+        yield from large
+    yield from (name for name in _FREE if given.has(name))
 
 
 # What the paper dissolves DepthCrafter's maps with, and guides it by, for its second view (StereoCrafter-Zero, C.3).
@@ -28,8 +30,12 @@ def _papers_way(settings: EstimatorSettings) -> bool:
     """Whether DepthCrafter's maps are for a second view by diffusion."""
     if settings.depth != "depthcrafter" or not hasattr(settings, "zero_preset"):
         return False
-    synth, model = getattr(settings, "synth", None), getattr(settings, "model", "auto")
-    return synth == "stereocrafter-zero" or (synth is None and model != "camera")
+    if hasattr(settings, "synth"):
+        return bool(settings.synth == "stereocrafter-zero")
+    model = getattr(settings, "model", "camera")
+    if model != "auto":
+        return bool(model != "camera")
+    return weights.WeightStore.of(settings, video.FAMILY).has(video.video_model(settings))
 
 
 def dissolve_of(settings: EstimatorSettings) -> int:
@@ -73,8 +79,8 @@ def _best(settings: EstimatorSettings) -> tuple[str, str]:
     free = f"`stereocast models download {_FREE[0]}` for better depth"
     if _FREE[0] not in registry.DEPTH or not registry.DEPTH[_FREE[0]].installed:
         return "embedded", "the packages of the extra 'depth' aren't installed"
-    given = weights.WeightStore.of(settings, None)
-    for name in _candidates(settings):
-        if given.has(name):
-            return name, "the best one whose weights are on this disk"
+    if settings.device != "auto":
+        devices.choose_device(settings.device)  # one that isn't there is refused, whatever estimates depth
+    for name in _candidates(settings, weights.WeightStore.of(settings, None)):
+        return name, "the best one whose weights are on this disk"
     return "embedded", f"no other weights are on this disk; {free}"

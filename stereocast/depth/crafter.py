@@ -17,15 +17,18 @@ from torch import Tensor
 
 from stereocast.depth import choice, headroom
 from stereocast.diffusion import edm
-from stereocast.models import depthcrafter, shelf, weights
+from stereocast.models import depthcrafter, shelf, turns, weights
+from stereocast.models.budget import Share
 from stereocast.models.depthcrafter import STRIDE, Networks
 from stereocast.pictures import devices
+from stereocast.pictures.devices import to_device
 from stereocast.settings import EstimatorSettings
 from stereocast.types import Array
 
 _log = logging.getLogger(__name__)
 MIN_WINDOW = 4
 MAX_SIDE = 1024
+_PART = 0.8  # of a share: what fragments leave
 WEIGHTS_BYTES = 4_500_000_000
 
 
@@ -275,7 +278,7 @@ class Refiner(Protocol):
 
 def to_pixels(frames: Array, device: str) -> Tensor:
     """RGB [T, H, W, 3] in 0..1 to [T, 3, H, W] in -1..1 on `device`."""
-    return torch.from_numpy(np.ascontiguousarray(frames)).to(device).permute(0, 3, 1, 2).float() * 2 - 1
+    return to_device(frames, device).permute(0, 3, 1, 2).float() * 2 - 1
 
 
 def network_size(height: int, width: int, longest: int = MAX_SIDE) -> tuple[int, int]:
@@ -284,16 +287,21 @@ def network_size(height: int, width: int, longest: int = MAX_SIDE) -> tuple[int,
     return max(STRIDE, round(height * factor / STRIDE) * STRIDE), max(STRIDE, round(width * factor / STRIDE) * STRIDE)
 
 
-def window_for(shape: tuple[int, int], device: str, element_size: int, at_most: int = 110) -> int:
-    """Frames per window that the device's free memory allows."""
+def window_for(
+    shape: tuple[int, int], device: str, element_size: int, at_most: int = 110, share: Share | None = None
+) -> int:
+    """Frames per window that the device's free memory allows, or this network's share of it."""
     pixels = (shape[0] // 8) * (shape[1] // 8)
     cost = pixels * depthcrafter.BYTES_PER_LATENT_PIXEL * element_size // 2
+    if share is not None:
+        return max(MIN_WINDOW, min(at_most, int(share.for_depth * _PART) // cost))
     return devices.frames_that_fit(cost, device, at_least=MIN_WINDOW, at_most=at_most)
 
 
 def options_for(settings: EstimatorSettings, shape: tuple[int, int], device: str, element_size: int) -> Options:
     """Windows by the settings, or by free memory."""
-    window = settings.depth_window or window_for(shape, device, element_size)
+    share = turns.share_for(settings, device)
+    window = settings.depth_window or window_for(shape, device, element_size, share=share)
     overlap = min(25, window // 4)
     _log.info("depthcrafter: windows of %d frames, %d shared, at %dx%d", window, overlap, shape[1], shape[0])
     return Options(settings.depth_steps, choice.guidance_of(settings), window, overlap)
@@ -306,5 +314,10 @@ def open_networks(settings: EstimatorSettings) -> Networks:
     main = settings.depth if settings.depth in shelf.SHELF else "depthcrafter"
     store = weights.WeightStore.of(settings, main)
     dtype = headroom.dtype_for(settings.precision, device)
-    offload = headroom.offload_for(settings.depth_offload, device, WEIGHTS_BYTES)
+    share = turns.share_for(settings, device)
+    wanted = settings.depth_offload
+    if share is not None and wanted == "auto":
+        wanted = "model" if share.offload else "none"
+    offload = headroom.offload_for(wanted, device, WEIGHTS_BYTES)
+    turns.make_room(device, WEIGHTS_BYTES if offload == "none" else 0)
     return depthcrafter.load(store, dtype, device, offload)

@@ -49,7 +49,8 @@ def provenance() -> dict[str, Any]:
 
 
 @cache
-def _checked() -> bool:
+def _checked() -> list[Any]:
+    """The network that was checked, for the first who wants one: another would cost its memory once more."""
     network = _open()
     with as_file(_resource("embedded_network.npz")) as path, np.load(path, allow_pickle=False) as pair:
         picture, wanted = pair["picture"].astype(np.float32), pair["depth"]
@@ -60,7 +61,7 @@ def _checked() -> bool:
             f"the embedded depth network is off by {error:.3g} under OpenCV {cv2.__version__} (at most {TOLERANCE}); "
             "install opencv-python-headless>=5,<6 or choose another --depth"
         )
-    return True
+    return [network]
 
 
 def _open() -> Any:
@@ -71,8 +72,11 @@ def _open() -> Any:
 
 def load_network() -> Any:
     """The network as an OpenCV DNN net, checked once per process against its stored pair. Raises NetworkMismatch."""
-    _checked()
-    return _open()
+    checked = _checked()
+    try:
+        return checked.pop()
+    except IndexError:  # given away: a net serves one thread
+        return _open()
 
 
 def network_shape(height: int, width: int, area: int = AREA) -> tuple[int, int]:
@@ -229,11 +233,11 @@ class EmbeddedDepth:
             own = self._scale(raw[number]) if number in raw else None
             depths.append(self._smoother(grey, own))
             flows.append(self._smoother.flow)
-        return Estimate(clip, greys, np.stack(depths), flows, partial(_framed, clip, self._part))
+        return Estimate(clip, greys, np.stack(depths), flows, partial(_framed, clip, self._part, flows))
 
 
-def _framed(clip: Clip, part: tuple[int, int, int, int], depths: Array) -> DepthMap:
-    """Depth of the window continued over the bars, so that the maps cover the frame."""
+def _framed(clip: Clip, part: tuple[int, int, int, int], flows: list[Array | None], depths: Array) -> DepthMap:
+    """Depth and motion of the window continued over the bars, so that the maps cover the frame."""
     top, bottom, left, right = part
     rows, columns = depths.shape[1:]
     down, across = rows / (bottom - top), columns / (right - left)
@@ -242,4 +246,8 @@ def _framed(clip: Clip, part: tuple[int, int, int, int], depths: Array) -> Depth
         (round(top * down), round((clip.height - bottom) * down)),
         (round(left * across), round((clip.width - right) * across)),
     )
-    return DepthMap(np.pad(depths, pads, mode="edge") if any(any(pad) for pad in pads) else depths)
+    if not any(any(pad) for pad in pads):
+        return DepthMap(depths, flows=tuple(flows))
+    wider = (*pads[1:], (0, 0))
+    around = tuple(None if flow is None else np.pad(flow, wider, mode="edge") for flow in flows)
+    return DepthMap(np.pad(depths, pads, mode="edge"), flows=around)

@@ -124,6 +124,13 @@ def _parallax(
     return rho, spread, trust
 
 
+def compile_motion() -> None:
+    """Compiles what is needed where the camera travels, by pictures of a few pixels."""
+    flow, grey, prior = np.zeros((8, 16, 2), np.float32), np.zeros((8, 16), np.uint8), np.zeros((8, 16), np.float32)
+    _parallax(flow, flow, grey, epipolar.CameraMotion(np.ones(3), np.eye(3), 0.5, 1.0), epipolar.focal_px(16))
+    cpu_motion.recursive_filter(np.zeros((2, 8, 16), np.float32), *crossing(grey, prior))
+
+
 def _pass_overlays(flow: Array, grey: Array, other: Array, trust: Array) -> None:
     """Takes the trust from what stands still on the screen while the picture moves: subtitles, logos."""
     same = (np.abs(flow).max(-1) < 0.75) | (cv2.absdiff(grey, other) < 3) & (

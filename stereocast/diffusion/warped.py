@@ -17,14 +17,16 @@ class Warp:
     """The exact warp (Appendix B) of one depth, as a gather that is worked out once."""
 
     def __init__(self, depth: Tensor, scale_percent: float, exponent: float) -> None:
-        """depth float32 [T, h, w]."""
+        """depth float32 [T, h, w], or [B, T, h, w] for B windows at once."""
         depth = depth.detach()
         columns = torch.arange(depth.shape[-1], dtype=torch.int32, device=depth.device).expand(depth.shape)[None]
         source, self.blank = kernels.warp_exact(columns, depth, scale_percent, exponent)
         self._source = source[0].to(torch.int64)
+        if depth.ndim == 4:
+            self.blank, self._source = self.blank[:, None], self._source[:, None]
 
     def __call__(self, left: Tensor, filling: Tensor) -> Tensor:
-        """left [1, 4, T, h, w] seen from the right, blanks from `filling`."""
+        """left [B, 4, T, h, w] seen from the right, blanks from `filling`."""
         moved = torch.gather(left, -1, self._source.expand(left.shape))
         return torch.where(self.blank, filling, moved)
 
@@ -40,7 +42,9 @@ def border_columns(blank: Tensor, scale_percent: float) -> int:
 
 
 def border_mask(blank: Tensor, scale_percent: float) -> Tensor:
-    """The border as bool [T, h, w]: all rows and frames of its columns."""
+    """The border as bool [T, h, w]: all rows and frames of its columns; [B, 1, T, h, w] for B windows."""
+    if blank.ndim == 5:
+        return torch.stack([border_mask(one[0], scale_percent) for one in blank])[:, None]
     columns, mask = border_columns(blank, scale_percent), torch.zeros_like(blank)
     if columns:
         mask[..., -columns:] = scale_percent > 0

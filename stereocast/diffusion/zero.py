@@ -7,17 +7,15 @@ features are computed once per iteration and used again while the budget allows;
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal, Protocol
+from typing import Literal, Protocol
 
 import torch
 from torch import Tensor
 
 from stereocast.diffusion import guidance, warped
+from stereocast.diffusion.features import Branch, Features, FeatureStore
 from stereocast.diffusion.samplers import Prediction, Stepped, ddim, inverted
 from stereocast.diffusion.schedules import Step
-
-Branch = Literal["cond", "uncond"]
-Features = Any  # what a network's left view gives to its right one
 
 
 class ViewNetwork(Protocol):
@@ -123,7 +121,7 @@ class ZeroConfig:
 
 @dataclass(frozen=True, slots=True)
 class Inputs:
-    """Random draws and the left view; latents [1, 4, T, h, w] on one device."""
+    """Random draws; latents [B, 4, T, h, w] on one device, B windows."""
 
     noise: Sequence[Tensor]  # one per iteration, the same in all passes and for both views
     restart_noise: Sequence[Tensor]  # per iteration or per pass
@@ -133,14 +131,22 @@ class Inputs:
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """Right-view latents that are already known: the first frames of a window that overlaps the one before."""
+    """Right-view latents that are already known: the first n frames of a window that overlaps the one before, or those
+    of `frames`."""
 
-    clean: Tensor  # [1, 4, n, h, w]
-    noise: Tensor  # [1, 4, n, h, w], one draw for all levels
+    clean: Tensor  # [B, 4, n, h, w]; n is T where `frames` is given
+    noise: Tensor  # like `clean`, one draw for all levels
+    frames: Tensor | None = None  # bool [B, 1, T, 1, 1]
 
     def at(self, step: Step) -> Tensor:
         """At the level of a step's input."""
         return step.alpha**0.5 * step.scale * self.clean + (1 - step.alpha) ** 0.5 * self.noise
+
+    def over(self, x: Tensor, known: Tensor) -> Tensor:
+        """`x` [B, 4, T, h, w] with `known` in these frames."""
+        if self.frames is not None:
+            return torch.where(self.frames, known.to(x), x)
+        return torch.cat([known.to(x), x[:, :, self.clean.shape[2] :]], 2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,42 +162,6 @@ class Trace:
     result: Stepped
     stored: Tensor | None = None  # what the next pass fills with
     blended: Tensor | None = None  # Eq. 4's prediction behind the holes of x_in
-
-
-class FeatureStore:
-    """Left-view features by (iteration, branch), up to a budget in bytes; what doesn't fit isn't kept.
-
-    Features of the iteration at work are kept beside the budget, since every repetition needs them.
-    """
-
-    def __init__(self, budget: int = 1 << 62) -> None:
-        self.budget, self.used = budget, 0
-        self._kept: dict[tuple[int, Branch], Features] = {}
-        self._now: dict[tuple[int, Branch], Features] = {}
-
-    def put(self, iteration: int, branch: Branch, features: Features) -> None:
-        """Keeps features if they fit."""
-        size = size_of(features)
-        if self.used + size <= self.budget:
-            self._kept[iteration, branch] = features
-            self.used += size
-
-    def get(self, iteration: int, branch: Branch) -> Features | None:
-        return self._kept.get((iteration, branch), self._now.get((iteration, branch)))
-
-    def put_now(self, iteration: int, branch: Branch, features: Features) -> None:
-        """Keeps features until another iteration begins."""
-        self._now = {key: value for key, value in self._now.items() if key[0] == iteration}
-        self._now[iteration, branch] = features
-
-
-def size_of(features: Features) -> int:
-    """Bytes of all tensors in it."""
-    if isinstance(features, Tensor):
-        return int(features.numel() * features.element_size())
-    if isinstance(features, dict):
-        return sum(size_of(value) for value in features.values())
-    return 0
 
 
 class ZeroSampler:
@@ -330,16 +300,12 @@ class ZeroSampler:
         yield Trace("plain", i, 0, 0, 0, x, self.step(i, x, inputs.noise[i]))
 
     def _with_held(self, x: Tensor, i: int, held: Held | None) -> Tensor:
-        if held is None:
-            return x
-        count = held.clean.shape[2]
-        return torch.cat([held.at(self.steps[i]).to(x), x[:, :, count:]], 2)
+        return x if held is None else held.over(x, held.at(self.steps[i]))
 
     def _first_filling(self, inputs: Inputs) -> Tensor:
-        left = self.levels[0]
         if self.config.fill == "left" or inputs.fill is None:
-            return left
-        return inputs.fill if self.config.fill == "noise" else (left + inputs.fill) / 2**0.5
+            return self.levels[0]
+        return inputs.fill if self.config.fill == "noise" else (self.levels[0] + inputs.fill) / 2**0.5
 
     def restarted(self, warp: warped.Warp, inputs: Inputs, held: Held | None = None) -> Iterator[Trace]:
         """Phase 1: noisy restart with border handling."""
@@ -356,8 +322,7 @@ class ZeroSampler:
                 x_in = self._with_held(warp(self.levels[i], filling), i, held)
                 result = self.step(i, x_in, inputs.noise[i])
                 x = result.x
-                last = turn == rules.passes - 1
-                stored.append(x if last else self._noisy(i, turn, x, inputs))
+                stored.append(x if turn == rules.passes - 1 else self._noisy(i, turn, x, inputs))
                 yield Trace("restart", i, turn, 0, 0, x_in, result, stored=stored[-1])
 
     def _noisy(self, i: int, turn: int, x: Tensor, inputs: Inputs) -> Tensor:
@@ -372,12 +337,10 @@ class ZeroSampler:
         self, i: int, repetitions: int, warp: warped.Warp, before: Stepped, inputs: Inputs, held: Held | None = None
     ) -> Iterator[Trace]:
         """Phase 2 at one iteration: warp, then N steps that change what lies behind the holes (Eq. 4 or "latent")."""
-        rules, step = self.config.refine, self.steps[i]
-        root = step.alpha**0.5
+        rules, step, root = self.config.refine, self.steps[i], self.steps[i].alpha ** 0.5
         weight = root if rules.weight == "sqrt_alpha_bar" else step.alpha_prev**0.5
-        blended = before.x0
+        blended, noise = before.x0, inputs.noise[i]
         x_in = self._with_held(warp(self.levels[i], before.x), i, held)
-        noise = inputs.noise[i]
         for turn in range(repetitions):
             result = self.step(i, x_in, noise)
             yield Trace("refine", i, turn, 0, 0, x_in, result, blended=blended)

@@ -1,7 +1,8 @@
 """The source that needs no weights: a camera that moves through one picture, in stereo.
 
-The picture becomes two sheets: what is seen, torn at depth edges, and a background sheet that goes on behind them. Both
-are drawn from each eye's place in every frame, so what was hidden looks the same throughout. Knows no files.
+The picture becomes two sheets: what is seen, torn at depth edges, and a background sheet that goes on behind them. Near
+surfaces end in a matte of their own (`gen.matte`), not at the edge of a grid cell. Both sheets are drawn from each eye's
+place in every frame, so what was hidden looks the same throughout. Knows no files.
 """
 
 import re
@@ -13,6 +14,7 @@ from math import cos, pi, sin
 import cv2
 import numpy as np
 
+from stereocast.gen import matte
 from stereocast.kernels.mesh import raster
 from stereocast.settings import GenSettings
 from stereocast.types import Array
@@ -96,8 +98,10 @@ class CameraMove:
         self.depth = np.clip((depth - low) / max(high - low, 1e-6), 0, 1).astype(np.float32)
         self.move, self.direction = chosen_move(settings.prompt, settings.move)
         self.pad = round(PAD * self.width / 8) * 8
-        self._front = _Sheet(self.picture, FAR + (1 - FAR) * self.depth, 0, tear=TEAR * (1 - FAR))
-        colour, inverse = background(self.picture, FAR + (1 - FAR) * self.depth, radius=round(0.035 * self.width))
+        inverse = (FAR + (1 - FAR) * self.depth).astype(np.float32)
+        outline = matte.outlined(self.picture, inverse, TEAR * (1 - FAR), reach=2 * CELL)
+        self._front = _Sheet(outline.colour, outline.inverse, 0, tear=TEAR * (1 - FAR), cover=outline.cover)
+        colour, inverse = background(self.picture, inverse, radius=round(0.035 * self.width))
         border = ((self.pad, self.pad), (self.pad, self.pad))
         colour = np.pad(colour, (*border, (0, 0)), "symmetric")
         self._back = _Sheet(colour, np.pad(inverse, border, "edge"), self.pad, tear=None)
@@ -136,15 +140,16 @@ class CameraMove:
         shape = (self.height, self.width)
         back, _ = self._back.drawn(placed, focal, shift, shape)
         front, cover = self._front.drawn(placed, focal, shift, shape)
-        soft = cv2.GaussianBlur(cv2.erode(cover, np.ones((3, 3), np.uint8)), (0, 0), 0.8)[..., None]
+        soft = cover[..., None]
         return np.clip(front * soft + back * (1 - soft), 0, 1)
 
 
 class _Sheet:
     """A textured surface over the picture's plane."""
 
-    def __init__(self, colour: Array, inverse: Array, pad: int, tear: float | None) -> None:
-        self.colour, self.pad = colour, pad
+    def __init__(self, colour: Array, inverse: Array, pad: int, tear: float | None, cover: Array | None = None) -> None:
+        """`cover` 0..1 [H, W]: how much of each pixel the surface takes (None: all of it)."""
+        self.colour, self.pad, self.cover = colour, pad, cover
         height, width = inverse.shape
         self.rows, self.columns = _grid(height), _grid(width)
         self.v, self.u = (g.astype(np.float32) for g in np.meshgrid(self.rows, self.columns, indexing="ij"))
@@ -156,7 +161,7 @@ class _Sheet:
             self.keep = np.max(corners, 0) - np.min(corners, 0) < tear
 
     def drawn(self, pose: Pose, focal: float, shift: float, shape: tuple[int, int]) -> tuple[Array, Array]:
-        """Colour [H, W, 3] and where there is any, float32 [H, W]."""
+        """Colour [H, W, 3] and how much of each pixel it takes, 0..1 float32 [H, W]."""
         height, width = self.size
         across = (self.u - self.pad - (width - 1) / 2) / focal
         down = (self.v - self.pad - (height - 1) / 2) / focal
@@ -171,7 +176,13 @@ class _Sheet:
         rows = scale * y / z + (height - 1) / 2
         places = raster(columns, rows, 1 / z, self.u, self.v, self.keep, *shape)
         colour = cv2.remap(self.colour, places[0], places[1], cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
-        return colour, (places[0] >= 0).astype(np.float32)
+        there = (places[0] >= 0).astype(np.float32)
+        if self.cover is None:
+            return colour, there
+        # a torn cell's own edge is hidden: it lies where the matte is 0, or where the other sheet shows the same
+        inside = cv2.GaussianBlur(cv2.erode(there, np.ones((3, 3), np.uint8)), (0, 0), 0.8)
+        share = cv2.remap(self.cover, places[0], places[1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        return colour, share * inside
 
 
 def _grid(size: int) -> Array:
@@ -185,14 +196,26 @@ def background(picture: Array, inverse: Array, radius: int) -> tuple[Array, Arra
     lies behind grown into it."""
     disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius + 1, 2 * radius + 1))
     behind = cv2.erode(inverse, disc)
-    near = (inverse - behind > 0.07).astype(np.uint8)
-    near = cv2.dilate(near, np.ones((5, 5), np.uint8))  # soft outlines carry the near colour
-    known = 1 - near
+    sides = (inverse - behind > 0.07).astype(np.uint8)
+    near = cv2.dilate(sides, np.ones((5, 5), np.uint8))  # soft outlines carry the near colour
+    near |= _interiors(inverse, behind, sides, 3 * radius)
+    known = (near == 0).astype(np.float32)
     stacked = np.concatenate([picture, np.minimum(inverse, behind + 0.07)[..., None]], -1)
-    filled = grown(stacked, known.astype(np.float32))
+    filled = grown(stacked, known)
     colour = np.where(near[..., None] > 0, filled[..., :3], picture)
     depth = np.where(near > 0, np.minimum(filled[..., 3], inverse), inverse)
     return colour.astype(np.float32), cv2.blur(depth.astype(np.float32), (5, 5))
+
+
+def _interiors(inverse: Array, behind: Array, near: Array, reach: int) -> Array:
+    """Pixels within `reach` of a near side that are as near as it: the inside of wide objects, from where nothing may
+    grow, uint8 [H, W]. `behind`: the level behind, where `near` is 1."""
+    if not near.any():
+        return np.zeros_like(near)
+    distance, labels = cv2.distanceTransformWithLabels(1 - near, cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL)
+    level = np.zeros(int(labels.max()) + 1, np.float32)
+    level[labels[near > 0]] = behind[near > 0]
+    return ((inverse - level[labels] > 0.14) & (distance < reach)).astype(np.uint8)
 
 
 def grown(values: Array, known: Array) -> Array:

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +12,7 @@ from torch import Tensor
 from stereocast.diffusion import latents, samplers
 from stereocast.diffusion.schedules import Step
 from stereocast.errors import OutOfMemory, UsageError
-from stereocast.gen.framing import framed
+from stereocast.gen.framing import filled, framed
 from stereocast.models import checkpoints
 from stereocast.models.video import Conditions, VideoModel
 from stereocast.pictures.devices import to_host
@@ -68,13 +68,29 @@ class DiffusionSource:
             log.warning("--fs %s is outside the advised %s..%s of this model", self.fs, low, high)
         if settings.frames < 16:
             log.warning("--frames %s: the model was trained on 16, fewer look poor", settings.frames)
+        self.window = 0  # of a clip that is longer than one
+        self._check_sides()
+
+    def _check_sides(self) -> None:
         for side in (self.config.height, self.config.width):
-            if side % model.stride:
-                raise UsageError(f"{self.config.height}x{self.config.width}: sides must be multiples of {model.stride}")
+            if side % self.model.stride:
+                raise UsageError(
+                    f"{self.config.height}x{self.config.width}: sides must be multiples of {self.model.stride}"
+                )
+
+    def fit(self, height: int, width: int) -> None:
+        """Takes the shape nearest to that of a picture, unless the model's own is asked for."""
+        if self.settings.shape == "picture":
+            rows, columns = self.model.shape_for(height, width)
+            self.config = replace(self.config, height=rows, width=columns)
+            self._check_sides()
 
     def conditions(self, picture: Array, end: Array | None) -> Conditions:
         """From RGB in 0..1 of any size."""
         height, width = self.config.height, self.config.width
+        if self.settings.shape == "picture":
+            picture = filled(picture, height, width)
+            end = None if end is None else filled(end, height, width)
         first = tensor(framed(picture, height, width, self.settings.pad_colour))
         last = None
         if self.interpolates:
@@ -95,7 +111,7 @@ class DiffusionSource:
         return self.config.height // factor, self.config.width // factor
 
     def _noise(self, purpose: int, *shape: int) -> Tensor:
-        return latents.noise(shape, latents.generator(self.settings.seed, 0, 0, purpose))
+        return latents.noise(shape, latents.generator(self.settings.seed, 0, self.window, purpose))
 
     def trajectory(
         self,
@@ -103,10 +119,14 @@ class DiffusionSource:
         progress: OnProgress = silent,
         network: Callable[[Tensor, Step], Tensor] | None = None,
         phase: str = "film",
+        known: Tensor | None = None,
     ) -> Trajectory:
-        """Samples one window; `network` takes the place of the plain guided one. Raises OutOfMemory."""
-        for film in self.walk(conditions, progress, network, phase):
+        """Samples one window; `network` takes the place of the plain guided one. `known`: latents [1, 4, n, h, w] of its
+        first frames, which end the window before. Raises OutOfMemory."""
+        for film in self.walk(conditions, progress, network, phase, known):
             last = film
+        if known is not None:
+            last.levels[-1][:, :, : known.shape[2]] = known.to(last.levels[-1])
         return last
 
     def walk(
@@ -115,6 +135,7 @@ class DiffusionSource:
         progress: OnProgress = silent,
         network: Callable[[Tensor, Step], Tensor] | None = None,
         phase: str = "film",
+        known: Tensor | None = None,
     ) -> Iterator[Trajectory]:
         """The same, yielding the unfinished trajectory after every step (preview, cancel)."""
         settings, steps = self.settings, self.steps
@@ -124,11 +145,21 @@ class DiffusionSource:
         rescale = settings.guidance_rescale if settings.guidance_rescale is not None else self.config.guidance_rescale
         network = network or self.model.guided(conditions, settings.cfg, rescale, settings.cfg_image)
         levels = [x]
+
+        def hold(x: Tensor, number: int) -> Tensor:
+            """The known frames at the level of a step, in their place; their noise is the same at every level."""
+            if known is None:
+                return x
+            step, fixed = steps[number], self._noise(3, *known.shape).to(known)
+            level = step.alpha**0.5 * step.scale * known + (1 - step.alpha) ** 0.5 * fixed
+            return torch.cat([level.to(x), x[:, :, known.shape[2] :]], 2)
+
         sampled = samplers.sample(
-            network, x, steps, self.config.prediction, lambda n: noise[n : n + 1].to(self.model.device)
+            network, x, steps, self.config.prediction, lambda n: noise[n : n + 1].to(self.model.device), hold
         )
         try:
             for done in sampled:
+                levels[-1] = done.x_in
                 levels.append(done.result.x)
                 progress(Progress(phase, done.number + 1, len(steps)))
                 yield Trajectory(conditions, steps, noise, levels)

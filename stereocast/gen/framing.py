@@ -12,6 +12,18 @@ from stereocast.types import Array
 PAD = {"black": 0.0, "grey": 0.5}
 
 
+def filled(picture: Array, height: int, width: int) -> Array:
+    """RGB in 0..1 [H, W, 3] cut to exactly the shape of [height, width], as little as possible off two sides."""
+    rows, columns = picture.shape[:2]
+    keep = (min(rows, max(1, round(columns * height / width))), min(columns, max(1, round(rows * width / height))))
+    part = tuple(
+        slice((have - kept) // 2, (have - kept) // 2 + kept) for have, kept in zip((rows, columns), keep, strict=True)
+    )
+    smaller = keep[0] > height
+    resized = cv2.resize(picture[part], (width, height), interpolation=cv2.INTER_AREA if smaller else cv2.INTER_CUBIC)
+    return np.clip(resized, 0, 1).astype(np.float32)
+
+
 def framed(picture: Array, height: int, width: int, pad: str = "black") -> Array:
     """RGB in 0..1 [H, W, 3] to float32 [height, width, 3]."""
     rows, columns = picture.shape[:2]

@@ -16,9 +16,10 @@ from stereocast.media import depthfile, pictures, probe, reader, writer
 from stereocast.media.passthrough import Passthrough
 from stereocast.pack.packer import FlatPacker
 from stereocast.pack.projection import SpherePacker
+from stereocast.pipeline.progress import OnProgress
 from stereocast.pipeline.stages import Cost, DepthClip, DepthEstimator, Packer, Sink, StereoSynthesizer, cost_of
 from stereocast.settings import ConvertSettings, EstimatorSettings, OutputSettings, ViewSettings
-from stereocast.types import DepthMap, Layout, Projection, StreamInfo
+from stereocast.types import Layout, Projection, StreamInfo
 
 
 def read_options(settings: ConvertSettings) -> reader.ReadOptions:
@@ -65,19 +66,31 @@ def depth_recorder(
                 depth_sink = depthfile.DepthSink(path, info, metric=depth.metric, overwrite=overwrite)
                 stack.callback(depth_sink.close)
             depth_sink.write(depth.values, clip.pts)
-            yield clip, DepthMap(depth.values, depth.metric)
+            yield clip, depth
         if depth_sink is not None:
             depth_sink.finish()
 
     return keep
 
 
-def synthesizer(settings: ViewSettings, info: StreamInfo, fov_deg: float) -> StereoSynthesizer:
-    """The stage that makes the second view, for a screen of that horizontal angle."""
+def synthesizer(settings: ViewSettings, info: StreamInfo, fov_deg: float, *, holes: bool = True) -> StereoSynthesizer:
+    """The stage that makes the second view, for a screen of that horizontal angle. `holes`: what was invented is told."""
     made: StereoSynthesizer = registry.load(registry.SYNTH, "synthesis", settings.synth)(
         settings, info, fov_deg=fov_deg
     )
+    if not holes and hasattr(made, "keeps_holes"):
+        made.keeps_holes = False
     return made
+
+
+def attend(stage: StereoSynthesizer, progress: OnProgress, windows: Any) -> None:
+    """Lets a synthesis that works in windows of minutes tell how far one is, and keep finished ones (`windows`, or None).
+    Any other stage has no such attributes."""
+    found: Any = stage
+    if hasattr(found, "progress"):
+        found.progress = progress
+    if hasattr(found, "keeper"):
+        found.keeper = windows
 
 
 def costs(settings: ViewSettings, info: StreamInfo, depth: str) -> tuple[Cost, Cost]:

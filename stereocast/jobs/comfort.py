@@ -150,6 +150,7 @@ class Meter:
             if clip.disparity is not None:
                 self.add(clip.disparity.values, clip.pts, clip.width, first=clip.first)
             yield clip
+            del clip
 
     def add(self, disparity: Array, pts: Array, width: int, *, first: bool) -> None:
         """Takes in disparities [T, h, w] in pixels of a picture `width` wide; `first` begins a shot."""

@@ -8,6 +8,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from stereocast import __version__, catalog, registry
+from stereocast.errors import how_to_install
 from stereocast.media import inspection, profile
 from stereocast.pictures import devices
 
@@ -46,14 +47,14 @@ def _version(name: str) -> str:
 
 def _states(shelf: Mapping[str, registry.Backend], kind: str) -> dict[str, str]:
     return {
-        name: f"{one.about}; needs: pip install 'stereocast[{one.extra}]'" if one.missing else one.about
+        name: f"{one.about}; needs: {how_to_install(one.extra or '')}" if one.missing else one.about
         for name, one in registry.offered(shelf, kind).items()
     }
 
 
 def _extra(name: str) -> str:
     missing = registry.Backend("", name).missing
-    return f"pip install 'stereocast[{name}]' (missing: {', '.join(missing)})" if missing else "installed"
+    return f"{how_to_install(name)} (missing: {', '.join(missing)})" if missing else "installed"
 
 
 def _cache(folder: Path) -> str:

@@ -16,7 +16,7 @@ from stereocast import catalog
 from stereocast.catalog import EncoderProfile, Preset
 from stereocast.errors import LimitExceeded, SinkError, UsageError
 from stereocast.media import colour as colours
-from stereocast.media import covers, names, photos, pictures, probe, quicktime, spatial, views, writer
+from stereocast.media import covers, marks, names, photos, pictures, probe, quicktime, spatial, writer
 from stereocast.media import profile as profiles
 from stereocast.pack import layouts
 from stereocast.pictures.arrangement import TABLE
@@ -47,6 +47,7 @@ class Plan:
     memory: dict[str, int] = field(default_factory=dict)  # bytes per part
     metadata: dict[str, str] = field(default_factory=dict)  # of the source
     extras: photos.Extras | None = None  # of a still: EXIF and colour profile
+    diffusion: dict[str, Any] | None = None  # models, windows, memory and hours of a second view by diffusion
     views: Any = None  # `repack.Views` of a source that is 3D already; it is repacked
 
     @property
@@ -93,6 +94,7 @@ class Plan:
             "memory_total_mb": round(sum(self.memory.values()) / 1e6, 1),
             "estimated_mb": round(self.estimated_bytes / 1e6, 1) if self.estimated_bytes else None,
             "notes": list(self.notes),
+            **({} if self.diffusion is None else {"diffusion": self.diffusion}),
         }
 
 
@@ -158,7 +160,7 @@ def output_path(source: str, wanted: Path | None, form: StereoFormat, suffix: st
     rest = f"{also}{layouts.suffix(form)}{suffix}"
 
     def usual(folder: Path) -> Path:
-        return folder / names.fitted(views.bare(names.stem_of(source)), rest, folder)
+        return folder / names.fitted(marks.bare(names.stem_of(source)), rest, folder)
 
     if wanted is None:
         beside = names.local(source)
@@ -288,7 +290,7 @@ def memory_bill(info: StreamInfo, packed: StreamInfo, profile: EncoderProfile, h
         "synthesis": views + int(held.synthesis.frames * frame) + held.synthesis.own,
         "queues": 3 * clip + 3 * views,  # one waits, one is in hand at each end
         "packing": CLIP_FRAMES * picture + held.packer,
-        "encoder": profile.pictures * picture,
+        "encoder": profiles.held(profile, packed.width, packed.height) * picture,
     }
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from stereocast.errors import SinkError, UsageError
-from stereocast.jobs.convert import resume, sidecars
+from stereocast.jobs.convert import kept_windows, resume, sidecars
 from stereocast.jobs.convert.chunks import Journal, beside_journal, journal_path
 from stereocast.jobs.plan import ConvertPlan
 from stereocast.media import hls, names, owned, pictures, spatial
@@ -52,6 +52,7 @@ def of_plan(made: ConvertPlan) -> list[Write]:
                 Write(resume.sections_folder(output), folder=True),
             ]
         if made.outputs:
+            found.append(Write(kept_windows.windows_folder(made.outputs[0]), folder=True))
             journal = journal_path(made.outputs[0])
             found += [Write(journal), Write(beside_journal(journal))]
     for _, target in sidecars.pairs(made):
@@ -202,7 +203,8 @@ def _check_there(write: Write, *, overwrite: bool, known: set[Path], resuming: b
 
 
 def _of_section(path: Path) -> bool:
-    return bool(resume.SECTION_NAMES.fullmatch(path.name)) and (owned.unfinished(path) or owned.finished(path))
+    named = resume.SECTION_NAMES.fullmatch(path.name) or kept_windows.NAMES.fullmatch(path.name)
+    return bool(named) and (owned.unfinished(path) or owned.finished(path))
 
 
 def check_folder(path: Path, option: str = "-o") -> None:

@@ -22,17 +22,3 @@ def warp_soft(left: Array, disparity: Array) -> tuple[Array, Array]:
     from stereocast.kernels import soft
 
     return soft.warp_soft(left, disparity)
-
-
-def warp_subpixel(
-    planes: Array, disparity: Array, gain: float = 1.0, mirror: bool = False
-) -> tuple[Array, Array, Array]:
-    """The production warp without its fill, see `reference.warp_subpixel`; within one code value on every device, and
-    1/8 px in the disparity."""
-    if hasattr(planes, "detach"):
-        from stereocast.kernels import cuda
-
-        return cuda.warp_subpixel(planes, disparity, gain, mirror)
-    from stereocast.kernels import cpu
-
-    return cpu.warp_subpixel(planes, disparity, gain, mirror)

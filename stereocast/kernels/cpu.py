@@ -20,11 +20,12 @@ _HOLE = np.float32(-1)
 
 @jit
 def _plan_row(
-    line: Any, gain: Any, columns: Any, landing: Any, fraction: Any, shift: Any, odd: Any, events: Any
+    line: Any, gain: Any, columns: Any, landing: Any, fraction: Any, shift: Any, odd: Any, packs: Any, events: Any
 ) -> Any:
     """Where the columns of a row land; for the step from column i to i + 1 how far along it the
     last whole column it reaches lies, and the shift of that column against i (_FAR for a jump or a fold); and, as a
-    list, the steps that don't just reach the column after the former step's. Returns the list's length."""
+    list, the steps that don't just reach the column after the former step's. `packs` are the bytes of `odd`, eight in
+    one. Returns the list's length."""
     width = landing.size
     low, high = np.float32(1) - REACH, np.float32(1) + REACH
     for i in range(width):
@@ -41,7 +42,6 @@ def _plan_row(
     odd[0] = 0
     count = np.uint32(1)
     events[0] = 0
-    packs = odd.view(np.uint64)
     for k in range(packs.size):
         if packs[k] != 0:
             for i in range(8 * k, 8 * k + 8):
@@ -94,8 +94,8 @@ def _load(line: Any, stored: Any, mirror: Any) -> None:
 
 @jit
 def _store(stored: Any, line: Any, mirror: Any) -> None:
-    """Copies a row back, reversed if `mirror`."""
-    width = line.size
+    """Copies a row back, reversed if `mirror`; the line may be longer."""
+    width = stored.size
     if mirror:
         for x in range(width):
             stored[np.uint64(width - 1) - np.uint64(x)] = line[x]
@@ -147,8 +147,40 @@ def _mark(row: Any, shifts: Any, holes: Any, begin: Any, end: Any, behind: Any, 
             row[k] = np.float32(-2)
 
 
-@jit
 def warp_rows(
+    planes: Any,
+    disparity: Any,
+    gain: float,
+    mirror: bool,
+    out: Any,
+    shifts: Any,
+    holes: Any,
+    mask: Any,
+    top: int,
+    bottom: int,
+    distrust: int,
+    peak: int,
+) -> None:
+    """Warps rows `top` to `bottom` of all planes. Near hides far, surfaces have no cracks, rest are holes.
+
+    planes, out uint8 or uint16 [P, H, W]; disparity float32 [H, W], finite; shifts int16 [H, W] (written: source column
+    minus column in 1/8 px, in holes that of the background); holes uint8 [H, >= W] (written). These two are reversed if
+    `mirror`; mask uint8 [H, W] or [0, 0] takes the holes as they lie in the picture. Walking from left to right,
+    of two pixels that meet the later one is the nearer, so the last assignment wins without a depth test.
+    """
+    count, _, width = planes.shape
+    floats = np.empty((5, width), np.float32)
+    floats[0] = np.arange(width)
+    odd = np.zeros((width + 7) // 8 * 8, np.uint8)
+    _warp_rows(
+        planes, disparity, gain, mirror, out, shifts, holes, mask, top, bottom, distrust, peak,
+        floats, np.empty((2, width), np.int32), odd, odd.view(np.uint64), np.empty(width + 1, np.uint32),
+        np.empty((count, width + 4), np.float32), np.empty((count, width), np.float32),
+    )  # fmt: skip
+
+
+@jit
+def _warp_rows(
     planes: Any,
     disparity: Any,
     gain: Any,
@@ -161,42 +193,35 @@ def warp_rows(
     bottom: Any,
     distrust: Any,
     peak: Any,
+    floats: Any,
+    integers: Any,
+    odd: Any,
+    packs: Any,
+    events: Any,
+    texts: Any,
+    seen: Any,
 ) -> None:
-    """Warps rows `top` to `bottom` of all planes. Near hides far, surfaces have no cracks, rest are holes.
-
-    planes, out uint8 or uint16 [P, H, W]; disparity float32 [H, W], finite; shifts int16 [H, W] (written: source column
-    minus column in 1/8 px, in holes that of the background); holes uint8 [H, >= W] (written). These two are reversed if
-    `mirror`; mask uint8 [H, W] or [0, 0] takes the holes as they lie in the picture. Walking from left to right,
-    of two pixels that meet the later one is the nearer, so the last assignment wins without a depth test.
-    """
+    """`warp_rows` with its buffers: making them in here would take longer to compile than the rest. `floats` [5, W]
+    begins with the columns' numbers."""
     count_planes, _, width = planes.shape
     gain = np.float32(gain)
-    columns = np.arange(width).astype(np.float32)
-    landing = np.empty(width, np.float32)
-    fraction = np.empty(width, np.float32)
-    shift = np.empty(width, np.int32)
-    row = np.empty(width, np.float32)
-    line = np.empty(width, np.float32)
-    codes = np.empty(width, np.int16)
-    hidden = np.empty(width, np.uint8)
-    whole = np.empty(width, np.int32)
-    odd = np.zeros((width + 7) // 8 * 8, np.uint8)
-    events = np.empty(width + 1, np.uint32)
-    texts = np.empty((count_planes, width + 4), np.float32)
-    seen = np.empty((count_planes, width), np.float32)
+    columns, landing, fraction, row, line = floats[0], floats[1], floats[2], floats[3], floats[4]
+    shift, whole = integers[0], integers[1]
+    nothing = np.int64(0)  # a literal would be a type of its own, and compile what it is given to a second time
     top_value = np.float32(peak)
     beyond = np.float32(1e9)
     for y in range(top, bottom):
+        codes, hidden = shifts[y], holes[y]
         _load(line, disparity[y], mirror)
         for p in range(count_planes):
             _load(texts[p, 2 : width + 2], planes[p, y], mirror)
             texts[p, 0] = texts[p, 1] = texts[p, 2]
             texts[p, width + 2] = texts[p, width + 3] = texts[p, width + 1]
-        count = _plan_row(line, gain, columns, landing, fraction, shift, odd, events)
+        count = _plan_row(line, gain, columns, landing, fraction, shift, odd, packs, events)
         _clear(row, _HOLE)
         for p in range(count_planes):
             _clear(seen[p], np.float32(0))
-        _put(seen, texts, row, landing[0], 0)
+        _put(seen, texts, row, landing[0], nothing)
         for n in range(count):
             i = np.int64(events[n])
             a = landing[i]
@@ -230,16 +255,14 @@ def warp_rows(
         _put(seen, texts, row, landing[width - 1], width - 1)
         for x in range(width):
             codes[x] = np.int16((row[x] - columns[x]) * UNITS)
-        _clear(hidden, np.uint8(0))
+            hidden[x] = np.uint8(0)
         for n in range(count):
             i = np.int64(events[n])
             if landing[i + 1] - landing[i] > np.float32(1) + REACH:
                 opens, closes = np.int64(np.floor(landing[i])), np.int64(np.ceil(landing[i + 1]))
                 _mark(row, codes, hidden, opens, closes + 1, columns[i + 1] - landing[i + 1], distrust)
-        _mark(row, codes, hidden, 0, min(np.int64(landing[0]) + 2, width), beyond, distrust)
+        _mark(row, codes, hidden, nothing, min(np.int64(landing[0]) + 2, width), beyond, distrust)
         _mark(row, codes, hidden, max(np.int64(landing[width - 1]) - 1, 0), width, beyond, distrust)
-        _store(shifts[y], codes, False)
-        _store(holes[y, :width], hidden, False)
         if mask.size:
             _store(mask[y], hidden, mirror)
         for p in range(count_planes):

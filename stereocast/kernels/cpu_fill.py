@@ -16,11 +16,14 @@ ANCHOR = np.float32(1)  # weight of a background colour that is hidden in the ne
 APART = np.int16(12)  # 1/8 px: a neighbour that is nearer than the background of a hole by more is foreground
 
 
-@jit
 def list_holes(holes: Any, xs: Any, starts: Any) -> Any:
     """Columns of the holes of uint8 [H, W], W a multiple of 8 and rows contiguous, in raster order, int32 [H * W] or
     shorter, and where each row's part begins, int32 [H + 1]. Returns how many there are."""
-    packs = holes.view(np.uint64)
+    return _list_holes(holes, holes.view(np.uint64), xs, starts)
+
+
+@jit
+def _list_holes(holes: Any, packs: Any, xs: Any, starts: Any) -> Any:
     k = 0
     for y in range(packs.shape[0]):
         starts[y] = k
@@ -37,8 +40,9 @@ def list_holes(holes: Any, xs: Any, starts: Any) -> Any:
 @jit
 def link_rows(xs: Any, starts: Any, up: Any, down: Any) -> None:
     """For each hole the index of the hole above and below it, -1 where there is none."""
-    up[:] = -1
-    down[:] = -1
+    for k in range(xs.size):
+        up[k] = -1
+        down[k] = -1
     for y in range(1, starts.size - 1):
         j = starts[y - 1]
         for k in range(starts[y], starts[y + 1]):
@@ -105,16 +109,15 @@ def _end_colour(source: Any, y: Any, column: Any, step: Any, depth: Any, p: Any)
 
 
 @jit
-def _spread(values: Any, first: Any, length: Any, direction: Any, colour: Any, lean: Any) -> None:
+def _spread(values: Any, first: Any, length: Any, direction: Any, colour: Any, lean: Any, buffers: Any) -> None:
     """Fills strips at the frame's side: row y has the strip values[p, first[y] + direction * i], i < length[y], and
     continues colour[p, y] into it, leaning by lean[y] rows per column and blurred along the edge the more the further it is from the picture.
 
     This is close to the harmonic continuation, whose kernel at a distance d is d / (d^2 + y^2); here it is exponential,
-    and recursive.
+    and recursive. `buffers` float32 [2, H] are written.
     """
     height = length.size
-    buffer = np.empty(height, np.float32)
-    column = np.empty(height, np.float32)
+    buffer, column = buffers[0], buffers[1]
     longest = 0
     for y in range(height):
         longest = max(longest, length[y])
@@ -148,7 +151,6 @@ def _spread(values: Any, first: Any, length: Any, direction: Any, colour: Any, l
                     values[p, first[y] + direction * i] = (np.float32(1) - f) * column[y0] + f * column[y1]
 
 
-@jit_turned("source", "planes", "disparity")
 def harmonic(
     source: Any,
     planes: Any,
@@ -173,15 +175,48 @@ def harmonic(
     columns, continued along `leans` float32 [2, H] (rows per column at the left and the right side). `values`
     float32 [P, N] takes the unrounded result. Solved row by row (exactly) in alternating sweeps from top and bottom.
     """
+    count_planes, height, _ = planes.shape
+    total = xs.size
+    bytes_of, sides = np.zeros((2, total), np.uint8), np.zeros((2, 2, height), np.int64)
+    floats = np.zeros((2, total), np.float32)
+    _harmonic(
+        source, planes, disparity, gain, shifts, xs, starts, up, down, pull, want, leans, strip, sweeps, values,
+        floats, bytes_of, np.zeros((count_planes, total), np.float32), sides,
+        np.zeros((2, count_planes, height), np.float32), np.empty((2, height), np.float32),
+    )  # fmt: skip
+
+
+@jit_turned("source", "planes", "disparity")
+def _harmonic(
+    source: Any,
+    planes: Any,
+    disparity: Any,
+    gain: Any,
+    shifts: Any,
+    xs: Any,
+    starts: Any,
+    up: Any,
+    down: Any,
+    pull: Any,
+    want: Any,
+    leans: Any,
+    strip: Any,
+    sweeps: Any,
+    values: Any,
+    floats: Any,
+    bytes_of: Any,
+    fixed: Any,
+    sides: Any,
+    side_colour: Any,
+    buffers: Any,
+) -> None:
+    """`harmonic` with its buffers, all 0: making them in here would take longer to compile than the rest."""
     count_planes, height, width = planes.shape
     total = xs.size
-    count = np.zeros(total, np.float32)
-    vertical = np.zeros(total, np.uint8)  # 1: coupled to the hole above, 2: below
-    beside = np.zeros(total, np.uint8)  # coupled to the hole at the left
-    fixed = np.zeros((count_planes, total), np.float32)
-    side_first = np.zeros((2, height), np.int64)
-    side_length = np.zeros((2, height), np.int64)
-    side_colour = np.zeros((2, count_planes, height), np.float32)
+    count, inverse = floats[0], floats[1]  # inverse of the diagonal, after elimination along the run
+    vertical, beside = bytes_of[0], bytes_of[1]  # 1: coupled to the hole above, 2: below; to the hole at the left
+    side_first, side_length = sides[0], sides[1]
+    rightwards, leftwards = np.int64(1), np.int64(-1)  # literals would compile what they are given to once each
     for y in range(height):
         k = starts[y]
         while k < starts[y + 1]:
@@ -193,8 +228,10 @@ def harmonic(
             depth = strip if side else 1
             open_left = a > 0 and shifts[y, a - 1] <= shifts[y, a] + APART
             open_right = b < width - 1 and shifts[y, b + 1] <= shifts[y, b] + APART
-            at_left = _pure_column(disparity, gain, y, 8 * (a - 1) + shifts[y, a - 1], -1) if a > 0 else 0
-            at_right = _pure_column(disparity, gain, y, 8 * (b + 1) + shifts[y, b + 1], 1) if b < width - 1 else 0
+            at_left = _pure_column(disparity, gain, y, 8 * (a - 1) + shifts[y, a - 1], leftwards) if a > 0 else 0
+            at_right = (
+                _pure_column(disparity, gain, y, 8 * (b + 1) + shifts[y, b + 1], rightwards) if b < width - 1 else 0
+            )
             gap = -1
             if a > 0 and not open_left and not open_right:
                 gap = _gap_column(disparity, gain, y, 8 * (a - 1) + shifts[y, a - 1], shifts[y, a])
@@ -202,8 +239,8 @@ def harmonic(
                     for j in range(k, e + 1):
                         count[j] += ANCHOR
             for p in range(count_planes):
-                left = _end_colour(source, y, at_left, -1, depth, p) if a > 0 else np.float32(0)
-                right = _end_colour(source, y, at_right, 1, depth, p) if b < width - 1 else np.float32(0)
+                left = _end_colour(source, y, at_left, leftwards, depth, p) if a > 0 else np.float32(0)
+                right = _end_colour(source, y, at_right, rightwards, depth, p) if b < width - 1 else np.float32(0)
                 if side and a > 0:
                     side_first[1, y], side_length[1, y], side_colour[1, p, y] = k, e - k + 1, left
                 elif side and b < width - 1:
@@ -266,10 +303,9 @@ def harmonic(
                         for p in range(count_planes):
                             fixed[p, j] += np.float32(planes[p, y + 1, x])
             k = e + 1
-    _spread(values, side_first[0], side_length[0], -1, side_colour[0], leans[0])
-    _spread(values, side_first[1], side_length[1], 1, side_colour[1], leans[1])
+    _spread(values, side_first[0], side_length[0], leftwards, side_colour[0], leans[0], buffers)
+    _spread(values, side_first[1], side_length[1], rightwards, side_colour[1], leans[1], buffers)
     small = np.float32(1e-3)
-    inverse = np.empty(total, np.float32)  # of the diagonal, after elimination along the run
     for k in range(total):
         diagonal = count[k] + pull[k] + small
         if beside[k]:

@@ -1,4 +1,7 @@
-"""Subtitles as WebVTT, posters and codec strings: what a browser wants beside a film."""
+"""Subtitles as WebVTT, from files of any of the common kinds and from a film's tracks; pysubs2 reads what is written oddly.
+
+Tags that a browser shows (bold, italic, underlined) stay, others go. Positions of ASS become cue settings.
+"""
 
 import re
 from fractions import Fraction
@@ -6,31 +9,168 @@ from pathlib import Path
 from typing import Any
 
 import av
-import cv2
 
 from stereocast.errors import SourceError
-from stereocast.media import boxes, probe
+from stereocast.media import filmfacts, probe
 
-_TEXT = {"subrip", "srt", "mov_text", "ass", "ssa", "webvtt", "text"}
-_AUDIO = {"aac": "mp4a.40.2", "mp3": "mp4a.6B", "mp3float": "mp4a.6B", "opus": "opus", "flac": "flac", "ac3": "ac-3", "eac3": "ec-3"}  # fmt: skip
+SUFFIXES = (".srt", ".vtt", ".ass", ".ssa", ".sub", ".smi")
+_ASS = re.compile(r"\{([^{}]*)\}")
+_KEPT = re.compile(r"<(/?)([biu])>", re.I)
+_TAG = re.compile(r"</?[a-zA-Z][^<>\n]{0,200}>")
+_HIDDEN = "\x01{}\x02"  # a tag that stays, while the rest is escaped
+
+
+def text_of(data: bytes) -> str:
+    """The text of a subtitle file: Unicode by its mark, UTF-8, else the old code page that it most looks like."""
+    for mark, name in ((b"\xef\xbb\xbf", "utf-8-sig"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16")):
+        if data.startswith(mark):
+            return data.decode(name, "replace")
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError:
+        pass
+    from charset_normalizer import from_bytes
+
+    # pages of other scripts only where they fit much better: most old files are Western
+    best = from_bytes(data, cp_isolation=["cp1252", "cp1250", "cp1251", "cp1253", "cp1254", "cp1255", "cp1256"]).best()
+    foreign = best is not None and best.encoding in ("cp1251", "cp1253", "cp1255", "cp1256") and best.chaos < 0.1
+    return data.decode(best.encoding if best is not None and foreign else "cp1252", "replace")
+
+
+def from_file(path: Path) -> str:
+    """A subtitle file as WebVTT. Raises SourceError."""
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise SourceError(f"{path} can't be read") from error
+    text = text_of(data)
+    if path.suffix.lower() == ".vtt" and text.lstrip("\ufeff").startswith("WEBVTT"):
+        return text.lstrip("\ufeff").replace("\r\n", "\n")
+    return from_text(text, path.suffix.lower())
+
+
+def from_text(text: str, suffix: str = ".srt") -> str:
+    """Subtitles of another kind as WebVTT. Raises SourceError."""
+    import pysubs2
+
+    kinds = {".ass": "ass", ".ssa": "ssa", ".sub": "microdvd", ".smi": "sami", ".vtt": "vtt"}
+    text = text.replace("\r\n", "\n").replace("\r", "\n").lstrip("\ufeff")
+    try:
+        found = pysubs2.SSAFile.from_string(
+            text, format_=kinds.get(suffix, "srt"), keep_unknown_html_tags=True, fps=None
+        )
+    except (pysubs2.exceptions.Pysubs2Error, ValueError, IndexError, KeyError) as error:
+        raise SourceError(f"these subtitles ({suffix}) can't be read: {error}") from error
+    size = _number(found.info.get("PlayResX"), 384), _number(found.info.get("PlayResY"), 288)
+    aligns = _aligns(text) if suffix == ".ass" else {}
+    lines = ["WEBVTT", ""]
+    for event in sorted(found.events, key=lambda e: (e.start, e.end)):
+        if event.is_comment or event.is_drawing or not event.text.strip():
+            continue
+        style = found.styles.get(event.style)
+        align = aligns.get(event.style) or (int(style.alignment) if style is not None and suffix == ".ssa" else 2)
+        shown = _cue(event.text, align, size)
+        if shown is not None:
+            body, settings = shown
+            lines += [
+                f"{_time(Fraction(event.start, 1000))} --> {_time(Fraction(event.end, 1000))}{settings}",
+                body,
+                "",
+            ]
+    return "\n".join(lines)
+
+
+def _number(text: Any, default: int) -> int:
+    try:
+        return max(1, int(text))
+    except (TypeError, ValueError):
+        return default
+
+
+def _cue(text: str, align: int, size: tuple[int, int]) -> tuple[str, str] | None:
+    """(text, settings) of an ASS line; None where nothing is seen of it."""
+    place: tuple[float, float] | None = None
+    drawn = ""
+    at = drawing = 0
+    for match in [*_ASS.finditer(text), None]:
+        piece = text[at : match.start() if match else len(text)]
+        drawn += "" if drawing else piece
+        if match is None:
+            break
+        at = match.end()
+        for name, value in re.findall(r"\\(an?|pos|move|i|b|u|p)(\([^)]*\)|\d+)", match[1]):
+            if name == "an":
+                align = int(value[0]) or align
+            elif name == "a":
+                align = {1: 1, 2: 2, 3: 3, 5: 7, 6: 8, 7: 9, 9: 4, 10: 5, 11: 6}.get(int(value), align)
+            elif name in ("pos", "move"):
+                numbers = [float(n) for n in re.findall(r"-?\d+(?:\.\d+)?", value)]
+                place = (numbers[0] / size[0], numbers[1] / size[1]) if len(numbers) >= 2 else place
+            elif name == "p":
+                drawing = int(value)
+            elif value.isdigit():
+                drawn += f"<{'' if int(value) else '/'}{name}>"
+    body = _body(drawn.replace("\\N", "\n").replace("\\n", "\n").replace("\\h", "\u00a0"))
+    return (body, _settings(align, place)) if body else None
+
+
+def _body(text: str) -> str:
+    """A cue's text: what isn't a kept tag is escaped, tags are closed, no empty line ends it early."""
+    text = _KEPT.sub(lambda m: _HIDDEN.format(m[1] + m[2].lower()), text)
+    text = _TAG.sub("", text)
+    text = text.replace("&nbsp;", "\u00a0").replace("&amp;", "&").replace("&lt;", "<").replace("&gt;", ">")
+    text = text.replace("-->", "→").replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    open_tags: list[str] = []
+    out = ""
+    for part in re.split("(\x01[^\x02]*\x02)", text):
+        if not part.startswith("\x01"):
+            out += part
+        elif part[1] != "/":
+            open_tags.append(part[1:-1])
+            out += f"<{part[1:-1]}>"
+        elif part[2:-1] in open_tags:
+            open_tags.remove(part[2:-1])
+            out += f"<{part[1:-1]}>"
+    out += "".join(f"</{tag}>" for tag in reversed(open_tags))
+    lines = [line.strip() for line in out.split("\n")]
+    return "\n".join(line for line in lines if re.sub(r"</?[biu]>", "", line))
+
+
+def _settings(align: int, place: tuple[float, float] | None) -> str:
+    """Cue settings for a numpad alignment (1..9), or for a point in parts of the picture."""
+    across, up = (align - 1) % 3, (align - 1) // 3
+    if place is not None:
+        x, y = (100 * min(max(value, 0.0), 1.0) for value in place)
+        edge = ("end", "center", "start")[up]
+        side = ("line-left", "center", "line-right")[across]
+        return f" line:{y:.0f}%,{edge} position:{x:.0f}%,{side} align:{('left', 'center', 'right')[across]}"
+    words = ("", " line:50%,center", " line:5%,start")[up]
+    return words + (" position:5%,line-left align:left", "", " position:95%,line-right align:right")[across]
 
 
 def webvtt(path: Path, track: int) -> str:
     """The text track number `track` (counted among the text tracks) of a film. Raises SourceError."""
     container = probe.open_input(str(path))
     try:
-        streams = [s for s in container.streams.subtitles if s.codec_context and s.codec_context.name in _TEXT]
+        streams = filmfacts.text_streams(container)
         if track >= len(streams):
             raise SourceError(f"{path} has no text track {track}")
         stream, lines = streams[track], ["WEBVTT", ""]
+        codec = stream.codec_context.name
+        head = (
+            bytes(stream.codec_context.extradata or b"").decode("utf-8", "replace") if codec in ("ass", "ssa") else ""
+        )
+        size = _number(_field(head, "PlayResX"), 384), _number(_field(head, "PlayResY"), 288)
+        aligns = _aligns(head)
         for packet in container.demux(stream):
             if packet.pts is None or not packet.size:
                 continue
-            start = packet.pts * Fraction(packet.time_base)
-            text = _text(bytes(packet), stream.codec_context.name)
-            if text:
+            text, style = _packet_text(bytes(packet), codec)
+            shown = _cue(text, aligns.get(style, 2), size)
+            if shown is not None:
+                start = packet.pts * Fraction(packet.time_base)
                 stop = start + (packet.duration or 0) * Fraction(packet.time_base)
-                lines += [f"{_time(start)} --> {_time(stop)}", text, ""]
+                lines += [f"{_time(start)} --> {_time(stop)}{shown[1]}", shown[0], ""]
         return "\n".join(lines)
     except (av.error.FFmpegError, OSError) as error:
         raise SourceError(f"{path}: its subtitles can't be read") from error
@@ -38,96 +178,35 @@ def webvtt(path: Path, track: int) -> str:
         container.close()
 
 
-def from_srt(text: str) -> str:
-    """SubRip text as WebVTT."""
-    body = re.sub(r"(\d\d:\d\d:\d\d),(\d\d\d)", r"\1.\2", text.replace("\r\n", "\n").lstrip("\ufeff"))
-    return "WEBVTT\n\n" + body
+def _field(head: str, name: str) -> str | None:
+    found = re.search(rf"^{name}:\s*(\d+)", head, re.M)
+    return found[1] if found else None
 
 
-def _text(body: bytes, codec: str) -> str:
+def _aligns(head: str) -> dict[str, int]:
+    """Numpad alignment of each style in the head of an ASS track."""
+    order: list[str] = []
+    found: dict[str, int] = {}
+    for line in head.splitlines():
+        if line.startswith("Format:") and "Alignment" in line:
+            order = [word.strip() for word in line[7:].split(",")]
+        elif line.startswith("Style:") and order:
+            values = dict(zip(order, (word.strip() for word in line[6:].split(",")), strict=False))
+            found[values.get("Name", "")] = _number(values.get("Alignment"), 2)
+    return found
+
+
+def _packet_text(body: bytes, codec: str) -> tuple[str, str]:
+    """(text, style) of one packet."""
     if codec == "mov_text":
-        return body[2 : 2 + int.from_bytes(body[:2], "big")].decode("utf-8", "replace").strip()
+        return body[2 : 2 + int.from_bytes(body[:2], "big")].decode("utf-8", "replace").strip(), ""
     text = body.decode("utf-8", "replace")
     if codec in ("ass", "ssa"):
-        text = text.split(",", 8)[-1]
-        text = re.sub(r"\{[^}]*\}", "", text).replace("\\N", "\n")
-    return text.replace("-->", "→").strip()
+        parts = text.split(",", 8)
+        return parts[-1].strip(), parts[2].strip() if len(parts) == 9 else ""
+    return text.strip(), ""
 
 
 def _time(seconds: Fraction) -> str:
     milli = max(0, round(seconds * 1000))
     return f"{milli // 3600000:02d}:{milli // 60000 % 60:02d}:{milli // 1000 % 60:02d}.{milli % 1000:03d}"
-
-
-def facts(path: Path) -> dict[str, Any]:
-    """Size, duration, codecs and text tracks of a film. Raises SourceError."""
-    container = probe.open_input(str(path))
-    try:
-        stream = probe.video_stream(container, str(path))
-        context = stream.codec_context
-        return {
-            "width": context.width,
-            "height": context.height,
-            "codec": context.name,
-            "duration_s": container.duration / av.time_base if container.duration else None,
-            "audio": [s.codec_context.name for s in container.streams.audio if s.codec_context],
-            "texts": [
-                s.metadata.get("title") or s.metadata.get("language") or f"track {n}"
-                for n, s in enumerate(
-                    s for s in container.streams.subtitles if s.codec_context and s.codec_context.name in _TEXT
-                )
-            ],
-        }
-    finally:
-        container.close()
-
-
-def poster(path: Path, layout: str, width: int = 480) -> bytes:
-    """A JPEG of one view, a tenth into the film. Raises SourceError."""
-    container = probe.open_input(str(path))
-    try:
-        stream = probe.video_stream(container, str(path))
-        stream.codec_context.skip_frame = "NONKEY"
-        if container.duration:
-            container.seek(container.duration // 10)
-        frame = next(container.decode(stream), None)
-        if frame is None:
-            raise SourceError(f"{path}: no frame could be decoded")
-        image = frame.to_ndarray(format="bgr24")
-    except (av.error.FFmpegError, OSError) as error:
-        raise SourceError(f"{path}: no frame could be decoded") from error
-    finally:
-        container.close()
-    height, full = image.shape[:2]
-    if layout == "left-right":
-        image = image[:, : full // 2]
-    elif layout == "top-bottom":
-        image = image[: height // 2]
-    shape = (width, max(2, round(width * 9 / 16)))
-    return bytes(cv2.imencode(".jpg", cv2.resize(image, shape, interpolation=cv2.INTER_AREA))[1])
-
-
-def mime_codecs(path: Path) -> str:
-    """The `codecs` of a film or of the head of a stream, as a browser wants them (RFC 6381). '' if unknown."""
-    with av.open(str(path)) as container:
-        sound = [_AUDIO.get(s.codec_context.name, "") for s in container.streams.audio if s.codec_context]
-    entry = boxes.video_entries(boxes.movie(path))[0]
-    parts = [_video(entry), *sound]
-    return ",".join(parts) if all(parts) else ""
-
-
-def _video(entry: boxes.Box) -> str:
-    kind = entry.kind.decode("latin-1")
-    if box := entry.find(b"avcC"):
-        return f"{kind}.{box.head[1:4].hex()}"
-    if box := entry.find(b"hvcC"):
-        head = box.head
-        flags = int(f"{int.from_bytes(head[2:6], 'big'):032b}"[::-1], 2)
-        tier = "H" if head[1] >> 5 & 1 else "L"
-        constraints = head[6:12].rstrip(b"\0")
-        tail = "".join(f".{byte:X}" for byte in constraints)
-        return f"{kind}.{('', 'A', 'B', 'C')[head[1] >> 6]}{head[1] & 31}.{flags:X}.{tier}{head[12]}{tail}"
-    if box := entry.find(b"av1C"):
-        profile, level, tier = box.head[1] >> 5, box.head[1] & 31, "H" if box.head[2] >> 7 else "M"
-        return f"{kind}.{profile}.{level:02d}{tier}.{10 if box.head[2] >> 6 & 1 else 8:02d}"
-    return ""

@@ -4,7 +4,9 @@ Each chunk has an encoder of its own. The stream's own context writes the header
 as long as the file: its pictures would stay beside those of the encoder that comes after it.
 """
 
+import contextlib
 from fractions import Fraction
+from functools import cache
 from typing import Any
 
 import av
@@ -12,6 +14,7 @@ import numpy as np
 
 from stereocast.catalog import EncoderProfile
 from stereocast.media import colour as colours
+from stereocast.media import profile as profiles
 from stereocast.types import StreamInfo
 
 FRAGMENT_S = 2  # of a file: each begins with a keyframe
@@ -31,6 +34,9 @@ class PyavEncoder:
         elif profile.codec == "libsvtav1":
             own = ":".join(filter(None, (extra.get("svtav1-params", ""), colours.svtav1_params(info.hdr))))
             extra = {**extra, **({"svtav1-params": own} if own else {})}
+        elif profile.codec == "libx264":
+            own = ":".join(filter(None, (extra.get("x264-params", ""), repeatable(info.width))))
+            extra = {**extra, **({"x264-params": own} if own else {})}
         self._info, self._profile, self._settings, self.used = info, profile, extra, False
         self._threads, self._tagged = threads, tagged
         self.stream = output.add_stream(profile.codec, options=extra)
@@ -49,6 +55,7 @@ class PyavEncoder:
         context.gop_size = max(1, round(FRAGMENT_S * rate))
         context.sample_aspect_ratio = info.sample_aspect
         context.thread_count = self._threads
+        context.thread_type = profiles.thread_type(info.width, info.height)
         colours.apply(context, info.colour)
         if profile.tag and self._tagged:
             context.codec_tag = profile.tag
@@ -82,6 +89,24 @@ class PyavEncoder:
 
     def close(self) -> None:
         """Nothing beyond the container."""
+
+
+def repeatable(width: int) -> str:
+    """x264's parameters for the same bytes in every run, '' where they are so anyway.
+
+    Its AVX-512 code for the macroblock tree takes eight macroblocks at a time. Where a row isn't a multiple of that, it
+    goes on into whatever lies behind the row, and motion carries that back into the picture.
+    """
+    return "asm=avx2,fma3,lzcnt,bmi2" if width % 128 and _has_avx512() else ""
+
+
+@cache
+def _has_avx512() -> bool:
+    from llvmlite import binding
+
+    with contextlib.suppress(RuntimeError):  # not known of every processor
+        return bool(binding.get_host_cpu_features().get("avx512f"))
+    return False
 
 
 def _lent(image: Any, pixel_format: str) -> Any:

@@ -1,5 +1,6 @@
 """What a file holds, as plain values, and whether a headset can decode it."""
 
+from contextlib import closing
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ import av
 from stereocast import catalog
 from stereocast.errors import SourceError
 from stereocast.media import colour as colours
-from stereocast.media import probe, stereoinfo
+from stereocast.media import probe, sei, stereoinfo
 from stereocast.media.reader import VideoSource
 
 _FAMILY = {"h264": "h264", "hevc": "hevc", "av1": "av1", "libdav1d": "av1", "vp9": "vp9", "ffv1": "ffv1"}
@@ -45,7 +46,7 @@ def describe(name: str, preset: str) -> dict[str, Any]:
             ],
             "tags": dict(source.container.metadata),
             "stereo_mode": source.stream.metadata.get("stereo_mode"),
-            **_stereo(name, context),
+            **_stereo(name, source),
             "verdict": verdict(headset, context.name, context.width, context.height, info.rate),
         }
     finally:
@@ -53,18 +54,20 @@ def describe(name: str, preset: str) -> dict[str, Any]:
     return facts
 
 
-def _stereo(name: str, context: Any) -> dict[str, Any]:
+def _stereo(name: str, source: VideoSource) -> dict[str, Any]:
     """Stereo and sphere tags, what players make of them, and what contradicts what."""
-    path = Path(name)
+    path, context = Path(name), source.stream.codec_context
     if not path.is_file():
         return {}
+    with closing(probe.open_input(name)) as again:
+        packed = sei.of_film(again, probe.video_stream(again, name, quiet=True))
     try:
         tags = stereoinfo.read_tags(path)
     except SourceError as error:
         tags = {"damaged": str(error)}
     return {
         "stereo_tags": tags,
-        "players": stereoinfo.players(path, tags, context.name, context.width, context.height),
+        "players": stereoinfo.players(path, tags, context.name, context.width, context.height, packed),
         "contradictions": stereoinfo.contradictions(path, tags, context.width, context.height),
     }
 

@@ -4,6 +4,7 @@ Being compiled in doesn't mean that a card is there: a profile is probed by enco
 """
 
 import logging
+import os
 import shutil
 from collections.abc import Iterable
 from fractions import Fraction
@@ -16,7 +17,7 @@ import numpy as np
 
 from stereocast import catalog
 from stereocast.catalog import EncoderProfile
-from stereocast.errors import SinkError
+from stereocast.errors import SinkError, how_to_install
 from stereocast.pictures import planes
 from stereocast.types import Colour
 
@@ -31,7 +32,7 @@ def why_not(name: str) -> str:
         if shutil.which("ffmpeg") is None:
             return "no ffmpeg on the PATH"
         if find_spec("ffmpeg") is None:
-            return "needs: pip install 'stereocast[ffmpeg]'"
+            return f"needs: {how_to_install('ffmpeg')}"
         from stereocast.media.external import probe
 
         return probe(profile)
@@ -83,3 +84,21 @@ def reordering(profile: EncoderProfile) -> int:
     if profile.via != "pyav" or profile.family in ("av1", "vp9", "ffv1"):
         return 0  # no B-frames, or such that the codec itself hides
     return 2 if profile.codec in ("libx264", "libx265") else 4  # two levels of B-frames; cards may build more
+
+
+_IN_FRAMES = 1280 * 720  # pixels; up to this many x264's threads take a picture each, above it slices of one picture
+_PER_THREAD = 8  # pictures that a thread with pictures of its own keeps, as measured
+
+
+def thread_type(width: int, height: int) -> str:
+    """How an encoder's threads share the work. Small pictures lose a few percent by slices, large ones cost memory."""
+    return "FRAME" if width * height <= _IN_FRAMES else "SLICE"
+
+
+def held(profile: EncoderProfile, width: int, height: int) -> int:
+    """Pictures in the encoder's memory, on this machine's processors."""
+    if profile.codec != "libx264" or thread_type(width, height) == "SLICE":
+        return profile.pictures
+    rows = -(-height // 16)
+    threads = min((os.cpu_count() or 1) * 3 // 2, (rows + 1) // 2)  # x264's own choice
+    return profile.pictures + _PER_THREAD * max(0, threads - 1)

@@ -3,12 +3,16 @@
 A desktop player that obeys it shows one eye, so it is written on request only.
 """
 
+from itertools import islice
 from typing import Any
+
+import av
 
 from stereocast.pictures.arrangement import TABLE
 from stereocast.types import StereoFormat
 
 _TYPES = {"left-right": 3, "top-bottom": 4}
+_LAYOUTS = {number: layout for layout, number in _TYPES.items()}
 
 
 def message(form: StereoFormat, family: str) -> bytes:
@@ -63,3 +67,65 @@ def with_message(packet: Any, unit: bytes, family: str, make: Any) -> Any:
     if packet.stream is not None:
         changed.stream = packet.stream
     return changed
+
+
+def of_film(container: Any, stream: Any) -> tuple[str, bool] | None:
+    """What the message in a film's first picture says, see `read`. It reads on in `container`."""
+    family = stream.codec_context.name
+    if family not in ("h264", "hevc"):
+        return None
+    try:
+        for packet in islice(container.demux(stream), 2):
+            if packet.size and (found := read(bytes(packet), family)):
+                return found
+    except (av.error.FFmpegError, OSError):
+        pass
+    return None
+
+
+def read(data: bytes, family: str) -> tuple[str, bool] | None:
+    """(layout, whether the right eye comes first) by the message in a picture's bytes; None where there is none."""
+    for unit in _units(data):
+        kind, head = (unit[0] & 31, 1) if family == "h264" else (unit[0] >> 1 & 63, 2)
+        if kind == (6 if family == "h264" else 39):
+            body = unit[head:].replace(b"\0\0\3", b"\0\0")
+            at = 0
+            while at + 2 <= len(body) and body[at:] != b"\x80":
+                number, at = _sum(body, at)
+                size, at = _sum(body, at)
+                if number == 45:
+                    return _packing(body[at : at + size])
+                at += size
+    return None
+
+
+def _sum(body: bytes, at: int) -> tuple[int, int]:
+    total = 0
+    while at < len(body) and body[at] == 255:
+        total, at = total + 255, at + 1
+    return total + (body[at] if at < len(body) else 0), at + 1
+
+
+def _units(data: bytes) -> list[bytes]:
+    """The NAL units before the first slice or so, by start codes or by lengths of four bytes."""
+    if data[:3] == b"\0\0\1" or data[:4] == b"\0\0\0\1":
+        return [unit for unit in data[: 1 << 16].split(b"\0\0\1")[1:] if unit]
+    found: list[bytes] = []
+    at = 0
+    while at + 4 < len(data) and len(found) < 16:
+        size = int.from_bytes(data[at : at + 4], "big")
+        if not 0 < size <= len(data) - at - 4:
+            break
+        found.append(data[at + 4 : at + 4 + size])
+        at += 4 + size
+    return found
+
+
+def _packing(payload: bytes) -> tuple[str, bool] | None:
+    bits = "".join(f"{byte:08b}" for byte in payload)
+    zeros = len(bits) - len(bits.lstrip("0"))
+    rest = bits[2 * zeros + 1 :]  # behind the id, an Exp-Golomb number
+    if len(rest) < 15 or rest[0] == "1":
+        return None
+    layout = _LAYOUTS.get(int(rest[1:8], 2))
+    return (layout, int(rest[9:15], 2) == 2) if layout else None

@@ -19,6 +19,8 @@ log = logging.getLogger(__name__)
 Route = Callable[[Any], Iterator[Any]]  # a packet of the source to packets of the output
 
 _LAYOUTS = {1: "mono", 2: "stereo", 3: "2.1", 4: "4.0", 5: "5.0", 6: "5.1", 7: "6.1", 8: "7.1"}
+# by FFmpeg's names: what Chromium, and with it the Quest's browser, decodes
+HEARD = {"aac", "mp3", "mp3float", "opus", "vorbis", "flac"}
 _MUXER = {"mkv": "matroska"}  # every other container of ours holds mp4
 _AAC_RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000, 64000, 88200, 96000)
 _GAP_S = Fraction(1, 10)  # a longer hole in the sound stays a hole when it is transcoded
@@ -87,6 +89,8 @@ def refusal(stream: Any, container: str, sample: Iterable[Any] = ()) -> str:
     """Why the packets of a sound track can't go into `container` as they are; '' if they can."""
     names = {stream.codec_context.name, stream.codec_context.codec.canonical_name}
     muxer = _MUXER.get(container, "mp4")
+    if container == "hls" and not names & HEARD:
+        return "browsers are silent on it"
     if muxer == "mp4" and any(name.startswith("pcm_") for name in names):
         return "headsets don't play PCM in mp4"
     with av.open(io.BytesIO(), "w", format=muxer) as trial:

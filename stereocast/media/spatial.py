@@ -288,6 +288,8 @@ def entry_tags(entry: Box) -> dict[str, object]:
         }
     if entry.find(b"sv3d", b"proj", b"cbmp"):
         found["sv3d_cubemap"] = True
+    if entry.find(b"sv3d", b"proj", b"mshp"):
+        found["sv3d_mesh"] = True
     if box := entry.find(b"vexu", b"eyes", b"stri"):
         bits = _at(box, 4, 1)
         names = ("left", "right", "additional", "reversed")

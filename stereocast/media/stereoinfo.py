@@ -1,19 +1,13 @@
-"""How the views lie in a file: from its tags, else from its name, else from its shape; and where these contradict."""
+"""How the views lie in a file. Certain beats weak: boxes, StereoMode, the frame-packing message, the name, the frame's shape."""
 
-import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from stereocast.errors import SourceError
-from stereocast.media import ebml, spatial
+from stereocast.media import ebml, marks, spatial
 
-_BESIDE = re.compile(r"(?:^|[_\-. ])(LRF|LR|SBS|HSBS|FSBS|3DH|3dh|hsbs|sbs)(?=$|[_\-. ])")
-_ABOVE = re.compile(r"(?:^|[_\-. ])(TBF|TB|OU|HOU|3DV|3dv|fulltb|ou|tb)(?=$|[_\-. ])")
-_CROSSED = re.compile(r"(?:^|[_\-. ])(RLF|RL)(?=$|[_\-. ])")
-_HALF_SPHERE = re.compile(r"(?:^|[_\-. ])(180x180|VR180|vr180|180)(?=$|[_\-. ])")
-_FULL_MARK = re.compile(r"LRF|RLF|TBF|Full_SBS|FSBS|fulltb")
-_RED_CYAN = re.compile(r"redcyan|anaglyph", re.IGNORECASE)
+_APPLE = {"hequ": "180", "equi": "360", "fish": "fisheye", "prim": "fisheye"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,8 +17,20 @@ class Views:
     layout: str = "mono"
     full: bool = False
     swapped: bool = False
-    half_sphere: bool = False
-    source: str = "none"  # tags, name or none
+    projection: str = "flat"  # flat, 180, 360 or fisheye
+    source: str = "none"  # of the layout: tags, message, name, shape or none
+
+    @property
+    def half_sphere(self) -> bool:
+        """Whether the picture covers half of what is around."""
+        return self.projection == "180"
+
+    def plain(self) -> dict[str, Any]:
+        """As JSON has it."""
+        return {
+            "layout": self.layout, "full": self.full, "swapped": self.swapped, "half_sphere": self.half_sphere,
+            "projection": self.projection, "source": self.source,
+        }  # fmt: skip
 
 
 def read_tags(path: Path) -> dict[str, object]:
@@ -34,36 +40,56 @@ def read_tags(path: Path) -> dict[str, object]:
 
 def from_tags(tags: dict[str, Any], width: int, height: int) -> Views | None:
     """What the tags alone say; None where they say nothing."""
-    layout, swapped = None, "reversed" in tags.get("vexu_eyes", ())
-    if tags.get("st3d") in ("left-right", "top-bottom"):
+    layout, full, swapped = _tagged(tags)
+    projection = _projection(tags)
+    if layout in (None, "mono") and projection is None:
+        return None
+    if full is None:
+        full = projection is not None or _looks_full(str(layout), width, height)
+    full = full and layout in ("left-right", "top-bottom")
+    return Views(layout or "mono", full, swapped, projection or "flat", "tags")
+
+
+def _tagged(tags: dict[str, Any]) -> tuple[str | None, bool | None, bool]:
+    """Layout, full and swapped by the tags; None for what they don't say."""
+    layout, full, swapped = None, None, "reversed" in tags.get("vexu_eyes", ())
+    if tags.get("st3d") in ("left-right", "top-bottom", "mono"):
         layout = tags["st3d"]
-    elif tags.get("vexu_packing") in ("side", "over"):
-        layout = {"side": "left-right", "over": "top-bottom"}[tags["vexu_packing"]]
+    if tags.get("vexu_packing") in ("side", "over"):
+        layout = layout or {"side": "left-right", "over": "top-bottom"}[tags["vexu_packing"]]
+        full = True
     mode = tags.get("stereo_mode")
     if mode in ("left_right", "right_left", "top_bottom", "bottom_top"):
         layout = "left-right" if mode in ("left_right", "right_left") else "top-bottom"
         swapped = mode in ("right_left", "bottom_top")
     elif mode == "anaglyph_cyan_red":
         layout = "anaglyph"
-    sphere = "sv3d_equi" in tags or tags.get("projection") == "equirectangular" or tags.get("vexu_projection") == "hequ"
-    if layout is None and not sphere:
+    return layout, full, swapped
+
+
+def _projection(tags: dict[str, Any]) -> str | None:
+    """Projection by the tags: bounds of a quarter on each side leave half a sphere. None where nothing is said."""
+    bounds = tags.get("sv3d_equi") or (tags.get("bounds") if tags.get("projection") == "equirectangular" else None)
+    if bounds is not None:
+        return "180" if abs(bounds["left"] + bounds["right"] - 0.5) < 0.1 else "360"
+    if tags.get("projection") == "equirectangular":
+        return "360"
+    if "sv3d_mesh" in tags or tags.get("projection") == "mesh":
+        return "180"
+    return _APPLE.get(str(tags.get("vexu_projection")))
+
+
+def from_name(name: str, width: int = 0, height: int = 0) -> Views | None:
+    """What the name alone says about a frame of that size (0: unknown); None where it says nothing."""
+    said = marks.read(Path(name).stem, width, height)
+    if said is None:
         return None
-    full = "vexu_packing" in tags or sphere or _looks_full(str(layout), width, height)
-    return Views(layout or "mono", full and layout not in (None, "anaglyph"), swapped, sphere, "tags")
-
-
-def from_name(name: str) -> Views | None:
-    """What the name alone says, as players read it; None where it says nothing."""
-    stem = Path(name).stem
-    if _RED_CYAN.search(stem):
-        return Views("anaglyph", source="name")
-    crossed = bool(_CROSSED.search(stem))
-    sphere = bool(_HALF_SPHERE.search(stem))
-    if crossed or _BESIDE.search(stem):
-        return Views("left-right", bool(_FULL_MARK.search(stem)) or sphere, crossed, sphere, "name")
-    if _ABOVE.search(stem):
-        return Views("top-bottom", bool(_FULL_MARK.search(stem)) or sphere, False, sphere, "name")
-    return Views("mono", half_sphere=True, source="name") if sphere else None
+    layout, projection = said.layout or "mono", said.projection or "flat"
+    full = said.full
+    if full is None:
+        full = bool(width and height and _looks_full(layout, width, height))
+    full = full or projection != "flat"  # what lies on a sphere has its shape from there
+    return Views(layout, full and layout in ("left-right", "top-bottom"), said.swapped, projection, "name")
 
 
 def _looks_full(layout: str, width: int, height: int) -> bool:
@@ -72,30 +98,59 @@ def _looks_full(layout: str, width: int, height: int) -> bool:
     return layout == "top-bottom" and height > width
 
 
-def views(path: Path, width: int, height: int) -> Views:
-    """What a careful player takes the file for: tags first, then the name."""
+def from_shape(width: int, height: int) -> Views | None:
+    """What a frame's shape alone says: two screens beside or above each other. None for anything else."""
+    ratio = width / height if height else 0.0
+    if any(abs(ratio / 2 / screen - 1) < 0.02 for screen in (16 / 9, 1.85, 2.39)):
+        return Views("left-right", True, source="shape")
+    if width >= 1280 and abs(ratio * 2 * 9 / 16 - 1) < 0.02:
+        return Views("top-bottom", True, source="shape")
+    return None
+
+
+def views(path: Path, width: int, height: int, packed: tuple[str, bool] | None = None) -> Views:
+    """What a careful player takes the file for, shown upright in that size; `packed` is what `sei.read` found."""
     try:
         tags = read_tags(path)
     except (SourceError, OSError):
         tags = {}
-    named, tagged = from_name(path.name), from_tags(tags, width, height)
-    if tagged is not None:
-        if named is not None and named.layout == tagged.layout:
-            return Views(tagged.layout, named.full, tagged.swapped, tagged.half_sphere, "tags")
-        return tagged
-    return named or Views()
+    return settle(path, tags, width, height, packed)
+
+
+def settle(path: Path, tags: dict[str, Any], width: int, height: int, packed: tuple[str, bool] | None = None) -> Views:
+    """What is known about the views, each property by the surest that says it."""
+    tagged, named = from_tags(tags, width, height), from_name(path.name, width, height)
+    layout, full, swapped = _tagged(tags)
+    source = "tags"
+    if layout is None and packed is not None:
+        (layout, swapped), source = packed, "message"
+    if layout is None and named is not None and named.layout != "mono":
+        layout, full, swapped, source = named.layout, named.full, named.swapped, "name"
+    projection = (_projection(tags) or (named.projection if named else None)) or "flat"
+    if layout is None:
+        shape = from_shape(width, height) if projection == "flat" else None
+        if shape is not None:
+            return shape
+        return Views(projection=projection, source=(tagged or named).source) if tagged or named else Views()  # type: ignore[union-attr]
+    if full is None:
+        said = marks.read(path.stem, width, height)
+        full = said.full if said is not None and said.layout == layout else None
+    if full is None:
+        full = _looks_full(layout, width, height)
+    full = (full or projection != "flat") and layout in ("left-right", "top-bottom")
+    return Views(layout, full, swapped, projection, source)
 
 
 def contradictions(path: Path, tags: dict[str, object], width: int, height: int) -> list[str]:
     """What in the file's name, tags and shape can't be true together, one line each."""
-    named, tagged = from_name(path.name), from_tags(tags, width, height)
+    named, tagged = from_name(path.name, width, height), from_tags(tags, width, height)
     found = []
     if named and tagged:
         if named.layout != tagged.layout:
             found.append(f"the name says {named.layout}, the tags say {tagged.layout}")
         elif named.swapped != tagged.swapped:
             found.append(f"the name says {_order(named)}, the tags say {_order(tagged)}")
-        if named.half_sphere != tagged.half_sphere:
+        if named.projection != tagged.projection:
             found.append(f"the name says {_surface(named)}, the tags say {_surface(tagged)}")
     packing, mode = tags.get("vexu_packing"), tags.get("st3d")
     if (
@@ -105,7 +160,7 @@ def contradictions(path: Path, tags: dict[str, object], width: int, height: int)
     ):
         found.append(f"st3d says {mode}, vexu says {packing}")
     for what in filter(None, (named, tagged)):
-        if what.full and not what.half_sphere:
+        if what.full and what.projection == "flat":
             ratio = width / height / 2 if what.layout == "left-right" else 2 * width / height
             if what.layout in ("left-right", "top-bottom") and not 0.4 < ratio < 3:
                 found.append(
@@ -120,15 +175,16 @@ def _order(what: Views) -> str:
 
 
 def _surface(what: Views) -> str:
-    return "half sphere" if what.half_sphere else "flat screen"
+    return {"180": "half sphere", "360": "sphere", "fisheye": "fisheye"}.get(what.projection, "flat screen")
 
 
-def players(path: Path, tags: dict[str, object], codec: str, width: int, height: int) -> dict[str, str]:
+def players(
+    path: Path, tags: dict[str, object], codec: str, width: int, height: int, packed: tuple[str, bool] | None = None
+) -> dict[str, str]:
     """What each player makes of the file by itself, without a manual switch."""
-    named, tagged = from_name(path.name), from_tags(tags, width, height)
-    both = named or tagged
-    table = {name: _shown(named or tagged) for name in ("SKYBOX", "Pigasus", "DeoVR")}
-    table["Quest's own player"] = _shown(tagged if tagged and "sv3d_equi" in tags else named or tagged)
+    known = settle(path, tags, width, height, packed)
+    both = known if known.source != "none" else None
+    table = {name: _shown(both) for name in ("SKYBOX", "Pigasus", "DeoVR", "Quest's own player")}
     if tags.get("mv_hevc"):
         table["Vision Pro"] = "spatial video (MV-HEVC)"
     elif "vexu_packing" in tags and codec == "hevc":
@@ -145,10 +201,13 @@ def players(path: Path, tags: dict[str, object], codec: str, width: int, height:
 
 
 def _shown(what: Views | None) -> str:
-    if what is None or what.layout == "mono":
-        return "2D" if what is None or not what.half_sphere else "2D on a half sphere"
+    if what is None:
+        return "2D"
+    around = {"180": " on a half sphere", "360": " all around", "fisheye": " as a fisheye"}.get(what.projection, "")
+    if what.layout == "mono":
+        return f"2D{around}"
     if what.layout == "anaglyph":
         return "2D picture for red-cyan glasses"
     size = "full" if what.full else "half"
     order = ", eyes swapped" if what.swapped else ""
-    return f"3D {size} {what.layout}{order}{' on a half sphere' if what.half_sphere else ''} (by {what.source})"
+    return f"3D {size} {what.layout}{order}{around} (by {what.source})"

@@ -4,14 +4,13 @@ Frame side data carries StereoMode, st3d and the frame-packing message alike; ve
 """
 
 import logging
-import re
 import struct
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from stereocast.errors import SourceError
-from stereocast.media import owned, stereoinfo
+from stereocast.media import marks, owned, stereoinfo
 
 log = logging.getLogger(__name__)
 
@@ -31,15 +30,7 @@ _TITLES = {
     "multiview": "MV-HEVC",
     "row-interlaced": "row-interlaced",
 }
-# names that are written for players, and ours; short ones (LR, TB) only with a tag of ours inside
-_BESIDE = re.compile(
-    r"(_LRF_Full_SBS|_180x180_LR)$|(?:^|[_\-. ])(H-?SBS|F-?SBS|Half-?SBS|Full-?SBS|SBS|3DH)(?=$|[_\-. ])", re.I
-)
-_ABOVE = re.compile(r"(_TBF_fulltb)$|(?:^|[_\-. ])(H-?OU|F-?OU|Half-?OU|Full-?OU|H-?TAB|3DV)(?=$|[_\-. ])", re.I)
-_CROSSED = re.compile(r"_RLF_cross$")
-_FULL = re.compile(r"LRF|RLF|TBF|180x180|F-?SBS|F-?OU|Full-?SBS|Full-?OU", re.I)
-_HALF = re.compile(r"H-?SBS|Half-?SBS|H-?OU|Half-?OU|H-?TAB", re.I)
-_RED_CYAN = re.compile(r"_redcyan_(dubois|color|half-color|gray|wimmer)$")
+# names so short that they count only with a tag of ours inside
 _SHORT = {"_LR": "side-by-side", "_TB": "over-under", "_RI": "row-interlaced"}
 
 
@@ -113,31 +104,18 @@ def _boxes(path: Path) -> Found | None:
         else ""
     )
     full = False if "vexu_packing" in tags else None
-    sphere = "180" if said and said.half_sphere and "sv3d_cubemap" not in tags else ""
+    sphere = said.projection if said and said.projection != "flat" and "sv3d_cubemap" not in tags else ""
     return Found(packing, full, bool(said and said.swapped), sphere, "its tags") if packing or sphere else None
 
 
 def of_name(path: Path) -> Found | None:
     """By the name alone, where it can't be chance."""
-    stem = path.stem
-    if _RED_CYAN.search(stem):
-        return Found("anaglyph", by="its name")
-    if _CROSSED.search(stem):
-        return Found("side-by-side", False, True, by="its name")
-    half = False if _FULL.search(stem) else True if _HALF.search(stem) else None
-    sphere = "180" if stem.endswith("_180x180_LR") else ""
-    if _BESIDE.search(stem):
-        return Found("side-by-side", half, sphere=sphere, by="its name")
-    if _ABOVE.search(stem):
-        return Found("over-under", half, by="its name")
+    said = marks.read(path.stem)
+    if said is not None and said.certain:
+        packing = {"left-right": "side-by-side", "top-bottom": "over-under"}.get(said.layout, said.layout)
+        half = None if said.full is None or packing == "anaglyph" else not said.full
+        return Found(packing, False if said.projection and packing else half, said.swapped, said.projection, "its name")
     for mark, packing in _SHORT.items():
-        if stem.endswith(mark) and path.is_file() and owned.finished(path):
+        if path.stem.endswith(mark) and path.is_file() and owned.finished(path):
             return Found(packing, True, by="its name")
     return None
-
-
-def bare(stem: str) -> str:
-    """A name without what it says about the layout, so that a repacked film isn't called two things."""
-    for mark in (_BESIDE, _ABOVE, _CROSSED, _RED_CYAN):
-        stem = mark.sub("", stem) or stem
-    return stem

@@ -15,9 +15,9 @@ import torch
 from torch import Tensor
 
 from stereocast.errors import OutOfMemory, WeightsError
-from stereocast.models import loading
+from stereocast.models import budget, loading, turns
 from stereocast.models.video import VideoConfig, VideoModel, VideoNetworks
-from stereocast.pictures.devices import free_bytes
+from stereocast.pictures.devices import to_device
 from stereocast.settings import DiffusionOptions
 
 log = logging.getLogger(__name__)
@@ -42,9 +42,14 @@ class Thrift:
 
 
 def thrift_of(settings: DiffusionOptions, device: str) -> Thrift:
-    """The settings as they apply on a device; a GPU with less than 12 GB free offloads in any case."""
-    tight = device.startswith("cuda") and free_bytes(device) < 12e9
-    return Thrift(settings.offload or tight, settings.batch_cfg, settings.vae_tile, settings.compile)
+    """The settings as they apply on a device, next to the other models of the job. Raises OutOfMemory."""
+    share = turns.share_for(settings, device)
+    return Thrift(
+        settings.offload or (share is not None and share.offload),
+        settings.batch_cfg,
+        settings.vae_tile,
+        settings.compile,
+    )
 
 
 def renamed(key: str) -> str | None:
@@ -104,12 +109,13 @@ def load(path: Path, device: str = "cpu", precision: Precision = "auto", thrift:
         networks = VideoNetworks(config)
     dtype = dtype_of(precision, device)
     home = "cpu" if thrift.offload else device
+    turns.make_room(home, budget.VIDEO_WEIGHTS)
     try:
         for key in list(state):
             value = state[key]
             state[key] = value.to(home, dtype if value.is_floating_point() else None)
         for name, values in config.schedule().buffers().items():
-            state[name] = torch.from_numpy(values).to(home)
+            state[name] = to_device(values, home)
         loading.load_into(networks, state, what=str(file))
     except torch.OutOfMemoryError as error:
         raise OutOfMemory(f"{file} doesn't fit on {device}; use --offload, or --device cpu") from error

@@ -18,7 +18,7 @@ from torch import Tensor
 from torch.nn import functional
 from transformers import CLIPVisionConfig, CLIPVisionModelWithProjection
 
-from stereocast.models import loading, weights
+from stereocast.models import loading, turns, weights
 
 Offload = Literal["none", "model", "sequential"]
 CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
@@ -98,7 +98,7 @@ def _cast(network: Any, dtype: torch.dtype) -> None:
     torch.nn.Module.to(network, dtype)
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, weakref_slot=True)
 class Networks:
     """The three networks, where they run, and how they are moved there.
 
@@ -111,6 +111,9 @@ class Networks:
     device: str = "cpu"
     offload: Offload = "none"
 
+    resident: bool = True  # offload none: the weights are on the device, not waiting for their turn (see `turns`)
+    work_bytes: int = 4_000_000_000  # beside the weights, for a window as it was planned
+
     def __post_init__(self) -> None:
         for network in (self.unet, self.vae, self.image_encoder):
             network.eval().requires_grad_(False)
@@ -118,6 +121,22 @@ class Networks:
                 network.to(self.device)
             elif self.offload == "sequential":
                 cpu_offload(network, self.device, offload_buffers=True)
+        if self.offload == "none":
+            turns.join(self)
+
+    @property
+    def bytes(self) -> int:
+        """The weights' size."""
+        return sum(
+            p.numel() * p.element_size() for n in (self.unet, self.vae, self.image_encoder) for p in n.parameters()
+        )
+
+    def place(self, *, resident: bool) -> None:
+        """Brings the weights to the device, or to main memory."""
+        for network in (self.unet, self.vae, self.image_encoder):
+            network.to(self.device if resident else "cpu")
+        self.resident = resident
+        torch.cuda.empty_cache()
 
     @property
     def dtype(self) -> torch.dtype:
@@ -127,7 +146,8 @@ class Networks:
     def on_device(self, network: Any) -> Iterator[Any]:
         """The network where it can run, for the time of the block."""
         if self.offload != "model":
-            yield network
+            with turns.turn(self):
+                yield network
             return
         network.to(self.device)
         try:

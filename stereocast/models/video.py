@@ -15,12 +15,13 @@ from stereocast.diffusion import guidance, schedules
 from stereocast.diffusion.samplers import Prediction
 from stereocast.diffusion.schedules import Schedule, Spacing, Step
 from stereocast.errors import UsageError
-from stereocast.models import tokenizer
+from stereocast.models import budget, tokenizer, turns
 from stereocast.models.attention import Attend, fused
 from stereocast.models.dynamicrafter import TEXT_TOKENS, UNet, UNetConfig
 from stereocast.models.kl_vae import KlVae, VaeConfig
 from stereocast.models.openclip import ClipConfig, ImageEncoder, TextEncoder
 from stereocast.models.resampler import Resampler, ResamplerConfig
+from stereocast.pictures.devices import to_device
 
 Branch = Literal["cond", "uncond"]
 
@@ -132,14 +133,47 @@ class VideoModel:
         """`batched`: both guidance branches in one pass (faster, more memory); `tile`: see `KlVae.decode`."""
         self.networks, self.config, self.device = networks, config, device
         self.offload, self.batched, self.tile = offload, batched, tile
+        self.resident = not offload
+        self._texts: dict[str, Tensor] = {}
         if not offload:
             networks.to(device)
+            turns.join(self)
         self._unet: Callable[..., Tensor] = torch.compile(networks.unet) if compiled else networks.unet
+
+    @property
+    def bytes(self) -> int:
+        """The weights' size."""
+        return sum(p.numel() * p.element_size() for p in self.networks.parameters())
+
+    @property
+    def work_bytes(self) -> int:
+        """What an evaluation of a window needs beside the weights, about (see `budget`)."""
+        return budget.video_work(self.config.height, self.config.width)
+
+    def place(self, *, resident: bool) -> None:
+        """Brings all weights to the device, or to main memory."""
+        self.networks.to(self.device if resident and not self.offload else "cpu")
+        self.resident = resident
+        torch.cuda.empty_cache()
+
+    def retreat(self) -> None:
+        """From now on only the network at work is on the device."""
+        self.offload = True
+        self.networks.to("cpu")
+        if self.device.startswith("cuda"):
+            torch.cuda.empty_cache()
 
     @property
     def stride(self) -> int:
         """Pixel sides must be multiples of this."""
         return self.networks.first_stage_model.factor * self.networks.unet.stride
+
+    def shape_for(self, height: int, width: int) -> tuple[int, int]:
+        """Rows and columns of the shape nearest to a picture's: about the model's pixels, sides as the networks need."""
+        stride, area = self.stride, self.config.height * self.config.width
+        rows = max(stride, round((area * height / width) ** 0.5 / stride) * stride)
+        columns = max(stride, round((area * width / height) ** 0.5 / stride) * stride)
+        return rows, columns
 
     @contextmanager
     def using(self, part: nn.Module) -> Iterator[None]:
@@ -157,11 +191,14 @@ class VideoModel:
 
     @torch.inference_mode()
     def text(self, prompt: str) -> Tensor:
-        """Text tokens [1, 77, c]."""
-        ids = torch.from_numpy(tokenizer.tokens([prompt])).to(self.device)
+        """Text tokens [1, 77, c], worked out once for each prompt."""
+        if prompt in self._texts:
+            return self._texts[prompt]
+        ids = to_device(tokenizer.tokens([prompt]), self.device)
         with self.using(self.networks.cond_stage_model):
             result: Tensor = self.networks.cond_stage_model(ids)
-            return result
+        self._texts[prompt] = result
+        return result
 
     @torch.inference_mode()
     def image(self, picture: Tensor) -> Tensor:

@@ -5,6 +5,7 @@ What the files hold is `loading`'s business. Nothing is asked for at a prompt: a
 so `HF_HOME`, `HF_HUB_CACHE`, `HF_HUB_OFFLINE` and `HF_ENDPOINT` mean what they mean elsewhere.
 """
 
+import contextlib
 import json
 import logging
 import os
@@ -103,6 +104,26 @@ def downloaded(entry: Weights) -> Path | None:
     """The folder that holds all files of `entry`, or None."""
     folder = _snapshot(entry)
     return folder if folder and all((folder / file).is_file() for file in entry.files) else None
+
+
+def arrived(entry: Weights) -> int:
+    """Bytes of the repository of `entry` that are in the cache, those of an unfinished download included."""
+    blobs = cache_home() / f"models--{entry.repo.replace('/', '--')}" / "blobs"
+    found = 0
+    for path in blobs.glob("*"):
+        with contextlib.suppress(OSError):
+            found += path.stat().st_size
+    return min(found, entry.size)
+
+
+def describe(entry: Weights, **more: Any) -> dict[str, Any]:
+    """Plain values for people: licence, size, whether it is accepted and on this disk."""
+    folder = downloaded(entry)
+    return {
+        "name": entry.name, "about": entry.about, "licence": entry.licence, "terms": entry.terms, "size": entry.size,
+        "page": entry.url, "revision": pinned(entry), "extra": entry.extra, "accepted": accepted(entry),
+        "downloaded": folder is not None, "path": str(folder) if folder else None, **more,
+    }  # fmt: skip
 
 
 def download(entry: Weights, *, accept_licence: bool = False, progress: Callable[[str], None] | None = None) -> Path:

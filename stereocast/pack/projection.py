@@ -124,7 +124,10 @@ class SpherePacker:
 
     def __call__(self, clips: Iterator[StereoClip]) -> Iterator[PackedClip]:
         for clip in clips:
-            yield self.pack(clip)
+            packed = self.pack(clip)
+            del clip  # not held while this one is encoded
+            yield packed
+            del packed
 
     def pack(self, clip: StereoClip) -> PackedClip:
         """One clip, packed."""

@@ -1,9 +1,13 @@
 """The border between host and device: the only place that moves arrays across it."""
 
 import os
+import time
 from dataclasses import dataclass
+from functools import cache
 from importlib.util import find_spec
 from typing import Any
+
+import numpy as np
 
 from stereocast.errors import ExtraMissing, UsageError
 from stereocast.types import Array
@@ -58,6 +62,14 @@ def to_host(array: Array) -> Any:
     return array.detach().cpu().numpy() if hasattr(array, "detach") else array
 
 
+def to_device(array: Array, device: Any) -> Any:
+    """A tensor of `array` (NumPy or torch) on a device; on the CPU it shares NumPy's memory where that is contiguous."""
+    import torch
+
+    tensor = array if hasattr(array, "detach") else torch.from_numpy(np.ascontiguousarray(array))
+    return tensor.to(device)
+
+
 def free_bytes(device: str = "cpu") -> int:
     """Free memory of a device in bytes, an estimate."""
     if device.startswith("cuda"):
@@ -68,6 +80,27 @@ def free_bytes(device: str = "cpu") -> int:
         return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     except (ValueError, OSError, AttributeError):
         return 4 << 30
+
+
+@cache
+def tflops(device: str) -> float:
+    """What a device reaches in large products: half precision on a card, float32 on a CPU. Measured in a moment."""
+    import torch
+
+    on_card = device.startswith("cuda")
+    side, times = (8192, 10) if on_card else (1024, 4)
+    given = torch.randn(side, side, device=device, dtype=torch.float16 if on_card else torch.float32)
+
+    def work() -> None:
+        given @ given
+        if on_card:
+            torch.cuda.synchronize(device)
+
+    work()
+    begun = time.perf_counter()
+    for _ in range(times):
+        work()
+    return 2 * side**3 * times / (time.perf_counter() - begun) / 1e12
 
 
 def frames_that_fit(

@@ -102,6 +102,30 @@ def rgb(image: Array, pixel_format: PixelFormat, colour: Colour, shape: tuple[in
     return _from_yuv(y, u, v, pixel_format, colour, height)
 
 
+def rgb_bytes(image: Array, pixel_format: PixelFormat, colour: Colour, shape: tuple[int, int] | None = None) -> Array:
+    """`rgb` as uint8 [H, W, 3], within two code values of it and several times as fast: for the screen."""
+    height, width = size(image, pixel_format)
+    rows, columns = shape or (height, width)
+    if not pixel_format.planar:
+        full = resize(image, rows, columns)
+        return full if pixel_format.bits == 8 else np.asarray(cv2.convertScaleAbs(full, alpha=1 / 257))
+    parts = [resize(plane, rows, columns, chroma=number > 0) for number, plane in enumerate(planes(image))]
+    if pixel_format.bits > 8:
+        parts = [cv2.convertScaleAbs(part, alpha=1 / (1 << (pixel_format.bits - 8))) for part in parts]
+    kr, kb = matrix(colour, height)
+    kg = 1 - kr - kb
+    black, luma, zero, chroma = levels(8, colour.full_range)
+    y, c = 255 / luma, 255 / chroma
+    turn = np.array([
+        [y, 0, 2 * (1 - kr) * c],
+        [y, -2 * (1 - kb) * kb / kg * c, -2 * (1 - kr) * kr / kg * c],
+        [y, 2 * (1 - kb) * c, 0],
+    ])  # fmt: skip
+    offset = -turn @ np.array([black, zero, zero])
+    made: Array = cv2.transform(cv2.merge(parts), np.column_stack([turn, offset]).astype(np.float32))
+    return made
+
+
 def rgb_frames(clip: Clip, shape: tuple[int, int] | None = None) -> Array:
     """All frames of a clip as RGB in 0..1, float32 [T, H, W, 3]."""
     return np.stack([rgb(frame, clip.pixel_format, clip.colour, shape) for frame in clip.frames])

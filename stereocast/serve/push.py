@@ -8,9 +8,11 @@ import shutil
 import subprocess
 import threading
 import time
+from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath
 
 from stereocast.errors import SourceError, StereocastError
+from stereocast.media import probe
 from stereocast.pipeline.progress import OnProgress, Progress, silent
 
 log = logging.getLogger(__name__)
@@ -94,6 +96,32 @@ def sha256(path: Path) -> str:
     """Hash of a file here."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def collected(given: Iterable[Path]) -> Iterator[tuple[Path, str]]:
+    """(film, its folder below the one that was given) of files and folders; what is missing comes, too, to be told of."""
+    for path in given:
+        if not path.is_dir():
+            yield path, ""
+            continue
+        films = [
+            each
+            for each in sorted(path.rglob("*"))
+            if each.suffix.lower() in probe.VIDEOS
+            and not each.name.startswith(".")
+            and ".part" not in each.suffixes
+            and each.is_file()
+        ]
+        if not films:
+            log.warning("%s holds no films", path)
+        for film in films:
+            below = film.parent.relative_to(path).as_posix()
+            yield film, "" if below == "." else below
+
+
+def inside(folder: str, below: str) -> str:
+    """A folder on the headset, and one below it."""
+    return str(PurePosixPath(folder) / below) if below else folder
 
 
 def push(

@@ -20,7 +20,7 @@ class DiffusionOptions(Settings):
     eta: float = Field(1.0, ge=0, le=1)
     """Randomness of each step: 1 = as published, 0 = none."""
     offload: bool = False
-    """Keep idle networks off the GPU (also done where less than 12 GB are free): slower, much less GPU memory."""
+    """Keep idle networks off the GPU (also done where the models of the job do not fit otherwise): slower, much less GPU memory."""
     batch_cfg: bool = False
     """Both guidance branches in one pass: faster, more memory."""
     vae_tile: int = Field(0, ge=0, le=256)

@@ -36,24 +36,20 @@ class Clipper:
                     yield self._clip(kept, repeated, shot, first, last=True)
                 kept, repeated, first, shot = [], 0, True, begun
             elif len(kept) == self.length:
+                again = kept[self.length - self.overlap :] if self.overlap else []
                 yield self._clip(kept, repeated, shot, first, last=False)
-                kept = kept[self.length - self.overlap :] if self.overlap else []
+                kept = again
                 repeated, first = len(kept), False
             kept.append(frame)
         if kept:
             yield self._clip(kept, repeated, shot, first, last=True)
 
     def _clip(self, frames: list[Frame], overlap: int, shot: Shot, first: bool, last: bool) -> Clip:
-        return Clip(
-            self._pool.stacked([frame.image for frame in frames]),
-            np.array([frame.pts for frame in frames], np.int64),
-            frames[0].pixel_format,
-            frames[0].colour,
-            shot,
-            overlap,
-            first,
-            last,
-        )
+        """The frames as one clip; the list is emptied, so that they aren't held beside it."""
+        images = self._pool.stacked([frame.image for frame in frames])
+        ticks, head = np.array([frame.pts for frame in frames], np.int64), frames[0]
+        frames.clear()
+        return Clip(images, ticks, head.pixel_format, head.colour, shot, overlap, first, last)
 
 
 def concatenate(frames: list[Frame], **fields: Any) -> Clip:

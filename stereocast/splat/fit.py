@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from stereocast.pictures.devices import to_device
 from stereocast.pipeline.progress import OnProgress, Progress, silent
 from stereocast.splat.density import DensityRules, Population
 from stereocast.splat.loss import photometric
@@ -186,9 +187,9 @@ class Fit:
         return self.losses[-1]
 
     def _target(self, views: Array, frame: int, background: Array) -> tuple[Tensor, Tensor]:
-        mask = torch.from_numpy(self.matrix.masks[views, frame]).to(self.settings.device).float() / 255
-        white = torch.from_numpy(self.matrix.images[views, frame]).to(self.settings.device).float() / 255
-        shift = torch.from_numpy(background).to(mask.device) - 1
+        mask = to_device(self.matrix.masks[views, frame], self.settings.device).float() / 255
+        white = to_device(self.matrix.images[views, frame], self.settings.device).float() / 255
+        shift = to_device(background, mask.device) - 1
         return white + (1 - mask[..., None]) * shift, mask
 
     def _update(self, pulls: Array, radii: Array, trust: float, moving: bool) -> None:

@@ -19,7 +19,12 @@ class Composer:
     pixel_format: PixelFormat
     colour: Colour
     mirror: bool  # a left view
-    _trust: Array | None = None  # of the frame before: what is taken fades in and out
+    _trust: Array | None = None  # of the frame before: what is taken fades in
+    _rested: bool = False
+
+    def rest(self) -> None:
+        """Frames go by that keep the warp's fill: the next drawn one fades in."""
+        self._trust, self._rested = None, True
 
     def __call__(self, warped: Array, drawn: Array, seen: Seen, small: Array) -> Array:
         """`warped` one picture; `drawn` RGB in 0..1 float32 [h, w, 3] at the sampler's size; `small` depth [h', w'] at
@@ -40,7 +45,8 @@ class Composer:
         sheets = list(zip(_sheets(out, self.pixel_format), _sheets(picture, self.pixel_format), strict=True))
         bright = self._brightness(sheets)
         trust = register.trust(*(plane[turn] for plane in bright), rim)
-        self._trust = trust if self._trust is None else (trust + self._trust) / 2
+        before = self._trust if self._trust is not None else trust * (0 if self._rested else 1)
+        self._trust, self._rested = (trust + before) / 2, False
         weight = np.ascontiguousarray((reached * register.seam(seen, rim) * self._trust)[turn])
         if float(weight.max()) <= 0:
             return warped

@@ -6,7 +6,7 @@ warp uncovers something. Knows nothing of files.
 
 import logging
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import cv2
@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from stereocast.diffusion import latents, warped, zero
+from stereocast.diffusion.features import FeatureStore
 from stereocast.diffusion.schedules import Step
 from stereocast.errors import OutOfMemory, UsageError
 from stereocast.models.attention import fused
@@ -138,6 +139,15 @@ def scales(eyes: str, percent: float) -> tuple[float | None, float | None]:
     return {"right": (None, percent), "left": (-percent, None), "both": (-percent / 2, percent / 2)}[eyes]
 
 
+@dataclass(frozen=True, slots=True)
+class Before:
+    """What a window of a generated film leaves for the next."""
+
+    window: int  # number of the next one
+    percent: float  # strength
+    views: tuple[Tensor | None, Tensor | None]  # latents [1, 4, n, h, w] of the frames that both have
+
+
 class SecondView:
     """The other view, or both, of a film that is being generated."""
 
@@ -148,7 +158,7 @@ class SecondView:
         self.model, self.steps, self.settings = model, steps, settings
         self.config = zero_config(model.config, settings, len(steps))
         self.network = VideoViews(model, conditions, script=settings.zero_preset == "script")
-        self.store = zero.FeatureStore(int(settings.feature_budget_gb * 1e9))
+        self.store = FeatureStore(int(settings.feature_budget_gb * 1e9))
         self.sampler = zero.ZeroSampler(self.network, steps, self.config, store=self.store)
 
     def left(self, x: Tensor, step: Step) -> Tensor:
@@ -162,33 +172,50 @@ class SecondView:
         pictures: Array,
         depth: Array,
         progress: OnProgress = silent,
+        before: "Before | None" = None,
     ) -> tuple[Tensor | None, Tensor | None]:
         """Final latents of the left and right view, None where it is the first view itself. Raises OutOfMemory.
 
-        levels: S + 1 latents; noise [S, 4, T, h, w]; pictures RGB in 0..1; depth float32 [T, h', w'].
+        levels: S + 1 latents; noise [S, 4, T, h, w]; pictures RGB in 0..1; depth float32 [T, h', w']; `before`: what the
+        window before this one leaves behind.
         """
         FlickerGuard(propagated=self.settings.propagate).check(pictures, depth)
-        self.config = replace(self.config, scale_percent=strength(self.settings, depth))
+        percent = strength(self.settings, depth) if before is None else before.percent
+        self.config = replace(self.config, scale_percent=percent)
         device = self.model.device
         each = [noise[i : i + 1].to(device) for i in range(len(noise))]
         made: list[Tensor | None] = []
         wanted = scales(self.settings.eyes or "right", self.config.scale_percent)
-        for percent in wanted:
-            if percent is None:
+        for number, shift in enumerate(wanted):
+            if shift is None:
                 made.append(None)
                 continue
-            config = replace(self.config, scale_percent=percent)
+            config = replace(self.config, scale_percent=shift)
             sampler = zero.ZeroSampler(self.network, self.steps, config, store=self.store)
             sampler.adopt(levels)
             small = latent_depth(depth, levels[0], self.settings)
-            inputs = inputs_of(config, each, self.settings.seed, (0, 0), device)
-            made.append(finished(sampler, small, inputs, None, progress))
+            place = (0, 0 if before is None else before.window)
+            inputs = inputs_of(config, each, self.settings.seed, place, device)
+            known = None if before is None else before.views[number]
+            held = None
+            if known is not None:
+                draw = latents.noise(tuple(known.shape), latents.generator(self.settings.seed, *place, FILM))
+                held = zero.Held(known.to(device), draw.to(device))
+            made.append(finished(sampler, small, inputs, held, progress))
         return made[0], made[1]
 
-    def converged(self, left: Array, right: Array, depth: Array) -> tuple[Array, Array]:
-        """Both views moved apart so that the wanted depth lies on the screen; RGB [T, H, W, 3]."""
-        screen = self.settings.convergence
-        at = comfort.auto_screen(depth, self.settings.pop_out) if isinstance(screen, str) else screen
+    def leaves(self, window: int, views: tuple[Tensor | None, Tensor | None], frames: int) -> Before:
+        """What these latents leave for window number `window`, which shares their last `frames` frames."""
+        kept = tuple(None if view is None else view[:, :, -frames:].clone() for view in views)
+        return Before(window, self.config.scale_percent, (kept[0], kept[1]))
+
+    def screen(self, depth: Array) -> float:
+        """The depth that lies on the screen."""
+        wanted = self.settings.convergence
+        return comfort.auto_screen(depth, self.settings.pop_out) if isinstance(wanted, str) else wanted
+
+    def converged(self, left: Array, right: Array, at: float) -> tuple[Array, Array]:
+        """Both views moved apart so that depth `at` lies on the screen; RGB [T, H, W, 3]."""
         shift = at * self.config.scale_percent / 100 * left.shape[2] / 2
         return moved(left, -shift), moved(right, shift)
 
@@ -217,7 +244,7 @@ def finished(
             "the stereo sampler doesn't fit; use --feature-budget-gb 0, --offload, or a smaller model"
         ) from error
     x = at.result.x
-    return x if held is None else torch.cat([held.clean.to(x), x[:, :, held.clean.shape[2] :]], 2)
+    return x if held is None else held.over(x, held.clean)
 
 
 def moved(view: Array, pixels: float) -> Array:

@@ -2,50 +2,71 @@
 
 import logging
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from typing import Protocol
 
 import numpy as np
-import torch
 from torch import Tensor
 
-from stereocast.diffusion import latents, zero
 from stereocast.errors import UsageError
-from stereocast.models import checkpoints, shelf, weights
+from stereocast.models import checkpoints, choice, shelf, weights
 from stereocast.models.video import VideoModel
 from stereocast.pictures import planes
-from stereocast.pictures.devices import choose_device, to_host
+from stereocast.pictures.devices import choose_device, to_device, to_host
+from stereocast.pipeline.progress import OnProgress, silent
 from stereocast.pipeline.stages import Cost, DepthClip
 from stereocast.settings import ViewSettings
-from stereocast.stereo import blend, comfort
-from stereocast.stereo.diffuse import (
-    FILM,
-    VideoViews,
-    finished,
-    inputs_of,
-    latent_depth,
-    moved,
-    scales,
-    strength,
-    zero_config,
-)
+from stereocast.stereo import comfort, register
+from stereocast.stereo.blend import Composer
+from stereocast.stereo.diffuse import moved
 from stereocast.stereo.flicker import FlickerGuard
+from stereocast.stereo.register import Geometry, Seen
+from stereocast.stereo.sampling import Sampling, Window, stride_of
 from stereocast.stereo.synthesizer import WarpSynthesizer
+from stereocast.stereo.unseen import unseen_share
 from stereocast.types import Array, Clip, DepthMap, StereoClip, StreamInfo
 
 log = logging.getLogger(__name__)
 
 
+class WindowKeeper(Protocol):
+    """Keeps what windows came to, so that a run that goes on needn't sample them again."""
+
+    def load(self, place: tuple[int, int], pts: Array) -> dict[str, Array] | None:
+        """What was saved for this window of these frames, or None."""
+        ...
+
+    def save(self, place: tuple[int, int], pts: Array, arrays: dict[str, Array]) -> None:
+        """Keeps a finished window."""
+        ...
+
+
+@dataclass(slots=True)
+class _Part:
+    """One window of a group: which of the waiting frames it has, and what becomes of it."""
+
+    place: tuple[int, int]
+    start: int
+    stop: int
+    new: int  # its first frame that isn't of the window before
+    latents: list[Tensor | None] | None = None  # None: keeps the classical fill
+    wanted: bool = True
+
+
 @dataclass(slots=True)
 class _Waiting:
-    """Frames that wait, and what the last window left behind."""
+    """Frames of a shot that wait, and what the last window left behind."""
 
-    clips: list[DepthClip]
-    known: list[Tensor | None]  # per view: right latents of the frames that stay, [1, 4, n, h, w]
+    number: int
+    clips: list[DepthClip] = field(default_factory=list)
+    known: list[Tensor | None] = field(
+        default_factory=lambda: [None, None]
+    )  # per view: latents of the frames that stay
     window: int = 0
     fresh: int = 0  # waiting frames that haven't been given out
-    scale: comfort.DepthScale | None = None
     begun: bool = False
-    number: int = 0  # of the shot
+    scales: list[Geometry | None] | None = None  # of each view
+    composers: list[Composer | None] = field(default_factory=lambda: [None, None])
 
 
 class ZeroSynthesizer:
@@ -66,158 +87,258 @@ class ZeroSynthesizer:
                 f"--zero-overlap {settings.zero_overlap}: must be below --zero-window {settings.zero_window}"
             )
         self.settings = settings
-        self._fov_deg = fov_deg
-        self.held = settings.zero_window
-        self.model = model or _loaded(settings)
-        self.steps = self.model.config.schedule().steps(settings.steps, self.model.config.spacing, settings.eta)
-        self.config = zero_config(self.model.config, settings, len(self.steps))
-        self.shape = working_shape(self.model, info.height, info.width)
+        self._stride = settings.zero_window - settings.zero_overlap
+        self.held = settings.zero_window + (settings.zero_batch - 1) * self._stride
+        self.model = model or loaded(settings, info)
+        self.shape = self.model.shape_for(info.height, info.width)
+        self.sampling = Sampling(self.model, settings, stride_of(self.model.config, info.rate, settings.fs))
+        self.progress: OnProgress = silent
+        self.keeper: WindowKeeper | None = None
+        self.classical = 0  # windows that kept the classical fill
+        eyes = {"synth": "warp", "eyes": settings.synthesised, "strength": settings.strength_percent}
+        self._warp = WarpSynthesizer(settings.model_copy(update=eyes), fov_deg=fov_deg)
+        self._warp.disparities = {}
         self._guard = FlickerGuard(propagated=settings.propagate)
 
     @classmethod
     def cost(cls, settings: ViewSettings, info: StreamInfo) -> Cost:
-        """A window that waits, is joined and is warped; on a CPU the weights and the features that are kept, too."""
-        window = WarpSynthesizer.cost(settings, info) + Cost(4 * settings.zero_window)
+        """Windows that wait, are joined and are warped; on a CPU the weights and the features that are kept, too."""
+        span = settings.zero_window + (settings.zero_batch - 1) * (settings.zero_window - settings.zero_overlap)
+        window = WarpSynthesizer.cost(settings, info) + Cost(4 * span)
         if choose_device(settings.device).on_gpu:
             return window
         return window + Cost(0, shelf.find("dynamicrafter-1024").size + int(settings.feature_budget_gb * 1e9))
 
     def __call__(self, clips: Iterator[DepthClip]) -> Iterator[StereoClip]:
-        shot = _Waiting([], [None, None])
+        shot = _Waiting(0)
         for clip, depth in clips:
             if clip.first:
-                shot = _Waiting([], [None, None], number=clip.shot.number)
+                shot = _Waiting(clip.shot.number)
             for t in range(clip.overlap, len(clip)):
                 shot.clips.append(_single(clip, depth, t))
                 shot.fresh += 1
-                if shot.fresh == self.settings.zero_window - (self.settings.zero_overlap if shot.begun else 0):
-                    yield self._window(shot, last=clip.last and t == len(clip) - 1)
+                if shot.fresh == self.held - (self.settings.zero_overlap if shot.begun else 0):
+                    yield from self._group(shot, last=clip.last and t == len(clip) - 1)
             if clip.last and shot.fresh:
-                yield self._window(shot, last=True)
+                yield from self._group(shot, last=True)
 
-    def _window(self, shot: _Waiting, *, last: bool) -> StereoClip:
-        """Samples what waits, and gives out what is new in it."""
-        settings, frames = self.settings, shot.clips[-self.settings.zero_window :]
-        clip, depth = _joined(frames, shot)
-        old = len(frames) - shot.fresh
-        if shot.scale is None:
-            unit = comfort.metric_unit(depth.values) if depth.metric else 1.0
-            percent = strength(settings)
-            shot.scale = comfort.scale_for(
-                depth.values, clip.width, percent, settings.convergence, settings.pop_out, unit, self._fov_deg
-            )
-        views = self._sampled(clip, depth, shot, old)
-        stereo = self._warped(clip, depth, shot.scale, old)
-        made = self._composed(stereo, views, shot.scale, clip, old)
-        shot.clips = frames  # the shot's last window reaches back as far as it is long
-        shot.known = [None if v is None else v[:, :, : len(frames)] for v in self._latents]
-        log.info("shot %d, window %d: %d frames", shot.number, shot.window, shot.fresh)
-        made = replace(made, first=not shot.begun, last=last)
-        shot.begun, shot.fresh, shot.window = True, 0, shot.window + 1
-        return made
+    def _group(self, shot: _Waiting, *, last: bool) -> Iterator[StereoClip]:
+        """Samples what waits, and gives out what is new in it, a window at a time."""
+        settings = self.settings
+        held = min(len(shot.clips), max(shot.fresh + settings.zero_overlap, settings.zero_window))
+        shot.clips = shot.clips[-held:]  # the shot's last window reaches back as far as it is long
+        clip, depth = _joined(shot.clips)
+        parts = self._parts(shot, len(clip))
+        stereos = [self._warped(shot, clip, depth, part) for part in parts]
+        if shot.scales is None:
+            self._begin(shot, clip, depth, parts[0], stereos[0][1])
+        values = self._relative(clip, depth)
+        for part, (_, seen) in zip(parts, stereos, strict=True):
+            part.wanted = self._wants(clip, values, part, seen)
+        self._fill_in(shot, clip, values, parts)
+        for number, (part, (stereo, seen)) in enumerate(zip(parts, stereos, strict=True)):
+            made = self._composed(shot, part, stereo, seen, values)
+            log.info("shot %d, window %d: %d frames", *part.place, len(made))
+            yield replace(made, first=not shot.begun, last=last and number == len(parts) - 1)
+            shot.begun = True
+        shot.known = parts[-1].latents or [None, None]
+        kept = min(parts[-1].stop - parts[-1].start, settings.zero_window)
+        shot.clips, shot.fresh, shot.window = shot.clips[-kept:], 0, shot.window + len(parts)
 
-    def _sampled(self, clip: Clip, depth: DepthMap, shot: _Waiting, old: int) -> list[Array | None]:
-        """The generated view(s) as RGB in 0..1 at working size, padded frames left out."""
-        settings, model = self.settings, self.model
-        pictures = planes.rgb_frames(clip, self.shape)
-        count = len(pictures)
-        video = torch.from_numpy(np.ascontiguousarray(pictures.transpose(0, 3, 1, 2))) * 2 - 1
-        values = to_host(depth.values) / np.float32(comfort.metric_unit(depth.values) if depth.metric else 1.0)
-        self._guard.check(pictures, values)
-        missing = settings.zero_window - count if count < 2 else 0  # temporal layers want a film, not a still
-        if missing:
-            video = torch.cat([video, video[-1:].expand(missing, -1, -1, -1)])
-            values = np.concatenate([values, np.repeat(values[-1:], missing, 0)])
-        clean = model.encode(video, None).float()
-        conditions = model.conditions("", video[0], video[0], frames=len(video), fs=model.config.fs)
-        network = VideoViews(model, conditions, script=settings.zero_preset == "script")
-        place = (shot.number, shot.window)
-        source = latents.generator(settings.seed, *place, FILM)
-        shape = tuple(clean.shape)
-        fixed = latents.noise(shape, source).to(clean.device)
-        noise = [latents.noise(shape, source).to(clean.device) for _ in self.steps]
-        store = zero.FeatureStore(int(settings.feature_budget_gb * 1e9))
-        small = latent_depth(values, clean, settings)
-        views: list[Array | None] = []
-        levels: list[Tensor] = []
-        self._latents: list[Tensor | None] = []
-        for number, percent in enumerate(scales(settings.synthesised, self.config.scale_percent)):
-            if percent is None:
-                views.append(None)
-                self._latents.append(None)
+    def _parts(self, shot: _Waiting, count: int) -> list[_Part]:
+        """The windows of the waiting frames."""
+        settings, old = self.settings, count - shot.fresh
+        parts: list[_Part] = []
+        while not parts or parts[-1].stop < count:
+            new = parts[-1].stop if parts else old
+            start = 0 if not parts and old + shot.fresh <= settings.zero_window else max(0, new - settings.zero_overlap)
+            stop = min(count, start + settings.zero_window)
+            if stop == count:
+                start = max(0, stop - settings.zero_window)
+            parts.append(_Part((shot.number, shot.window + len(parts)), start, stop, new))
+        return parts
+
+    def _warped(self, shot: _Waiting, clip: Clip, depth: DepthMap, part: _Part) -> tuple[StereoClip, list[list[Seen]]]:
+        """Our own sub-pixel warp of a window's new frames, at the source's size, and what it sees in each view."""
+        first = not shot.begun and part.new == 0
+        one = replace(clip, frames=clip.frames[part.new : part.stop], pts=clip.pts[part.new : part.stop], first=first)
+        values = DepthMap(depth.values[part.new : part.stop], depth.metric)
+        if first:
+            self._fix(part, clip)
+        table: dict[int, Array] = {}
+        self._warp.disparities = table
+        stereo = next(iter(self._warp(iter([(one, values)]))))
+        scale, unit = self._warp.scale, self._warp.unit
+        gain = 0.5 if self.settings.synthesised == "both" else 1.0
+        distrust = min(self.settings.edge_dilation, 1)
+        seen: list[list[Seen]] = []
+        for holes, mirror in ((stereo.holes_left, True), (stereo.holes_right, False)):
+            found = [] if holes is None else [
+                Seen.of(table[t], gain, scale.gain * unit, scale.screen / unit, mirror=mirror, distrust=distrust)
+                for t in range(len(one))
+            ]  # fmt: skip
+            seen.append(found)
+        return stereo, seen
+
+    def _fix(self, part: _Part, clip: Clip) -> None:
+        """Gives the shot the scale that an earlier run found for it."""
+        kept = self._kept(part, clip)
+        if kept is not None and "scale" in kept:
+            gain, screen, unit = (float(value) for value in kept["scale"])
+            self._warp.fix(comfort.DepthScale(gain, screen), unit)
+
+    def _kept(self, part: _Part, clip: Clip) -> dict[str, Array] | None:
+        return None if self.keeper is None else self.keeper.load(part.place, clip.pts[part.start : part.stop])
+
+    def _begin(self, shot: _Waiting, clip: Clip, depth: DepthMap, part: _Part, seen: list[list[Seen]]) -> None:
+        """The geometry of a shot's views, and who composes them."""
+        scale, unit = self._warp.scale, self._warp.unit
+        factor = self.model.networks.first_stage_model.factor
+        rows, columns = self.shape[0] // factor, self.shape[1] // factor
+        half = 0.5 if self.settings.synthesised == "both" else 1.0
+        largest = scale.gain * unit / clip.width * half * columns
+        base = Geometry(max(largest, 1e-3), rows, columns, self.sampling.config.exponent)
+        kept, values = self._kept(part, clip), self._relative(clip, depth)
+        shot.scales = []
+        for number, views in enumerate(seen):
+            mirror = number == 0
+            if not views:
+                shot.scales.append(None)
                 continue
-            config = replace(self.config, scale_percent=percent)
-            sampler = zero.ZeroSampler(network, self.steps, config, store=store)
-            if levels:
-                sampler.adopt(levels)
-            elif settings.zero_levels == "inversion":
-                for _ in sampler.inverted(clean):
-                    pass
-            else:
-                sampler.given(clean, fixed)
-            levels = sampler.levels
-            known = shot.known[number]
-            held = None if known is None or not old else zero.Held(known[:, :, -old:], fixed[:, :, :old])
-            inputs = inputs_of(config, noise, settings.seed, place, model.device)
-            x = finished(sampler, small, inputs, held)
-            self._latents.append(x)
-            rgb = to_host(((model.decode(x)[0].clamp(-1, 1) + 1) / 2).permute(1, 2, 3, 0))
-            views.append(rgb[:count])
-        return views
+            geometry = base
+            if kept is not None and f"geometry{number}" in kept:
+                latents, phase = (float(value) for value in kept[f"geometry{number}"])
+                geometry = replace(base, latents=latents, phase=phase)
+            elif not self.settings.full_view:
+                few = range(0, len(views), max(1, len(views) // 4))
+                turned = [register.at_latents(values[part.new + t], rows, columns, mirror=mirror) for t in few]
+                geometry = register.fitted(base, [views[t] for t in few], turned)
+            shot.scales.append(geometry)
+            shot.composers[number] = Composer(geometry, clip.pixel_format, clip.colour, mirror)
 
-    def _warped(self, clip: Clip, depth: DepthMap, scale: comfort.DepthScale, old: int) -> StereoClip:
-        """Our own sub-pixel warp of the new frames, at the source's size."""
-        unit = comfort.metric_unit(depth.values) if depth.metric else 1.0
-        settings = self.settings.model_copy(
-            update={
-                "synth": "warp",
-                "eyes": self.settings.synthesised,
-                "strength": scale.gain * unit / clip.width * 100,
-                "convergence": scale.screen / unit,
-            }
+    def _relative(self, clip: Clip, depth: DepthMap) -> Array:
+        """Depth as the sampler takes it, float32 [T, h, w]: 1 is the nearest surface."""
+        return np.asarray(to_host(depth.values) / np.float32(self._warp.unit if depth.metric else 1.0))
+
+    def _wants(self, clip: Clip, values: Array, part: _Part, seen: list[list[Seen]]) -> bool:
+        """Whether a window is worth sampling: its holes are large, and seen in no frame beside."""
+        if self.settings.full_view:
+            return True
+        if not any(one.holes.any() for views in seen for one in views):
+            return False
+        if not self.settings.zero_holes:
+            return True
+        frames, depth = clip.frames[part.start : part.stop], values[part.start : part.stop]
+        share = 0.0
+        for number, views in enumerate(seen):
+            if views:
+                turn = np.s_[:, ::-1] if number == 0 else np.s_[:, :]
+                hidden = [one.hidden() for one in views]
+                holes, behind = ([hole[turn] for hole, _ in hidden], [depth[turn] for _, depth in hidden])
+                first = part.new - part.start
+                share = max(share, unseen_share(frames, depth, holes, behind, first, clip.pixel_format))
+        return share * 100 >= self.settings.zero_holes
+
+    def _fill_in(self, shot: _Waiting, clip: Clip, values: Array, parts: list[_Part]) -> None:
+        """Latents for the windows that want them: kept ones, then every other one, then those between."""
+        assert shot.scales is not None
+        for part in parts:
+            kept = self._kept(part, clip)
+            if kept is not None:
+                part.wanted = any(key.startswith("latents") for key in kept)
+                part.latents = [self._tensor(kept.get(f"latents{view}")) for view in (0, 1)] if part.wanted else None
+        todo = [k for k, part in enumerate(parts) if part.wanted and part.latents is None]
+        ready = sum(parts[k].stop - parts[k].new for k in todo)
+        for group in ([k for k in todo if k % 2 == 0], [k for k in todo if k % 2]):
+            windows = [self._window(shot, clip, values, parts, k) for k in group]
+            if windows:
+                share = ready * len(group) // len(todo)
+                found = self.sampling.latents(windows, shot.scales, self.progress, share)
+                for k, latents in zip(group, found, strict=True):
+                    parts[k].latents = latents
+                    self._save(shot, clip, parts[k])
+        for part in parts:
+            if not part.wanted:
+                self.classical += 1
+                self._save(shot, clip, part)
+
+    def _tensor(self, array: Array | None) -> Tensor | None:
+        return None if array is None else to_device(array, self.model.device)
+
+    def _save(self, shot: _Waiting, clip: Clip, part: _Part) -> None:
+        if self.keeper is None:
+            return
+        scale, unit = self._warp.scale, self._warp.unit
+        arrays = {"scale": np.array([scale.gain, scale.screen, unit])}
+        for view, geometry in enumerate(shot.scales or []):
+            if geometry is not None:
+                arrays[f"geometry{view}"] = np.array([geometry.latents, geometry.phase])
+        for view, latents in enumerate(part.latents or []):
+            if latents is not None:
+                arrays[f"latents{view}"] = to_host(latents.float())
+        self.keeper.save(part.place, clip.pts[part.start : part.stop], arrays)
+
+    def _window(self, shot: _Waiting, clip: Clip, values: Array, parts: list[_Part], k: int) -> Window:
+        """A window with what the ones beside it hold already."""
+        part = parts[k]
+        frames = replace(clip, frames=clip.frames[part.start : part.stop], pts=clip.pts[part.start : part.stop])
+        pictures = planes.rgb_frames(frames, self.shape)
+        depth = values[part.start : part.stop]
+        self._guard.check(pictures, depth)
+        before = parts[k - 1].latents if k else shot.known
+        after = parts[k + 1].latents if k + 1 < len(parts) else None
+        shared = part.new - part.start
+        ahead = part.stop - parts[k + 1].start if k + 1 < len(parts) else 0
+        return Window(
+            part.place,
+            pictures,
+            depth,
+            [None if x is None or not shared else x[:, :, -shared:] for x in before or (None, None)],
+            [None if x is None or ahead <= 0 else x[:, :, :ahead] for x in after or (None, None)],
         )
-        new = replace(clip, overlap=old, first=True)
-        return next(iter(WarpSynthesizer(settings)(iter([(new, depth)]))))
 
     def _composed(
-        self, stereo: StereoClip, views: list[Array | None], scale: comfort.DepthScale, clip: Clip, old: int
+        self, shot: _Waiting, part: _Part, stereo: StereoClip, seen: list[list[Seen]], values: Array
     ) -> StereoClip:
+        """The warped frames with what was drawn in their holes, or the whole drawn view."""
         changed: dict[str, Array] = {}
-        parts = (("left", views[0], stereo.holes_left, -1), ("right", views[1], stereo.holes_right, 1))
-        half = 0.5 if self.settings.synthesised == "both" else 1.0
-        for name, view, holes, side in parts:
-            if view is None:
+        for number, (name, views) in enumerate(zip(("left", "right"), seen, strict=True)):
+            composer = shot.composers[number]
+            if not views or composer is None:
                 continue
+            latents = None if part.latents is None else part.latents[number]
+            if latents is None:
+                composer.rest()
+                continue
+            drawn = self.sampling.pictures(latents)[part.new - part.start :]
             warped = getattr(stereo, name)
-            shift = side * half * scale.gain * scale.screen  # the sampler's screen is the farthest depth
-            frames = []
-            for t in range(len(warped)):
-                large = planes.resize(view[old + t], clip.height, clip.width)
-                if shift:
-                    large = moved(large[None], shift)[0]
-                drawn = planes.from_rgb(large, clip.pixel_format, clip.colour)
-                mask = None if self.settings.full_view or holes is None else holes[t]
-                frames.append(blend.composed(warped[t], drawn, mask, clip.pixel_format))
+            if self.settings.full_view:
+                frames = [self._whole(one, stereo, number) for one in drawn]
+            else:
+                rows, columns = composer.geometry.rows, composer.geometry.columns
+                frames = [
+                    composer(warped[t], drawn[t], views[t], register.at_latents(values[part.new + t], rows, columns))
+                    for t in range(len(warped))
+                ]
             changed[name] = np.stack(frames)
         return replace(stereo, **changed)
 
+    def _whole(self, drawn: Array, stereo: StereoClip, number: int) -> Array:
+        """A whole drawn view at the film's size; the sampler's screen is the farthest depth, the film's isn't."""
+        half = 0.5 if self.settings.synthesised == "both" else 1.0
+        shift = (-1 if number == 0 else 1) * half * self._warp.scale.gain * self._warp.scale.screen
+        large = planes.resize(drawn, stereo.height, stereo.width)
+        if shift:
+            large = moved(large[None], shift)[0]
+        return planes.from_rgb(large, stereo.pixel_format, stereo.colour)
 
-def working_shape(model: VideoModel, height: int, width: int) -> tuple[int, int]:
-    """The size at which a film is sampled: its shape, about the model's number of pixels, sides as the network needs."""
-    stride = model.stride
-    area = model.config.height * model.config.width
-    rows = max(stride, round((area * height / width) ** 0.5 / stride) * stride)
-    columns = max(stride, round((area * width / height) ** 0.5 / stride) * stride)
-    return rows, columns
 
-
-def _loaded(settings: ViewSettings) -> VideoModel:
-    store = weights.WeightStore.of(settings, "dynamicrafter")
-    names = [f"dynamicrafter-{size}" for size in ("1024", "512", "256")]
-    name = next((n for n in names if store.has(n)), names[0])
+def loaded(settings: ViewSettings, info: StreamInfo) -> VideoModel:
+    """The video model of the settings, placed as the card allows. Raises WeightsError, LicenceNotAccepted, OutOfMemory."""
+    store = weights.WeightStore.of(settings, choice.FAMILY)
     device = choose_device(settings.device).name
     thrift = checkpoints.thrift_of(settings, device)
-    return checkpoints.load(store.path(name), device, settings.precision, thrift)
+    return checkpoints.load(store.path(choice.video_model(settings)), device, settings.precision, thrift)
 
 
 def _single(clip: Clip, depth: DepthMap, t: int) -> DepthClip:
@@ -225,12 +346,11 @@ def _single(clip: Clip, depth: DepthMap, t: int) -> DepthClip:
     return one, DepthMap(to_host(depth.values)[t : t + 1], depth.metric)
 
 
-def _joined(frames: list[DepthClip], shot: _Waiting) -> DepthClip:
+def _joined(frames: list[DepthClip]) -> DepthClip:
     clips, maps = [clip for clip, _ in frames], [depth for _, depth in frames]
     joined = replace(
         clips[0],
         frames=np.concatenate([clip.frames for clip in clips]),
         pts=np.concatenate([clip.pts for clip in clips]),
-        first=not shot.begun,
     )
     return joined, DepthMap(np.concatenate([depth.values for depth in maps]), maps[0].metric)

@@ -76,6 +76,11 @@ def enlarge(
     return out
 
 
+def compile_edges() -> None:
+    """Compiles what `enlarge` needs, by a map of a few pixels."""
+    enlarge(np.zeros((9, 16), np.float32), 108, 192, None, 3.0)
+
+
 def working_softness(disparity: Array, height: int, width: int) -> float:
     """`softness` of a map [h, w] at the size at which `enlarge` snaps it: measured once per shot, so that it doesn't
     change from frame to frame."""

@@ -31,8 +31,13 @@ def small(image: Array, pixel_format: PixelFormat) -> Array:
 
 def motion(now: Array, before: Array, width: int) -> Array:
     """Optical flow from `now` to `before` (both from `small`), float32 [2, h, w], in pixels of `width` columns."""
-    flow = Flow("fast")(now, before)
-    return np.ascontiguousarray(flow.transpose(2, 0, 1)) * np.float32(width / now.shape[1])
+    return in_pixels(Flow("fast")(now, before), now.shape[0] * width / now.shape[1], width)
+
+
+def in_pixels(flow: Array, height: float, width: int) -> Array:
+    """Flow [h, w, 2] between small pictures as [2, h, w], in pixels of a picture of that size."""
+    scale = np.array([width / flow.shape[1], height / flow.shape[0]], np.float32)
+    return np.ascontiguousarray((flow * scale).transpose(2, 0, 1))
 
 
 @dataclass(slots=True)

@@ -85,9 +85,26 @@ class Seen:
         depth = found / np.float32(max(gain * pixels, 1e-6)) + np.float32(screen)
         return cls(found, depth, holes[:, :width] != 0)
 
+    def hidden(self) -> tuple[Array, Array]:
+        """Where the holes' background lies in the source, bool [H, W], and its depth there, float32 [H, W] (0 elsewhere)."""
+        there, depth = np.zeros_like(self.holes), np.zeros_like(self.depth)
+        rows, columns = np.nonzero(self.holes)
+        at = np.rint(columns + self.disparity[rows, columns]).astype(np.int64)
+        inside = (at >= 0) & (at < there.shape[1])
+        rows, columns, at = rows[inside], columns[inside], at[inside]
+        there[rows, at] = True
+        depth[rows, at] = self.depth[rows, columns]
+        return there, depth
+
     def every(self, rows: int) -> "Seen":
         """Each `rows`-th row."""
         return Seen(self.disparity[::rows], self.depth[::rows], self.holes[::rows])
+
+
+def at_latents(depth: Array, rows: int, columns: int, *, mirror: bool = False) -> Array:
+    """Depth [h, w] at latent size, float32 [rows, columns]: bilinear without antialiasing, as the sampler takes it."""
+    small = cv2.resize(np.asarray(depth, np.float32), (columns, rows), interpolation=cv2.INTER_LINEAR)
+    return np.ascontiguousarray(small[:, ::-1]) if mirror else small
 
 
 def sought(seen: Seen, geometry: Geometry) -> Array:
@@ -168,7 +185,7 @@ class Rim:
     @classmethod
     def of(cls, seen: Seen, geometry: Geometry, reached: Array) -> "Rim":
         """`reached` of `unhidden`."""
-        height, width = seen.holes.shape
+        width = seen.holes.shape[1]
         latent = width / geometry.columns
         reach = max(3, round(REACH * latent))
         around = cv2.dilate(seen.holes.astype(np.uint8), np.ones((3, 2 * reach + 1), np.uint8)) > 0

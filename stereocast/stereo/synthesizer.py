@@ -15,12 +15,12 @@ import numpy as np
 
 from stereocast.errors import UsageError
 from stereocast.pictures.devices import to_host
-from stereocast.pictures.planes import planes
+from stereocast.pictures.planes import size
 from stereocast.pictures.pool import Pool
 from stereocast.pipeline.stages import Cost, DepthClip
 from stereocast.settings import StereoSettings
 from stereocast.stereo import comfort, edges, frame_edge
-from stereocast.stereo.plates import AHEAD, Plates, look_ahead, motion, small
+from stereocast.stereo.plates import AHEAD, Plates, in_pixels, look_ahead, motion, small
 from stereocast.stereo.warp import Look, Workspace, render_view, seen_layers
 from stereocast.types import Array, Clip, DepthMap, Disparity, PixelFormat, StereoClip, StreamInfo
 
@@ -71,6 +71,7 @@ def with_later(clips: Iterator[DepthClip], look: int) -> Iterator[tuple[DepthCli
 
     for item in clips:
         waiting.append(item)
+        del item
         while waiting and known():
             yield give()
     while waiting:
@@ -95,6 +96,7 @@ class WarpSynthesizer:
         `first_frame`: number of the first frame that will come, for --disparity.
         `fov_deg`: horizontal angle of the screen, for --strength auto."""
         self.settings = settings
+        self.keeps_holes = True  # False: views come without what was invented in them, which a film has no use for
         self.held = look_ahead(settings)
         self._fov_deg = fov_deg
         self._threads = threads or min(8, os.cpu_count() or 1)
@@ -105,11 +107,15 @@ class WarpSynthesizer:
         self._scale = comfort.DepthScale(0.0, 0.0)
         self._begun = False
         self._unit = 1.0
+        self._fixed: tuple[comfort.DepthScale, float] | None = None
         self._softness = 1.0
         self._window = frame_edge.FloatingWindow()
         self._plates: dict[str, Plates] = {"left": Plates(), "right": Plates()}
         self._last_luma: Array | None = None
         self._pictures, self._masks, self._maps = Pool(), Pool(), Pool()
+        self.disparities: dict[int, Array] | None = (
+            None  # of the last clip by frame, for who asks by putting a table here
+        )
 
     @classmethod
     def cost(cls, settings: StereoSettings, info: StreamInfo) -> Cost:
@@ -123,7 +129,10 @@ class WarpSynthesizer:
         """Clips come out as they came in, `overlap` frames left out."""
         with ThreadPoolExecutor(self._threads, thread_name_prefix="warp") as pool:
             for (clip, depth), later in with_later(clips, self.held):
-                yield self._convert(clip, depth, later, pool)
+                made = self._convert(clip, depth, later, pool)
+                del clip, depth, later
+                yield made
+                del made
 
     def _convert(
         self, clip: Clip, depth: DepthMap, later: Sequence[tuple[Array, Array]], pool: ThreadPoolExecutor
@@ -142,8 +151,9 @@ class WarpSynthesizer:
             for eye in ("left", "right")
         )
         views = {"left": left, "right": right}
+        masked = self.keeps_holes or self.settings.border == "paper"
         holes = {
-            eye: self._masks.empty((count, height, width), np.bool_)
+            eye: self._masks.empty((count, height, width), np.bool_) if masked else [None] * count
             for eye in ("left", "right")
             if eyes in ("both", eye)
         }
@@ -155,14 +165,18 @@ class WarpSynthesizer:
 
         def one_frame(t: int) -> None:
             disparity = disparity_of(t, self._space(height, width).disparity)
+            if self.disparities is not None:
+                self.disparities[t] = disparity.copy()
             for number, eye in enumerate(holes):
                 draw(t, eye, disparity, halved=number > 0)
 
         if self.settings.fill == "best":  # each frame needs the one before: the eyes run side by side, not the frames
-            motions = self._motions(film, count, form, pool)
+            motions = self._motions(film, count, form, pool, depth.flows[clip.overlap :])
             used = {*range(count), *(t + AHEAD for t in range(count) if motions[t].ahead is not None)}
             mapped = pool.map(lambda n: disparity_of(n, self._maps.empty((height, width), np.float32)), used)
             disparities = dict(zip(used, mapped, strict=True))  # for both eyes
+            if self.disparities is not None:
+                self.disparities.update({t: disparities[t].copy() for t in range(count)})
 
             def one_eye(eye: str) -> None:
                 plates = self._plates[eye]
@@ -175,6 +189,9 @@ class WarpSynthesizer:
                     draw(t, eye, disparities[t], plates=plates, ahead=ahead)
 
             list(pool.map(one_eye, holes))
+        elif count == 1:  # the eyes side by side
+            disparity = disparity_of(0, self._maps.empty((height, width), np.float32))
+            list(pool.map(lambda eye: draw(0, eye, disparity), holes))
         else:
             list(pool.map(one_frame, range(count)))
         left, right = self._finish(clip, frames, views, holes, values)
@@ -184,14 +201,28 @@ class WarpSynthesizer:
             clip.pts[clip.overlap :],
             clip.pixel_format,
             clip.colour,
-            holes.get("left"),
-            holes.get("right"),
+            holes.get("left") if self.keeps_holes else None,
+            holes.get("right") if self.keeps_holes else None,
             DepthMap(values, depth.metric),
             Disparity(self._scale.disparity(values)) if self._exact is None else None,
             shot=clip.shot,
             first=clip.first,
             last=clip.last,
         )
+
+    @property
+    def scale(self) -> comfort.DepthScale:
+        """The open shot's map from depth to disparity."""
+        return self._scale
+
+    @property
+    def unit(self) -> float:
+        """The open shot's depth that counts as 1."""
+        return self._unit
+
+    def fix(self, scale: comfort.DepthScale, unit: float) -> None:
+        """The next shot gets this map instead of one of its own: an earlier run began it."""
+        self._fixed = scale, unit
 
     def _space(self, height: int, width: int) -> Workspace:
         space: Workspace | None = getattr(self._local, "space", None)
@@ -212,22 +243,36 @@ class WarpSynthesizer:
             self._scale = comfort.scale_for(
                 depth, clip.width, options.strength_percent, options.convergence, options.pop_out, unit, self._fov_deg
             )
+            if self._fixed is not None:
+                (self._scale, self._unit), self._fixed = self._fixed, None
             self._softness = edges.working_softness(self._scale.disparity(depth[0]), clip.height, clip.width)
 
     def _motions(
-        self, film: Sequence[Array], count: int, pixel_format: PixelFormat, pool: ThreadPoolExecutor
+        self,
+        film: Sequence[Array],
+        count: int,
+        pixel_format: PixelFormat,
+        pool: ThreadPoolExecutor,
+        known: Sequence[Array | None] = (),
     ) -> list[Motions]:
-        """Motion from each of the first `count` frames to the one before it, across clips of a shot, and to a later one."""
+        """Motion from each of the first `count` frames to the one before it, across clips of a shot, and to a later one.
+
+        `known`: what the depth estimator found of the former, in pixels of its maps; only what it didn't is looked for.
+        """
         lumas = list(pool.map(lambda frame: small(frame, pixel_format), film))
         before = [self._last_luma, *lumas[: count - 1]]
         self._last_luma = lumas[count - 1]
-        width = planes(film[0])[0].shape[1] if pixel_format.planar else film[0].shape[1]
+        height, width = size(film[0], pixel_format)
 
         def flow(t: int, other: Array | None) -> Array | None:
             return None if other is None else motion(lumas[t], other, width)
 
+        def back(t: int) -> Array | None:
+            found = known[t] if known else None
+            return flow(t, before[t]) if found is None or before[t] is None else in_pixels(found, height, width)
+
         after = [*lumas[AHEAD:], *([None] * AHEAD)]
-        return list(pool.map(lambda t: Motions(flow(t, before[t]), flow(t, after[t])), range(count)))
+        return list(pool.map(lambda t: Motions(back(t), flow(t, after[t])), range(count)))
 
     def _disparities(self, clip: Clip, depth: Sequence[Array], count: int) -> Callable[[int, Array], Array]:
         """A function from (frame, buffer) to that frame's disparity in pixels, finite, [H, W]. The clip has `count` frames."""
@@ -249,7 +294,7 @@ class WarpSynthesizer:
         )
 
     def _finish(
-        self, clip: Clip, frames: Array, views: dict[str, Array], holes: dict[str, Array], depth: Array
+        self, clip: Clip, frames: Array, views: dict[str, Array], holes: dict[str, Any], depth: Array
     ) -> tuple[Array, Array]:
         """Border handling and floating window; returns the left and the right view."""
         border, form = self.settings.border, clip.pixel_format

@@ -66,7 +66,7 @@ def render_view(
     disparity: Array,
     look: Look,
     out: Array,
-    holes: Array,
+    holes: Array | None,
     space: Workspace,
     *,
     mirror: bool = False,
@@ -77,14 +77,14 @@ def render_view(
     """Writes the view that sees every pixel `gain * disparity` further left (right, if `mirror`) into `out`.
 
     image, out: one picture; disparity float32 [H, W], finite, contiguous; holes bool [H, W] (written): what was
-    invented. `plates`: the former frame of this eye, if any. `halved`: the space holds this disparity at the size of
+    invented, None: nobody asks. `plates`: the former frame of this eye, if any. `halved`: the space holds this disparity at the size of
     chroma already, from the other eye. `ahead`: the layers of a later frame (`seen_layers`) and the motion from this
     frame to it, float32 [2, h, w] in pixels.
     """
     gain, pixel_format, distrust = look.gain, look.pixel_format, look.distrust
     peak = (1 << pixel_format.bits) - 1
     masks = [space.holes, space.chroma_holes]
-    views = [holes.view(np.uint8), _NO_MASK]
+    views = [_NO_MASK if holes is None else holes.view(np.uint8), _NO_MASK]
     maps = [space.shifts, space.chroma_shifts]
     depths = [disparity, space.chroma_disparity]
     sources, targets = layers(image, pixel_format), layers(out, pixel_format)
@@ -109,6 +109,27 @@ def _layer_flow(flow: Array, number: int, mirror: bool) -> Array:
     """Flow in the pixels of a layer as the kernels see it: half for chroma, reversed for a left view."""
     scaled = flow * np.float32(0.5) if number else flow
     return np.stack([-scaled[0, :, ::-1], scaled[1, :, ::-1]]) if mirror else scaled
+
+
+def compile_warp(pixel_format: PixelFormat) -> None:
+    """Compiles the warp for planar films of that format, by a picture of a few pixels."""
+    plane, space = np.zeros((1, 8, 16), pixel_format.dtype), Workspace.of(8, 16)
+    view = np.zeros((8, 16), np.uint8)
+    space.disparity[:] = 0
+    cpu.halve_disparity(space.disparity, space.chroma_disparity)
+    for mask in (view, _NO_MASK):
+        cpu.warp_rows(
+            plane, space.disparity, 0.5, False, plane.copy(), space.shifts, space.holes, mask, 0, 8, 1,
+            (1 << pixel_format.bits) - 1,
+        )  # fmt: skip
+
+
+def compile_fill(pixel_format: PixelFormat) -> None:
+    """Compiles the fast fill for planar films of that format, likewise."""
+    plane, space = np.zeros((1, 8, 16), pixel_format.dtype), Workspace.of(8, 16)
+    space.disparity[:], space.shifts[:], space.holes[2:5, 6:9] = 0, 0, 1
+    fill(plane, plane.copy(), space.disparity, 0.5, space.shifts, space.holes)
+    cpu_edges.soften(plane, space.shifts)
 
 
 def seen_layers(image: Array, disparity: Array, look: Look, *, mirror: bool = False) -> list[Layer]:

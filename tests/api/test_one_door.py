@@ -26,6 +26,8 @@ TEXTS = {  # options whose words or numbers can't be guessed from their type
     "weights": ["x.safetensors"], "disparity": "none.npz", "depth_out": "depth.mkv", "end_image": "none.png",
     "strength": 3.0, "convergence": 0.5, "synth": "stereocrafter-zero", "depth_downsample": 2,
     "text_model": "sdxl",
+    "warp_at": "9,14", "repetitions": "3,2", "cross_view": "off", "upscale": "true", "interpolate": "true",
+    "recipe": str(Path(__file__).resolve().parents[1] / "data/recipe.toml"),
 }  # fmt: skip
 
 
@@ -144,6 +146,18 @@ def test_the_other_jobs_get_the_same_settings(
 HIDDEN_IN_PREVIEW = {  # networks' fine tuning: Python has it, the page of --help is long enough
     *("device", "precision", "seed", "steps", "cfg", "guidance_rescale", "eta", "offload", "batch_cfg", "vae_tile"),
     *("compile", "zero_preset", "restart_passes", "restart_steps", "last_warp", "exponent", "border_lambda"),
+    *(
+        "warp_at",
+        "repetitions",
+        "refine",
+        "cross_view",
+        "zero_batch",
+        "zero_holes",
+        "known_outside",
+        "prompt",
+        "model",
+        "fs",
+    ),
     *("fill_latents", "zero_levels", "zero_window", "zero_overlap", "feature_budget_gb"),
 }
 

@@ -1,7 +1,6 @@
 """The command line as a user meets it: exit codes, messages, interruption."""
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -11,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.films import make_film, read_film
+from tests.support.system import needs_signals, symlink
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -116,6 +116,7 @@ def start_long(tmp_path: Path) -> tuple[subprocess.Popen, Path]:
     return process, part
 
 
+@needs_signals
 def test_ctrl_c_ends_soon_and_says_where_things_are(tmp_path: Path) -> None:
     process, part = start_long(tmp_path)
     process.send_signal(signal.SIGINT)
@@ -127,7 +128,7 @@ def test_ctrl_c_ends_soon_and_says_where_things_are(tmp_path: Path) -> None:
 
 def test_kill_leaves_a_readable_part(tmp_path: Path) -> None:
     process, part = start_long(tmp_path)
-    os.kill(process.pid, signal.SIGKILL)
+    process.kill()
     process.communicate()
     assert len(read_film(part)["frames"]) > 24
     assert not part.with_name("long_LRF_Full_SBS.mp4").exists()
@@ -135,7 +136,7 @@ def test_kill_leaves_a_readable_part(tmp_path: Path) -> None:
 
 def test_a_link_where_the_part_grows_is_not_followed(tmp_path: Path, film: Path) -> None:
     (tmp_path / "precious.txt").write_text("notes")
-    os.symlink(tmp_path / "precious.txt", tmp_path / "out.part.mp4")
+    symlink(tmp_path / "out.part.mp4", tmp_path / "precious.txt")
     run = stereocast("convert", film, "-o", tmp_path / "out.mp4", "--overwrite")
     assert run.returncode == 1
     assert b"out.part.mp4 is in the way" in run.stderr, run.stderr

@@ -54,6 +54,16 @@ def test_the_stored_pair_agrees_and_a_wrong_one_is_refused(monkeypatch):
     embedded._checked.cache_clear()
 
 
+def test_the_network_that_was_checked_is_the_first_that_is_used(monkeypatch):
+    embedded._checked.cache_clear()
+    opened = []
+    real = embedded._open
+    monkeypatch.setattr(embedded, "_open", lambda: opened.append(real()) or opened[-1])
+    first, second = embedded.load_network(), embedded.load_network()
+    assert first is not second
+    assert len(opened) == 2
+
+
 def test_what_is_shipped_is_small_and_says_where_it_comes_from():
     folder = Path(embedded.__file__).parent
     assert sum(path.stat().st_size for path in folder.glob("embedded_network.*")) < 12_000_000

@@ -11,18 +11,9 @@ from stereocast.jobs.convert.chunks import journal_path
 from stereocast.media.writer import part_path
 from tests.faults.crowd import Worker
 from tests.films import make_film
+from tests.support.contents import packets
 
 FLAGS = {"encoder": "x264", "overwrite": True}
-
-
-def packets(path: Path) -> dict[str, list[tuple[int | None, int | None, bytes]]]:
-    """Every packet by stream; how the streams are interleaved is a matter of threads."""
-    found: dict[str, list[tuple[int | None, int | None, bytes]]] = {}
-    with av.open(str(path)) as box:
-        for packet in box.demux():
-            if packet.size:
-                found.setdefault(packet.stream.type, []).append((packet.pts, packet.dts, bytes(packet)))
-    return found
 
 
 def readable_frames(path: Path) -> int:

@@ -5,7 +5,6 @@ import os
 import shutil
 import subprocess
 import sys
-import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -13,30 +12,14 @@ from typing import Any
 import av
 import pytest
 
-from stereocast import registry
 from stereocast.errors import SinkError
 from stereocast.jobs.convert import job
 from stereocast.media import encoder, owned
 from stereocast.settings import ConvertSettings
 from tests.films import make_film
 
+pytestmark = pytest.mark.usefixtures("nothing_is_left", "small_stages")
 SETTINGS = ConvertSettings(encoder="x264", overwrite=True)
-
-
-@pytest.fixture(autouse=True)
-def small_stages(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(registry, "DEPTH", {**registry.DEPTH, "embedded": registry.Backend("tests.fakes:RampDepth")})
-    monkeypatch.setattr(registry, "SYNTH", {"warp": registry.Backend("tests.fakes:ShiftSynthesizer")})
-
-
-@pytest.fixture(autouse=True)
-def nothing_is_left() -> Any:
-    before = threading.active_count()
-    yield
-    deadline = time.monotonic() + 5
-    while threading.active_count() > before and time.monotonic() < deadline:
-        time.sleep(0.01)
-    assert threading.active_count() <= before
 
 
 def convert(source: Path, output: Path | str, settings: ConvertSettings = SETTINGS) -> job.Converted:

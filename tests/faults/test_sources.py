@@ -10,9 +10,12 @@ import pytest
 
 from stereocast.errors import StereocastError
 from tests.faults.crowd import Worker
-from tests.faults.test_kill import FLAGS, packets
-from tests.faults.test_sinks import convert, nothing_is_left, small_stages  # noqa: F401
 from tests.films import make_film
+from tests.support.contents import packets
+from tests.support.conversion import convert
+
+pytestmark = pytest.mark.usefixtures("nothing_is_left", "small_stages")
+FLAGS = {"encoder": "x264", "overwrite": True}
 
 
 @pytest.mark.parametrize("share", [0.02, 0.5, 0.9])
@@ -33,7 +36,7 @@ def test_a_connection_that_breaks(tmp_path: Path, share: float) -> None:
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     try:
-        result = convert(f"http://127.0.0.1:{server.server_port}/in.mkv", tmp_path / "out.mp4")  # type: ignore[arg-type]
+        result = convert(f"http://127.0.0.1:{server.server_port}/in.mkv", tmp_path / "out.mp4", **FLAGS)
     except StereocastError as error:
         assert share < 0.1
         assert "\n" not in str(error)
@@ -53,7 +56,7 @@ def test_a_source_that_shrinks_while_it_is_read(tmp_path: Path) -> None:
     with source.open("r+b") as file:
         cutter = threading.Timer(0.05, lambda: file.truncate(size // 2))
         cutter.start()
-        result = convert(source, tmp_path / "out.mp4")
+        result = convert(source, tmp_path / "out.mp4", **FLAGS)
         cutter.join()
     assert 0 < result.frames <= 200
 

@@ -1,13 +1,16 @@
 """Imports go down only, and the optional rooms stay unimported."""
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests.support import tree
+from tests.support.tree import ROOT
+
 PACKAGE = ROOT / "stereocast"
 LEVELS = [  # lower may not import higher
     {"errors", "types"},
@@ -16,6 +19,7 @@ LEVELS = [  # lower may not import higher
     {"jobs"},
     {"api"},
     {"serve"},
+    {"studio"},
     {"cli", "__init__", "__main__"},
 ]
 SHARED_ROOMS = {"models", "diffusion", "kernels"}
@@ -44,10 +48,10 @@ def imports(path: Path) -> list[str]:
     return names
 
 
-MODULES = sorted(PACKAGE.rglob("*.py"))
+MODULES = tree.modules()
 
 
-@pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(PACKAGE)))
+@pytest.mark.parametrize("path", MODULES, ids=lambda p: p.relative_to(PACKAGE).as_posix())
 def test_imports_go_down_only(path: Path) -> None:
     here = room(path)
     for name in imports(path):
@@ -114,7 +118,7 @@ def test_no_circle_anywhere() -> None:
 
 
 def test_the_top_is_short() -> None:
-    top = {path.stem for path in PACKAGE.glob("*.py")}
+    top = {path.stem for path in MODULES if path.parent == PACKAGE}
     assert top == {"__init__", "__main__", "errors", "types", "catalog", "registry"}
 
 
@@ -147,3 +151,12 @@ def test_arrays_come_back_from_a_device_in_one_place() -> None:
     for path in MODULES:
         if path != PACKAGE / "pictures/devices.py":
             assert ".cpu().numpy()" not in path.read_text("utf-8"), f"{path}: use devices.to_host"
+
+
+def test_one_place_moves_arrays_between_host_and_device() -> None:
+    for path in MODULES:
+        if path.relative_to(PACKAGE).as_posix() != "pictures/devices.py":
+            for number, line in enumerate(path.read_text("utf-8").splitlines(), 1):
+                there = re.search(r"from_numpy\(.*\)\.to\((?!torch\.)|from_numpy\(.*\)\.cuda\(", line)
+                back = re.search(r"\.cpu\(\)(\.contiguous\(\))?\.numpy\(", line)
+                assert not there and not back, f"{path.name}:{number}: use to_device and to_host of pictures.devices"

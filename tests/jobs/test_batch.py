@@ -12,6 +12,7 @@ from stereocast.errors import SourceError
 from stereocast.jobs.convert import batch
 from stereocast.settings import ConvertSettings
 from tests.films import make_film
+from tests.support.system import symlink
 
 SETTINGS = ConvertSettings()
 
@@ -44,7 +45,7 @@ def test_jobs_of_a_folder(tmp_path: Path) -> None:
 
 def test_a_film_reached_twice_is_done_once(tmp_path: Path) -> None:
     folder = tree(tmp_path / "in")
-    (folder / "again.mp4").symlink_to(folder / "a.mp4")
+    symlink(folder / "again.mp4", folder / "a.mp4")
     (folder / "hard.mp4").hardlink_to(folder / "a.mp4")
     todo = batch.jobs([str(folder / "a.mp4"), str(folder), str(folder / "*.mp4")], None, SETTINGS)
     assert sum(Path(job.source).stat().st_ino == (folder / "a.mp4").stat().st_ino for job in todo) == 1

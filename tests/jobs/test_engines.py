@@ -22,11 +22,11 @@ from stereocast.jobs.convert.resume import sections_folder
 from stereocast.pipeline.progress import Progress
 from stereocast.settings import ConvertSettings
 from stereocast.types import Shot
-from tests.faults.test_kill import packets
 from tests.films import make_film
+from tests.support.contents import packets
+from tests.support.system import needs_signals
 
 CUTS = (100, 210, 330, 440)
-# Films are 64 wide, 128 side by side: with SIMD, x264's mb-tree isn't exact at widths that aren't multiples of 128.
 
 
 @pytest.fixture(autouse=True)
@@ -262,6 +262,7 @@ def test_on_ray(film: Path, whole: dict[str, Any], tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@needs_signals
 def test_ray_worker_killed_in_the_middle(film: Path, whole: dict[str, Any], tmp_path: Path) -> None:
     import os
     import signal

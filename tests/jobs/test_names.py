@@ -20,6 +20,7 @@ from stereocast.media import names, owned, photos, probe
 from stereocast.settings import ConvertSettings
 from stereocast.types import Layout, StereoFormat
 from tests.films import make_film
+from tests.support.system import symlink
 
 SBS = StereoFormat(Layout.SBS)
 
@@ -60,7 +61,7 @@ def test_what_of_a_folder_is_taken(tmp_path: Path, caplog: pytest.LogCaptureFixt
     for name in (*TAKEN, *LEFT):
         (tmp_path / name).write_bytes(b"x")
     (tmp_path / "gone.mp4").unlink()
-    (tmp_path / "gone.mp4").symlink_to(tmp_path / "nowhere")
+    symlink(tmp_path / "gone.mp4", tmp_path / "nowhere")
     with caplog.at_level(logging.INFO, "stereocast"):
         found = inputs.expand([str(tmp_path)])
     assert sorted(Path(name).name for name in found) == sorted(TAKEN)

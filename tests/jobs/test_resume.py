@@ -146,9 +146,7 @@ def test_variable_rate_and_start(tmp_path: Path) -> None:
 
 
 def test_pair(tmp_path: Path) -> None:
-    film = make_film(
-        tmp_path / "film.mp4", frames=100, size=(48, 128), audio=["aac"], cuts=CUTS
-    )  # x264's mb-tree isn't exact below 128
+    film = make_film(tmp_path / "film.mp4", frames=100, size=(48, 96), audio=["aac"], cuts=CUTS)
     run(film, tmp_path / "whole.mp4", format="pair")
     broken(film, tmp_path / "out.mp4", 60, format="pair")
     run(film, tmp_path / "out.mp4", resume=True, format="pair")

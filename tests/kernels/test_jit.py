@@ -11,6 +11,7 @@ import pytest
 
 from stereocast.kernels import jit as jits
 from stereocast.kernels.jit import jit, jit_turned
+from tests.support.system import needs_modes
 
 ROOT = Path(__file__).resolve().parents[2]
 compiles = pytest.mark.skipif(bool(os.environ.get("NUMBA_DISABLE_JIT")), reason="the compiler is off")
@@ -43,6 +44,7 @@ def test_reversed_pictures_need_no_compilation_of_their_own(monkeypatch: pytest.
 
 
 @compiles
+@needs_modes
 def test_a_read_only_install_without_a_home_keeps_kernels_in_a_private_folder(tmp_path: Path) -> None:
     script = """
 import numba.core.caching as caching

@@ -5,8 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stereocast import kernels
-from stereocast.kernels import reference
+from stereocast.kernels import cpu, reference
 
 
 @st.composite
@@ -33,7 +32,7 @@ def agree(made, want):
 @given(scenes())
 def test_numba_agrees_with_the_reference(scene):
     want = reference.warp_subpixel(*scene)
-    made = kernels.warp_subpixel(*scene)
+    made = cpu.warp_subpixel(*scene)
     agree(made, want)
     if scene[2]:
         shown = ~want[2]
@@ -44,9 +43,11 @@ def test_numba_agrees_with_the_reference(scene):
 @given(scenes())
 def test_torch_agrees_with_the_reference(scene):
     torch = pytest.importorskip("torch", reason="needs the depth extra")
+    from bench import subpixel
+
     planes, disparity, gain, mirror = scene
     want = reference.warp_subpixel(planes, disparity, gain, mirror)
-    agree(kernels.warp_subpixel(torch.from_numpy(planes), torch.from_numpy(disparity), gain, mirror), want)
+    agree(subpixel.warp_subpixel(torch.from_numpy(planes), torch.from_numpy(disparity), gain, mirror), want)
 
 
 def test_surfaces_have_no_cracks_and_near_hides_far():
@@ -54,7 +55,7 @@ def test_surfaces_have_no_cracks_and_near_hides_far():
     disparity = np.linspace(0, 30, width, dtype=np.float32)[None].repeat(3, 0)
     disparity[:, 100:120] = 60
     planes = np.arange(width, dtype=np.uint8)[None, None].repeat(3, 1)
-    view, seen, holes = kernels.warp_subpixel(planes, disparity)
+    view, seen, holes = cpu.warp_subpixel(planes, disparity)
     assert not holes[:, :40].any()
     assert (view[:, :, 40:60] == planes[:, :, 100:120]).all()
     assert (seen[:, 40:60] == 60).all()
@@ -65,7 +66,7 @@ def test_a_line_one_pixel_wide_survives():
     disparity[0, 20] = 7
     planes = np.zeros((1, 1, 40), np.uint8)
     planes[0, 0, 20] = 255
-    view, _, _ = kernels.warp_subpixel(planes, disparity)
+    view, _, _ = cpu.warp_subpixel(planes, disparity)
     assert view[0, 0, 13] == 255
 
 
@@ -75,7 +76,9 @@ def test_a_line_one_pixel_wide_survives():
 def test_cuda_agrees_with_the_reference(scene):
     import torch
 
+    from bench import subpixel
+
     planes, disparity, gain, mirror = scene
     want = reference.warp_subpixel(planes, disparity, gain, mirror)
-    made = kernels.warp_subpixel(torch.from_numpy(planes).cuda(), torch.from_numpy(disparity).cuda(), gain, mirror)
+    made = subpixel.warp_subpixel(torch.from_numpy(planes).cuda(), torch.from_numpy(disparity).cuda(), gain, mirror)
     agree((array.cpu() for array in made), want)

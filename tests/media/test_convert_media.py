@@ -8,30 +8,17 @@ import av
 import numpy as np
 import pytest
 
-from stereocast import registry
 from stereocast.catalog import settle
 from stereocast.errors import SinkError, SourceError, UsageError
 from stereocast.jobs.convert import job
 from stereocast.media.writer import part_path
 from stereocast.pipeline.progress import Progress
 from stereocast.settings import ConvertSettings
-from tests.films import make_film, number_of, read_film
+from tests.films import make_film, read_film
+from tests.support.contents import left_numbers
+from tests.support.conversion import convert
 
-
-@pytest.fixture(autouse=True)
-def small_stages(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(registry, "SYNTH", {"warp": registry.Backend("tests.fakes:ShiftSynthesizer")})
-    monkeypatch.setattr(registry, "DEPTH", {"embedded": registry.Backend("tests.fakes:RampDepth")})
-
-
-def convert(source: Path | str, output: Path | str | None = None, **flags: object) -> job.Converted:
-    made, reader = job.prepare(str(source), output, settle(ConvertSettings, flags))
-    return job.convert(made, reader)
-
-
-def left_numbers(film: dict) -> list[int]:
-    width = film["size"][1] // 2
-    return [number_of(frame.to_ndarray(format="gray")[:, :width]) for frame in film["frames"]]
+pytestmark = pytest.mark.usefixtures("small_stages")
 
 
 @pytest.mark.parametrize("container", ["mp4", "mkv"])

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from stereocast import registry
 from tests.films import make_film, read_film
-from tests.media.test_convert_media import convert, left_numbers
+from tests.support.contents import left_numbers
+from tests.support.conversion import convert
 
 PROFILE = """
 about = "H.264 through a system ffmpeg"
@@ -22,10 +22,7 @@ preset = "ultrafast"
 """
 
 
-@pytest.fixture(autouse=True)
-def small_stages(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(registry, "SYNTH", {"warp": registry.Backend("tests.fakes:ShiftSynthesizer")})
-    monkeypatch.setattr(registry, "DEPTH", {"embedded": registry.Backend("tests.fakes:RampDepth")})
+pytestmark = pytest.mark.usefixtures("small_stages")
 
 
 @pytest.mark.parametrize("container", ["mp4", "mkv"])

@@ -5,12 +5,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from stereocast import registry
 from stereocast.pack import layouts
 from stereocast.pictures.arrangement import TABLE
 from stereocast.types import Layout, StereoFormat
 from tests.films import make_film, number_of, read_film
-from tests.media.test_convert_media import convert
+from tests.support.conversion import convert
 
 SIZES = {  # of a 96 x 192 source
     **dict.fromkeys(Layout, (96, 192)),
@@ -20,10 +19,7 @@ SIZES = {  # of a 96 x 192 source
 FLAT = [layout for layout in Layout if layout is not Layout.VR180]
 
 
-@pytest.fixture(autouse=True)
-def small_stages(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(registry, "SYNTH", {"warp": registry.Backend("tests.fakes:ShiftSynthesizer")})
-    monkeypatch.setattr(registry, "DEPTH", {"embedded": registry.Backend("tests.fakes:RampDepth")})
+pytestmark = pytest.mark.usefixtures("small_stages")
 
 
 @pytest.fixture(scope="module")

@@ -19,6 +19,7 @@ from stereocast.errors import SourceError
 from stereocast.jobs.convert.prepare import prepare
 from stereocast.media import probe, reader, standard_input
 from tests.media.small import convert, flash_film, numbered_film, packets, settings
+from tests.support.system import needs_signals
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -70,7 +71,7 @@ def test_a_server_that_stalls_ends_the_film_and_keeps_it(tmp_path: Path, monkeyp
     assert packets(tmp_path / "out.part.mp4")["video"]
 
 
-@pytest.mark.skipif(os.name == "nt", reason="SIGINT of another process")
+@needs_signals
 @pytest.mark.parametrize("stall_share", [0.0, 0.75])
 def test_ctrl_c_works_while_a_server_stalls(tmp_path: Path, stall_share: float) -> None:
     body = numbered_film(tmp_path / "in.ts", 400, gop=10).read_bytes()
@@ -132,6 +133,15 @@ def test_an_index_at_the_end_of_a_pipe_is_said(tmp_path: Path, monkeypatch: pyte
     monkeypatch.setattr(sys, "stdin", Input(mp4(tmp_path / "in.mp4", first=False)))
     with pytest.raises(SourceError, match=r"index at the end.*--spool"):
         prepare("-", tmp_path / "out.mp4", settings())
+
+
+@pytest.mark.usefixtures("small_stages")
+def test_a_pipe_cannot_be_searched_for_bars_and_that_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdin", Input(numbered_film(tmp_path / "in.mkv", 12).read_bytes()))
+    assert (
+        "a pipe can't be searched for bars; nothing is cut away"
+        in convert("-", tmp_path / "out.mp4", crop="auto").plan.notes
+    )
 
 
 @pytest.mark.usefixtures("small_stages")

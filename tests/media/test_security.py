@@ -12,8 +12,8 @@ from stereocast.jobs.convert import job
 from stereocast.media import probe
 from stereocast.settings import ConvertSettings
 from tests.films import make_film
-
-ROOT = Path(__file__).resolve().parents[2]
+from tests.support import tree
+from tests.support.tree import ROOT
 
 
 @pytest.mark.parametrize(
@@ -67,7 +67,7 @@ def test_pickles_in_arrays_are_not_opened(tmp_path: Path, monkeypatch: pytest.Mo
 
 
 def test_checkpoints_are_read_as_tensors_only() -> None:
-    for path in (ROOT / "stereocast").rglob("*.py"):
+    for path in tree.modules():
         for line in path.read_text("utf-8").splitlines():
             if "torch.load(" in line:
                 assert "weights_only=True" in line, path
@@ -79,4 +79,7 @@ def test_versions_are_pinned_and_audited() -> None:
     pins = [line for line in (ROOT / "constraints.txt").read_text().splitlines() if line and not line.startswith("#")]
     assert all("==" in pin for pin in pins)
     assert {"numpy", "av", "torch"} <= {pin.split("==")[0] for pin in pins}
-    assert "pip-audit" in (ROOT / ".github/workflows/ci.yml").read_text()
+    workflow = ROOT / ".github/workflows/ci.yml"
+    if not workflow.exists():
+        pytest.skip("a source distribution carries no workflow")
+    assert "pip-audit" in workflow.read_text()

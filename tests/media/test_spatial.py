@@ -12,10 +12,10 @@ from stereocast.errors import SourceError
 from stereocast.media import boxes, ebml, spatial
 from stereocast.types import Layout, Projection, StereoFormat
 from tests.films import make_film, read_film
+from tests.support.contents import OVER, SIDE, side_data, stereo
 
 HERE = Path(__file__).parent
 VR180 = StereoFormat(Layout.VR180, Projection.EQUIRECT_180, fov_deg=180.0)
-SIDE, OVER = 1, 2  # AVStereo3DType
 CODECS = {
     "libx264": {"preset": "ultrafast", "g": "6"},
     "libx265": {"preset": "ultrafast", "x265-params": "log-level=error"},
@@ -40,18 +40,6 @@ def film(tmp_path: Path, codec: str = "libx264", muxing: str = "plain") -> Path:
                 packet.stream = streams[packet.stream_index]
                 out.mux(packet)
     return made
-
-
-def side_data(path: Path) -> dict[str, bytes]:
-    with av.open(str(path)) as container:
-        frame = next(container.decode(video=0))
-        return {item.type.name: bytes(item) for item in frame.side_data}
-
-
-def stereo(path: Path) -> tuple[int, ...]:
-    """type, flags, view, primary eye, baseline (um), disparity shift, field of view: FFmpeg's AVStereo3D."""
-    data = side_data(path)["STEREO3D"]
-    return struct.unpack("iiiiIiiii", data[:36])
 
 
 def contents(path: Path) -> tuple[object, ...]:

@@ -9,7 +9,7 @@ import pytest
 from stereocast.media import inspection, sei, spatial, stereoinfo
 from stereocast.types import Layout, Projection, StereoFormat
 from tests.films import make_film
-from tests.media.test_spatial import stereo
+from tests.support.contents import stereo
 
 VR180 = StereoFormat(Layout.VR180, Projection.EQUIRECT_180, fov_deg=180.0)
 

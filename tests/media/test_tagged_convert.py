@@ -7,20 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from stereocast import registry
 from stereocast.catalog import settle
 from stereocast.jobs.convert import job
 from stereocast.media import ebml, spatial
 from stereocast.settings import ConvertSettings
 from stereocast.types import Layout, StereoFormat
 from tests.films import make_film, read_film
-from tests.media.test_spatial import OVER, SIDE, side_data, stereo
+from tests.support.contents import OVER, SIDE, side_data, stereo
 
-
-@pytest.fixture(autouse=True)
-def small_stages(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(registry, "SYNTH", {"warp": registry.Backend("tests.fakes:ShiftSynthesizer")})
-    monkeypatch.setattr(registry, "DEPTH", {"embedded": registry.Backend("tests.fakes:RampDepth")})
+pytestmark = pytest.mark.usefixtures("small_stages")
 
 
 def convert(source: Path, output: Path, **flags: object) -> Path:

@@ -27,3 +27,12 @@ def test_a_long_prompt_is_cut_and_ends():
 
 def test_the_empty_prompt_is_padded_with_zeros():
     assert tokenizer.tokens([""])[0].tolist() == [tokenizer.START, tokenizer.END] + [0] * 75
+
+
+@pytest.mark.parametrize(
+    ("prompt", "words"),
+    [("a<end_of_text>, b", [320, 49407, 267, 321]), ("a!<end_of_text>b", [320, 256, 49407, 321]), ("<START_OF_TEXT>?", [49406, 286])],
+)  # fmt: skip
+def test_special_tokens_written_out_are_tokens_also_beside_punctuation(prompt, words):
+    row = tokenizer.tokens([prompt])[0]
+    assert np.trim_zeros(row, "b").tolist() == [tokenizer.START, *words, tokenizer.END]

@@ -7,6 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.support.arrays import read_arrays
+
 torch = pytest.importorskip("torch", reason="needs the depth extra")
 pytest.importorskip("diffusers", reason="needs the diffusion extra")
 
@@ -31,7 +33,7 @@ class GivenNoise:
 
 def _inputs(case: Path) -> dict:
     """Arrays of a run and, where the case saves only what differs, those of the run with the inputs."""
-    arrays = dict(np.load(case))
+    arrays = read_arrays(case)
     for other in sorted(case.parent.glob("e2e_*.npz")):
         with np.load(other) as source:
             if "frames" in source:
@@ -47,7 +49,7 @@ def _close(found, want, atol):
 
 @pytest.mark.reference("e2e_*.npz")
 def test_film(case: Path) -> None:
-    own, data = set(np.load(case).files), _inputs(case)
+    own, data = set(read_arrays(case)), _inputs(case)
     networks = tiny.networks(case.parent)
     options = crafter.Options(
         int(data["steps"]),
@@ -112,7 +114,7 @@ def test_film(case: Path) -> None:
 
 @pytest.mark.reference("dissolve*.npz")
 def test_dissolve(case: Path) -> None:
-    data, film = dict(np.load(case)), _inputs(case)
+    data, film = read_arrays(case), _inputs(case)
     networks, strength = tiny.networks(case.parent), float(film["noise_aug_strength"])
     chunk = int(film["decode_chunk_size"])
     with torch.inference_mode():

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from tests.fill import fill
+from tests.support.arrays import read_arrays
 
 torch = pytest.importorskip("torch", reason="needs the depth extra")
 pytest.importorskip("diffusers", reason="needs the diffusion extra")
@@ -53,7 +54,7 @@ def unet(case: Path, kind: str):
 
 @pytest.mark.reference("unet_svd*.npz", "unet_sv3d_p*.npz")
 def test_unet(case: Path):
-    data = np.load(case)
+    data = read_arrays(case)
     kind = "sv3d_p" if "sv3d" in case.name else "svd_xt"
     model, frames = unet(case, kind), int(data["num_frames"])
     if kind == "svd_xt":
@@ -73,8 +74,8 @@ def test_unet(case: Path):
 def test_vae(case: Path):
     from diffusers import AutoencoderKL, AutoencoderKLTemporalDecoder
 
-    data = np.load(case)
-    if "cond_latent_mode" not in data.files:
+    data = read_arrays(case)
+    if "cond_latent_mode" not in data:
         pytest.skip("a VAE of another model")
     made = config(case, "vae", "diffusers")
     shape = {
@@ -105,7 +106,7 @@ def test_vae(case: Path):
 def test_image_tower(case: Path):
     from transformers import CLIPVisionConfig, CLIPVisionModelWithProjection
 
-    data, made = np.load(case), config(case, "clip_vision")
+    data, made = read_arrays(case), config(case, "clip_vision")
     tower = CLIPVisionModelWithProjection(CLIPVisionConfig(
         hidden_size=made["width"], intermediate_size=made["width"] * made["mlp_ratio"], num_hidden_layers=made["layers"],
         num_attention_heads=made["heads"], image_size=made["image_size"], patch_size=made["patch_size"],
@@ -141,10 +142,10 @@ def test_image_tower(case: Path):
 
 @pytest.mark.reference("schedules.npz")
 def test_schedules(case: Path):
-    data = np.load(case)
-    if "guidance_sv3d_diffusion2_21" not in data.files:
+    data = read_arrays(case)
+    if "guidance_sv3d_diffusion2_21" not in data:
         pytest.skip("schedules of another model")
-    for name in data.files:
+    for name in data:
         kind, _, count = name.rpartition("_")
         want = data[name]
         if kind == "sigmas":
@@ -198,10 +199,10 @@ class AsNetwork:
 
 
 def matrix_inputs(data, rows, columns):
-    t = {name: torch.from_numpy(data[name]) for name in data.files if data[name].ndim}
+    t = {name: torch.from_numpy(data[name]) for name in data if data[name].ndim}
     row = compose.Guided(rows, t["video_context"], t["video_image_latent"], t["video_vector"], t["video_guidance"])
     column = compose.Guided(columns, t["mv_context"], t["mv_image_latent"], t["mv_vector"], t["mv_guidance"])
-    weights = "cosine" if "view_weight" in data.files else "none"
+    weights = "cosine" if "view_weight" in data else "none"
     # s was stored in single precision; its decimal value is what the loop used
     options = compose.ComposeOptions(
         s=round(float(data["s"]), 6), rollback_steps=int(data["rollback_steps"]), view_weights=weights
@@ -211,7 +212,7 @@ def matrix_inputs(data, rows, columns):
 
 @pytest.mark.reference("matrix_*.npz")
 def test_matrix(case: Path):
-    data = np.load(case)
+    data = read_arrays(case)
     toy = "toy" in case.name
     if toy:
         toys = config(case, "toy_denoiser")
@@ -236,7 +237,7 @@ def test_matrix(case: Path):
     close(torch.stack(befores), data["before_renoise"], ulp=1e-6)
     close(torch.stack(states), data["after_each_evaluation"], ulp=1e-6)
     close(states[-1], data["final"])
-    if "view_weight" in data.files:
+    if "view_weight" in data:
         np.testing.assert_allclose(compose.cosine_view_weights(len(noise)).numpy(), data["view_weight"], atol=1e-6)
 
 

@@ -5,6 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.support.arrays import read_arrays
+
 torch = pytest.importorskip("torch", reason="needs the depth extra")
 
 from stereocast.kernels.gaussian_project import CUTOFF  # noqa: E402
@@ -62,7 +64,7 @@ def test_what_is_allowed_at_the_threshold():
 
 @pytest.mark.reference("gsplat_render*.npz")
 def test_images(case: Path):
-    data = np.load(case)
+    data = read_arrays(case)
     leaves = _leaves(data, "means", "quats", "scales", "opacities", "colors", "sh")
     size = {"width": int(data["width"]), "height": int(data["height"])}
     scene = [leaves[name] for name in ("means", "quats", "scales", "opacities")]
@@ -88,7 +90,7 @@ def test_images(case: Path):
 
 @pytest.mark.reference("gsplat_render*.npz")
 def test_gradients(case: Path):
-    data = np.load(case)
+    data = read_arrays(case)
     leaves = _leaves(data, "means", "quats", "scales", "opacities", "sh")
     options = Options(int(data["width"]), int(data["height"]), int(data["sh_degree"]))
     rgb, _, _, views = rasterize(*leaves.values(), data["viewmats"], data["Ks"], options, data["backgrounds"])

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from tests.fill import fill
+from tests.support.arrays import read_arrays
 
 torch = pytest.importorskip("torch", reason="needs the depth extra")
 
@@ -21,7 +22,7 @@ VARIANTS = {
 @pytest.mark.parametrize("variant", VARIANTS)
 @pytest.mark.reference("deform_mlp*.npz")
 def test_network(case: Path, variant: str):
-    data = np.load(case)
+    data = read_arrays(case)
     prefix, config = VARIANTS[variant]
     network = motion.Motion(config)
     state = {name: torch.from_numpy(np.asarray(fill(prefix + name, tuple(value.shape))))
@@ -36,7 +37,7 @@ def test_network(case: Path, variant: str):
 
 @pytest.mark.reference("deform_schedules*.npz")
 def test_schedules(case: Path):
-    data = np.load(case)
+    data = read_arrays(case)
     for name, ramp in (("lr_xyz", motion.PLACE_RATE), ("lr_deform", motion.MOTION_RATE), ("smooth_noise", motion.TIME_NOISE)):  # fmt: skip
         got = np.array([ramp(float(step)) for step in data["iterations"]])
         np.testing.assert_allclose(got, data[name], rtol=1e-9)

@@ -6,12 +6,13 @@ import numpy as np
 import pytest
 
 from stereocast.splat import prepare
+from tests.support.arrays import read_arrays
 
 
 @pytest.mark.reference("preprocess*.npz")
 def test_preprocess(case: Path):
-    data = np.load(case)
-    numbers = sorted(int(name[2:]) for name in data.files if name.startswith("in"))
+    data = read_arrays(case)
+    numbers = sorted(int(name[2:]) for name in data if name.startswith("in"))
     for i in numbers:
         rgba, ratio = data[f"in{i}"], float(data[f"ratio{i}"])
         box = prepare.bounding_box(rgba[..., 3], ratio if ratio > 0 else None)

@@ -7,6 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.support.arrays import read_arrays
+
 torch = pytest.importorskip("torch", reason="needs the depth extra")
 
 from stereocast.depth import frames as pictures
@@ -41,7 +43,7 @@ def _run(shot, frames: np.ndarray) -> np.ndarray:
 
 @pytest.mark.reference("vda_*.npz")
 def test_film(case: Path) -> None:
-    data = dict(np.load(case))
+    data = read_arrays(case)
     config = json.loads(case.with_name(f"{case.stem}_config.json").read_text("utf-8"))
     frames = data["frames"].astype(np.float32) / 255
     height, width = frames.shape[1:3]

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from stereocast.kernels import cpu_exact, reference
+from tests.support.arrays import read_arrays
 
 
 def backends():
@@ -37,7 +38,7 @@ def backends():
 @pytest.mark.reference("warp.npz")
 @pytest.mark.parametrize(("name", "warp"), list(backends()), ids=lambda value: value if isinstance(value, str) else "")
 def test_exact_warp(case: Path, name, warp):
-    arrays = np.load(case)
+    arrays = read_arrays(case)
     runs = json.loads(case.with_suffix(".json").read_text("utf-8"))["cases"]
     assert runs
     for run in runs:

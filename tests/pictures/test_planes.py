@@ -1,5 +1,6 @@
 """Planes and colour."""
 
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -58,3 +59,21 @@ def test_shapes_and_types_are_checked_where_they_are_made() -> None:
         Clip(np.zeros((2, 4, 4, 3), np.uint8), np.zeros(3, np.int64))
     clip = Clip(np.zeros((2, 12, 10), np.uint8), np.zeros(2, np.int64), PixelFormat.YUV420P)
     assert (clip.height, clip.width, len(clip)) == (8, 10, 2)
+
+
+@pytest.mark.parametrize("pixel_format", list(PixelFormat))
+@pytest.mark.parametrize("full_range", [False, True])
+@pytest.mark.parametrize("shape", [None, (54, 96)])
+def test_rgb_for_the_screen_is_that_of_the_networks(
+    pixel_format: PixelFormat, full_range: bool, shape: tuple[int, int] | None
+) -> None:
+    height, width = 108, 192
+    rng = np.random.default_rng(3)
+    smooth = cv2.resize(rng.random((5, 8, 3)).astype(np.float32), (width, height), interpolation=cv2.INTER_CUBIC)
+    for code in (1, 5, 9):
+        colour = Colour(matrix=code, full_range=full_range)
+        image = planes.from_rgb(np.clip(smooth, 0, 1), pixel_format, colour)
+        slow = np.rint(planes.rgb(image, pixel_format, colour, shape) * 255)
+        quick = planes.rgb_bytes(image, pixel_format, colour, shape)
+        assert quick.dtype == np.uint8
+        assert np.abs(quick.astype(int) - slow).max() <= 2

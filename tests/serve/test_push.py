@@ -10,6 +10,7 @@ import pytest
 from stereocast.errors import SourceError
 from stereocast.serve.push import Adb, PushError, push
 
+pytestmark = pytest.mark.skipif(os.name == "nt", reason="the stand-in is a script with a shebang")
 FAKE = """#!{python}
 import hashlib, os, pathlib, shlex, shutil, sys
 root = pathlib.Path({root!r})
@@ -123,3 +124,32 @@ def test_missing_adb_is_explained(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "")
     with pytest.raises(PushError, match="platform tools"):
         Adb.find()
+
+
+def test_a_folder_and_a_missing_film(root: Path, film: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    import json
+
+    from typer.testing import CliRunner
+
+    from stereocast.cli import build
+
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    shelf = tmp_path / "shelf"
+    (shelf / "more").mkdir(parents=True)
+    for name in ("b.mp4", "more/c.mkv", "more/notes.txt", "d.part.mp4", ".e.mp4"):
+        (shelf / name).write_bytes(name.encode())
+    words = ["push", str(film), str(tmp_path / "missing.mp4"), str(shelf), "--json"]
+    run = CliRunner().invoke(build("push"), words)
+    assert run.exit_code == 1
+    assert "no such file" in run.stderr
+    assert "1 of 4 films weren't copied" in run.stderr
+    answers = json.loads(run.stdout)
+    assert [answer.get("target") for answer in answers] == [
+        f"/sdcard/Movies/{film.name}", "/sdcard/Movies/b.mp4", "/sdcard/Movies/more/c.mkv", None,
+    ]  # fmt: skip
+    assert (root / "sdcard/Movies/more/c.mkv").read_bytes() == b"more/c.mkv"
+    # a headset that is gone ends it: the rest isn't tried
+    (root / "devices").write_text("")
+    gone = CliRunner().invoke(build("push"), ["push", str(film)])
+    assert gone.exit_code == 1
+    assert "developer mode" in gone.stderr

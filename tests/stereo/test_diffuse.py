@@ -1,7 +1,5 @@
 """StereoCrafter-Zero around its sampler: composition, windows, cuts, and whole files with tiny models."""
 
-from collections.abc import Iterator
-from fractions import Fraction
 from pathlib import Path
 
 import cv2
@@ -17,50 +15,14 @@ from typer.testing import CliRunner  # noqa: E402
 from stereocast.cli import build  # noqa: E402
 from stereocast.models import checkpoints  # noqa: E402
 from stereocast.settings import ConvertSettings  # noqa: E402
-from stereocast.stereo import blend, diffuse, diffuse_film  # noqa: E402
-from stereocast.types import Clip, DepthMap, PixelFormat, Shot, StreamInfo  # noqa: E402
+from stereocast.stereo import diffuse, diffuse_film  # noqa: E402
 from tests.models import tiny  # noqa: E402
-
-
-def test_only_holes_change_and_their_colour_is_matched() -> None:
-    warped = np.full((40, 64, 3), 100, np.uint8)
-    drawn = np.full((40, 64, 3), 160, np.uint8)
-    holes = np.zeros((40, 64), bool)
-    holes[10:30, 20:30] = True
-    out = blend.composed(warped, drawn, holes, PixelFormat.RGB24)
-    assert np.array_equal(out[~holes], warped[~holes])
-    assert np.abs(out.astype(int) - 100).max() <= 1
-    assert blend.composed(warped, drawn, None, PixelFormat.RGB24) is drawn
-    assert blend.composed(warped, drawn, holes & False, PixelFormat.RGB24) is warped
+from tests.support.diffused import FAST, INFO, clips  # noqa: E402
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tiny.write(tmp_path_factory.mktemp("weights"), "512")
-
-
-def clips(count: int, shot: int = 0, length: int = 4, *, moving: bool = True) -> Iterator[tuple[Clip, DepthMap]]:
-    noise = cv2.GaussianBlur(np.random.default_rng(shot).random((64, 160, 3), np.float32), (0, 0), 3)
-    picture = np.clip((noise - 0.5) * 3 + 0.5, 0, 1)
-    depth = np.tile(np.linspace(0, 1, 64, dtype=np.float32)[:, None], (1, 96))
-    for start in range(0, count, length):
-        stop = min(start + length, count)
-        at = [t if moving else 0 for t in range(start, stop)]
-        frames = np.stack([(picture[:, a : a + 96] * 255).astype(np.uint8) for a in at])
-        yield (
-            Clip(
-                frames,
-                np.arange(start, stop, dtype=np.int64),
-                shot=Shot(shot),
-                first=start == 0,
-                last=stop == count,
-            ),
-            DepthMap(np.repeat(depth[None], stop - start, 0)),
-        )
-
-
-INFO = StreamInfo(96, 64, Fraction(1, 25), Fraction(25), PixelFormat.RGB24)
-FAST = {"synth": "stereocrafter-zero", "steps": 3, "restart_passes": 1, "restart_steps": 1, "cfg": 1.0, "last_warp": 1}
 
 
 def test_every_frame_comes_out_once_and_cuts_reset(folder: Path) -> None:
@@ -113,7 +75,7 @@ def test_windows_join_without_a_jump(folder: Path, eyes: str, monkeypatch: pytes
         return z
 
     def predict(z: torch.Tensor, timestep: int, conditions: object, branch: str, attend: object) -> torch.Tensor:
-        step = next(s for s in stage.steps if s.timestep == timestep)
+        step = next(s for s in stage.sampling.steps if s.timestep == timestep)
         return Reconstructing(state["clean"]).output(z, step)
 
     monkeypatch.setattr(model, "encode", keep)

@@ -37,6 +37,20 @@ def test_zero_strength_is_the_identity(pixel_format, eyes):
     assert not any(holes.any() for holes in (out.holes_left, out.holes_right) if holes is not None)
 
 
+@pytest.mark.parametrize("border", ["fill", "paper"])
+def test_a_film_that_keeps_no_holes_has_the_same_views(border):
+    clip = film()
+    whole = run(clip, block(), strength=5, border=border)
+    stage = WarpSynthesizer(StereoSettings(strength=5, border=border), threads=2)
+    stage.keeps_holes = False
+    bare = next(iter(stage(iter([(clip, block())]))))
+    assert whole.holes_right.any()
+    assert bare.holes_left is None
+    assert bare.holes_right is None
+    assert np.array_equal(bare.left, whole.left)
+    assert np.array_equal(bare.right, whole.right)
+
+
 def test_near_block_moves_left_in_the_right_eye_and_wall_stays():
     clip = film(PixelFormat.RGB24)
     out = run(clip, block(), strength=8 / WIDTH * 100, convergence=0.0, eyes="right")

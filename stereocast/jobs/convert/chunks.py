@@ -32,6 +32,7 @@ _FREE = {
     "ray_address",
     "accept_licence",
     "sidecars",
+    "recipe",  # its options are compared themselves
 }  # settings that don't change the picture
 _ENDS = 1 << 20  # bytes of the source's head and tail that are hashed
 

@@ -7,7 +7,7 @@ from stereocast import catalog, registry
 from stereocast.depth import choice
 from stereocast.errors import UsageError
 from stereocast.jobs import assembly, plan, written
-from stereocast.jobs.convert import repack
+from stereocast.jobs.convert import diffusion, repack
 from stereocast.jobs.plan import ConvertPlan
 from stereocast.media import bars, probe, reader, standard_input
 from stereocast.settings import ConvertSettings
@@ -83,6 +83,10 @@ def _film(
         notes += (f"depth: {depth} ({reason})",)
     if form.layout is Layout.SPATIAL and target != "-":
         notes += (plan.multiview_note(Path(target), preset),)
+    estimate = None
+    if settings.synth == "stereocrafter-zero" and views is None:
+        estimate = diffusion.estimate(settings, info)
+        notes += (diffusion.line(estimate),)
     made = ConvertPlan(
         name,
         target,
@@ -95,6 +99,7 @@ def _film(
         profile,
         notes,
         bill,
+        diffusion=estimate,
         metadata=dict(source.container.metadata),
         views=views,
     )
@@ -109,6 +114,8 @@ def _check_names(settings: ConvertSettings) -> None:
     if settings.depth_path is None:
         choice.resolve(settings)
     registry.find(registry.SYNTH, "synthesis", settings.synth)
+    if settings.synth == "stereocrafter-zero":
+        diffusion.check(settings)
     registry.find(registry.ENGINES, "engine", settings.engine)
 
 

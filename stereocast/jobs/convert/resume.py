@@ -20,6 +20,7 @@ from typing import Any
 
 from stereocast.errors import SourceError
 from stereocast.jobs.comfort import ShotFigures
+from stereocast.jobs.convert import kept_windows
 from stereocast.jobs.convert.chunks import Chunk, Chunker, Identity, Journal, identity, journal_path
 from stereocast.jobs.plan import ConvertPlan
 from stereocast.media import owned, reader, splice
@@ -53,17 +54,21 @@ def begin(made: ConvertPlan, source: Any) -> "Run":
     assert made.profile is not None
     wanted = identity(made.settings, made.source, made.profile.name, made.info.time_base)
     path = journal_path(made.outputs[0])
+    folder = kept_windows.windows_folder(made.outputs[0])
     if not made.settings.resume:
         _forget(made, path)
+        kept_windows.clear(folder)
         return Run(made, source, Journal(path, wanted))
     journal = Journal.load(path, wanted)
     chunks = [] if journal is None else _usable(made, journal)
     if not chunks:
         there = journal is not None or any(part_path(output).exists() for output in made.outputs)
+        windows = kept_windows.count(folder)
         log.log(
-            logging.WARNING if there else logging.INFO,
-            "%s: nothing finished to resume from; starting from the beginning",
+            logging.WARNING if there and not windows else logging.INFO,
+            "%s: nothing encoded to resume from; starting from the beginning%s",
             made.output,
+            f" with {windows} windows that are finished" if windows else "",
         )
         return Run(made, source, Journal(path, wanted))
     return _resumed(made, source, wanted, chunks, journal.comfort if journal else [])
@@ -193,6 +198,13 @@ class Run:
             self.chunkers = [Chunker(made.info.time_base, journal if k == 0 else None) for k in range(count)]
 
     @property
+    def windows(self) -> "kept_windows.KeptWindows | None":
+        """Where windows of the synthesis are kept; None in a run that can't go on."""
+        if self._journal is None:
+            return None
+        return kept_windows.KeptWindows(kept_windows.windows_folder(self._made.outputs[0]), self._journal.identity)
+
+    @property
     def comfort(self) -> list[ShotFigures]:
         """Figures of the shots that an earlier run finished."""
         return [ShotFigures(**figures) for figures in self._journal.comfort] if self._journal is not None else []
@@ -285,6 +297,7 @@ class Run:
             for path in (kept_path(output), part_path(output)):
                 owned.discard(path, known=path in self._known)
             clear_sections(sections_folder(output))
+            kept_windows.clear(kept_windows.windows_folder(output))
         with suppress(OSError):
             self._journal.remove()
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from stereocast import registry
 from stereocast.errors import SourceError
 from stereocast.jobs import comfort
-from stereocast.jobs.convert import resume, whole
+from stereocast.jobs.convert import compiling, resume, whole
 from stereocast.jobs.convert.chunks import Chunk, Chunker, Journal, identity, journal_path
 from stereocast.jobs.convert.engines import Engine
 from stereocast.jobs.convert.engines.section import Result, Task
@@ -48,6 +48,8 @@ def convert_in_sections(made: ConvertPlan, source: Source, progress: OnProgress)
     frames = 0
     with ExitStack() as stack:
         stack.callback(source.close)
+        if made.settings.engine == "local" and made.settings.synth == "warp":
+            compiling.ahead(made.info.pixel_format)  # once, not in each worker
         engine: Engine = make_engine(made.settings)
         stack.callback(engine.close)
         for result in _made(engine, _tasks(made, source, folder), finished):

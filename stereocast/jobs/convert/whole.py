@@ -4,14 +4,14 @@ Whatever ends it early, every stage is closed and the part file stays readable.
 """
 
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
 from stereocast.errors import SourceError
 from stereocast.jobs import assembly
 from stereocast.jobs.comfort import Comfort, Meter
-from stereocast.jobs.convert import repack, resume, sidecars
+from stereocast.jobs.convert import compiling, repack, resume, sidecars
 from stereocast.jobs.plan import CLIP_FRAMES, ConvertPlan
 from stereocast.media import probe
 from stereocast.pipeline.chain import Clock, chain, prefetch
@@ -39,6 +39,8 @@ def convert(
 ) -> Converted:
     """Runs a plan of `prepare`; one with `resume` goes on where it stopped. Raises StereocastError."""
     clock = Clock()
+    if made.views is None and made.settings.synth == "warp":
+        compiling.ahead(made.info.pixel_format)
     with ExitStack() as stack:
         run = stack.enter_context(run or resume.begin(made, source))
         sink = assembly.sink(made, run.chunkers, run.streams())
@@ -55,12 +57,15 @@ def convert(
                 made.views, made.info, made.form, assembly.packer(made.settings, made.info)
             )
         else:
+            depth = assembly.estimator(made.settings, made.info)
+            synthesis = assembly.synthesizer(made.settings, made.info, made.preset.screen_fov_deg, holes=False)
+            assembly.attend(synthesis, lambda at: progress(replace(at, seconds=clock.seconds)), run.windows)
             middle = (
-                clock.stage("depth", assembly.estimator(made.settings, made.info)),
+                clock.stage("depth", depth),
                 assembly.depth_recorder(
                     made.settings.depth_out, made.info, stack, overwrite=made.settings.overwrite or made.settings.resume
                 ),
-                clock.stage("synthesis", assembly.synthesizer(made.settings, made.info, made.preset.screen_fov_deg)),
+                clock.stage("synthesis", synthesis),
                 meter,
                 partial(prefetch, patience_s=2 * _PATIENCE_S if probe.flows(made.source) else None),
                 clock.stage("packing", assembly.packer(made.settings, made.info)),
@@ -75,6 +80,7 @@ def convert(
             write = clock.timed("encoding", sink.write)
             for clip in clips:
                 write(clip)
+                del clip
                 tell()
         if not sink.frames:
             raise SourceError(f"{made.source}: no frame could be decoded in the part that was asked for")

@@ -12,23 +12,28 @@ from pathlib import Path
 import numpy as np
 
 from stereocast import catalog, registry
-from stereocast.errors import UsageError
+from stereocast.errors import UsageError, how_to_install
 from stereocast.jobs import assembly, plan, written
+from stereocast.jobs.generate import hooks, long
+from stereocast.jobs.generate.film import MODEL_RATE, Film
 from stereocast.jobs.plan import Plan
 from stereocast.media import reader
 from stereocast.pictures import planes
-from stereocast.pictures.devices import choose_device
 from stereocast.pipeline.progress import OnProgress
+from stereocast.pipeline.stages import DepthEstimator
 from stereocast.settings import GenSettings
 from stereocast.stereo import edges
-from stereocast.types import Array, Clip, Colour, Layout, PixelFormat, StereoClip, StreamInfo
+from stereocast.types import Array, Clip, Colour, PixelFormat, StereoClip, StreamInfo
 
 log = logging.getLogger(__name__)
 
-HOW_TO = "for generated motion: pip install 'stereocast[diffusion]' and stereocast models download dynamicrafter-1024"
-CAMERA_RATE, MODEL_RATE = 30, 8  # frames a second
-CLIP_FRAMES = 4
+CAMERA_RATE = 30  # frames a second
+CLIP_FRAMES, CAMERA_SECONDS = 4, 4.0
 BT709 = Colour(1, 1, 1, False)
+
+
+def _how_to() -> str:
+    return f"for generated motion: {how_to_install('diffusion')} and stereocast models download dynamicrafter-1024"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,19 +43,6 @@ class Generated:
     plan: Plan
     frames: int
     model: str  # "camera move", or the generative model's name
-    notes: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Film:
-    """Pairs of pictures, RGB in 0..1, and what is known of them."""
-
-    model: str
-    height: int
-    width: int
-    frames: int
-    rate: Fraction
-    pairs: Iterator[tuple[Array, Array]]
     notes: tuple[str, ...] = ()
 
 
@@ -93,7 +85,8 @@ def prepare(name: str, output: Path | str | None, settings: GenSettings, progres
     if not isinstance(target, str):
         writes = written.of_hls(target) if container == "hls" else written.of_film(target)
         written.check(writes, written.inputs([name], settings), overwrite=settings.overwrite)
-    film = _film(picture, settings, progress)
+    hooks.check(settings)
+    film = hooks.applied(_film(picture, settings, progress), settings, progress)
     rate, duration = film.rate, film.frames / film.rate
     info = StreamInfo(film.width, film.height, 1 / rate, rate, colour=BT709, frames=film.frames, duration=duration)
     profile = plan.choose_encoder(settings, preset, info)
@@ -115,63 +108,45 @@ def _film(picture: Array, settings: GenSettings, progress: OnProgress) -> Film:
     chosen = weights_for(settings)
     if chosen is None:
         if settings.end_image is not None:
-            raise UsageError(f"--end-image needs a generative model; {HOW_TO}-interp")
+            raise UsageError(f"--end-image needs a generative model; {_how_to()}-interp")
         return _camera(picture, settings)
-    return _diffused(picture, settings, chosen[1], progress)
+    return long.film(picture, settings, chosen[1], _Depths(settings), progress)
 
 
 def _camera(picture: Array, settings: GenSettings) -> Film:
     height, width = (max(2, round(side * settings.scale / 2) * 2) for side in picture.shape[:2])
     picture = planes.resize(picture, height, width)
-    depth = _sharp(_depth_of(picture[None], settings)[0], height, width)
+    depth = _sharp(_Depths(settings)(picture[None])[0], height, width)
     move = registry.load(registry.GENERATORS, "generator", "camera")(picture, depth, settings)
     rate = Fraction(settings.fps or CAMERA_RATE).limit_denominator(1001)
-    count = max(2, round(settings.seconds * rate))
-    note = f"a camera move ({move.name}) through the picture, nothing in it moves by itself; {HOW_TO}"
+    count = max(2, round((settings.seconds or CAMERA_SECONDS) * rate))
+    note = f"a camera move ({move.name}) through the picture, nothing in it moves by itself; {_how_to()}"
     return Film("camera move", height, width, count, rate, move.pairs(count), (note,))
 
 
-def _depth_of(pictures: Array, settings: GenSettings) -> Array:
-    """Depth float32 [T, h, w], 1 = near, of RGB in 0..1 [T, H, W, 3], by the chosen estimator."""
-    frames = np.rint(pictures * 255).astype(np.uint8)
-    clip = Clip(frames, np.arange(len(frames), dtype=np.int64), PixelFormat.RGB24)
-    info = StreamInfo(clip.width, clip.height, Fraction(1, MODEL_RATE), Fraction(MODEL_RATE), PixelFormat.RGB24)
-    named = tuple(text for text in settings.weights if "=" in text)  # a bare path is the generative model's
-    estimate = assembly.estimator(settings.model_copy(update={"weights": named}), info)
-    found = [np.asarray(depth.values) for _, depth in estimate(iter([clip]))]
-    return np.concatenate(found).astype(np.float32)
+class _Depths:
+    """Depth of pictures by the chosen estimator, which is made once."""
+
+    def __init__(self, settings: GenSettings) -> None:
+        named = tuple(text for text in settings.weights if "=" in text)  # a bare path is the generative model's
+        self._settings = settings.model_copy(update={"weights": named})
+        self._estimate: DepthEstimator | None = None
+
+    def __call__(self, pictures: Array) -> Array:
+        """float32 [T, h, w], 1 = near, of RGB in 0..1 [T, H, W, 3], the same size at every call."""
+        frames = np.rint(pictures * 255).astype(np.uint8)
+        clip = Clip(frames, np.arange(len(frames), dtype=np.int64), PixelFormat.RGB24)
+        if self._estimate is None:
+            info = StreamInfo(clip.width, clip.height, Fraction(1, MODEL_RATE), Fraction(MODEL_RATE), PixelFormat.RGB24)
+            self._estimate = assembly.estimator(self._settings, info)
+        found = [np.asarray(depth.values) for _, depth in self._estimate(iter([clip]))]
+        return np.concatenate(found).astype(np.float32)
 
 
 def _sharp(depth: Array, height: int, width: int) -> Array:
     """Depth at the picture's size with its soft steps snapped: those of a tenth of all depth, lest slopes be cut."""
     gain = edges.STEP / 0.1
     return edges.enlarge(depth * np.float32(gain), height, width) / np.float32(gain)
-
-
-def _diffused(picture: Array, settings: GenSettings, path: Path, progress: OnProgress) -> Film:
-    make = registry.load(registry.GENERATORS, "generator", "dynamicrafter")
-    source = make(path, settings, choose_device(settings.device).name)
-    end = picture_of(str(settings.end_image)) if settings.end_image else None
-    conditions = source.conditions(picture, end)
-
-    if settings.format is Layout.MONO:
-        film = source.trajectory(conditions, progress)
-        views = (source.decoded(film.levels[-1]),) * 2
-    else:
-        second = registry.load(registry.GENERATORS, "generator", "stereo")(
-            source.model, conditions, source.steps, settings
-        )
-        film = source.trajectory(conditions, progress, second.left, "first view")
-        first = source.decoded(film.levels[-1])
-        depth = _depth_of(first, settings)
-        latents = second.views(film.levels, film.noise, first, depth, progress)
-        views = tuple(first if view is None else source.decoded(view) for view in latents)
-        views = second.converged(*views, depth)
-    left, right = (source.trimmed(view, stereo=settings.format is not Layout.MONO) for view in views)
-    rate = Fraction(settings.fps or MODEL_RATE).limit_denominator(1001)
-    height, width = left.shape[1:3]
-    pairs = iter(zip(left, right, strict=True))
-    return Film(f"DynamiCrafter {source.config.name}", height, width, len(left), rate, pairs)
 
 
 def clips(film: Film, pixel_format: PixelFormat) -> Iterator[StereoClip]:

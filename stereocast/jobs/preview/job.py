@@ -2,20 +2,18 @@
 
 from dataclasses import dataclass
 from fractions import Fraction
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from stereocast import catalog
 from stereocast.errors import SinkError, SourceError, UsageError
-from stereocast.jobs import assembly, comfort, plan, written
+from stereocast.jobs import assembly, plan, written
 from stereocast.jobs.convert import repack
-from stereocast.jobs.preview import sheet
+from stereocast.jobs.preview import moments, sheet
 from stereocast.media import owned, photos, reader
 from stereocast.media.owned import part_path
 from stereocast.settings import PreviewSettings
-from stereocast.shots import clips
-from stereocast.types import Layout, StereoClip, StereoFormat
+from stereocast.types import Layout, StereoFormat
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,18 +31,14 @@ def preview(name: str, output: Path | None, settings: PreviewSettings) -> Previe
     fov_deg = catalog.preset(settings.preset).screen_fov_deg
     rows, figures = [], []
     for start in _moments(name, settings.moments, settings):
-        source = reader.open_source(name, reader.ReadOptions(start=start))
-        try:
-            frames = list(islice(source, 3))
-        finally:
-            source.close()
-        if not frames:
+        decoded = moments.decode(name, start)
+        if decoded is None:
             continue
-        clip = clips.concatenate(frames)
-        made = assembly.estimator(settings, source.info)(iter([clip]))
-        stereo = next(iter(assembly.synthesizer(settings, source.info, fov_deg)(made)))
+        clip, depth = moments.depth_of(decoded.clip, assembly.estimator(settings, decoded.info))
+        stereo = moments.views_of(clip, depth, settings, decoded.info, fov_deg)
+        measured = moments.figures(stereo, fov_deg)
         rows.append((f"{float(start):.1f} s", sheet.row(clip, stereo, settings.width)))
-        figures.append({"time_s": round(float(start), 3), **_figures(stereo, fov_deg)})
+        figures.append({"time_s": round(float(start), 3), **(measured.table() if measured else {})})
     if not rows:
         raise SourceError(f"{name}: no frame could be decoded")
     try:
@@ -68,10 +62,3 @@ def _moments(name: str, count: int, settings: PreviewSettings) -> list[Fraction]
     finally:
         source.close()
     return [duration * (2 * n + 1) / (2 * count) for n in range(count)] if duration else [Fraction(0)]
-
-
-def _figures(stereo: StereoClip, fov_deg: float) -> dict[str, Any]:
-    meter = comfort.Meter(fov_deg, Fraction(1))
-    list(meter(iter([stereo])))
-    result = meter.result()
-    return {} if result is None else result.table()

@@ -25,7 +25,7 @@ def row(clip: Clip, stereo: StereoClip, width: int) -> list[Array]:
         depth_picture(stereo.depth.values[-1] if stereo.depth else np.zeros(shape, np.float32), shape),
         left,
         right,
-        _holes(left, right, stereo, shape),
+        filled_picture(left, right, stereo, shape),
         np.rint(layouts.anaglyph(views[1], views[2], Anaglyph.DUBOIS) * 255).astype(np.uint8),
     ]
 
@@ -37,7 +37,7 @@ def depth_picture(depth: Array, shape: tuple[int, int]) -> Array:
     return coloured
 
 
-def _holes(left: Array, right: Array, stereo: StereoClip, shape: tuple[int, int]) -> Array:
+def filled_picture(left: Array, right: Array, stereo: StereoClip, shape: tuple[int, int]) -> Array:
     """The right view (the left one where it alone is synthesised), what was invented in it tinted."""
     holes, view = (stereo.holes_left, left) if stereo.holes_right is None else (stereo.holes_right, right)
     out = view // 2 + 40

@@ -21,7 +21,7 @@ _GRACE_S = 10.0
 
 
 @dataclass(frozen=True, slots=True)
-class Assignment:
+class Brief:
     """What all processes do together, in pickled form."""
 
     options: Any  # splat.generate.Stage1
@@ -76,7 +76,7 @@ class Crew:
         return cls(ranks, device)
 
     @contextmanager
-    def at_work(self, task: Assignment) -> Iterator[Any]:
+    def at_work(self, task: Brief) -> Iterator[Any]:
         """diffusion.ranks.Ranks for the task. Raises StereocastError where another process failed."""
         from stereocast.diffusion import ranks
 

@@ -10,7 +10,7 @@ from typing import Any
 from stereocast import registry
 from stereocast.errors import ExtraMissing, UsageError
 from stereocast.jobs.reconstruct import subject
-from stereocast.jobs.reconstruct.crew import Assignment, Crew
+from stereocast.jobs.reconstruct.crew import Brief, Crew
 from stereocast.jobs.reconstruct.order import Order, Reconstructed
 from stereocast.media import reader
 from stereocast.pipeline.progress import OnProgress, Progress
@@ -143,7 +143,7 @@ def _matrix(known: Any, options: Any, store: Any, crew: Crew, work: Any, precisi
     from stereocast.splat import generate, networks
 
     paths: dict[str, Path] = {name: store.path(name) for name in networks.NAMES}
-    with crew.at_work(Assignment(options, known, paths, precision)) as ranks:
+    with crew.at_work(Brief(options, known, paths, precision)) as ranks:
         models = networks.load_models(store, crew.device, precision)
         return generate.stage1(models, options, progress, known, ranks=ranks, keep=work.keep)
 

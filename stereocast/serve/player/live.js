@@ -1,61 +1,104 @@
-// Feeds a video element with the segments of a conversion as they appear. A seek to where nothing is restarts it there.
+// Feeds the video element with a session's segments as they appear. A seek to where nothing is yet asks for a session there.
+
+import { live as ask } from "./api.js";
+import { clock } from "./words.js";
+
+const AHEAD = 60;  // seconds kept in the browser before the place that is watched
+const PATIENCE = 4;  // seconds of waiting that are worth a word
 
 export class Live {
-  constructor(video, id, note) {
-    Object.assign(this, { video, id, note, stopped: false, next: 0, state: null });
+  /** `sound` is the track of a session that only makes sound; null converts to stereo. */
+  constructor(player, sound) {
+    Object.assign(this, { player, video: player.video, id: player.film.id, sound, stopped: false, next: 0, state: null, jump: null, turn: 0, hold: false });
     this.onseek = () => this.seeking();
-    video.addEventListener("seeking", this.onseek);
+    this.onplay = () => { this.hold = false; };
+    this.video.addEventListener("seeking", this.onseek);
+    this.video.addEventListener("play", this.onplay);
   }
 
+  note(text, kind) { if (!this.stopped) this.player.note(text, kind); }
+
+  /** Asks for the film from `at` on. Of several quick ones the last one counts. */
   async start(at) {
+    const turn = ++this.turn;
+    this.playing = this.state ? this.playing || !this.video.paused : false;  // a new source pauses the element
     this.busy = true;
-    const playing = this.state && !this.video.paused;  // a new source pauses the element
-    const answer = await fetch(`live/${this.id}?t=${at.toFixed(3)}`, { method: "POST" });
-    this.state = await answer.json();
-    this.media = new MediaSource();
+    this.wanted = at;
+    const state = await ask.join(this.id, at, this.sound ?? undefined);
+    if (turn !== this.turn || this.stopped) return;
+    this.state = state;
+    const media = this.media = new MediaSource();
     this.buffer = null;
     this.next = 0;
-    this.video.src = URL.createObjectURL(this.media);
-    await new Promise((done) => this.media.addEventListener("sourceopen", done, { once: true }));
+    if (this.address) URL.revokeObjectURL(this.address);
+    this.video.src = this.address = URL.createObjectURL(media);
+    await new Promise((done) => media.addEventListener("sourceopen", done, { once: true }));
+    if (turn !== this.turn || this.stopped) return;
     this.busy = false;
     this.jump = at;
-    if (playing) this.video.play().catch(() => {});
+    this.wanted = null;
+    if (this.playing) this.video.play().catch(() => {});
+    this.playing = false;
     if (!this.looping) { this.looping = true; this.loop(); }
   }
 
   async loop() {
     while (!this.stopped) {
-      try { if (!this.busy) await this.step(); } catch (error) { this.note(`the live stream failed: ${error.message || error}`); }
-      await new Promise((done) => setTimeout(done, 250));
+      try { if (!this.busy) await this.step(); } catch (error) {
+        if (error.status === 410) await this.start(this.jump ?? this.video.currentTime).catch(() => {});
+        else this.note(`the stream failed: ${error.message || error}`, "error");
+      }
+      await new Promise((done) => setTimeout(done, this.video.paused && this.state?.ended ? 2000 : 300));
     }
   }
 
   async step() {
-    const run = this.state.run;
-    const state = await (await fetch(`live/${this.id}`)).json();
-    if (this.busy || state.run !== run) return;
+    const { turn } = this, { run } = this.state;
+    const state = await ask.state(this.id, this.jump ?? this.video.currentTime, run);
+    if (this.busy || turn !== this.turn || state.run !== run) return;
     this.state = state;
-    if (state.error) { this.note(state.error); return; }
-    if (!state.codecs) { this.note("converting the first seconds…"); return; }
+    if (state.error) { this.note(state.error, "error"); return; }
+    if (!state.codecs) { this.note(state.waiting ? "waiting for another viewer's conversion…" : "Converting the first seconds…"); return; }
     if (!this.buffer) {
       const kind = `video/mp4; codecs="${state.codecs}"`;
-      if (!MediaSource.isTypeSupported(kind)) { this.note(`this browser can't play ${state.codecs}`); this.stopped = true; return; }
-      if (Number.isFinite(this.duration)) this.media.duration = this.duration;
+      if (!MediaSource.isTypeSupported(kind)) { this.note(`this browser can't play ${state.codecs}`, "error"); this.stopped = true; return; }
+      if (this.player.duration) this.media.duration = this.player.duration;
       this.buffer = this.media.addSourceBuffer(kind);
       this.buffer.timestampOffset = state.start_s;
       await this.append("init.mp4");
     }
-    while (!this.busy && this.next < state.segments.length && this.ahead() < 60) {
+    while (!this.busy && turn === this.turn && this.next < state.segments.length && this.ahead() < AHEAD) {
       await this.append(state.segments[this.next].name);
       this.next++;
-      if (this.jump !== null) { const at = this.jump; this.jump = null; this.quiet = true; this.video.currentTime = Math.max(at, this.buffer.buffered.start(0)); }
+      if (this.jump !== null && this.buffer?.buffered.length && this.buffer.buffered.end(0) > this.jump) {
+        const at = Math.max(this.jump, this.buffer.buffered.start(0));
+        this.jump = null; this.quiet = true; this.video.currentTime = at;
+      }
     }
     if (state.ended && this.next === state.segments.length && this.media.readyState === "open" && !this.buffer.updating) this.media.endOfStream();
-    const left = (this.duration || 0) - state.start_s - state.done_s;
-    // to play through without a stop, what is missing has to be ready before it is reached
-    const wait = state.speed >= 1 || state.ended ? 0 : Math.max(0, left / Math.max(state.speed, 0.01) - left - this.ahead());
-    this.note(state.ended ? "" : `${state.speed.toFixed(2)}× real time, ${Math.round(this.ahead())} s buffered${wait > 1 ? `; wait ${Math.ceil(wait)} s to watch without a stop` : ""}`);
+    this.tell(state);
   }
+
+  tell(state) {
+    if (state.mode === "sound") { this.note(""); return; }
+    const wait = state.ended ? 0 : state.wait_s ?? null;
+    const keep = state.keep?.wanted ? `; kept: ${state.keep.file ? "done" : `${Math.round(100 * state.keep.done)} %`}` : "";
+    if (state.ended) { this.note(keep ? `Converted${keep}` : ""); return; }
+    const speed = state.speed === null || state.speed === undefined ? "measuring the speed" : `${state.speed.toFixed(2)}× real time`;
+    this.note(`${speed}, ${Math.round(this.ahead())} s buffered${wait > PATIENCE ? `; plays through in ${clock(wait)}` : ""}${keep}`);
+    this.waitFor(wait);
+  }
+
+  /** Waits, where the viewer asked for it, until the rest plays through. */
+  waitFor(seconds) {
+    if (!this.hold || seconds === null) return;
+    if (seconds <= 0) { this.hold = false; this.player.play(); }
+  }
+
+  /** "Wait, then play through": pauses now, plays when the server says that it suffices. */
+  wait() { this.video.pause(); this.hold = true; }
+  keep(yes) { return ask.keep(this.id, yes); }
+  get seconds() { return this.state?.ended ? 0 : this.state?.wait_s ?? 0; }
 
   ahead() {
     const ranges = this.video.buffered;
@@ -66,11 +109,11 @@ export class Live {
   }
 
   async append(name) {
-    const answer = await fetch(`live/${this.id}/${this.state.run}/${name}`);
-    if (!answer.ok) throw new Error(`${name}: ${answer.status}`);
+    const { turn, buffer } = this;
+    const answer = await fetch(ask.file(this.id, this.state.run, name));
+    if (!answer.ok) throw Object.assign(new Error(`${name}: ${answer.status}`), { status: answer.status });
     const data = await answer.arrayBuffer();
-    const buffer = this.buffer;
-    if (!buffer) return;
+    if (!buffer || turn !== this.turn) return;
     await new Promise((done, failed) => {
       buffer.addEventListener("updateend", done, { once: true });
       buffer.addEventListener("error", () => failed(new Error("the browser refused a segment")), { once: true });
@@ -80,20 +123,28 @@ export class Live {
 
   seeking() {
     if (this.quiet) { this.quiet = false; return; }
-    if (this.busy || this.stopped || !this.state) return;
+    if (this.stopped || !this.state) return;
     const at = this.video.currentTime, ranges = this.video.buffered;
+    if (this.busy && (at === 0 || at === this.wanted)) return;  // the element's own, of its new source
     for (let n = 0; n < ranges.length; n++) if (at >= ranges.start(n) - 0.1 && at <= ranges.end(n)) return;
     const { start_s, done_s } = this.state;
-    if (at >= start_s && at < start_s + done_s && this.buffer) {
+    if (at >= start_s && at < start_s + done_s && this.buffer && !this.busy) {
       let edge = start_s;
       this.next = this.state.segments.findIndex((segment) => (edge += segment.seconds) > at);
       return;
     }
-    this.start(at);
+    clearTimeout(this.soon);
+    this.soon = setTimeout(() => this.start(at).catch((error) => this.note(error.message, "error")), 150);
   }
 
   stop() {
+    if (this.stopped) return;
+    this.note("");
     this.stopped = true;
+    clearTimeout(this.soon);
     this.video.removeEventListener("seeking", this.onseek);
+    this.video.removeEventListener("play", this.onplay);
+    if (this.address) URL.revokeObjectURL(this.address);
+    ask.leave(this.id);
   }
 }

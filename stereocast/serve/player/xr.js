@@ -1,150 +1,199 @@
-// The film in the headset: a media layer where the browser has them, else stereo meshes drawn by us.
+// The headset's session: where the screen stands, what is drawn for each eye, and what the viewer's hands do.
 
-import { aspect, mesh, parts } from "./stereo.js";
+import { FilmLayer, wanted } from "./layers.js";
+import { Hands } from "./hands.js";
+import { chain, facing, forward, inverse, moved, origin, pitched, turn } from "./maths.js";
+import { Panel } from "./panel.js";
+import { Pointers } from "./pointers.js";
+import { aspect, ballMesh, FAR, parts, screenMesh, screenOf, sphereMesh } from "./shapes.js";
+import { Signs } from "./signs.js";
+import { LEFT, RIGHT } from "./stereo.js";
 
-function multiply(a, b) {
-  const out = new Float32Array(16);
-  for (let c = 0; c < 4; c++) for (let r = 0; r < 4; r++) {
-    let sum = 0;
-    for (let k = 0; k < 4; k++) sum += a[4 * k + r] * b[4 * c + k];
-    out[4 * c + r] = sum;
-  }
-  return out;
-}
-
-const moved = (x, y, z) => new Float32Array([1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0, x, y, z, 1]);
+const SEEK = 10, LONG = 30, SOON = 8;  // seconds that a stick seeks, and from which repeat on it seeks further
+const STILL = 4000;  // ms without a frame after which the headset counts as taken off
+const FEATURES = ["layers", "local-floor", "hand-tracking"];
 
 export class Headset {
-  constructor(player) {
-    Object.assign(this, { player, session: null, drawn: 0, viewports: [], layered: "", axes: false, pressed: {}, hudUntil: 0 });
-    this.hud = document.createElement("canvas");
-    this.hud.width = 1024; this.hud.height = 128;
+  constructor(player, stereo) {
+    Object.assign(this, { player, stereo, session: null, mode: "", drawn: 0, viewports: [], layered: "", canPass: false, base: null, wish: false });
+    this.panel = new Panel(stereo, player, this);
+    this.signs = new Signs(stereo, player);
+    this.hands = new Hands(stereo);
+    player.addEventListener("open", () => stereo.blank());
   }
 
-  static async available() {
-    try { return Boolean(navigator.xr && (await navigator.xr.isSessionSupported("immersive-vr"))); } catch { return false; }
+  /** Whether there is a headset; finds out what it can, too. */
+  async available() {
+    const can = async (mode) => { try { return Boolean(navigator.xr && (await navigator.xr.isSessionSupported(mode))); } catch { return false; } };
+    this.canPass = await can("immersive-ar");
+    return can("immersive-vr");
   }
+
+  get room() { return this.player.settings.room === "passthrough" && this.mode !== "immersive-ar" ? "dim" : this.player.settings.room; }
 
   async enter() {
-    const { stereo, video } = this.player, gl = stereo.gl;
-    const session = this.session = await navigator.xr.requestSession("immersive-vr", { optionalFeatures: ["layers", "local-floor", "hand-tracking"] });
+    const { stereo, player } = this, { gl } = stereo;
+    const mode = player.settings.room === "passthrough" && this.canPass ? "immersive-ar" : "immersive-vr";
+    const session = await navigator.xr.requestSession(mode, { optionalFeatures: FEATURES });
+    Object.assign(this, { session, mode, base: null, wish: true, layered: "", fetched: "" });
     await gl.makeXRCompatible();
     this.space = await session.requestReferenceSpace("local");
-    this.base = new XRWebGLLayer(session, gl, { alpha: true });
-    this.binding = null;
-    if (typeof XRMediaBinding !== "undefined" && (session.enabledFeatures || []).includes("layers")) {
-      try { this.binding = new XRMediaBinding(session); } catch { this.binding = null; }
-    }
-    this.hudTexture = stereo.newTexture();
-    this.arrange();
-    session.addEventListener("select", () => { this.player.toggle(); this.show(); });
-    session.addEventListener("squeeze", () => { this.player.swap(); this.show(); });
-    session.addEventListener("end", () => { this.session = null; this.player.left(); });
+    this.space.addEventListener?.("reset", () => { this.wish = true; });
+    const factor = Math.min(1.5, Math.max(1, XRWebGLLayer.getNativeFramebufferScaleFactor?.(session) || 1));
+    this.ours = new XRWebGLLayer(session, gl, { alpha: true, framebufferScaleFactor: factor });
+    const layers = (session.enabledFeatures ?? []).includes("layers");
+    let binding = null;
+    if (layers && typeof XRMediaBinding !== "undefined") try { binding = new XRMediaBinding(session); } catch { binding = null; }
+    this.film = new FilmLayer(binding, this.space, (below) => { if (this.session === session) session.updateRenderState({ layers: [...below, this.ours] }); });
+    if (binding) session.updateRenderState({ layers: [this.ours] }); else session.updateRenderState({ baseLayer: this.ours });
+    this.pointers = new Pointers(session, this);
+    session.addEventListener("visibilitychange", () => this.seen());
+    session.addEventListener("end", () => this.ended());
+    this.alive = performance.now();
+    this.watch = setInterval(() => { if (performance.now() - this.alive > STILL) this.away(); }, 1000);
     session.requestAnimationFrame((time, frame) => this.frame(time, frame));
-    this.show();
-    video.play().catch(() => {});
+    this.greet = true;
+    if (!player.film) this.panel.turn("library");
+    else if (!player.isPicture) player.play();
+    player.tell("change");
   }
 
-  /** Screen width and height in metres. */
-  size() {
-    const { settings, video, views } = this.player;
-    const width = 2 * settings.distance * Math.tan((settings.size * Math.PI) / 360);
-    return [width, width / aspect(views, video.videoWidth, video.videoHeight)];
+  leave() { this.session?.end(); }
+
+  ended() {
+    clearInterval(this.watch);
+    this.session = null;
+    this.film.destroy();
+    this.panel.hide();
+    this.player.tell("change");
+    if (!this.again) return;
+    this.again = false;
+    this.enter().catch(() => this.player.note("press VR again to go on", "state"));
   }
 
-  /** Puts the film where the settings say. Media layers can't shift the views against each other: then we draw. */
-  arrange() {
-    if (!this.session) return;
-    const { settings, video, views } = this.player;
-    this.layered = "";
-    if (this.binding && settings.shift === 0 && views.layout !== "anaglyph") {
-      const layout = { "left-right": "stereo-left-right", "top-bottom": "stereo-top-bottom" }[views.layout] || "mono";
-      const common = { space: this.space, layout, invertStereo: views.swapped !== settings.swapped };
-      const [width, height] = this.size();
-      try {
-        let layer;
-        if (settings.screen === "sphere") {
-          layer = this.binding.createEquirectLayer(video, { ...common, radius: 0, centralHorizontalAngle: Math.PI, upperVerticalAngle: Math.PI / 2, lowerVerticalAngle: -Math.PI / 2 });
-        } else if (settings.screen === "cylinder") {
-          layer = this.binding.createCylinderLayer(video, { ...common, radius: settings.distance, centralAngle: width / settings.distance, aspectRatio: width / height });
-        } else {
-          // a quad layer's sizes are half of the screen's
-          layer = this.binding.createQuadLayer(video, { ...common, width: width / 2, height: height / 2, transform: new XRRigidTransform({ x: 0, y: 0, z: -settings.distance }) });
-        }
-        this.session.updateRenderState({ layers: [layer, this.base] });
-        this.layered = settings.screen;
-        return;
-      } catch (error) { console.warn("media layers are not usable here", error); this.binding = null; }
-    }
-    try { this.session.updateRenderState({ baseLayer: this.base }); } catch { this.session.updateRenderState({ layers: [this.base] }); }
+  /** The headset was taken off, or something else came before the page. */
+  away() { if (!this.player.paused) { this.player.video.pause(); this.greet = true; } }
+  seen() { if (this.session?.visibilityState === "hidden") this.away(); else if (this.player.paused) this.greet = true; }
+
+  recenter() { this.wish = true; }
+  lie(on) { this.player.set("lying", on); this.wish = true; }
+
+  setRoom(room) {
+    this.player.set("room", room);
+    const mode = room === "passthrough" ? "immersive-ar" : "immersive-vr";
+    // black and dim are drawn over a passthrough as well; the other way round needs another session
+    if (room === "passthrough" && this.mode !== mode) { this.again = true; this.leave(); }
   }
 
-  show() { this.hudUntil = performance.now() + 3000; }
+  /** The screen's measures as the settings and the film want them. */
+  screen() {
+    const { settings, views } = this.player;
+    return screenOf(aspect(views, ...this.player.dimensions()), settings.size, settings.distance, settings.curve);
+  }
+
+  showPanel() { if (this.base) this.panel.show(this.base, this.turned ?? 0); }
+
+  // what Pointers asks and tells
+  aim(ray) { return this.panel.aim(ray); }
+  press(spot) { this.panel.press(spot); }
+  drag(spot) { this.panel.drag(spot); }
+  release(spot) { this.panel.release(spot); }
+  miss() {
+    if (this.player.next !== null) this.player.cancelNext();
+    else if (this.panel.shown) this.panel.hide();
+    else this.showPanel();
+  }
+
+  button(hand, name) {
+    if (name === "first") this.player.toggle();
+    else this.miss();
+  }
+
+  stick(hand, axis, sign, count) {
+    const { player } = this, { settings } = player;
+    if (this.panel.stick(sign)) return;
+    if (axis === "x") { if (!player.isPicture || count === 0) player.seekBy(sign * (count >= SOON ? LONG : SEEK)); this.showPanel(); }
+    else if (hand === "left") player.set("distance", settings.distance - 0.2 * sign);
+    else player.set("size", settings.size - 3 * sign);
+  }
 
   frame(time, frame) {
-    const session = frame.session, { stereo, settings, video, views } = this.player, gl = stereo.gl;
+    const { session } = frame, { stereo, player } = this, { gl } = stereo;
     session.requestAnimationFrame((t, f) => this.frame(t, f));
-    this.controls(session);
+    this.alive = performance.now();
     const pose = frame.getViewerPose(this.space);
-    gl.bindFramebuffer(gl.FRAMEBUFFER, this.base.framebuffer);
-    gl.clearColor(0, 0, 0, this.layered ? 0 : 1);
-    gl.clear(gl.COLOR_BUFFER_BIT);
-    if (!pose) return;
-    const hud = performance.now() < this.hudUntil;
-    if (hud) this.paint();
-    if (!this.layered) stereo.upload(video);
-    const [width, height] = this.size(), [left, right] = parts(views, settings.swapped);
+    gl.bindFramebuffer(gl.FRAMEBUFFER, this.ours.framebuffer);
+    if (!pose) { gl.clearColor(0, 0, 0, 1); gl.clear(gl.COLOR_BUFFER_BIT); return; }
+    this.stand(pose.transform.matrix);
+    this.pointers.update(frame, this.space, pose);
+    this.panel.update(this.pointers.rays);
+    const rays = this.panel.shown ? this.pointers.rays : [];
+    this.hands.update(frame, this.space, session, rays, (ray) => ray.spot?.distance ?? null);
+    const screen = this.screen(), flat = player.views.projection === "flat", { settings } = player;
+    const tilt = pitched((settings.tilt * Math.PI) / 180), lift = flat
+      ? chain(this.base, moved(0, settings.height, -settings.distance), tilt, moved(0, 0, settings.distance))
+      : chain(this.base, tilt);
+    this.signs.update(this.base, lift, screen);
+    const want = wanted(player, screen, lift, lift);
+    this.layered = this.film.fit(player.video, want) ? want.kind : "";
+    if (!this.layered) this.refresh();
+    const through = this.mode === "immersive-ar" && this.room === "passthrough";
+    const dark = through ? 1 - settings.light : this.layered && (!flat || this.mode === "immersive-vr") ? 0 : 1;
+    gl.clearColor(0, 0, 0, dark); gl.clear(gl.COLOR_BUFFER_BIT);
     this.viewports = [];
     for (const view of pose.views) {
-      const port = this.base.getViewport(view);
+      const port = this.ours.getViewport(view);
       gl.viewport(port.x, port.y, port.width, port.height);
       this.viewports.push({ eye: view.eye, x: port.x, y: port.y, width: port.width, height: port.height });
-      const matrix = multiply(view.projectionMatrix, view.transform.inverse.matrix);
-      if (!this.layered) {
-        const kind = settings.screen, other = view.eye === "right";
-        stereo.shapeAs(`${kind} ${width} ${height} ${settings.distance}`, () => mesh(kind, width, height, settings.distance));
-        stereo.draw(matrix, other ? right : left, right, other ? -settings.shift : settings.shift, 0);
-      }
-      if (hud) {
-        stereo.shapeAs("hud", () => mesh("quad", 1.2, 0.15, 1.5));
-        stereo.draw(multiply(matrix, moved(0, -0.5, 0)), [0, 0, 1, 1], [0, 0, 1, 1], 0, 0, this.hudTexture);
-      }
+      this.eye(view, lift, screen, flat);
       this.drawn++;
     }
   }
 
-  /** Thumbsticks: sideways seeks, up and down sizes. First buttons (A, X) play, second ones (B, Y) leave. */
-  controls(session) {
-    for (const source of session.inputSources) {
-      const pad = source.gamepad;
-      if (!pad) continue;
-      const [x, y] = [pad.axes[2] ?? pad.axes[0] ?? 0, pad.axes[3] ?? pad.axes[1] ?? 0];
-      const hand = source.handedness;
-      if (Math.abs(x) < 0.4 && Math.abs(y) < 0.4) this.pressed[hand + "stick"] = false;
-      else if (!this.pressed[hand + "stick"]) {
-        this.pressed[hand + "stick"] = true;
-        if (Math.abs(x) > Math.abs(y)) this.player.seekBy(10 * Math.sign(x));
-        else if (hand === "left") this.player.set("distance", settings(this).distance - 0.3 * Math.sign(y));
-        else this.player.set("size", settings(this).size - 5 * Math.sign(y));
-        this.show();
-      }
-      for (const [number, act] of [[4, () => this.player.toggle()], [5, () => session.end()]]) {
-        const down = Boolean(pad.buttons[number]?.pressed), key = `${hand}${number}`;
-        if (down && !this.pressed[key]) { act(); this.show(); }
-        this.pressed[key] = down;
-      }
-    }
+  /** The film's frame, where it may have changed since it was last fetched. */
+  refresh() {
+    const { player, stereo } = this, { source, video } = player, seen = `${player.film?.id} ${source === video} ${player.position} ${video.readyState} ${video.seeking}`;
+    if (seen !== this.fetched || !player.paused) stereo.upload(source);
+    this.fetched = seen;
+    player.measure(stereo);
   }
 
-  paint() {
-    const context = this.hud.getContext("2d"), { video } = this.player;
-    context.fillStyle = "#101216"; context.fillRect(0, 0, 1024, 128);
-    context.fillStyle = "#2a2f38"; context.fillRect(32, 88, 960, 12);
-    context.fillStyle = "#6cb6ff"; context.fillRect(32, 88, 960 * (video.currentTime / (this.player.duration() || 1)), 12);
-    context.fillStyle = "#e8eaee"; context.font = "36px sans-serif";
-    context.fillText(`${video.paused ? "Paused" : "Playing"}   ${this.player.clock()}`, 32, 56);
-    this.player.stereo.upload(this.hud, this.hudTexture);
+  /** Takes the place from which the viewer looks: at the start, when he asks, when the system recentres. */
+  stand(matrix) {
+    if (this.wish || !this.base) {
+      this.wish = false;
+      this.base = this.player.settings.lying ? Float32Array.from(matrix) : facing(origin(matrix), forward(matrix), false, Math.atan2(matrix[4], matrix[6]));
+      if (this.panel.shown) this.showPanel();
+    }
+    const way = turn(inverse(this.base), forward(matrix));
+    this.turned = Math.atan2(-way[0], -way[2]);
+    if (this.greet) { this.greet = false; this.showPanel(); }
+  }
+
+  eye(view, lift, screen, flat) {
+    const { stereo, player } = this, { views } = player, look = view.transform.inverse.matrix, matrix = chain(view.projectionMatrix, look);
+    const still = look.slice();  // what lies all around turns with the head, but is too far to move with it
+    still.fill(0, 12, 15);
+    const round = chain(view.projectionMatrix, still);
+    if (this.room === "dim" && flat) this.dome(round);
+    const side = view.eye === "right" ? RIGHT : LEFT;
+    if (player.film && (flat || player.dimensions()[0])) {
+      const key = flat ? JSON.stringify(screen) : `${views.projection} ${views.fov}`;
+      const shape = stereo.shape(flat ? "screen" : "sphere", key, () => (flat ? screenMesh(screen) : sphereMesh(views.projection, views.fov)));
+      const whole = lift.slice();
+      if (!flat) whole.fill(0, 12, 15);
+      const put = chain(flat ? matrix : round, whole);
+      if (this.layered) { if (flat) stereo.hole(shape, put); } else stereo.film(shape, put, parts(views), side, player.look);
+    }
+    this.signs.draw(matrix);
+    this.panel.draw(matrix);
+    this.hands.draw(matrix, origin(view.transform.matrix));
+  }
+
+  /** A dim room: darker above, a little lighter towards the floor. */
+  dome(matrix) {
+    const { stereo, player } = this, k = player.settings.light, shape = stereo.shape("dome", "dome", ballMesh);
+    const put = chain(matrix, new Float32Array([FAR, 0, 0, 0, 0, FAR, 0, 0, 0, 0, FAR, 0, 0, 0, 0, 1]));
+    stereo.fade(shape, put, [0.05 * k, 0.06 * k, 0.09 * k, 1], [0.3 * k, 0.31 * k, 0.36 * k, 1]);
   }
 }
-
-const settings = (headset) => headset.player.settings;

@@ -1,0 +1,112 @@
+"""What the windows of an open shot came to, kept beside the journal: minutes of work each, on a disk in seconds.
+
+A file for each finished window. It says what it was made for, so a film, a setting or a frame that has changed is sampled
+again. Chunks make whole shots unnecessary to repeat; these do so within a shot.
+"""
+
+import json
+import logging
+import os
+import re
+from contextlib import suppress
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from stereocast.jobs.convert.chunks import Identity
+from stereocast.media import owned
+from stereocast.types import Array
+
+log = logging.getLogger(__name__)
+NAMES = re.compile(r"\d+-\d+\.part(\.new)?")
+_KEEP = 64  # windows; those of shots that are long since encoded go
+
+
+def windows_folder(output: Path) -> Path:
+    """Where the windows of an unfinished output are kept."""
+    return output.with_name(f"{output.stem}.windows.part")
+
+
+class KeptWindows:
+    """The windows of one output. Whoever samples them asks here first."""
+
+    def __init__(self, folder: Path, identity: Identity) -> None:
+        self.folder, self._key = folder, identity.key
+        self.found = 0  # windows that weren't sampled again
+
+    def _path(self, place: tuple[int, int]) -> Path:
+        return self.folder / f"{place[0]}-{place[1]}.part"
+
+    def _for(self, place: tuple[int, int], pts: Array) -> dict[str, Any]:
+        ticks = sha256(np.ascontiguousarray(pts, np.int64).tobytes()).hexdigest()
+        return {"key": self._key, "place": list(place), "frames": ticks}
+
+    def load(self, place: tuple[int, int], pts: Array) -> dict[str, Array] | None:
+        """The arrays of a window of these frames, or None: it isn't there, was made for something else, or is damaged."""
+        try:
+            data = self._path(place).read_bytes()
+            head, _, body = data[len(owned.MARK) :].partition(b"\n")
+            table = json.loads(head)
+            if not data.startswith(owned.MARK) or table["for"] != self._for(place, pts):
+                return None
+            arrays: dict[str, Array] = {}
+            at = 0
+            for name, kind, shape in table["arrays"]:
+                size = int(np.dtype(kind).itemsize * np.prod(shape, dtype=np.int64))
+                arrays[name] = np.frombuffer(body[at : at + size], kind).reshape(shape).copy()
+                at += size
+            if at != len(body) or sha256(body).hexdigest() != table["sum"]:
+                return None
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            log.warning("%s can't be read (%s); its window is sampled again", self._path(place), error)
+            return None
+        return arrays
+
+    def save(self, place: tuple[int, int], pts: Array, arrays: dict[str, Array]) -> None:
+        """Puts a finished window on the disk. A disk that is full costs the copy, not the run."""
+        body = b"".join(np.ascontiguousarray(array).tobytes() for array in arrays.values())
+        head = {
+            "for": self._for(place, pts),
+            "arrays": [[name, array.dtype.str, list(array.shape)] for name, array in arrays.items()],
+            "sum": sha256(body).hexdigest(),
+        }
+        path = self._path(place)
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            data = owned.MARK + json.dumps(head).encode() + b"\n" + body
+            owned.write(path, data, beside=path.with_suffix(".part.new"))
+            self._thin(place[0])
+        except OSError as error:
+            log.warning("%s can't be kept: %s", path, owned.reason(error))
+
+    def _thin(self, shot: int) -> None:
+        """Removes windows of earlier shots once there are many."""
+        there = sorted((path for path in self.folder.iterdir() if NAMES.fullmatch(path.name)), key=_number)
+        for path in there[: max(0, len(there) - _KEEP)]:
+            if _number(path)[0] < shot:
+                owned.discard(path)
+
+
+def _number(path: Path) -> tuple[int, int]:
+    first, second = path.name.split(".")[0].split("-")
+    return int(first), int(second)
+
+
+def clear(folder: Path) -> None:
+    """Removes kept windows, and their folder if nothing else is in it."""
+    if folder.is_symlink() or not folder.is_dir():
+        return
+    for path in list(folder.iterdir()):
+        if NAMES.fullmatch(path.name):
+            owned.discard(path)
+    with suppress(OSError):
+        os.rmdir(folder)
+
+
+def count(folder: Path) -> int:
+    """How many windows are kept."""
+    return sum(1 for path in folder.iterdir() if NAMES.fullmatch(path.name)) if folder.is_dir() else 0

@@ -1,0 +1,22 @@
+"""A film in the making: pairs of pictures and what is known of them."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+
+from stereocast.types import Array
+
+MODEL_RATE = 8  # frames a second of a generative model
+
+
+@dataclass(frozen=True, slots=True)
+class Film:
+    """Pairs of pictures, RGB in 0..1, and what is known of them."""
+
+    model: str
+    height: int
+    width: int
+    frames: int
+    rate: Fraction
+    pairs: Iterator[tuple[Array, Array]]
+    notes: tuple[str, ...] = ()

@@ -1,0 +1,106 @@
+"""Programs of the user's own between the frames and the encoder: upscaling, and frames in between.
+
+A program is run once for each view as `COMMAND IN OUT`: IN is a folder with numbered PNGs, OUT an empty one. What it
+leaves there, sorted by name, takes their place.
+"""
+
+import shlex
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from fractions import Fraction
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from stereocast.errors import StereocastError, UsageError
+from stereocast.jobs.generate.film import Film
+from stereocast.pipeline.progress import OnProgress, Progress
+from stereocast.settings import GenSettings
+from stereocast.types import Array, Layout
+
+
+def check(settings: GenSettings) -> None:
+    """Refuses a program that isn't there. Raises UsageError."""
+    for option, command in (("--upscale", settings.upscale), ("--interpolate", settings.interpolate)):
+        if command is None:
+            continue
+        try:
+            words = shlex.split(command)
+        except ValueError as error:
+            raise UsageError(f"{option} {command}: {error}") from error
+        if not words or shutil.which(words[0]) is None:
+            raise UsageError(f"{option} {command}: no such program")
+
+
+def applied(film: Film, settings: GenSettings, progress: OnProgress) -> Film:
+    """The film after the programs of the settings. Raises StereocastError."""
+    commands = [
+        (name, command)
+        for name, command in (("upscale", settings.upscale), ("interpolate", settings.interpolate))
+        if command
+    ]
+    if not commands:
+        return film
+    mono = settings.format is Layout.MONO
+    with tempfile.TemporaryDirectory(prefix="stereocast-") as place:
+        sides = [Path(place) / side / "0" for side in ("left", "right")[: 1 if mono else 2]]
+        for folder in sides:
+            folder.mkdir(parents=True)
+        for number, pair in enumerate(film.pairs):
+            for folder, view in zip(sides, pair, strict=False):
+                cv2.imwrite(str(folder / f"{number:06d}.png"), np.rint(view[..., ::-1] * 65535).astype(np.uint16))
+        for done, (name, command) in enumerate(commands):
+            progress(Progress(name, done, len(commands)))
+            sides = [_run(name, command, folder) for folder in sides]
+        found = [_pictures(folder) for folder in sides]
+        views = [list(_read(paths)) for paths in found]
+    counts, shapes = {len(view) for view in views}, {one.shape for view in views for one in view}
+    if len(counts) != 1 or len(shapes) != 1:
+        raise StereocastError(
+            f"--{commands[-1][0]}: the pictures it made differ in number or size between frames or views"
+        )
+    count, (height, width, _) = counts.pop(), shapes.pop()
+    height, width = height // 2 * 2, width // 2 * 2
+    rate = film.rate * Fraction(count, film.frames) if settings.interpolate else film.rate
+    cut = [[one[:height, :width] for one in view] for view in views]
+    note = " and ".join(f"--{name}" for name, _ in commands)
+    notes = (*film.notes, f"{note}: {film.width}x{film.height}, {film.frames} frames became {width}x{height}, {count}")
+    return Film(
+        film.model, height, width, count, rate.limit_denominator(1001), iter(zip(cut[0], cut[-1], strict=True)), notes
+    )
+
+
+def _run(name: str, command: str, source: Path) -> Path:
+    """Runs a program on a folder of pictures; the folder that it filled. Raises StereocastError."""
+    target = source.with_name(f"{source.name}-{name}")
+    target.mkdir()
+    ended = subprocess.run(
+        [*shlex.split(command), str(source), str(target)],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if ended.returncode:
+        said = ended.stderr.strip().splitlines() or ended.stdout.strip().splitlines() or ["it said nothing"]
+        raise StereocastError(f"--{name} {command}: ended with {ended.returncode}; {said[-1]}")
+    if not _pictures(target):
+        raise StereocastError(f"--{name} {command}: left no pictures in the folder it was given")
+    return target
+
+
+def _pictures(folder: Path) -> list[Path]:
+    return sorted(
+        path for path in folder.iterdir() if path.suffix.lower() in (".png", ".jpg", ".jpeg", ".webp", ".tif")
+    )
+
+
+def _read(paths: list[Path]) -> Iterator[Array]:
+    for path in paths:
+        image = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+        if image is None or image.ndim != 3:
+            raise StereocastError(f"{path.name}: a picture that a program made can't be read as colours")
+        yield image[..., 2::-1].astype(np.float32) / (255 if image.dtype == np.uint8 else 65535)

@@ -1,0 +1,88 @@
+"""Windows of diffusion that are kept beside the journal: a run that goes on samples the open one alone."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch", reason="needs the depth extra")
+pytest.importorskip("ftfy", reason="needs the diffusion extra")
+
+from stereocast import api  # noqa: E402
+from stereocast.jobs.convert import kept_windows  # noqa: E402
+from stereocast.jobs.convert.chunks import Identity  # noqa: E402
+from stereocast.models.video import VideoModel  # noqa: E402
+from tests.films import make_film  # noqa: E402
+from tests.models import tiny  # noqa: E402
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def pictures(path: Path) -> np.ndarray:
+    with av.open(str(path)) as film:
+        return np.stack([frame.to_ndarray(format="rgb24") for frame in film.decode(video=0)])
+
+
+@pytest.fixture
+def counted(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    predict, calls = VideoModel.predict, []
+
+    def count(self: Any, *given: Any, **more: Any) -> Any:
+        calls.append(given[1])
+        return predict(self, *given, **more)
+
+    monkeypatch.setattr(VideoModel, "predict", count)
+    return calls
+
+
+def test_killed_in_the_fourth_window_it_samples_that_one_alone(tmp_path: Path, counted: list[int]) -> None:
+    source = make_film(tmp_path / "film.mp4", frames=13, size=(64, 96))
+    options = {
+        "synth": "stereocrafter-zero", "weights": [f"dynamicrafter={tiny.write(tmp_path / 'weights', '512')}"],
+        "steps": 2, "cfg": 1.0, "restart_passes": 1, "restart_steps": 1, "zero_window": 4, "zero_overlap": 1,
+        "zero_holes": 0.0, "encoder": "x264", "depth": "embedded", "full_view": True, "device": "cpu",
+    }  # fmt: skip
+    whole = api.convert(source, tmp_path / "whole.mp4", **options)
+    each, remainder = divmod(len(counted), 4)
+    assert (whole.frames, remainder) == (13, 0)
+    output = tmp_path / "killed.mp4"
+    told = json.dumps({"source": str(source), "output": str(output), "options": options})
+    run = subprocess.run(
+        [sys.executable, "-m", "tests.faults.killed_window", told], cwd=ROOT, capture_output=True, check=False
+    )
+    assert run.returncode == -9, run.stderr.decode()
+    assert not output.exists()
+    folder = kept_windows.windows_folder(output)
+    assert kept_windows.count(folder) == 3
+    counted.clear()
+    api.convert(source, output, **options, resume=True)
+    assert len(counted) == each
+    assert np.array_equal(pictures(output), pictures(tmp_path / "whole.mp4"))
+    assert not folder.exists()
+
+
+def test_a_run_that_begins_again_forgets_them(tmp_path: Path) -> None:
+    folder = tmp_path / "out.windows.part"
+    kept = kept_windows.KeptWindows(folder, Identity({"a": 1}, {}, "1/25"))
+    arrays = {"latents1": np.arange(12, dtype=np.float32).reshape(1, 3, 4), "scale": np.array([2.0, 0.5, 1.0])}
+    pts = np.arange(4)
+    kept.save((0, 2), pts, arrays)
+    found = kept.load((0, 2), pts)
+    assert found is not None
+    assert all(np.array_equal(found[name], arrays[name]) for name in arrays)
+    assert kept.load((0, 2), pts + 1) is None
+    assert kept.load((0, 3), pts) is None
+    assert kept_windows.KeptWindows(folder, Identity({"a": 2}, {}, "1/25")).load((0, 2), pts) is None
+    path = folder / "0-2.part"
+    data = path.read_bytes()
+    path.write_bytes(data[:-1] + bytes([data[-1] ^ 1]))
+    assert kept.load((0, 2), pts) is None
+    path.write_bytes(b"somebody else's")
+    assert kept.load((0, 2), pts) is None
+    kept_windows.clear(folder)
+    assert path.exists()
