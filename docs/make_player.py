@@ -1,6 +1,6 @@
 """Takes the pictures of docs/serve.md: the page at the sizes of a desktop, a phone and a headset, and both eyes in VR.
 
-    pip install '.[all,dev]' && (cd tests/serve && npm ci) && python docs/make_player.py [--out DIR]
+    pip install '.[all,dev]' && (cd tests/serve && npm ci) && python docs/make_player.py [--only flat,headset]
 
 The films are made from the samples: the walk with its true right eye, and the train. Needs Chromium; the headset is emulated (iwer).
 """
@@ -56,18 +56,20 @@ def library(folder: Path) -> Path:
     return folder
 
 
-def save(name: str, seen: np.ndarray, target: Path) -> None:
+def save(name: str, seen: np.ndarray) -> None:
     """RGB uint8 as a JPEG."""
-    target.mkdir(parents=True, exist_ok=True)
-    cv2.imwrite(str(target / f"{name}.jpg"), np.ascontiguousarray(seen[..., ::-1]), [cv2.IMWRITE_JPEG_QUALITY, 84])
+    TARGET.mkdir(parents=True, exist_ok=True)
+    cv2.imwrite(str(TARGET / f"{name}.jpg"), np.ascontiguousarray(seen[..., ::-1]), [cv2.IMWRITE_JPEG_QUALITY, 84])
 
 
-def flat(chromium: Any, folder: Path, work: Path, target: Path) -> None:
+def flat(chromium: Any, folder: Path, work: Path) -> None:
     """The list and the player at each size, and the settings."""
     for name, size in SIZES.items():
         with Page.opened(chromium, folder, work, size, has_touch=name != "desktop") as page:
             page.until("[...document.querySelectorAll('.card img')].every((one) => one.naturalWidth > 100)")
-            save(f"library-{name}", page.shot("list"), target)
+            page.until("document.querySelector('#state').textContent === ''")
+            if name != "landscape":
+                save(f"library-{name}", page.shot("list"))
             page.open("A Walk")
             page.pause_at(2.4)
             page.js("stereocast.player.choose({ text: 0 })")
@@ -75,33 +77,33 @@ def flat(chromium: Any, folder: Path, work: Path, target: Path) -> None:
                 "document.querySelector('#caption').textContent !== '' && stereocast.player.thumbnails.image != null"
             )
             if name == "desktop":
-                page.page.hover("#seek")
+                page.page.hover("#seek", position={"x": 200, "y": 20})
             page.drawn()
-            save(f"player-{name}", page.shot("player"), target)
+            save(f"player-{name}", page.shot("player"))
             if name == "phone":
                 page.page.click("#settings")
                 page.drawn()
-                save("settings-phone", page.shot("settings"), target)
+                save("settings-phone", page.shot("settings"))
 
 
-def headset(chromium: Any, folder: Path, work: Path, target: Path) -> None:
+def headset(chromium: Any, folder: Path, work: Path) -> None:
     """Both eyes: the panel with a thumbnail, its library, the hands."""
     with Headset.opened(chromium, folder, work, (1400, 700)) as seen:
         seen.enter("A Walk")
         seen.pause_at(2.4)
         seen.js("stereocast.player.choose({ text: 0 }), stereocast.player.set('light', 0.5)")
         seen.until("stereocast.headset.signs.shown !== null && stereocast.player.thumbnails.image != null")
-        for name in ("", "library", "screen", "picture"):
+        for name in ("", "library"):
             if name:
                 seen.js(f"stereocast.headset.panel.turn('{name}')")
             if name == "library":
                 seen.until("stereocast.headset.panel.browse.items.length >= 4")
                 seen.page.wait_for_timeout(1500)
             seen.point(f"tab:{name}" if name else "seek", along=0.3)
-            save(f"headset-{name or 'panel'}", np.concatenate(seen.eyes("eyes"), 1), target)
+            save(f"headset-{name or 'panel'}", np.concatenate(seen.eyes("eyes"), 1))
         seen.js("stereocast.headset.panel.hide(), device.primaryInputMode = 'hand'")
         seen.until("stereocast.headset.hands.bones.length > 30")
-        save("headset-hands", np.concatenate(seen.eyes("eyes"), 1), target)
+        save("headset-hands", np.concatenate(seen.eyes("eyes"), 1))
 
 
 def main() -> None:
@@ -109,8 +111,8 @@ def main() -> None:
     from playwright.sync_api import sync_playwright
 
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--out", type=Path, default=TARGET)
-    target = parser.parse_args().out
+    parser.add_argument("--only", default="flat,headset")
+    wanted = parser.parse_args().only.split(",")
     program = shutil.which("chromium") or shutil.which("chromium-browser")
     if program is None or not IWER.is_file():
         raise SystemExit("the pictures need Chromium on the PATH, and npm ci in tests/serve")
@@ -125,8 +127,10 @@ def main() -> None:
         (work / "films").mkdir()
         browser = driver.chromium.launch(executable_path=program, args=[*switches, "--enable-unsafe-swiftshader"])
         folder = library(work / "films")
-        flat(browser, folder, work, target)
-        headset(browser, folder, work, target)
+        if "flat" in wanted:
+            flat(browser, folder, work)
+        if "headset" in wanted:
+            headset(browser, folder, work)
         browser.close()
 
 

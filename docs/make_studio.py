@@ -1,6 +1,6 @@
 """Pictures of the studio's page, from our own samples: python docs/make_studio.py [--all DIR]
 
-Writes docs/images/studio-*.png. With --all, every state of the page at three sizes, light and dark, into DIR: to look at.
+Writes docs/images/studio-*.jpg. With --all, every state of the page at three sizes, light and dark, into DIR: to look at.
 Needs Chromium on the PATH, playwright, and the extra `serve`.
 """
 
@@ -48,7 +48,7 @@ class Camera:
             self.page.wait_for_timeout(1200)
             self.page.evaluate("document.querySelector('#folder').textContent = 'films/'")
             place = self.page.locator(selector) if selector else self.page
-            place.screenshot(path=str(self.docs / f"studio-{name}.png"))
+            place.screenshot(path=str(self.docs / f"studio-{name}.jpg"), type="jpeg", quality=85)
         if self.everything is None:
             return
         for size, (width, height) in SIZES.items():

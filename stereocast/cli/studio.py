@@ -51,7 +51,7 @@ def studio(
 
     def tell() -> None:
         url = f"{address.plain_url}studio"
-        print(f"the studio is at {url}; Ctrl-C stops, and the queue goes on at the next start", flush=True)
+        print(f"the studio is at {url}; Ctrl-C stops, and the queue resumes at the next start", flush=True)
         if browser:
             threading.Thread(target=webbrowser.open, args=(url,), daemon=True).start()
 

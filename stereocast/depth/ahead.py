@@ -37,17 +37,22 @@ def fused(estimates: Iterator[Estimate]) -> Iterator[DepthClip]:
             yield from _opened(fusion, waiting)
             waiting, opening = [], True
         if not opening:
-            yield estimate.clip, estimate.map_of(fusion(estimate.greys, estimate.depths, estimate.flows))
+            made = estimate.clip, estimate.map_of(fusion(estimate.greys, estimate.depths, estimate.flows))
+            del estimate  # held while the next one comes, it would count twice in peak memory
+            yield made
+            del made
             continue
         waiting.append(estimate)
-        if estimate.clip.last or sum(len(part.greys) for part in waiting) >= LOOK_AHEAD:
+        ended = estimate.clip.last
+        del estimate
+        if ended or sum(len(part.greys) for part in waiting) >= LOOK_AHEAD:
             yield from _opened(fusion, waiting)
             waiting, opening = [], False
     yield from _opened(fusion, waiting)
 
 
 def _opened(fusion: MotionFusion, waiting: list[Estimate]) -> Iterator[DepthClip]:
-    """A shot's first clips, taken together."""
+    """A shot's first clips, taken together; the list is emptied."""
     if not waiting:
         return
     fusion.begin()
@@ -57,6 +62,10 @@ def _opened(fusion: MotionFusion, waiting: list[Estimate]) -> Iterator[DepthClip
         [flow for part in waiting for flow in part.flows],
     )
     at = 0
-    for part in waiting:
-        yield part.clip, part.map_of(depths[at : at + len(part.greys)])
+    while waiting:
+        part = waiting.pop(0)
+        made = part.clip, part.map_of(depths[at : at + len(part.greys)])
         at += len(part.greys)
+        del part
+        yield made
+        del made

@@ -199,14 +199,21 @@ class EmbeddedDepth:
         estimates = self._estimates(clips)
         if self._motion:
             yield from fused(estimates)
-        else:
-            yield from ((estimate.clip, estimate.map_of(estimate.depths)) for estimate in estimates)
+            return
+        for estimate in estimates:
+            made = estimate.clip, estimate.map_of(estimate.depths)
+            del estimate
+            yield made
+            del made
 
     def _estimates(self, clips: Iterator[Clip]) -> Iterator[Estimate]:
         for clip in clips:
             if clip.first:
                 self._begin(clip)
-            yield self._estimate(clip)
+            made = self._estimate(clip)
+            del clip
+            yield made
+            del made
 
     def _begin(self, clip: Clip) -> None:
         self._scale.reset()

@@ -7,17 +7,15 @@ features are computed once per iteration and used again while the budget allows;
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal, Protocol
+from typing import Literal, Protocol
 
 import torch
 from torch import Tensor
 
 from stereocast.diffusion import guidance, warped
+from stereocast.diffusion.features import Branch, Features, FeatureStore
 from stereocast.diffusion.samplers import Prediction, Stepped, ddim, inverted
 from stereocast.diffusion.schedules import Step
-
-Branch = Literal["cond", "uncond"]
-Features = Any  # what a network's left view gives to its right one
 
 
 class ViewNetwork(Protocol):
@@ -164,42 +162,6 @@ class Trace:
     result: Stepped
     stored: Tensor | None = None  # what the next pass fills with
     blended: Tensor | None = None  # Eq. 4's prediction behind the holes of x_in
-
-
-class FeatureStore:
-    """Left-view features by (iteration, branch), up to a budget in bytes; what doesn't fit isn't kept.
-
-    Features of the iteration at work are kept beside the budget, since every repetition needs them.
-    """
-
-    def __init__(self, budget: int = 1 << 62) -> None:
-        self.budget, self.used = budget, 0
-        self._kept: dict[tuple[int, Branch], Features] = {}
-        self._now: dict[tuple[int, Branch], Features] = {}
-
-    def put(self, iteration: int, branch: Branch, features: Features) -> None:
-        """Keeps features if they fit."""
-        size = size_of(features)
-        if self.used + size <= self.budget:
-            self._kept[iteration, branch] = features
-            self.used += size
-
-    def get(self, iteration: int, branch: Branch) -> Features | None:
-        return self._kept.get((iteration, branch), self._now.get((iteration, branch)))
-
-    def put_now(self, iteration: int, branch: Branch, features: Features) -> None:
-        """Keeps features until another iteration begins."""
-        self._now = {key: value for key, value in self._now.items() if key[0] == iteration}
-        self._now[iteration, branch] = features
-
-
-def size_of(features: Features) -> int:
-    """Bytes of all tensors in it."""
-    if isinstance(features, Tensor):
-        return int(features.numel() * features.element_size())
-    if isinstance(features, dict):
-        return sum(size_of(value) for value in features.values())
-    return 0
 
 
 class ZeroSampler:

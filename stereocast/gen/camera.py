@@ -198,7 +198,7 @@ def background(picture: Array, inverse: Array, radius: int) -> tuple[Array, Arra
     behind = cv2.erode(inverse, disc)
     sides = (inverse - behind > 0.07).astype(np.uint8)
     near = cv2.dilate(sides, np.ones((5, 5), np.uint8))  # soft outlines carry the near colour
-    near |= _interiors(inverse, behind, sides, 3 * radius)
+    near = np.maximum(near, _interiors(inverse, behind, sides, 3 * radius))
     known = (near == 0).astype(np.float32)
     stacked = np.concatenate([picture, np.minimum(inverse, behind + 0.07)[..., None]], -1)
     filled = grown(stacked, known)

@@ -145,13 +145,12 @@ class DiffusionSource:
         rescale = settings.guidance_rescale if settings.guidance_rescale is not None else self.config.guidance_rescale
         network = network or self.model.guided(conditions, settings.cfg, rescale, settings.cfg_image)
         levels = [x]
-        fixed = None if known is None else self._noise(3, *known.shape).to(known)
 
         def hold(x: Tensor, number: int) -> Tensor:
-            """The known frames at the level of a step, in their place."""
+            """The known frames at the level of a step, in their place; their noise is the same at every level."""
             if known is None:
                 return x
-            step = steps[number]
+            step, fixed = steps[number], self._noise(3, *known.shape).to(known)
             level = step.alpha**0.5 * step.scale * known + (1 - step.alpha) ** 0.5 * fixed
             return torch.cat([level.to(x), x[:, :, known.shape[2] :]], 2)
 

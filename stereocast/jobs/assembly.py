@@ -86,10 +86,11 @@ def synthesizer(settings: ViewSettings, info: StreamInfo, fov_deg: float, *, hol
 def attend(stage: StereoSynthesizer, progress: OnProgress, windows: Any) -> None:
     """Lets a synthesis that works in windows of minutes tell how far one is, and keep finished ones (`windows`, or None).
     Any other stage has no such attributes."""
-    if hasattr(stage, "progress"):
-        stage.progress = progress
-    if hasattr(stage, "keeper"):
-        stage.keeper = windows
+    found: Any = stage
+    if hasattr(found, "progress"):
+        found.progress = progress
+    if hasattr(found, "keeper"):
+        found.keeper = windows
 
 
 def costs(settings: ViewSettings, info: StreamInfo, depth: str) -> tuple[Cost, Cost]:

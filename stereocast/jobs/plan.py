@@ -281,7 +281,7 @@ def memory_bill(info: StreamInfo, packed: StreamInfo, profile: EncoderProfile, h
     pixels = info.width * info.height
     frame = int(pixels * samples * size)
     picture = int(packed.width * packed.height * samples * size)
-    clip, views = CLIP_FRAMES * frame, CLIP_FRAMES * (2 * frame + 2 * pixels)  # two views and their holes
+    clip, views = CLIP_FRAMES * frame, CLIP_FRAMES * 2 * frame
     return {
         "program": _PROGRAM,
         "reading": int(_DECODER * frame / held.scale**2) + (2 * frame if held.scale != 1 else 0),

@@ -110,11 +110,13 @@ def rgb_bytes(image: Array, pixel_format: PixelFormat, colour: Colour, shape: tu
         full = resize(image, rows, columns)
         return full if pixel_format.bits == 8 else np.asarray(cv2.convertScaleAbs(full, alpha=1 / 257))
     parts = [resize(plane, rows, columns, chroma=number > 0) for number, plane in enumerate(planes(image))]
+    share = 1.0
     if pixel_format.bits > 8:
-        parts = [cv2.convertScaleAbs(part, alpha=1 / (1 << (pixel_format.bits - 8))) for part in parts]
+        share = 255 / ((1 << pixel_format.bits) - 1) if colour.full_range else 1 / (1 << (pixel_format.bits - 8))
+        parts = [cv2.convertScaleAbs(part, alpha=share) for part in parts]
     kr, kb = matrix(colour, height)
     kg = 1 - kr - kb
-    black, luma, zero, chroma = levels(8, colour.full_range)
+    black, luma, zero, chroma = (level * share for level in levels(pixel_format.bits, colour.full_range))
     y, c = 255 / luma, 255 / chroma
     turn = np.array([
         [y, 0, 2 * (1 - kr) * c],

@@ -52,7 +52,7 @@ class PackSettings(RecipeSettings):
     """draft, good or paper: how much work diffusion puts into a second view (default: good for convert, paper for gen). A
     number is the encoder's constant quality, as --crf."""
     crf: int | None = Field(None, ge=0, le=63)
-    """The encoder's constant quality (CRF/CQ) instead of the profile's; lower is better."""
+    """The encoder's constant quality (CRF/CQ); lower is better."""
 
     @property
     def constant_quality(self) -> int | None:

@@ -44,7 +44,7 @@ class Composer:
         out = warped.copy()
         sheets = list(zip(_sheets(out, self.pixel_format), _sheets(picture, self.pixel_format), strict=True))
         bright = self._brightness(sheets)
-        trust = register.trust(*(plane[turn] for plane in bright), rim)
+        trust = register.trust(bright[0][turn], bright[1][turn], rim)
         before = self._trust if self._trust is not None else trust * (0 if self._rested else 1)
         self._trust, self._rested = (trust + before) / 2, False
         weight = np.ascontiguousarray((reached * register.seam(seen, rim) * self._trust)[turn])

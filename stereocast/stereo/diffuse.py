@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from stereocast.diffusion import latents, warped, zero
+from stereocast.diffusion.features import FeatureStore
 from stereocast.diffusion.schedules import Step
 from stereocast.errors import OutOfMemory, UsageError
 from stereocast.models.attention import fused
@@ -157,7 +158,7 @@ class SecondView:
         self.model, self.steps, self.settings = model, steps, settings
         self.config = zero_config(model.config, settings, len(steps))
         self.network = VideoViews(model, conditions, script=settings.zero_preset == "script")
-        self.store = zero.FeatureStore(int(settings.feature_budget_gb * 1e9))
+        self.store = FeatureStore(int(settings.feature_budget_gb * 1e9))
         self.sampler = zero.ZeroSampler(self.network, steps, self.config, store=self.store)
 
     def left(self, x: Tensor, step: Step) -> Tensor:

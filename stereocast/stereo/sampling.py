@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from stereocast.diffusion import latents, zero
+from stereocast.diffusion.features import FeatureStore
 from stereocast.errors import OutOfMemory
 from stereocast.models.budget import GB
 from stereocast.models.turns import share_for, turn
@@ -156,7 +157,7 @@ class Sampling:
         sources = [latents.generator(settings.seed, *window.place, FILM) for window in windows]
         fixed = torch.cat([latents.noise(shape, source) for source in sources]).to(clean.device)
         noise = [torch.cat([latents.noise(shape, source) for source in sources]).to(clean.device) for _ in self.steps]
-        store = zero.FeatureStore(self.budget)
+        store = FeatureStore(self.budget)
         small = torch.stack([latent_depth(values, clean, settings) for values in maps])
         made: list[list[Tensor | None]] = [[] for _ in windows]
         levels: list[Tensor] = []
@@ -239,7 +240,9 @@ def _together(each: Sequence[Conditions]) -> Conditions:
     if len(each) == 1:
         return each[0]
     return Conditions(
-        *(torch.cat([getattr(one, name) for one in each]) for name in ("context", "uncond_context", "concat")),
+        torch.cat([one.context for one in each]),
+        torch.cat([one.uncond_context for one in each]),
+        torch.cat([one.concat for one in each]),
         each[0].fs,
     )
 

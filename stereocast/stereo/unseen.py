@@ -15,6 +15,7 @@ from stereocast.types import Array, PixelFormat
 _WIDTH = 256
 _BESIDE = (-8, -4, 4, 8)  # frames
 _SAME = 0.06  # of relative depth: the same surface
+_AROUND = 8  # small pixels: how far around a hole its background is looked at
 
 
 def unseen_share(
@@ -35,7 +36,8 @@ def unseen_share(
         if not share.any():
             continue
         weighted = cv2.resize(level.astype(np.float32) * hole, shape[::-1], interpolation=cv2.INTER_AREA)
-        far = weighted / np.maximum(share, 1e-6)
+        around = cv2.GaussianBlur(share, (0, 0), _AROUND)
+        far = np.where(around > 1e-5, cv2.GaussianBlur(weighted, (0, 0), _AROUND) / np.maximum(around, 1e-5), -1)
         left = share.copy()
         for step in _BESIDE:
             if 0 <= t + step < len(greys):
@@ -55,8 +57,8 @@ def _visible(flow: Array, here: Array, there: Array, far: Array) -> Array:
     """Where background of depth `far` is seen in the other frame, bool [h, w]. Its motion is that of the background
     around: the object's own motion says nothing."""
     weight = (here < far + _SAME).astype(np.float32)
-    total = cv2.GaussianBlur(weight, (0, 0), 8)
-    moved = cv2.GaussianBlur(flow * weight[..., None], (0, 0), 8) / np.maximum(total, 1e-4)[..., None]
+    total = cv2.GaussianBlur(weight, (0, 0), _AROUND)
+    moved = cv2.GaussianBlur(flow * weight[..., None], (0, 0), _AROUND) / np.maximum(total, 1e-4)[..., None]
     x, y = np.meshgrid(np.arange(here.shape[1], dtype=np.float32), np.arange(here.shape[0], dtype=np.float32))
     at_x, at_y = x + moved[..., 0], y + moved[..., 1]
     inside = (at_x >= 0) & (at_x <= here.shape[1] - 1) & (at_y >= 0) & (at_y <= here.shape[0] - 1)

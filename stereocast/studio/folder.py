@@ -141,7 +141,7 @@ def safe_name(name: str) -> str:
         raise UsageError(f"{_shown(name)} is too long for the name of a file; rename it")
     suffix = Path(tidy).suffix.lower()
     if suffix not in probe.VIDEOS | probe.IMAGES | {".heic", ".heif", ".avif"} or suffix == ".m3u8":
-        raise UsageError(f"{_shown(name)} is no film or picture that can be converted")
+        raise UsageError(f"{_shown(name)} is not a film or picture that can be converted")
     if Path(tidy).stem.endswith(".part"):
         raise UsageError(f"{_shown(name)} is an unfinished part; choose the whole film")
     return tidy

@@ -53,6 +53,7 @@ def facts(moment: Moment, settings: ConvertSettings) -> dict[str, Any]:
         "degrees": measured.table()["degrees"] if measured else None,
         "reasons": list(measured.reasons) if measured else [],
         "auto_strength": round(auto, 1),
+        "format": settings.format.value,
         "estimator": estimator, "reason": reason,
         "note": "" if settings.synth == "warp" else f"drawn with warp; {settings.synth} takes longer than a look",
         "ms": {step: round(seconds * 1000, 1) for step, seconds in moment.seconds.items()},
@@ -76,8 +77,9 @@ def _picture(moment: Moment, settings: ConvertSettings, kind: str, width: int) -
         return _packed(moment, settings, width)
     left, right = rgb(stereo.left[-1]), rgb(stereo.right[-1])
     if kind == "anaglyph":
-        both = (view.astype(np.float32) * np.float32(1 / 255) for view in (left, right))
-        return (layouts.anaglyph(*both, settings.anaglyph) * np.float32(255) + np.float32(0.5)).astype(np.uint8)
+        one, two = (view.astype(np.float32) * np.float32(1 / 255) for view in (left, right))
+        mixed = layouts.anaglyph(one, two, settings.anaglyph)
+        return (mixed * np.float32(255) + np.float32(0.5)).astype(np.uint8)
     if kind == "filled":
         return sheet.filled_picture(left, right, stereo, shape)
     return np.concatenate([left, right], 1)

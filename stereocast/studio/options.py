@@ -29,7 +29,7 @@ _LEFT_OUT = {
     "depth_out", "disparity", "weights", "accept_licence", "end_image", "overwrite", "resume", "engine", "ray_address",
     "workers", "spool", "sidecars",
 }  # fmt: skip
-_WATCHED = ("mp4", "mkv")  # containers that go on after an interruption
+_WATCHED = ("mp4", "mkv")  # containers that can be resumed
 
 
 def table(kind: str) -> list[dict[str, Any]]:
@@ -45,6 +45,8 @@ def table(kind: str) -> list[dict[str, Any]]:
     usual = {"strength": getattr(_model(kind)(), "strength_percent", None)}  # what no value stands for
     for row in rows:
         row |= {"shown": row["name"] in shown, "usual": usual.get(row["name"])}
+        if row["name"] == "format":  # the preset's, where none is given
+            row |= {"default": None, "optional": True}
     return sorted(rows, key=lambda row: shown.index(row["name"]) if row["shown"] else len(shown))
 
 

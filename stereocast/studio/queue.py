@@ -1,7 +1,7 @@
 """The queue: one job after the other, through stops and restarts.
 
 Its file says what was asked for; how far a job is, the part and the journal beside its output say. A job that ran when
-the studio ended, however it did, goes on at the next start.
+the studio ended, however it did, resumes at the next start.
 """
 
 import json
@@ -88,7 +88,7 @@ class Queue:
         return entry.ident
 
     def stop(self, ident: str) -> None:
-        """A job waits until it is told to go on; what is done of it is kept. Raises SourceError."""
+        """A job waits until it is resumed; what is done of it is kept. Raises SourceError."""
         with self._news:
             entry = self._find(ident)
             if entry.state == "running" and self._work is not None:
@@ -256,7 +256,7 @@ class Queue:
         self._changed()
 
     def close(self) -> None:
-        """Ends the job that runs, which goes on at the next start, and waits for that."""
+        """Ends the job that runs, which resumes at the next start, and waits for that."""
         with self._news:
             self._closed = True
             if self._work is not None:

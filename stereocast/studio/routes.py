@@ -255,8 +255,10 @@ def _job_routes(studio: Studio) -> list[Route]:
         action = _text(table, "do")
         if action == "move":
             await run_in_threadpool(studio.queue.move, ident, _whole(table, "place"))
-        elif action in ("stop", "go-on", "remove", "replace"):
-            await run_in_threadpool(getattr(studio.queue, action.replace("-", "_")), ident)
+        elif action == "resume":
+            await run_in_threadpool(studio.queue.go_on, ident)
+        elif action in ("stop", "remove", "replace"):
+            await run_in_threadpool(getattr(studio.queue, action), ident)
         else:
             raise UsageError(f"a job can't be told to {action}")
         return JSONResponse({})

@@ -95,7 +95,7 @@ class Download:
             self._work = Work({"kind": "weights", "name": name, "accept_licence": True})
 
     def stop(self) -> None:
-        """Ends the download; what has come is kept, and the next one goes on there."""
+        """Ends the download; what has come is kept, and the next one resumes there."""
         if self._work is not None:
             self._work.stop()
 

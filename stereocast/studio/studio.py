@@ -92,7 +92,7 @@ class Studio:
         raise SourceError("this film isn't there any more")
 
     def close(self) -> None:
-        """Ends everything; the queue goes on at the next start."""
+        """Ends everything; the queue resumes at the next start."""
         self.strips.close()
         self.sampler.close()
         self.download.stop()

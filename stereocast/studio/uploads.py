@@ -1,6 +1,6 @@
 """Uploads: straight into a `.part` in the folder, in pieces, so that a lost connection or server costs nothing.
 
-An upload is known by the file's name, size and time of change: choosing the same file again goes on where it stopped.
+An upload is known by the file's name, size and time of change: choosing the same file again resumes where it stopped.
 """
 
 import errno
@@ -31,7 +31,7 @@ class Elsewhere(StereocastError):
     """A piece doesn't begin where the upload ends; `offset` says where that is."""
 
     def __init__(self, offset: int) -> None:
-        super().__init__(f"the upload goes on at byte {offset}")
+        super().__init__(f"the upload resumes at byte {offset}")
         self.offset = offset
 
 
@@ -63,7 +63,7 @@ class Uploads:
         """An upload, or the one of this very file that was interrupted. Raises UsageError, SinkError."""
         tidy = safe_name(name)
         if not 0 < size <= LARGEST:
-            raise UsageError(f"'{tidy}' has {size} bytes; that is no film")
+            raise UsageError(f"'{tidy}' has {size} bytes; that is not a film")
         ident = hashlib.sha256(f"{tidy}\0{size}\0{changed}".encode()).hexdigest()[:16]
         one = Upload(ident, tidy, size)
         there = self._there(one)
@@ -141,7 +141,7 @@ class Uploads:
         except OSError as error:
             full = error.errno in (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))
             advice = (
-                "free space there, then choose the file again to go on" if full else "choose the file again to go on"
+                "free space there, then choose the file again to resume" if full else "choose the file again to resume"
             )
             raise SinkError(
                 f"'{one.name}' can't be written to {self._folder.root}: {owned.reason(error)}; {advice}"

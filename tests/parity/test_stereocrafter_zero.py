@@ -10,6 +10,7 @@ import pytest
 torch = pytest.importorskip("torch", reason="needs the depth extra")
 
 from stereocast.diffusion import warped, zero  # noqa: E402
+from stereocast.diffusion.features import FeatureStore  # noqa: E402
 from stereocast.diffusion.samplers import Stepped  # noqa: E402
 from stereocast.diffusion.schedules import Step  # noqa: E402
 from stereocast.models.attention import Site, fused, join_heads, split_heads  # noqa: E402
@@ -207,7 +208,7 @@ def test_naive_and_budgeted_runs_agree_with_cached_ones(case: Path) -> None:
         _, toy, _, naive = run_of(data, run, cached=False)
         assert far(naive.result.x, cached.result.x) <= 1e-5, run["name"]
         assert toy.evaluations == run["evaluations"]["naive"], run["name"]
-        _, toy, _, short = run_of(data, run, store=zero.FeatureStore(budget=0))
+        _, toy, _, short = run_of(data, run, store=FeatureStore(budget=0))
         assert torch.equal(short.result.x, cached.result.x), run["name"]
 
 
@@ -286,7 +287,7 @@ def test_counts_inside_the_network(case: Path) -> None:
             for _ in sampler.left(x, noise):
                 pass
             if how is None:
-                sampler.store = zero.FeatureStore()
+                sampler.store = FeatureStore()
             for _ in sampler.right(torch.rand(1, 2, 4), zero.Inputs(noise, noise, iter(noise * 9))):
                 pass
             assert network.evaluations == one[key], (one["preset"], one["resolution"], key)

@@ -1,6 +1,7 @@
 """Chaining, prefetching, closing."""
 
 import threading
+import weakref
 from collections.abc import Callable, Iterator
 from functools import partial
 
@@ -95,3 +96,28 @@ def test_a_reader_that_never_returns_is_left_behind() -> None:
         assert next(items) == 1
     assert not release.is_set()  # the chain is closed although the reader still waits
     release.set()
+
+
+class _Picture:
+    """Something large."""
+
+
+def test_nothing_is_held_that_was_handed_on() -> None:
+    """While the next item is made, the one before is nobody's but the one's who asked for it."""
+    alive: list[int] = []
+    born: list[weakref.ref[_Picture]] = []
+
+    def source() -> Iterator[_Picture]:
+        for _ in range(5):
+            alive.append(sum(ref() is not None for ref in born))
+            item = _Picture()
+            born.append(weakref.ref(item))
+            yield item
+            del item
+
+    clock = Clock()
+    timed = clock.stage("stage", lambda items: iter(clock.source("more", items)))
+    with chain(clock.source("source", source()), timed) as items:
+        for item in items:
+            del item
+    assert alive == [0] * 5

@@ -135,13 +135,18 @@ class Headset(Page):
 
     def point(self, widget: str, along: float = 0.5, hand: str = "right") -> None:
         """Points at something on the panel, which is shown for it."""
-        self.js("stereocast.headset.panel.shown || stereocast.headset.showPanel()")
-        self.until(f"stereocast.headset.panel.widgets.some((one) => one.id === '{widget}')")
-        self.js("stereocast.headset.panel.touch()")
-        self.js(_POINT, [widget, along, hand])
-        self.until(
-            f"stereocast.headset.pointers.rays.some((ray) => ray.hand === '{hand}' && ray.spot?.id === '{widget}')"
-        )
+        aimed = f"stereocast.headset.pointers.rays.some((ray) => ray.hand === '{hand}' && ray.spot?.id === '{widget}')"
+        listed = f"stereocast.headset.panel.widgets.some((one) => one.id === '{widget}' && !one.disabled)"
+        for _ in range(30):  # on a busy machine seconds pass between two frames, and the panel goes meanwhile
+            self.js("stereocast.headset.panel.shown || stereocast.headset.showPanel()")
+            self.js("stereocast.headset.panel.touch()")
+            if self.js(listed):
+                self.js(_POINT, [widget, along, hand])
+                self.frames(1)
+                if self.js(aimed):
+                    return
+            self.frames(1)
+        raise AssertionError(f"{widget} can't be pointed at")
 
     def trigger(self, value: int, hand: str = "right") -> None:
         self.js(f"device.controllers.{hand}.updateButtonValue('trigger', {value})")

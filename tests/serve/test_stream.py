@@ -89,7 +89,7 @@ def test_waiting_until_a_live_film_plays_through(page: Page) -> None:
             live.tell(live.state);
         }"""
     )
-    assert "plays through in 0:42" in page.page.inner_text("#note")
+    assert "plays without stopping in 0:42" in page.page.inner_text("#note")
     page.page.click("#note button:has-text('Wait')")
     page.until("stereocast.video.paused")
     page.js("(() => { const { live } = stereocast.player; live.state.wait_s = 0; live.tell(live.state); })()")

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import resource
 import shutil
 import signal
 import socket
@@ -30,8 +31,9 @@ SLOW = 400_000  # milliseconds that a busy machine may take
 class Server:
     """`stereocast studio` as a process, which may be killed and started again on the same port."""
 
-    def __init__(self, folder: Path, home: Path) -> None:
-        self.folder, self.home = folder, home
+    def __init__(self, folder: Path, home: Path, largest: int = 0) -> None:
+        """`largest`: bytes after which the system refuses to write on, as a full disk does."""
+        self.folder, self.home, self.largest = folder, home, largest
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self.port = free.getsockname()[1]
@@ -49,7 +51,10 @@ class Server:
             "--no-browser",
         ]
         environment = {**os.environ, "PYTHONPATH": str(ROOT), "STEREOCAST_HOME": str(self.home), "HF_HUB_OFFLINE": "1"}
-        self.process = subprocess.Popen(words, env=environment, stdout=subprocess.PIPE, text=True)
+        limit = (
+            (lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (self.largest, self.largest))) if self.largest else None
+        )
+        self.process = subprocess.Popen(words, env=environment, stdout=subprocess.PIPE, text=True, preexec_fn=limit)
         assert self.process.stdout is not None
         assert "the studio is at" in self.process.stdout.readline()
 
@@ -105,6 +110,18 @@ def opened(chromium: Any, server: Server, *, headset: bool = False) -> Any:
     return page
 
 
+def watched(page: Any) -> None:
+    """Puts the headset on and waits until it draws the film."""
+    page.wait_for_function("window.stereocast && stereocast.video.readyState >= 2")
+    if not IWER.is_file():
+        return
+    page.wait_for_selector("#enter:not([hidden])")
+    page.evaluate("document.querySelector('#enter').click()")
+    page.wait_for_function("stereocast.headset.drawn > 3")
+    page.evaluate("stereocast.headset.session.end()")
+    page.wait_for_function("!stereocast.headset.session")
+
+
 def drop(page: Any, *paths: Path) -> None:
     """Drops files onto the page as a hand does."""
     import base64
@@ -137,7 +154,7 @@ def kept(folder: Path) -> int:
 
 def test_the_whole_way(chromium: Any, server: Server, tmp_path: Path) -> None:
     clip = make_film(tmp_path / "clip.mp4", frames=330, size=(120, 200), cuts=(110, 220))
-    page = opened(chromium, server)
+    page = opened(chromium, server, headset=IWER.is_file())
     drop(page, clip)
     page.wait_for_selector("#film:not([hidden])")  # one film: it opens by itself
     drawn(page)
@@ -192,6 +209,7 @@ def test_the_whole_way(chromium: Any, server: Server, tmp_path: Path) -> None:
     assert card["views"]["layout"] == "left-right"
     page.click("#jobs a:has-text('Watch')")
     page.wait_for_url(f"**{href}")
+    watched(page)
     assert page.wrong == []
 
 
@@ -226,7 +244,7 @@ def test_ten_films_a_file_that_is_none_and_two_pages(chromium: Any, server: Serv
         "(last) => document.querySelector('#jobs li:nth-child(9) strong').innerText === last", arg=last
     )
     assert one.locator("#jobs .running").count() <= 1
-    two.click(f"#jobs li:has-text('{last}') button:has-text('Go on')")
+    two.click(f"#jobs li:has-text('{last}') button:has-text('Resume')")
     one.wait_for_function("document.querySelectorAll('#jobs .done').length === 10")
     assert (
         len(list(server.folder.glob("film * Full_SBS.mp4")) + list(server.folder.glob("film ?_LRF_Full_SBS.mp4"))) == 10
@@ -235,6 +253,32 @@ def test_ten_films_a_file_that_is_none_and_two_pages(chromium: Any, server: Serv
     two.wait_for_function("document.querySelectorAll('#jobs li').length === 9")
     assert len(list(server.folder.glob("film ?_LRF_Full_SBS.mp4"))) == 10
     assert one.wrong == two.wrong == []
+
+
+def test_a_full_disk_is_said_where_it_happens(chromium: Any, tmp_path: Path) -> None:
+    (tmp_path / "films").mkdir()
+    small = make_film(tmp_path / "films/small.mp4", frames=60, size=(240, 320))
+    large = make_film(tmp_path / "large.mp4", frames=200, size=(240, 320))
+    limit = small.stat().st_size + 20_000
+    assert large.stat().st_size > limit
+    server = Server(tmp_path / "films", tmp_path / "home", largest=limit)
+    try:
+        page = opened(chromium, server)
+        drop(page, large)
+        page.wait_for_selector('#uploads .error:has-text("can\'t be written")')
+        assert "choose the file again to resume" in page.inner_text("#uploads")
+        page.click("#list button:has-text('small.mp4')")
+        drawn(page)
+        page.evaluate("studio.options.set('quality', 0)")  # a result that is larger than the source
+        page.click("#convert")
+        page.wait_for_selector("#jobs .failed")
+        assert "small" in page.inner_text("#jobs .error")
+        assert page.locator("#jobs button:has-text('Try again')").count() == 1
+        assert not (server.folder / "small_LRF_Full_SBS.mp4").exists()
+        assert page.wrong == []
+    finally:
+        server.process.terminate()
+        server.end()
 
 
 def test_a_sample_in_the_headset(chromium: Any, server: Server) -> None:
@@ -246,7 +290,8 @@ def test_a_sample_in_the_headset(chromium: Any, server: Server) -> None:
     drawn(page)
     page.click("#sample")
     page.wait_for_selector("#watch-sample")
-    assert page.evaluate("location.hash").startswith("#/film/")
+    place = page.evaluate("location.hash")
+    assert place.startswith("#/film/")
     sample = server.folder / "samples/clip_sample_LRF_Full_SBS.mp4"
     assert 90 <= len(read_film(sample)["frames"]) <= 125  # from the middle to the end, or five seconds
     href = page.get_attribute("#watch-sample", "href")
@@ -257,7 +302,8 @@ def test_a_sample_in_the_headset(chromium: Any, server: Server) -> None:
     assert answer == 206
     page.click("#watch-sample")
     page.wait_for_url(f"**{href}")
-    page.go_back()
+    watched(page)
+    page.goto(f"{server.url}{place}")  # as by the browser's way back
     page.wait_for_selector("#film:not([hidden])")  # back at the film, with its options
     drawn(page)
     assert page.wrong == []

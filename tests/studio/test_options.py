@@ -23,7 +23,7 @@ def test_every_option_of_the_settings_is_offered_or_left_out_on_purpose(kind: st
         assert row["help"] or row["name"] in ("x",), row["name"]
         assert row["kind"] in ("number", "integer", "choice", "switch", "text")
         default = model.model_fields[row["name"]].default
-        assert row["default"] == getattr(default, "value", default)
+        assert row["default"] == (None if row["name"] == "format" else getattr(default, "value", default))
 
 
 def test_ranges_and_words_are_those_of_the_settings() -> None:
@@ -53,6 +53,14 @@ def test_what_names_a_path_or_is_out_of_range_is_refused(given: dict[str, Any]) 
         options.checked("convert", given)
     with pytest.raises(UsageError):
         options.checked("gen", {"end_image": "x.png"})
+
+
+def test_a_format_that_is_given_wins_over_the_headset() -> None:
+    """Where none is given the preset decides, so the page may not take the first one for granted."""
+    assert options.checked("convert", {"preset": "vision-pro"}).format == "spatial"
+    assert options.checked("convert", {"preset": "vision-pro", "format": "sbs"}).format == "sbs"
+    (row,) = (row for row in options.table("convert") if row["name"] == "format")
+    assert (row["default"], row["optional"]) == (None, True)
 
 
 def test_errors_are_those_of_the_command_line() -> None:

@@ -51,10 +51,11 @@ class KeptWindows:
             table = json.loads(head)
             if not data.startswith(owned.MARK) or table["for"] != self._for(place, pts):
                 return None
-            arrays, at = {}, 0
+            arrays: dict[str, Array] = {}
+            at = 0
             for name, kind, shape in table["arrays"]:
                 size = int(np.dtype(kind).itemsize * np.prod(shape, dtype=np.int64))
-                arrays[name] = np.frombuffer(body[at : at + size], kind).reshape(shape)
+                arrays[name] = np.frombuffer(body[at : at + size], kind).reshape(shape).copy()
                 at += size
             if at != len(body) or sha256(body).hexdigest() != table["sum"]:
                 return None

@@ -76,7 +76,7 @@ def options_of(settings: FourDSettings) -> Any:
     from stereocast.diffusion.compose import OPTION_SETS
     from stereocast.splat import generate
 
-    given = {
+    given: dict[str, Any] = {
         "s": settings.share, "s_min": settings.share_end, "curve": settings.share_curve, "renoise": settings.renoise,
         "rollback_steps": settings.rollback_steps, "view_weights": settings.view_weights,
     }  # fmt: skip

@@ -16,16 +16,16 @@ function fields(player, headset) {
   return [
     ["This film", [
       { id: "layout", label: "Views", choices: LAYOUTS, value: () => layoutWord(player.choice), set: (word) => player.choose(layoutChoice(word)) },
-      { id: "projection", label: "Shown on", choices: PROJECTIONS, value: () => player.choice.projection ?? "auto", set: (word) => player.choose({ projection: word === "auto" ? null : word }) },
+      { id: "projection", label: "Projection", choices: PROJECTIONS, value: () => player.choice.projection ?? "auto", set: (word) => player.choose({ projection: word === "auto" ? null : word }) },
       { id: "swap", label: "Swap eyes", check: true, value: () => player.views.swapped, set: (on) => player.choose({ swapped: on }) },
       chosen("shift", "Convergence", (value) => signed(100 * value, 1, " %"), 1000),
       chosen("scale", "Depth", percent, 50),
-      { id: "original", label: "As the file says", act: () => player.original() },
+      { id: "original", label: "Reset to the file's tags", act: () => player.original() },
     ]],
     ["Sound and subtitles", [
       ...(sounds.length > 1 ? [{ id: "sound", label: "Sound", choices: sounds.map((track) => [track.number, [trackName(track), track.codec].filter(Boolean).join(", ")]), value: () => player.sound, set: (value) => player.choose({ sound: Number(value) }) }] : []),
       { id: "text", label: "Subtitles", choices: [["", "None"], ...texts.map((track) => [track.number, trackName(track)])], value: () => player.subtitles.number ?? "", set: (value) => player.choose({ text: value === "" ? null : Number(value) }) },
-      number("textSize", "Text size", percent), number("textHeight", "Text height", percent), number("textDepth", "Text nearer", percent),
+      number("textSize", "Text size", percent), number("textHeight", "Text height", percent), number("textDepth", "Text closer", percent),
     ]],
     ["Flat screen", [{ id: "view", label: "Show", choices: [["left", "One eye"], ["anaglyph", "Red-cyan glasses"], ["both", "Both views"]], value: () => player.settings.view, set: (value) => player.set("view", value) }]],
     ["In the headset", [

@@ -50,13 +50,14 @@ export class Controls {
 
   wake() { this.woken = performance.now(); }
 
-  /** Keeps subtitles in the picture, whatever its shape. */
+  /** Keeps subtitles in the picture, whatever its shape, and above the controls while these are shown. */
   settle() {
     const { width, height, bottom } = $("flat").getBoundingClientRect(), { settings } = this.player, caption = $("caption");
-    const key = `${width} ${height} ${bottom} ${settings.textSize} ${settings.textHeight} ${innerHeight}`;
+    const bar = $("player").classList.contains("idle") ? 0 : $("bar").offsetHeight;
+    const key = `${width} ${height} ${bottom} ${settings.textSize} ${settings.textHeight} ${innerHeight} ${bar}`;
     if (key === this.settled) return;
     this.settled = key;
-    caption.style.bottom = `${innerHeight - bottom + height * settings.textHeight}px`;
+    caption.style.bottom = `${Math.max(bar, innerHeight - bottom + height * settings.textHeight)}px`;
     caption.style.fontSize = `${Math.max(14, Math.min(44, width * 0.028)) * settings.textSize}px`;
   }
 
@@ -91,15 +92,20 @@ export class Controls {
     const { player } = this, text = player.message(), live = player.live;
     const buttons = [];
     const offer = (words, act) => { const button = document.createElement("button"); button.textContent = words; button.onclick = act; buttons.push(button); };
-    if (player.notes.next && !player.notes.error) { offer("Now", () => player.step(1)); offer("Stay", () => player.cancelNext()); }
+    if (player.notes.next && !player.notes.error) { offer("Now", () => player.step(1)); offer("Cancel", () => player.cancelNext()); }
     else if (live && live.sound === null && text) {
       if (live.seconds > 4 && !live.hold) offer("Wait", () => live.wait());
       if (!live.state?.keep?.wanted && live.state) offer("Keep this film", () => live.keep(true));
     }
-    const key = JSON.stringify([text, buttons.map((button) => button.textContent)]);
-    if (key === this.noted) return;
-    this.noted = key;
-    $("note").replaceChildren(text, ...buttons);
+    const words = $("note").firstChild ?? $("note").appendChild(document.createTextNode(""));
+    if (words.data !== text) words.data = text;
+    // buttons stay under the finger while the words beside them change
+    const offered = JSON.stringify([buttons.map((button) => button.textContent), player.film?.id]);
+    if (offered !== this.offered) {
+      this.offered = offered;
+      $("note").replaceChildren(words, ...buttons);
+    }
+    $("note").hidden = !text;
     $("note").classList.toggle("action", buttons.length > 0);
   }
 
@@ -119,7 +125,7 @@ export class Controls {
       enter: () => this.headset.enter().catch((error) => player.note(`VR: ${error.message}`, "error")),
     };
     for (const [id, act] of Object.entries(acts)) $(id).onclick = act;
-    for (const [id, icon, text] of [["back", "back", "Back to the films"], ["previous", "previous", "The one before"], ["next", "next", "Next"], ["captions", "text", "Subtitles"], ["settings", "settings", "Settings"], ["whole", "whole", "Full screen"]]) label($(id), icon, text);
+    for (const [id, icon, text] of [["back", "back", "Back to the library"], ["previous", "previous", "Previous"], ["next", "next", "Next"], ["captions", "text", "Subtitles"], ["settings", "settings", "Settings"], ["whole", "whole", "Full screen"]]) label($(id), icon, text);
     for (const id of ["enter", "enter-library"]) $(id).prepend(svg("headset"));
     $("volume").oninput = () => player.set("volume", $("volume").value / 100);
     document.addEventListener("fullscreenchange", () => $("whole").setAttribute("aria-pressed", Boolean(document.fullscreenElement)));

@@ -50,8 +50,10 @@ export class Library {
         this.search || this.folder ? [] : api.films({ watching: 1, sort: "watched", size: 12 }).then((answer) => answer.films),
       ]);
       if (this.shelf !== shelf) return;
-      const held = document.activeElement?.dataset?.film;
+      const held = document.activeElement?.dataset?.film, key = JSON.stringify([wanted, items, folders.folders, begun]);
       this.version = shelf.version;
+      if (quietly && key === this.key) { this.tell(); return; }
+      this.key = key;
       this.shelves(folders);
       $("continue").hidden = !begun.length;
       const begunShelf = new api.Shelf({ watching: 1, sort: "watched" });
@@ -63,15 +65,17 @@ export class Library {
       if (!this.watching) this.watch();
     } catch (error) {
       if (error.status === 401) { location.reload(); return; }
-      $("state").textContent = `The list can't be read: ${error.message}`;
+      $("state").textContent = `The library can't be read: ${error.message}`;
     }
   }
 
   tell() {
     const { total, indexed } = this.shelf;
+    clearTimeout(this.later);
+    if (indexed < 1) this.later = setTimeout(() => { if (!$("library").hidden) this.load(true); }, 2500);
     $("where").hidden = !(this.folder || this.search || !$("continue").hidden);
     $("where").textContent = this.search ? `${total} found` : this.folder ? `${this.folder} · ${total}` : `All films · ${total}`;
-    $("state").textContent = indexed < 1 ? `Reading the folder: ${percent(indexed)}` : total ? "" : this.search ? "Nothing has these words in its name." : "No films here yet. Put some into the folder; they appear by themselves.";
+    $("state").textContent = indexed < 1 ? `Reading the folder… ${percent(indexed)}` : total ? "" : this.search ? "No matches." : "No films here yet. Films you add to the folder appear here.";
   }
 
   async more() {
@@ -108,7 +112,7 @@ export class Library {
   }
 
   card(film, shelf, index) {
-    const poster = make("span", { className: "poster" }, make("img", { src: api.at(film.poster ?? `poster/${film.id}`), alt: "", loading: "lazy", decoding: "async" }));
+    const poster = make("span", { className: "poster" }, make("img", { src: api.at(film.poster), alt: "", loading: "lazy", decoding: "async" }));
     const mark = badge(film), part = progress(film);
     if (mark) poster.append(make("span", { className: "badge", textContent: mark }));
     if (film.duration_s) poster.append(make("span", { className: "length", textContent: clock(film.duration_s) }));

@@ -58,7 +58,7 @@ export class Live {
     if (this.busy || turn !== this.turn || state.run !== run) return;
     this.state = state;
     if (state.error) { this.note(state.error, "error"); return; }
-    if (!state.codecs) { this.note(state.waiting ? "waiting for another viewer's conversion…" : "Converting the first seconds…"); return; }
+    if (!state.codecs) { this.note(state.waiting ? "Waiting for another conversion to finish…" : "Converting the first seconds…"); return; }
     if (!this.buffer) {
       const kind = `video/mp4; codecs="${state.codecs}"`;
       if (!MediaSource.isTypeSupported(kind)) { this.note(`this browser can't play ${state.codecs}`, "error"); this.stopped = true; return; }
@@ -85,7 +85,7 @@ export class Live {
     const keep = state.keep?.wanted ? `; kept: ${state.keep.file ? "done" : `${Math.round(100 * state.keep.done)} %`}` : "";
     if (state.ended) { this.note(keep ? `Converted${keep}` : ""); return; }
     const speed = state.speed === null || state.speed === undefined ? "measuring the speed" : `${state.speed.toFixed(2)}× real time`;
-    this.note(`${speed}, ${Math.round(this.ahead())} s buffered${wait > PATIENCE ? `; plays through in ${clock(wait)}` : ""}${keep}`);
+    this.note(`${speed}, ${Math.round(this.ahead())} s buffered${wait > PATIENCE ? `; plays without stopping in ${clock(wait)}` : ""}${keep}`);
     this.waitFor(wait);
   }
 

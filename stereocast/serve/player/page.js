@@ -48,7 +48,7 @@ async function route() {
     await open(film, shelf, await shelf.find(id).catch(() => -1), false);
   } catch (error) {
     if (error.status === 401) { location.reload(); return; }
-    $("state").textContent = error.status === 404 ? "There is no such film here." : error.message;
+    $("state").textContent = error.status === 404 ? "This film isn't in the library." : error.message;
     history.replaceState({}, "", "/");
     await library.load();
   }

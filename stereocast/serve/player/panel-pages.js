@@ -86,25 +86,25 @@ function screen(panel) {
     setting(player, "height", "Height", EDGE, 248, w, (value) => signed(value, 1, " m")), setting(player, "tilt", "Tilt", EDGE, 360, w, (value) => signed(value, 0, "°")),
     setting(player, "curve", "Curvature", EDGE, 472, w, percent),
     heading("Room", right, 40), ...chips("room", rooms, headset.room, right, 66, w, (room) => headset.setRoom(room)),
-    setting(player, "light", "Light of the room", right, 176, w, percent),
+    setting(player, "light", "Room light", right, 176, w, percent),
     { id: "lying", kind: "button", x: right, y: 300, w: 358, h: 88, icon: "lying", text: "Lying down", on: settings.lying, act: () => headset.lie(!settings.lying) },
     { id: "here", kind: "button", x: right + 372, y: 300, w: 358, h: 88, icon: "center", text: "Recenter", act: () => headset.recenter() },
-    { id: "usual", kind: "button", x: right, y: 404, w: 730, h: 88, text: "Screen as it was at first", act: () => { for (const [name, value] of [["size", 60], ["distance", 3], ["height", 0], ["tilt", 0], ["curve", 0.3]]) player.set(name, value); } },
+    { id: "usual", kind: "button", x: right, y: 404, w: 730, h: 88, text: "Reset screen", act: () => { for (const [name, value] of [["size", 60], ["distance", 3], ["height", 0], ["tilt", 0], ["curve", 0.3]]) player.set(name, value); } },
   ];
 }
 
 function picture(panel) {
   const { player } = panel, { choice, look, views } = player, w = 1520;
   return [
-    heading("How the views lie in this film", EDGE, 36),
+    heading("View layout of this film", EDGE, 36),
     ...chips("layout", LAYOUTS, layoutWord(choice), EDGE, 58, w, (word) => player.choose(layoutChoice(word)), { columns: 4, h: 70 }),
     { id: "swap", kind: "button", x: EDGE + 3 * (w + 14) / 4, y: 142, w: (w - 42) / 4, h: 70, text: "Swap eyes", on: Boolean(views.swapped), act: () => player.swap() },
-    heading("Shown on", EDGE, 256),
+    heading("Projection", EDGE, 256),
     ...chips("projection", PROJECTIONS, choice.projection ?? "auto", EDGE, 278, w, (word) => player.choose({ projection: word === "auto" ? null : word }), { h: 70 }),
     slider("shift", "Convergence", EDGE, 372, 735, look.shift, LIMITS.shift, signed(100 * look.shift, 1, " %"), (value) => player.choose({ shift: Math.abs(value) < 0.001 ? 0 : Math.round(value * 1000) / 1000 })),
     slider("scale", "Depth", EDGE + 785, 372, 735, look.scale, LIMITS.scale, percent(look.scale), (value) => player.choose({ scale: Math.abs(value - 1) < 0.04 ? 1 : Math.round(value * 50) / 50 })),
-    { id: "original", kind: "button", x: EDGE, y: 508, w: 480, h: 84, text: "As the file says", act: () => player.original() },
-    { kind: "note", x: EDGE + 510, y: 560, text: "All of this is remembered for this film." },
+    { id: "original", kind: "button", x: EDGE, y: 508, w: 480, h: 84, text: "Reset to the file's tags", act: () => player.original() },
+    { kind: "note", x: EDGE + 510, y: 560, text: "Saved with this film." },
   ];
 }
 
@@ -123,8 +123,8 @@ function text(panel) {
       (value) => player.choose({ text: value }), "text", [[null, "No subtitles"]], panel.leaf, (leaf) => { panel.leaf = leaf; }),
     setting(player, "textSize", "Size", right, 40, 730, percent),
     setting(player, "textHeight", "Height in the picture", right, 160, 730, percent),
-    setting(player, "textDepth", "Nearer than the picture", right, 280, 730, percent),
-    { kind: "note", x: right, y: 420, text: "Subtitles keep before the picture by themselves." },
+    setting(player, "textDepth", "Closer than the picture", right, 280, 730, percent),
+    { kind: "note", x: right, y: 420, text: "Subtitles always stay in front of the picture." },
   ];
 }
 

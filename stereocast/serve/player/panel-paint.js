@@ -12,7 +12,7 @@ const posters = new Map();
 
 /** The poster of a card; asked for when it is first seen, `ready` is called when it has come. */
 function poster(item, ready) {
-  const address = at(item.poster ?? (item.id ? `poster/${item.id}` : ""));
+  const address = at(item.poster);
   if (!address) return null;
   if (!posters.has(address)) {
     const image = new Image();

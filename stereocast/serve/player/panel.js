@@ -33,7 +33,7 @@ class Browse {
       const items = [...some, ...(await shelf.slice(from, SHOWN - some.length))];
       if (this.shelf !== shelf || this.page !== page) return;
       Object.assign(this, { items, count: folders.length + shelf.total, before: folders.length });
-      this.state = "Nothing here";
+      this.state = "No films";
     } catch (error) { this.items = []; this.state = error.message; }
     this.panel.soil();
   }

@@ -95,14 +95,14 @@ export class Player extends EventTarget {
       await this.live.start(start);
       return;
     }
-    video.src = api.at(film.url ?? `film/${film.id}`);
+    video.src = api.at(film.url);
     if (start > 0) video.currentTime = start;
   }
 
   async showPicture(film) {
     this.video.pause(); this.video.removeAttribute("src"); this.video.load();
     const picture = new Image();
-    picture.src = api.at(film.url ?? `picture/${film.id}`);
+    picture.src = api.at(film.url);
     try { await picture.decode(); } catch { if (this.film === film) this.note(`${nameOf(film)} can't be shown`, "error"); return; }
     if (this.film !== film) return;
     this.picture = picture;

@@ -3,10 +3,10 @@
 import { clamp } from "./maths.js";
 
 export const LAYOUTS = [
-  ["auto", "As tagged"], ["mono", "2D"], ["left-right", "Side by side, half"], ["left-right full", "Side by side, full"],
+  ["auto", "Automatic"], ["mono", "2D"], ["left-right", "Side by side, half"], ["left-right full", "Side by side, full"],
   ["top-bottom", "Top-bottom, half"], ["top-bottom full", "Top-bottom, full"], ["anaglyph", "Anaglyph"],
 ];
-export const PROJECTIONS = [["auto", "As tagged"], ["flat", "Screen"], ["180", "180°"], ["360", "360°"], ["fisheye", "Fisheye"]];
+export const PROJECTIONS = [["auto", "Automatic"], ["flat", "Screen"], ["180", "180°"], ["360", "360°"], ["fisheye", "Fisheye"]];
 
 /** What is shown: the film's own views, and over them what the viewer chose for this film. */
 export function viewsOf(film, choice = {}) {
@@ -15,7 +15,7 @@ export function viewsOf(film, choice = {}) {
     layout: choice.layout ?? own.layout,
     full: Boolean(choice.layout ? choice.full : own.full),
     swapped: Boolean(choice.swapped ?? own.swapped),
-    projection: choice.projection ?? own.projection ?? (own.half_sphere ? "180" : "flat"),
+    projection: choice.projection ?? own.projection ?? "flat",
     fov: own.fov_deg || 180,
   };
 }

@@ -18,8 +18,7 @@ export class Subtitles {
   constructor(video, changed) { Object.assign(this, { video, changed, now: [], number: null }); }
 
   static tracks(film) {
-    if (film.text_tracks) return film.text_tracks;
-    return (film.texts ?? []).map((name, number) => ({ number, name, url: `text/${film.id}/${number}` }));
+    return film.text_tracks;
   }
 
   /** Shows that track of the film, none with null. */

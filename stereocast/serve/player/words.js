@@ -13,7 +13,7 @@ export function progress(film) {
 }
 
 export function badge(film) {
-  const views = film.views ?? {}, around = { 180: "180°", 360: "360°", fisheye: "Fisheye" }[views.projection] ?? (views.half_sphere ? "180°" : "");
+  const views = film.views ?? {}, around = { 180: "180°", 360: "360°", fisheye: "Fisheye" }[views.projection] ?? "";
   const depth = { "left-right": "3D", "top-bottom": "3D", anaglyph: "Anaglyph" }[views.layout] ?? "";
   if (film.live) return ["Live 3D", around].filter(Boolean).join(" ");
   return [depth, around].filter(Boolean).join(" ");

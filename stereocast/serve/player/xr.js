@@ -68,7 +68,7 @@ export class Headset {
     this.player.tell("change");
     if (!this.again) return;
     this.again = false;
-    this.enter().catch(() => this.player.note("press VR again to go on", "state"));
+    this.enter().catch(() => this.player.note("Press Enter VR again to continue", "state"));
   }
 
   /** The headset was taken off, or something else came before the page. */

@@ -31,10 +31,10 @@ function row(job, place, count, state, say) {
   const button = (title, does, more = {}) => named(make('button', { onclick: does, ...more }, title), `${job.id}-${title}`);
   const buttons = [];
   if (job.state === 'running' || job.state === 'waiting') buttons.push(button('Stop', tell({ do: 'stop' })));
-  if (job.state === 'stopped') buttons.push(button('Go on', tell({ do: 'go-on' }), { className: 'primary' }));
+  if (job.state === 'stopped') buttons.push(button('Resume', tell({ do: 'resume' }), { className: 'primary' }));
   if (job.state === 'failed') {
     const there = job.error.includes('exists already');
-    buttons.push(there ? button('Make it anew and replace it', tell({ do: 'replace' })) : button('Try again', tell({ do: 'go-on' })));
+    buttons.push(there ? button('Make it anew and replace it', tell({ do: 'replace' })) : button('Try again', tell({ do: 'resume' })));
   }
   if (job.state === 'done') {
     const number = job.outputs.findIndex((name) => FILM.test(name));
@@ -46,8 +46,8 @@ function row(job, place, count, state, say) {
     }
   }
   if (count > 1 && job.state !== 'done') {
-    buttons.push(button('↑', tell({ do: 'move', place: place - 1 }), { disabled: place === 0, ariaLabel: 'Earlier' }));
-    buttons.push(button('↓', tell({ do: 'move', place: place + 1 }), { disabled: place === count - 1, ariaLabel: 'Later' }));
+    buttons.push(button('↑', tell({ do: 'move', place: place - 1 }), { disabled: place === 0, 'aria-label': 'Earlier' }));
+    buttons.push(button('↓', tell({ do: 'move', place: place + 1 }), { disabled: place === count - 1, 'aria-label': 'Later' }));
   }
   buttons.push(button('Remove', tell({ do: 'remove' }), { title: job.state === 'done' ? 'Off the list; the film stays' : 'With what is done of it' }));
   return make('li', {},

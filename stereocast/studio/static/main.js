@@ -66,7 +66,10 @@ addEventListener('drop', (event) => {
 
 // ---- one film
 
-const look = new Look((facts) => options.autoStrength(facts.auto_strength));
+const look = new Look((facts) => {
+  options.autoStrength(facts.auto_strength);
+  $('kind-packed').textContent = facts.format.endsWith('sbs') ? 'Side by side' : facts.format;
+});
 const options = new Options($('options'), $('rest'), (name, moving) => { changed(moving); });
 
 async function openFilm(ident) {
@@ -109,8 +112,6 @@ let timer = 0;
 async function changed(moving) {
   look.options = await forLook();
   look.ask(moving);
-  const format = options.value('format');
-  $('kind-packed').textContent = !format || format.endsWith('sbs') ? 'Side by side' : format;
   if (moving) return;
   if (way === 'convert') sessionStorage.setItem(place(), JSON.stringify(options.given));
   clearTimeout(timer);

@@ -67,7 +67,7 @@ export class Options {
     if (field.kind === 'choice') {
       const about = field.about || {}, words = field.optional ? ['', ...field.words] : field.words;
       return make('select', { id, onchange: (event) => this.set(field.name, this.typed(field, event.target.value)) },
-        ...words.map((word) => make('option', { value: word, selected: String(value ?? '') === word }, word ? (about[word] ? `${word}: ${about[word]}` : word) : 'as usual')));
+        ...words.map((word) => make('option', { value: word, selected: String(value ?? '') === word }, word ? (about[word] ? `${word}: ${about[word]}` : word) : field.name === 'format' ? 'as the headset wants it' : 'as usual')));
     }
     if (field.kind === 'text') {
       return make('input', { type: 'text', id, value: value ?? '', onchange: (event) => this.set(field.name, event.target.value.trim()) });

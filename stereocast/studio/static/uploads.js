@@ -1,4 +1,4 @@
-// Files to the folder, in pieces; a lost connection is tried again, and the same file chosen again goes on.
+// Files to the folder, in pieces; a lost connection is tried again, and the same file chosen again resumes.
 
 import { $, ask, bytes, make, post } from './api.js';
 
@@ -35,7 +35,7 @@ async function send(one) {
   one.id = begun.id;
   let at = begun.offset, tries = 0;
   for (;;) {
-    if (one.stopped) throw new Error('stopped; choose the same file again to go on');
+    if (one.stopped) throw new Error('stopped; choose the same file again to resume');
     one.at = at;
     show(one, at, `${bytes(at)} of ${bytes(file.size)}`);
     try {
@@ -78,7 +78,7 @@ export function showOld(listing) {
   if (old.dataset.key === key) return;
   old.dataset.key = key;
   old.replaceChildren(...left.map((one) => make('div', { className: 'row' },
-    make('strong', {}, one.name), `${bytes(one.offset)} of ${bytes(one.size)} are here; choose the same file again to go on`,
+    make('strong', {}, one.name), `${bytes(one.offset)} of ${bytes(one.size)} are here; choose the same file again to resume`,
     make('span', { className: 'push' }, make('button', { onclick: () => ask(`uploads/${one.id}`, { method: 'DELETE' }) }, 'Forget')))));
   if (!old.parentNode) $('uploads').append(old);
 }
