@@ -140,9 +140,9 @@ class Surface:
 def surface(shape: Relief, camera: Camera) -> Surface:
     """Front, back, and the wall between them along the outline; where four pixels are alike one point stands for them."""
     parts = []
-    for colour, side in ((shape.colour, 1.0), (shape.colour_back, 0.0)):
+    for colour, front_share in ((shape.colour, 1.0), (shape.colour_back, 0.0)):
         y, x, cell = cells(shape.core, colour)
-        parts.append((x + cell / 2, y + cell / 2, np.full(len(x), side), cell))
+        parts.append((x + cell / 2, y + cell / 2, np.full(len(x), front_share), cell))
     wall_y, wall_x, share = wall(shape, camera)
     parts.append((wall_x + 0.5, wall_y + 0.5, share, np.ones(len(wall_x))))
     u, v, share, cell = (np.concatenate(column).astype(np.float32) for column in zip(*parts, strict=True))

@@ -26,13 +26,17 @@ def bill(film: Path, **options: Any) -> dict[str, int]:
     return api.plan(film, film.parent / "out.mp4", **{"encoder": "x264", "depth": "embedded", **options}).memory
 
 
-def test_stereocrafter_zero_costs_its_window(film: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_stereocrafter_zero_costs_its_window(film: Path, tmp_path: Path) -> None:
     if not registry.SYNTH["stereocrafter-zero"].installed:
         pytest.skip("needs the diffusion extra")
+    from tests.models import tiny
+
+    weights = [str(tiny.write(tmp_path / "weights", "512"))]
+    given = {"synth": "stereocrafter-zero", "device": "cpu", "feature_budget_gb": 1.0, "weights": weights}
     plain = bill(film)["synthesis"]
-    zero = bill(film, synth="stereocrafter-zero", device="cpu", feature_budget_gb=1.0)["synthesis"]
+    zero = bill(film, **given)["synthesis"]
     assert zero > plain + 16 * 96 * 192 * 1.5 + 1e9
-    longer = bill(film, synth="stereocrafter-zero", device="cpu", feature_budget_gb=1.0, zero_window=32)["synthesis"]
+    longer = bill(film, **given, zero_window=32)["synthesis"]
     assert longer - zero == 4 * 16 * 96 * 192 * 3 // 2
 
 

@@ -106,4 +106,7 @@ def test_a_failed_run_leaves_no_folder(tmp_path):
         reconstruct(Order(str(tmp_path / "broken.png"), settings=SMALL), tmp_path / "new/out")
     with pytest.raises(UsageError, match="diffusion2"):
         reconstruct(Order(None, "a frog", settings=SMALL), tmp_path / "new/out")
+    many = SMALL.model_copy(update={"ranks": 2})
+    with pytest.raises(UsageError, match="--ranks 2"):
+        reconstruct(Order(str(tmp_path / "broken.png"), settings=many), tmp_path / "new/out")
     assert [path.name for path in tmp_path.iterdir()] == ["broken.png"]

