@@ -6,13 +6,13 @@ A page may choose among names, never give a path: options that read, write or fe
 import shlex
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_origin
 
 from stereocast import catalog, registry
 from stereocast.errors import UnknownName, UsageError
 from stereocast.models import shelf, weights
-from stereocast.settings import ConvertSettings, FourDSettings, GenSettings
-from stereocast.settings.explain import flag
+from stereocast.settings import ConvertSettings, FourDSettings, GenSettings, Settings
+from stereocast.settings.explain import flag, members
 
 JobKind = Literal["convert", "gen", "4d"]
 AnySettings = ConvertSettings | GenSettings | FourDSettings
@@ -27,8 +27,10 @@ SHOWN: Mapping[str, tuple[str, ...]] = {
 # paths, addresses, and what the queue itself decides
 _LEFT_OUT = {
     "depth_out", "disparity", "weights", "accept_licence", "end_image", "overwrite", "resume", "engine", "ray_address",
-    "workers", "spool", "sidecars",
+    "workers", "spool", "sidecars", "ranks",
 }  # fmt: skip
+# words that are free; any other text might be a path or a program, so an option has to be named here to be offered
+_FREE = {"prompt", "device", "audio", "subs", "start", "end", "duration", "warp_at", "repetitions", "cross_view"}
 _WATCHED = ("mp4", "mkv")  # containers that can be resumed
 
 
@@ -37,11 +39,8 @@ def table(kind: str) -> list[dict[str, Any]]:
     default, and whether it is shown at first. Raises UnknownName."""
     schema = _model(kind).model_json_schema()
     shown = SHOWN[kind]
-    rows = [
-        _row(name, rule, schema.get("$defs", {}))
-        for name, rule in schema["properties"].items()
-        if name not in _LEFT_OUT
-    ]
+    rules = [rule for rule in schema["properties"].items() if not _left_out(_model(kind), rule[0])]
+    rows = [_row(name, rule, schema.get("$defs", {})) for name, rule in rules]
     usual = {"strength": getattr(_model(kind)(), "strength_percent", None)}  # what no value stands for
     for row in rows:
         row |= {"shown": row["name"] in shown, "usual": usual.get(row["name"])}
@@ -54,6 +53,13 @@ def _model(kind: str) -> type[ConvertSettings] | type[GenSettings] | type[FourDS
     if kind not in MODELS:
         raise UnknownName("kind of job", kind, MODELS)
     return MODELS[kind]
+
+
+def _left_out(model: type[Settings], name: str) -> bool:
+    """Whether a page may not set an option."""
+    parts = members(model.model_fields[name].annotation)
+    free = any(part in (str, Path) or get_origin(part) is tuple for part in parts)
+    return name in _LEFT_OUT or (free and name not in _FREE and not _words(name))
 
 
 def _row(name: str, rule: dict[str, Any], shelf_of_types: dict[str, Any]) -> dict[str, Any]:
@@ -101,6 +107,10 @@ def _words(name: str) -> dict[str, str]:
     if name == "depth":
         offered = registry.offered(registry.DEPTH, "depth estimator")
         return {"auto": "the best that is installed", **{k: v.about for k, v in offered.items() if k != "file"}}
+    if name == "recipe":
+        return dict.fromkeys(catalog.names("presets/recipes"), "")
+    if name == "text_model":
+        return {name: entry.about for name, entry in shelf.SHELF.items()}
     if name == "synth":
         return {k: v.about for k, v in registry.offered(registry.SYNTH, "synthesis").items()}
     return {}
@@ -110,7 +120,7 @@ def checked(kind: str, given: Mapping[str, Any]) -> AnySettings:
     """The settings of a job, of what a page sent. Raises UsageError, UnknownName."""
     model = _model(kind)
     for name, value in given.items():
-        if name in _LEFT_OUT and name in model.model_fields:
+        if name in model.model_fields and _left_out(model, name):
             raise UsageError(f"{flag(name)} can't be set from the studio; use the command line")
         if not isinstance(value, str | int | float | bool):
             raise UsageError(f"{flag(name)}: {type(value).__name__} is no value of an option")

@@ -9,6 +9,7 @@ import pytest
 from stereocast.cli.convert import convert as convert_command
 from stereocast.errors import UnknownName, UsageError
 from stereocast.settings import ConvertSettings
+from stereocast.settings.explain import members
 from stereocast.studio import options
 
 
@@ -16,7 +17,7 @@ from stereocast.studio import options
 def test_every_option_of_the_settings_is_offered_or_left_out_on_purpose(kind: str) -> None:
     rows = options.table(kind)
     model = options.MODELS[kind]
-    assert {row["name"] for row in rows} == set(model.model_fields) - options._LEFT_OUT
+    assert {row["name"] for row in rows} == {name for name in model.model_fields if not options._left_out(model, name)}
     assert [row["name"] for row in rows if row["shown"]] == list(options.SHOWN[kind])
     assert 6 <= len(options.SHOWN[kind]) <= 8
     for row in rows:
@@ -53,6 +54,24 @@ def test_what_names_a_path_or_is_out_of_range_is_refused(given: dict[str, Any]) 
         options.checked("convert", given)
     with pytest.raises(UsageError):
         options.checked("gen", {"end_image": "x.png"})
+
+
+@pytest.mark.parametrize("kind", options.MODELS)
+def test_no_option_that_is_a_path_is_offered(kind: str) -> None:
+    """Nor any other free text that isn't known to be harmless: a new option may be a path, or a program to run."""
+    fields = options.MODELS[kind].model_fields
+    texts = {name for name, field in fields.items() if {Path, str} & set(members(field.annotation))}
+    free = {row["name"] for row in options.table(kind) if row["kind"] == "text"}
+    assert free <= options._FREE
+    for name in texts - free - {row["name"] for row in options.table(kind)}:
+        with pytest.raises(UsageError, match="can't be set from the studio"):
+            options.checked(kind, {name: "x"})
+
+
+@pytest.mark.parametrize("given", [{"upscale": "rm"}, {"interpolate": "rm"}, {"recipe": "x.toml"}, {"recipe": "../x"}])
+def test_programs_and_files_are_refused(given: dict[str, str]) -> None:
+    with pytest.raises(UsageError):
+        options.checked("gen", given)
 
 
 def test_a_format_that_is_given_wins_over_the_headset() -> None:
