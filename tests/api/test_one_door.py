@@ -198,7 +198,7 @@ def test_a_missing_engine_is_refused(film: Path, tmp_path: Path, monkeypatch: py
     absent = replace(ENGINES["ray"], requires=("no_such_package",))
     monkeypatch.setattr(registry, "ENGINES", {**ENGINES, "ray": absent})
     for more in ({}, {"format": "pair"}):
-        with pytest.raises(ExtraMissing, match=r"engine 'ray' needs .*stereocast\[cluster\]"):
+        with pytest.raises(ExtraMissing, match=r"engine 'ray' needs .*\[cluster\]"):
             api.convert(film, tmp_path / "out.mp4", engine="ray", workers=4, **more)
     assert not list(tmp_path.iterdir())
 

@@ -3,7 +3,6 @@
 import json
 import os
 import re
-import resource
 import shutil
 import signal
 import socket
@@ -11,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,12 @@ pytestmark = pytest.mark.browser
 ROOT = Path(__file__).resolve().parents[2]
 IWER = ROOT / "tests/serve/node_modules/iwer/build/iwer.min.js"
 SLOW = 400_000  # milliseconds that a busy machine may take
+
+
+def _limit_files(largest: int) -> None:
+    """In the new process: no file may become larger."""
+    resource = pytest.importorskip("resource", reason="Windows has no such limit")
+    resource.setrlimit(resource.RLIMIT_FSIZE, (largest, largest))
 
 
 class Server:
@@ -51,9 +57,7 @@ class Server:
             "--no-browser",
         ]
         environment = {**os.environ, "PYTHONPATH": str(ROOT), "STEREOCAST_HOME": str(self.home), "HF_HUB_OFFLINE": "1"}
-        limit = (
-            (lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (self.largest, self.largest))) if self.largest else None
-        )
+        limit = partial(_limit_files, self.largest) if self.largest else None
         self.process = subprocess.Popen(words, env=environment, stdout=subprocess.PIPE, text=True, preexec_fn=limit)
         assert self.process.stdout is not None
         assert "the studio is at" in self.process.stdout.readline()
