@@ -135,7 +135,10 @@ class Site:
         since = request.query_params.get("since", "")
         number = int(since) if since.isascii() and since.isdigit() and len(since) < 12 else -1
         until = time.monotonic() + _CHANGES_S
-        while self.library.version == number and time.monotonic() < until and not await request.is_disconnected():
+        ends = getattr(request.app.state, "ends", lambda: False)  # set by server.run
+        while self.library.version == number and time.monotonic() < until and not ends():
+            if await request.is_disconnected():
+                break
             await asyncio.sleep(0.25)
         return JSONResponse(
             {"version": self.library.version, "indexed": round(self.library.indexed(), 3)}, headers=_FRESH

@@ -200,7 +200,7 @@ class Library:
             self.entries()
             if seen != self.version:
                 seen = self.version
-                told = time.monotonic()
+                told, unsaid = time.monotonic(), False
                 for entry in sorted(self._entries.values(), key=lambda entry: entry.order):
                     if self._stop.is_set():
                         break
@@ -208,12 +208,16 @@ class Library:
                         pass
                     if self.facts(entry) is None:
                         self._read(entry)
+                        unsaid = True
                         if time.monotonic() - told > 2:
-                            told = time.monotonic()
+                            told, unsaid = time.monotonic(), False
                             self._tell()
                             seen = self.version
                     if self._changed:
                         break
+                if unsaid:
+                    self._tell()
+                    seen = self.version
                 self._save()
             self._stop.wait(0.5)
 

@@ -59,6 +59,17 @@ def qr(url: str) -> str:
     return out.getvalue()
 
 
+class _QuietEnd(logging.Filter):
+    """Ctrl-C cuts off whoever still reads a film; that is no error of the server's."""
+
+    def __init__(self, server: uvicorn.Server) -> None:
+        super().__init__()
+        self._server = server
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        return not self._server.should_exit
+
+
 @contextmanager
 def _bound(address: Address) -> Iterator[socket.socket]:
     made = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
@@ -94,7 +105,14 @@ def run(
         if cable:
             push.Adb.find().reverse(address.port)
         ready()
+        server = uvicorn.Server(config)
+        app.state.ends = lambda: server.should_exit
+        errors = logging.getLogger("uvicorn.error")
+        quiet = _QuietEnd(server)
+        errors.addFilter(quiet)
         try:
-            uvicorn.Server(config).run(sockets=[listening])
+            server.run(sockets=[listening])
         except KeyboardInterrupt:
             log.info("stopped")
+        finally:
+            errors.removeFilter(quiet)

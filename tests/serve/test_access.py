@@ -1,6 +1,7 @@
 """Who is let in: host, origin, token, cookie, PIN; what is kept between starts; requests that never end."""
 
 import datetime
+import json
 import os
 import signal
 import socket
@@ -246,9 +247,18 @@ def test_a_restart_keeps_the_bookmark_and_a_signal_leaves_nothing(tmp_path: Path
                     assert time.monotonic() < deadline
                     time.sleep(0.05)
             seen.append(((tmp_path / "home/serve/certificate.pem").read_bytes(), token))
+            page = context.wrap_socket(socket.create_connection(("127.0.0.1", port)), server_hostname="localhost")
+            news = f"https://localhost:{port}/api/changes?token={token}"
+            time.sleep(1)  # the folder has been read
+            with urllib.request.urlopen(news, context=context, timeout=10) as answer:
+                since = json.loads(answer.read())["version"]
+            page.sendall(f"GET /api/changes?since={since}&token={token} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+            time.sleep(0.5)  # the page waits for news
         finally:
             running.send_signal(signal.SIGTERM)
-            running.communicate(timeout=120)
+            _, said = running.communicate(timeout=120)
+        page.close()
+        assert "Traceback" not in said and "ancel" not in said
         assert [path for path in temporary.rglob("*") if path.suffix == ".pem"] == []
     assert seen[0] == seen[1]
 
