@@ -191,6 +191,8 @@ class WarpSynthesizer:
             list(pool.map(one_eye, holes))
         elif count == 1:  # the eyes side by side
             disparity = disparity_of(0, self._maps.empty((height, width), np.float32))
+            if self.disparities is not None:
+                self.disparities[0] = disparity.copy()
             list(pool.map(lambda eye: draw(0, eye, disparity), holes))
         else:
             list(pool.map(one_frame, range(count)))
