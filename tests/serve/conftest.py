@@ -2,13 +2,15 @@
 
 import shutil
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 
-from tests.serve.browser import IWER, RATE, Headset, Page
+if TYPE_CHECKING or find_spec("starlette"):  # the core suite runs without the serve extra
+    from tests.serve.browser import IWER, RATE, Headset, Page
 
 
 @pytest.fixture(scope="session")
@@ -97,13 +99,13 @@ def films(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def page(chromium: Any, films: Path, tmp_path: Path) -> Iterator[Page]:
+def page(chromium: Any, films: Path, tmp_path: Path) -> Iterator["Page"]:
     with Page.opened(chromium, films, tmp_path) as made:
         yield made
 
 
 @pytest.fixture
-def headset(chromium: Any, films: Path, tmp_path: Path) -> Iterator[Headset]:
+def headset(chromium: Any, films: Path, tmp_path: Path) -> Iterator["Headset"]:
     if not IWER.is_file():
         pytest.skip("iwer isn't installed: npm ci in tests/serve")
     with Headset.opened(chromium, films, tmp_path, viewport=(640, 320)) as made:
