@@ -1,6 +1,5 @@
-"""A real Chromium, and in it an emulated Quest 3 (Immersive Web Emulation Runtime)."""
+"""The page in a real Chromium, and an emulated Quest 3 (Immersive Web Emulation Runtime)."""
 
-import shutil
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
@@ -11,27 +10,6 @@ import pytest
 
 if TYPE_CHECKING or find_spec("starlette"):  # the core suite runs without the serve extra
     from tests.serve.browser import IWER, RATE, Headset, Page
-
-
-@pytest.fixture(scope="session")
-def chromium() -> Iterator[Any]:
-    playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright (dev)")
-    program = shutil.which("chromium") or shutil.which("chromium-browser")
-    if program is None:
-        pytest.skip("no Chromium on the PATH")
-    with playwright.sync_playwright() as driver:
-        browser = driver.chromium.launch(
-            executable_path=program,
-            args=[
-                "--no-sandbox",
-                "--autoplay-policy=no-user-gesture-required",
-                "--use-gl=angle",
-                "--use-angle=swiftshader",
-                "--enable-unsafe-swiftshader",
-            ],
-        )
-        yield browser
-        browser.close()
 
 
 def write(path: Path, frames: list[np.ndarray], *, title: str = "") -> Path:

@@ -18,7 +18,7 @@ import pytest
 
 pytest.importorskip("starlette", reason="needs the serve extra")
 pytest.importorskip("uvicorn", reason="needs the serve extra")
-playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright (dev)")
+pytest.importorskip("playwright.sync_api", reason="needs playwright (dev)")
 
 from tests.films import make_film, read_film
 
@@ -74,20 +74,6 @@ class Server:
     @property
     def url(self) -> str:
         return f"http://localhost:{self.port}/studio"
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Any]:
-    program = shutil.which("chromium") or shutil.which("chromium-browser")
-    if program is None:
-        pytest.skip("no Chromium on the PATH")
-    gl = ["--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader"]
-    with playwright.sync_playwright() as driver:
-        browser = driver.chromium.launch(
-            executable_path=program, args=["--no-sandbox", "--autoplay-policy=no-user-gesture-required", *gl]
-        )
-        yield browser
-        browser.close()
 
 
 @pytest.fixture
