@@ -29,10 +29,12 @@ def is_blue(seen: np.ndarray) -> bool:
 
 
 def test_the_list_shows_names_badges_lengths_and_posters(page: Page) -> None:
+    # the page asks again while the folder is being read
+    page.until("document.querySelector('.card[title^=colours] .badge')?.innerText === '3D'")
+    page.until("document.querySelector('.card[title*=below] .length, .card[title^=deep] .length')?.innerText")
     assert "colours" in names(page)
     assert "A title from the tags" in names(page)
     card = page.page.locator('.card[title^="colours"]')
-    assert card.locator(".badge").inner_text() == "3D"
     assert card.locator(".length").inner_text() == "0:08"
     assert "side by side" in card.locator(".about").inner_text()
     assert page.page.locator('.card[title^="upright"] .badge').count() == 0
