@@ -19,7 +19,7 @@ from stereocast.errors import SourceError, StereocastError, UsageError, WeightsE
 from stereocast.jobs.reconstruct import generated  # noqa: E402
 from stereocast.jobs.reconstruct.job import Order, reconstruct  # noqa: E402
 from stereocast.settings import FourDSettings  # noqa: E402
-from stereocast.splat import generate, matrix, networks, text  # noqa: E402
+from stereocast.splat import fit, generate, matrix, networks, text  # noqa: E402
 from tests.splat import tiny  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -32,10 +32,8 @@ SMALL = {
 
 @pytest.fixture(autouse=True)
 def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+    with fit.one_thread():
+        yield
 
 
 @pytest.fixture(scope="module")

@@ -9,17 +9,15 @@ pytest.importorskip("transformers", reason="needs the diffusion extra")
 
 from stereocast.diffusion.compose import ComposeOptions  # noqa: E402
 from stereocast.errors import OutOfMemory  # noqa: E402
-from stereocast.splat import generate, networks, prepare  # noqa: E402
+from stereocast.splat import fit, generate, networks, prepare  # noqa: E402
 from stereocast.splat.generate import Known  # noqa: E402
 from tests.splat import tiny  # noqa: E402
 
 
 @pytest.fixture(autouse=True)
 def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+    with fit.one_thread():
+        yield
 
 
 @pytest.fixture(scope="module")
