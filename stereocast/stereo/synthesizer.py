@@ -143,7 +143,7 @@ class WarpSynthesizer:
         film, maps = [*frames, *(late for late, _ in later)], [*values, *(late for _, late in later)]
         if clip.first or not self._begun:
             self._begin_shot(clip, np.stack(maps), depth.metric)
-        disparity_of = self._disparities(clip, maps, len(values))
+        found = self._disparities(clip, maps, len(values))
         eyes, form = self.settings.synthesised, clip.pixel_format
         count, height, width = len(frames), clip.height, clip.width
         left, right = (
@@ -159,14 +159,18 @@ class WarpSynthesizer:
         }
         look = Look(self._gain, form, self.settings.fill, min(self.settings.edge_dilation, 1))
 
+        def disparity_of(t: int, buffer: Array) -> Array:
+            disparity = found(t, buffer)
+            if self.disparities is not None and t < count:
+                self.disparities[t] = disparity.copy()
+            return disparity
+
         def draw(t: int, eye: str, disparity: Array, **more: Any) -> None:
             space = self._space(height, width)
             render_view(frames[t], disparity, look, views[eye][t], holes[eye][t], space, mirror=eye == "left", **more)
 
         def one_frame(t: int) -> None:
             disparity = disparity_of(t, self._space(height, width).disparity)
-            if self.disparities is not None:
-                self.disparities[t] = disparity.copy()
             for number, eye in enumerate(holes):
                 draw(t, eye, disparity, halved=number > 0)
 
@@ -175,8 +179,6 @@ class WarpSynthesizer:
             used = {*range(count), *(t + AHEAD for t in range(count) if motions[t].ahead is not None)}
             mapped = pool.map(lambda n: disparity_of(n, self._maps.empty((height, width), np.float32)), used)
             disparities = dict(zip(used, mapped, strict=True))  # for both eyes
-            if self.disparities is not None:
-                self.disparities.update({t: disparities[t].copy() for t in range(count)})
 
             def one_eye(eye: str) -> None:
                 plates = self._plates[eye]
@@ -191,8 +193,6 @@ class WarpSynthesizer:
             list(pool.map(one_eye, holes))
         elif count == 1:  # the eyes side by side
             disparity = disparity_of(0, self._maps.empty((height, width), np.float32))
-            if self.disparities is not None:
-                self.disparities[0] = disparity.copy()
             list(pool.map(lambda eye: draw(0, eye, disparity), holes))
         else:
             list(pool.map(one_frame, range(count)))
