@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     )
     from stereocast.settings import ConvertSettings, FourDSettings, GenSettings, PreviewSettings
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 __all__ = [
     "Conversion",
     "ConvertPlan",

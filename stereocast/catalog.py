@@ -16,6 +16,7 @@ from stereocast.errors import UnknownName, UsageError
 from stereocast.settings import Settings
 from stereocast.settings.explain import explained, keyword
 from stereocast.settings.groups import Level
+from stereocast.settings.retired import without_retired
 from stereocast.types import Layout, PixelFormat
 
 _HERE = Path(__file__).resolve().parent
@@ -165,10 +166,14 @@ def level(name: str) -> Recipe:
 _DIFFUSION = "stereocrafter-zero"
 
 
+def _job(model: type[Settings]) -> str:
+    """The command whose settings these are."""
+    return {"FourDSettings": "4d"}.get(model.__name__, model.__name__.removesuffix("Settings").lower())
+
+
 def _from_recipe(model: type[Settings], name: str) -> dict[str, Any]:
     """The options of a recipe for a job. Raises UsageError, UnknownName."""
-    made = recipe(name)
-    job = {"FourDSettings": "4d"}.get(model.__name__, model.__name__.removesuffix("Settings").lower())
+    made, job = recipe(name), _job(model)
     if job not in made.jobs:
         raise UsageError(f"--recipe {name}: is for {' and '.join(made.jobs)}, not for {job}")
     return made.options
@@ -182,9 +187,9 @@ def _from_level(model: type[Settings], given: Mapping[str, Any]) -> dict[str, An
     diffuses = samples and ("synth" not in model.model_fields or given.get("synth") == _DIFFUSION)
     if named and wanted in get_args(Level) and not diffuses:
         raise UsageError(
-            f"--quality {wanted}: needs --synth {_DIFFUSION}; a number is the encoder's quality"
+            f"--quality {wanted}: needs --synth {_DIFFUSION}; --crf sets the encoder's quality"
             if samples
-            else f"--quality {wanted}: is for convert and gen; a number is the encoder's quality"
+            else f"--quality {wanted}: for convert and gen only; --crf sets the encoder's quality"
         )
     if not diffuses or (named and wanted not in get_args(Level)):  # a wrong word is told by the model
         return {}
@@ -205,7 +210,7 @@ def settle(
     `spelled` says how errors name an option. Raises UsageError, UnknownName.
     """
     before = {} if settings is None else {name: getattr(settings, name) for name in settings.model_fields_set}
-    wanted = {**before, **given}
+    wanted = {**before, **without_retired(_job(model), given, spelled)}
     if "recipe" in model.model_fields and wanted.get("recipe"):
         wanted = {**_from_recipe(model, str(wanted["recipe"])), **wanted}
     try:

@@ -36,6 +36,7 @@ from stereocast.settings import (
     ("Run", FileSettings),
     ("Run", NetworkSettings),
     ("Diffusion", DiffusionOptions),
+    retired=("depth_out", "ray_address", "zero_levels"),
 )
 def gen(
     image: Annotated[str, typer.Argument(metavar="IMAGE", help="The picture the clip begins with.")],

@@ -82,11 +82,18 @@ def _parameter(name: str, field: FieldInfo, panel: str) -> inspect.Parameter:
     return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation)
 
 
+def _hidden(name: str) -> inspect.Parameter:
+    """An option that is still accepted, for the settings to warn about."""
+    annotation = Annotated[str | None, typer.Option(flag(name), hidden=True)]
+    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation)
+
+
 def with_settings(
-    *panels: tuple[str, type[Settings]], leave_out: Iterable[str] = ()
+    *panels: tuple[str, type[Settings]], leave_out: Iterable[str] = (), retired: Iterable[str] = ()
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Adds an option per field of the panels' models; the function gets those that were set as `flags: dict`.
 
+    `leave_out` names fields that get no option; `retired` names options of earlier versions, which --help doesn't list.
     It also maps errors to exit codes: 0 done, 1 failed, 2 usage, 130 interrupted; no traceback unless -v is given.
     """
     hidden = set(leave_out)
@@ -107,6 +114,7 @@ def with_settings(
                 int, typer.Option("-v", "--verbose", count=True, help="Say more (-vv: everything).", show_default=False)
             ],
         )
+        added += [_hidden(name) for name in retired]
         names = {p.name for p in added}
 
         @wraps(function)

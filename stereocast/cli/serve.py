@@ -18,6 +18,8 @@ from stereocast.settings import (
     StereoSettings,
     WeightSettings,
 )
+from stereocast.settings.explain import flag
+from stereocast.settings.retired import without_retired
 
 
 @with_settings(
@@ -28,6 +30,7 @@ from stereocast.settings import (
     ("Depth", WeightSettings),
     ("Run", NetworkSettings),
     leave_out=("out_format", "start", "end", "duration"),
+    retired=("engine", "ray_address", "workers"),
 )
 def serve(
     folder: Annotated[Path | None, typer.Argument(metavar="[DIR]", help="Folder of films (default: this one).")] = None,
@@ -67,7 +70,7 @@ def serve(
         folder = Path()
     films = tuple(library.check_film(path) for path in convert or ())
     root = library.check_folder(folder) if folder is not None else None
-    settings = settled(ConvertSettings, flags)
+    settings = settled(ConvertSettings, without_retired("serve", flags, flag))
     if films and settings.format.value in ("pair", "rgbd", "row-interlaced"):
         raise UsageError(f"--format {settings.format.value} can't be watched on the page; use sbs, ou or vr180")
     folder_of_state = identity.state_folder()

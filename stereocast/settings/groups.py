@@ -49,8 +49,8 @@ class PackSettings(RecipeSettings):
     encoder: str = "auto"
     """Encoder profile by name or .toml path; auto takes the first of the preset's list that opens here."""
     quality: Annotated[int, Field(ge=0, le=63)] | Level | None = None
-    """draft, good or paper: how much work diffusion puts into a second view (default: good for convert, paper for gen). A
-    number is the encoder's constant quality, as --crf."""
+    """draft, good or paper: how much work diffusion puts into a second view (default: good for convert, paper for gen).
+    For the encoder's constant quality use --crf."""
     crf: int | None = Field(None, ge=0, le=63)
     """The encoder's constant quality (CRF/CQ); lower is better."""
 

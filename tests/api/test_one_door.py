@@ -18,6 +18,7 @@ from stereocast.jobs.convert import job
 from stereocast.registry import ENGINES
 from stereocast.settings import ConvertSettings, FourDSettings, GenSettings, PreviewSettings, Settings
 from stereocast.settings.explain import flag, members
+from stereocast.settings.retired import GONE
 from tests.films import make_film, picture
 
 TEXTS = {  # options whose words or numbers can't be guessed from their type
@@ -173,10 +174,45 @@ def test_a_presets_layout_holds_for_every_job(preset: str, layout: str, model: A
     assert settle(model, {}, model(preset=preset, format="ou")).format == "ou"
 
 
-def test_what_a_job_has_not_is_refused(film: Path) -> None:
-    for unknown in ("start", "crop", "resume", "fill", "audio", "depth_out", "ray_address", "zero_levels"):
+def test_options_that_a_job_does_not_have_are_refused(film: Path) -> None:
+    for unknown in ("text_depth_", "swap_eyes", "zero_batch", "source_layout"):
         with pytest.raises(UnknownName, match=f"no option named '{unknown}'"):
             api.generate(film, **{unknown: "1"})  # type: ignore[arg-type]
+
+
+def test_retired_options_warn(film: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What 0.1 accepted is still accepted, in both languages, and --help doesn't offer it."""
+    for name in GONE["gen"]:
+        assert settle(GenSettings, {name: "1"}) == settle(GenSettings, {})
+        assert [record.getMessage() for record in caplog.records] == [
+            f"{name}: gen never used this option; it will be refused from version 0.3"
+        ]
+        caplog.clear()
+    monkeypatch.setattr("stereocast.jobs.generate.job.generate", lambda *given: pytest.fail("no picture was given"))
+    for name in ("depth_out", "ray_address", "zero_levels"):
+        code, _, errors = run_cli("gen", "nowhere.png", flag(name), "1")
+        assert (code, errors.splitlines()[0]) == (
+            2, f"warning: {flag(name)}: gen never used this option; it will be refused from version 0.3"
+        )  # fmt: skip
+        assert flag(name) not in run_cli("gen", "--help")[1]
+
+
+def test_serve_still_takes_the_options_of_workers(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    pytest.importorskip("starlette", reason="needs the serve extra")
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr("stereocast.serve.server.run", lambda *given, **named: None)
+    code, _, errors = run_cli("serve", tmp_path, "--workers", "2", "--engine", "ray", "--ray-address", "auto")
+    assert code == 0
+    assert len(errors.splitlines()) == 3
+    assert "--workers: serve never used this option" in errors
+
+
+def test_a_number_as_quality_sets_crf(caplog: pytest.LogCaptureFixture) -> None:
+    """`--quality 23` was the encoder's quality in 0.1."""
+    made = settle(ConvertSettings, {"quality": "23"}, spelled=flag)
+    assert made.constant_quality == settle(ConvertSettings, {"crf": 23}).constant_quality == 23
+    assert [record.getMessage() for record in caplog.records] == ["--quality 23: numbers have moved to --crf"]
 
 
 def test_a_misspelt_word_is_named_in_the_callers_language(film: Path) -> None:

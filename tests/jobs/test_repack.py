@@ -57,7 +57,7 @@ def film(path: Path, layout: str = "sbs", mode: str = "", sei: bool = False, fra
 
 
 def convert(source: Path, output: Path, **flags: Any) -> job.Converted:
-    made, opened = job.prepare(str(source), output, ConvertSettings(encoder="x264", quality=4, **flags))
+    made, opened = job.prepare(str(source), output, ConvertSettings(encoder="x264", crf=4, **flags))
     return job.convert(made, opened)
 
 

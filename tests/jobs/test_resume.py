@@ -253,3 +253,21 @@ def test_the_real_stages_forget_at_a_cut(
     broken(film, tmp_path / "out.mp4", 50, **flags)
     run(film, tmp_path / "out.mp4", resume=True, **flags)
     assert content(tmp_path / "out.mp4") == content(tmp_path / "whole.mp4")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('{"version": 1, "job": {"program": "0.1.0"}, "segments": []}', "was written by another version of stereocast"),
+        ('{"version": 2, "identity": {"program": "0.1.9"}, "chunks": []}', "was written by another version"),
+        ("[]", "can't be read"),
+        ("{", "can't be read"),
+    ],
+)
+def test_a_foreign_journal_is_not_resumed(
+    text: str, said: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "journal").write_text(text)
+    assert chunks.Journal.load(tmp_path / "journal", chunks.Identity({}, {}, "1/90000")) is None
+    assert said in caplog.text
+    assert "starting from the beginning" in caplog.text

@@ -132,7 +132,7 @@ def test_a_player_shows_what_the_source_meant(
         source = write(tmp_path / f"in{suffix}", codec, pixel_format, size, matrix, full, tags)
     except (av.error.FFmpegError, ValueError) as error:
         pytest.skip(f"this FFmpeg doesn't write {codec} {pixel_format}: {error}")
-    output = convert(source, tmp_path / "out.mp4", format=layout, quality=8).plan.outputs[0]
+    output = convert(source, tmp_path / "out.mp4", format=layout, crf=8).plan.outputs[0]
     if layout == "sbs":
         found, made = shown(output)
         worst = np.abs(found - PATCHES).max()
@@ -155,7 +155,7 @@ def test_grey_keeps_its_levels(tmp_path: Path, full: bool) -> None:
         frame.pts, frame.time_base = 0, Fraction(1, 25)
         out.mux(video.encode(frame))
         out.mux(video.encode(None))
-    output = convert(tmp_path / "in.mkv", tmp_path / "out.mkv", quality=5).plan.outputs[0]
+    output = convert(tmp_path / "in.mkv", tmp_path / "out.mkv", crf=5).plan.outputs[0]
     with av.open(str(output)) as film:
         after = next(film.decode(video=0))
     assert (int(after.color_range) == 2) is full

@@ -110,17 +110,18 @@ class Journal:
         """The journal at `path`; None where there is none. Raises UsageError for one that was made for something else."""
         try:
             table = json.loads(path.read_text("utf-8"))
-            found = Identity(**table["identity"])
+            made_for = table.get("identity", {})  # another name in version 0.1
+            if table.get("version") != VERSION or made_for.get("program") != identity.program:
+                log.warning("%s was written by another version of stereocast; starting from the beginning", path)
+                return None
+            found = Identity(**made_for)
             chunks = tuple(
                 Chunk(**{**item, "after": Shot(**item["after"]) if item["after"] else None}) for item in table["chunks"]
             )
         except FileNotFoundError:
             return None
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             log.warning("%s can't be read (%s); starting from the beginning", path, error)
-            return None
-        if table.get("version") != VERSION or found.program != identity.program:
-            log.warning("%s was written by another version of stereocast; starting from the beginning", path)
             return None
         _compare(found, identity)
         journal = cls(path, identity, chunks)
