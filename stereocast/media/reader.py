@@ -373,7 +373,7 @@ class VideoSource:
     def as_still(self) -> ImageSource:
         """The only frame as a still; closes this source. Raises UsageError where there are more frames."""
         if next(self._decoded, None) is not None:
-            raise UsageError(f"{self.name} is a video; the output needs a video suffix, such as .mp4")
+            raise UsageError(f"{self.name} is a film; the output needs a video suffix, such as .mp4")
         image = upright(self._head)
         self.close()
         return ImageSource(self.name, self.options.scale, image)
