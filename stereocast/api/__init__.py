@@ -1,7 +1,8 @@
-"""The one way in: jobs as functions. The command line and the server call these, and add nothing but words.
+"""The single entry point: jobs as functions. The command line and the server call these and only add text.
 
-Every function takes the options of its job as keywords, or a settings object, or both (keywords win). What isn't given
-is settled here: defaults, the preset's layout, the engine. Errors are `StereocastError` and its kinds, one line each.
+Every function takes the options of its job as keywords, as a settings object, or both (keywords take precedence). Missing
+options are filled in here: defaults, the preset's layout, the engine. Errors are subclasses of `StereocastError` with
+one-line messages.
 """
 
 from collections.abc import Iterator, Sequence
@@ -56,18 +57,18 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class Conversion:
-    """A film that is ready to be converted: what will be done, and the open source. Close it, or use it in `with`."""
+    """A film ready to be converted: its plan and the open source. Close it, or use it as a context manager."""
 
     plan: ConvertPlan
     source: Source
 
     @property
     def parts(self) -> tuple[Path, ...]:
-        """Where the outputs grow until they are complete."""
+        """The part files, which hold the outputs until they are complete."""
         return tuple(part_path(path) for path in self.plan.outputs)
 
     def run(self, progress: OnProgress = silent) -> Converted:
-        """Does it, on the engine and workers of the settings. Raises StereocastError."""
+        """Converts the film on the engine and workers of the settings. Raises StereocastError."""
         return job.convert(self.plan, self.source, progress)
 
     def close(self) -> None:
@@ -89,9 +90,9 @@ def prepare(
     settings: ConvertSettings | None = None,
     **options: Unpack[ConvertKeywords],
 ) -> Conversion:
-    """Decides all there is to decide about one conversion; nothing is written yet.
+    """Opens the source and makes the plan of a conversion; nothing is written yet.
 
-    `output` is a file, a folder, '-' (standard output) or None (beside the source). Raises UsageError, SourceError,
+    `output` is a file, a folder, '-' (standard output) or None (the source's folder). Raises UsageError, SourceError,
     SinkError, LimitExceeded, ExtraMissing, WeightsError.
     """
     chosen = settle(ConvertSettings, options, settings)
@@ -117,9 +118,9 @@ def convert(
     progress: OnProgress = silent,
     **options: Unpack[ConvertKeywords],
 ) -> Converted:
-    """One film, URL or image to stereo. `output` is a file, a folder, '-' or None (beside the source).
+    """Converts a film, URL or image to stereo. `output` is a file, a folder, '-' or None (the source's folder).
 
-    `progress` is told of every few frames; an exception from it ends the job and keeps the part file. Raises
+    `progress` is called every few frames; an exception that it raises ends the job and keeps the part file. Raises
     StereocastError.
     """
     with prepare(source, output, settings, **options) as ready:
@@ -135,9 +136,9 @@ def convert_all(
     stop_on_error: bool = False,
     **options: Unpack[ConvertKeywords],
 ) -> Iterator[Outcome]:
-    """Many films (files, folders, globs, URLs), one after the other; an error ends its own film only.
+    """Converts many films (files, folders, globs, URLs) in order; an error ends only the film that it occurs in.
 
-    `output` is a folder or None. Yields what came of each. Raises SourceError where nothing is found, UsageError.
+    `output` is a folder or None. Yields the outcome of each film. Raises SourceError where nothing is found, UsageError.
     """
     chosen = settle(ConvertSettings, options, settings)
     folder = None if output is None else Path(output)
@@ -157,7 +158,7 @@ def generate(
     progress: OnProgress = silent,
     **options: Unpack[GenKeywords],
 ) -> Generated:
-    """One picture (and a prompt) to a stereo clip. `output` as for `convert`. Raises StereocastError."""
+    """Makes a stereo clip from a picture and a prompt. `output` is as for `convert`. Raises StereocastError."""
     chosen = settle(GenSettings, options, settings)
     if not Path(picture).exists():
         raise UsageError(f"no such picture: {picture}")
@@ -175,8 +176,8 @@ def reconstruct(
     progress: OnProgress = silent,
     **options: Unpack[FourDKeywords],
 ) -> Reconstructed:
-    """An object's picture or film, a 3D object, a text (`prompt`) or a scene made before (`scene`, a .4dgs file) to a
-    dynamic scene and its films, in the folder `output`.
+    """Makes a dynamic scene and its films, in the folder `output`, from a picture or film of an object, a 3D object, a text
+    (`prompt`) or an existing scene (`scene`, a .4dgs file).
 
     `views_dir` is a folder with the reference ring. Raises StereocastError.
     """
@@ -219,20 +220,20 @@ def preview(
     settings: PreviewSettings | None = None,
     **options: Unpack[PreviewKeywords],
 ) -> Previewed:
-    """What `convert` would make, on one picture, with the comfort figures of each moment. Raises StereocastError."""
+    """Shows what `convert` would make in one picture, with the comfort figures of each moment. Raises StereocastError."""
     chosen = settle(PreviewSettings, options, settings)
     return previewing.preview(str(source), None if output is None else Path(output), chosen)
 
 
 def inspect(file: str | Path, preset: str = "quest3") -> dict[str, Any]:
-    """What a player will see of a file: streams, sizes, colour, tags, and whether the preset's headset plays it.
+    """What players see in a file: streams, sizes, colour, tags, and whether the preset's headset plays it.
 
     Raises SourceError, UnknownName."""
     return inspection.describe(str(file), preset)
 
 
 def examine() -> dict[str, dict[str, str]]:
-    """What this machine has: versions, devices, encoders that open, extras, disk; each a name and a line."""
+    """What this machine has, by heading, as names and one-line findings: versions, devices, encoders, extras, disk."""
     return doctor.examine()
 
 

@@ -11,7 +11,7 @@ from stereocast.types import Anaglyph, Layout
 
 
 class RecipeKeywords(TypedDict, total=False):
-    """Options from a file."""
+    """Options read from a file."""
 
     recipe: str | None
 
@@ -46,7 +46,7 @@ class PackKeywords(RecipeKeywords, total=False):
 
 
 class OutputKeywords(PackKeywords, total=False):
-    """What is written."""
+    """Container and tags of the output."""
 
     out_format: Literal["mp4", "mkv", "hls", "fmp4"] | None
     fov: float | None
@@ -54,7 +54,7 @@ class OutputKeywords(PackKeywords, total=False):
 
 
 class SizeKeywords(TypedDict, total=False):
-    """Size and frame rate of the work."""
+    """Size and frame rate of the result."""
 
     scale: float
     fps: float | None
@@ -74,14 +74,14 @@ class SourceKeywords(SizeKeywords, total=False):
 
 
 class TrackKeywords(TypedDict, total=False):
-    """What is kept besides the picture."""
+    """Which sound and subtitle tracks are kept."""
 
     audio: str
     subs: str
 
 
 class ScreenKeywords(TypedDict, total=False):
-    """How deep the picture is, and where the screen is in it."""
+    """How much depth the picture has, and where the screen is in it."""
 
     strength: float | Literal["auto"] | None
     convergence: float | Literal["auto"]
@@ -123,7 +123,7 @@ class DepthKeywords(TypedDict, total=False):
 
 
 class DepthFileKeywords(TypedDict, total=False):
-    """What is kept of the depth."""
+    """Where the depth is saved."""
 
     depth_out: str | PathLike[str] | None
 
@@ -136,7 +136,7 @@ class WeightKeywords(TypedDict, total=False):
 
 
 class FilmKeywords(TypedDict, total=False):
-    """What kind of source it is, if not an ordinary film."""
+    """How the source is stored, if it isn't an ordinary film."""
 
     source_layout: (
         Literal["auto", "mono", "sbs", "half-sbs", "ou", "half-ou", "cross-eyed", "row-interlaced", "multiview"] | None
@@ -158,13 +158,13 @@ class NetworkKeywords(DeviceKeywords, total=False):
 
 
 class FileKeywords(TypedDict, total=False):
-    """What happens to an existing result."""
+    """What happens to existing files."""
 
     overwrite: bool
 
 
 class EngineKeywords(TypedDict, total=False):
-    """Where a film is converted, and whether it resumes."""
+    """Where a film is converted, and whether the conversion resumes."""
 
     resume: bool
     engine: Literal["local", "ray"]
@@ -258,7 +258,7 @@ class SceneKeywords(TypedDict, total=False):
 
 
 class MatrixKeywords(TypedDict, total=False):
-    """How Diffusion² makes the image matrix, and what its reconstruction trusts."""
+    """How Diffusion² samples the image matrix, and how its pictures are weighted in the reconstruction."""
 
     option_set: Literal["paper", "official"]
     steps: int
@@ -278,17 +278,17 @@ class MatrixKeywords(TypedDict, total=False):
 
 
 class EstimatorKeywords(DepthKeywords, WeightKeywords, NetworkKeywords, total=False):
-    """All that a depth estimator may ask for."""
+    """All options that a depth estimator can read."""
 
 
 class SamplerKeywords(
     ScreenKeywords, DepthKeywords, WeightKeywords, NetworkKeywords, DiffusionKeywords, ZeroKeywords, total=False
 ):
-    """All that the StereoCrafter-Zero sampler may ask for."""
+    """All options that the StereoCrafter-Zero sampler can read."""
 
 
 class ViewKeywords(StereoKeywords, SamplerKeywords, EstimatorKeywords, ZeroFilmKeywords, total=False):
-    """All that makes two views of a film."""
+    """All options for making two views of a film."""
 
 
 class ConvertKeywords(

@@ -1,4 +1,4 @@
-"""The command line: flags to settings, progress, exit codes. The only user of typer and rich."""
+"""The command line: turns flags into settings, shows progress, sets exit codes. The only user of typer and rich."""
 
 import os
 import sys
@@ -8,20 +8,29 @@ import typer
 
 from stereocast.cli.plain import set_up_streams
 
-COMMANDS = {  # name: ("module:function", one line for the list)
+COMMANDS = {  # name: ("module:function", summary in the list of commands)
     "convert": ("stereocast.cli.convert:convert", "Turn 2D video (or images, folders, URLs) into stereo video."),
     "gen": ("stereocast.cli.gen:gen", "Make a stereo clip from a picture and a prompt."),
-    "preview": ("stereocast.cli.preview:preview", "One picture: source, depth, both views, holes, anaglyph, comfort."),
-    "4d": ("stereocast.cli.four_d:four_d", "A picture or object video to a moving 3D scene, filmed in stereo."),
+    "preview": (
+        "stereocast.cli.preview:preview",
+        "Show source, depth, both views, holes, anaglyph and comfort in one picture.",
+    ),
+    "4d": ("stereocast.cli.four_d:four_d", "Turn a picture or object video into a moving 3D scene, filmed in stereo."),
     "inspect": (
         "stereocast.cli.inspect:inspect",
-        "What a player will see: streams, tags, and whether a headset plays it.",
+        "Show what players see in a file: streams, tags, and whether a headset plays it.",
     ),
-    "models": ("stereocast.cli.models:models", "Weights: list, licence, size, download, verify, remove."),
-    "studio": ("stereocast.cli.studio:studio", "A page to convert films from: see it in 3D, start, watch."),
-    "serve": ("stereocast.cli.serve:serve", "Library and player page for the headset's browser, with live conversion."),
+    "models": ("stereocast.cli.models:models", "List weights with licence and size; download, verify, remove them."),
+    "studio": (
+        "stereocast.cli.studio:studio",
+        "Convert films from a page in the browser: preview in 3D, start, watch.",
+    ),
+    "serve": (
+        "stereocast.cli.serve:serve",
+        "Serve a library and player for the headset's browser, with live conversion.",
+    ),
     "push": ("stereocast.cli.push:push", "Copy films to the headset over adb."),
-    "doctor": ("stereocast.cli.doctor:doctor", "Devices, encoders that really open, extras, disk."),
+    "doctor": ("stereocast.cli.doctor:doctor", "Check devices, encoders, extras and disk space."),
 }
 
 
@@ -34,15 +43,15 @@ def _version(asked: bool) -> None:
 
 
 def _later() -> None:
-    """Stands for a command that wasn't called: its module isn't imported just to list its name."""
+    """Placeholder for commands that weren't called, so that their modules aren't imported just to list them."""
 
 
 def build(called: str | None = None) -> typer.Typer:
-    """The application. With `called`, that command's module alone is imported; else all are."""
+    """The application. With `called`, only that command's module is imported, otherwise all are."""
     app = typer.Typer(
         name="stereocast",
         help="2D video to stereo video for VR headsets: streaming, offline, restartable.",
-        epilog="Start with: stereocast convert film.mp4    (makes film_LRF_Full_SBS.mp4 beside it)",
+        epilog="Start with: stereocast convert film.mp4    (writes film_LRF_Full_SBS.mp4 to the same folder)",
         no_args_is_help=True,
         rich_markup_mode="rich",
         context_settings={"help_option_names": ["-h", "--help"]},

@@ -69,22 +69,24 @@ def convert(
         list[str], typer.Argument(metavar="IN...", help="Videos, images, folders, globs, http(s) URLs, or '-'.")
     ],
     output: Annotated[
-        Path | None, typer.Option("-o", "--output", help="File, folder, or '-' (default: beside the source).")
+        Path | None,
+        typer.Option("-o", "--output", help="File, folder, or '-' for standard output (default: the source's folder)."),
     ] = None,
-    recursive: Annotated[bool, typer.Option("--recursive", "-r", help="Folders with all their subfolders.")] = False,
+    recursive: Annotated[bool, typer.Option("--recursive", "-r", help="Include subfolders.")] = False,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Print the plan, its memory bill and an estimate; do nothing.")
+        bool, typer.Option("--dry-run", help="Print the plan with memory and file size estimates; write nothing.")
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON on standard output.")] = False,
-    quiet: Annotated[bool, typer.Option("-q", "--quiet", help="No progress, no summary.")] = False,
+    quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Print no progress and no summary.")] = False,
     on_error: Annotated[
-        OnError, typer.Option("--on-error", help="Several films: continue after a failure, or stop.")
+        OnError, typer.Option("--on-error", help="Several films: what to do when one fails.")
     ] = OnError.CONTINUE,
     shown: Annotated[
-        Shown, typer.Option("--progress", help="bar on a terminal, json (a line a second on standard error), or none.")
+        Shown,
+        typer.Option("--progress", help="Progress as a bar, as json (one line per second on standard error), or none."),
     ] = Shown.BAR,
     report: Annotated[
-        Path | None, typer.Option("--report", help="Several films: write the outcomes to this JSON file as they come.")
+        Path | None, typer.Option("--report", help="Several films: write the results to this JSON file as they arrive.")
     ] = None,
     *,
     flags: dict[str, Any],
@@ -114,7 +116,7 @@ def convert(
             print(json.dumps(result, indent=2))
         return
     if output is not None and (str(output) == "-" or (not output.is_dir() and output.suffix)):
-        raise UsageError(f"-o {output}: several inputs need a folder")
+        raise UsageError(f"-o {output}: several inputs need a folder as output")
     _several(
         sources, output, settings, recursive, report,
         stop=on_error is OnError.STOP, dry_run=dry_run, as_json=as_json, quiet=quiet, shown=shown,
@@ -153,13 +155,13 @@ def _several(
 
         summary([(o.source, o.status, o.output or o.reason, o.seconds) for o in outcomes])
         left = len(todo) - len(outcomes)
-        say(", ".join(f"{n} {name}" for name, n in {**counts, "not begun": left}.items() if n), file=sys.stderr)
+        say(", ".join(f"{n} {name}" for name, n in {**counts, "not started": left}.items() if n), file=sys.stderr)
     if counts["failed"]:
         raise typer.Exit(1)
 
 
 def say_if_first(form: PixelFormat = PixelFormat.YUV420P) -> None:
-    """Tells why the first run on a machine begins slowly."""
+    """Explains why the first run on a machine starts slowly."""
     from stereocast.jobs.convert import compiling
 
     if compiling.missing(form):
@@ -185,7 +187,7 @@ def _one(
             interruptible(lambda: api.prepare(name, output, settings)) if waits else api.prepare(name, output, settings)
         )
     except KeyboardInterrupt:
-        leave("interrupted before anything was done")
+        leave("interrupted before any work was done")
     with opened as ready:
         plan = ready.plan
         if dry_run:
@@ -202,7 +204,7 @@ def _one(
                 result = ready.run(bar)
         except KeyboardInterrupt:
             kept = ", ".join(map(str, ready.parts)) or "the output"
-            leave(f"interrupted; what is done is kept in {kept} (playable); run again with --resume to continue")
+            leave(f"interrupted; finished work is kept in {kept} (playable); run again with --resume to continue")
     seconds = time.monotonic() - begun
     if not quiet:
         where = ", ".join(str(path) for path in plan.outputs) or "standard output"

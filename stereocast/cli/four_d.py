@@ -18,27 +18,29 @@ def four_d(
     source: Annotated[
         str | None,
         typer.Argument(
-            metavar="[IN]", help="A picture, an object film or a folder of RGBA frames, a 3D object (ply, glb)."
+            metavar="[IN]", help="A picture, a film of an object, a folder of RGBA frames, or a 3D object (ply, glb)."
         ),
     ] = None,
     output: Annotated[
-        Path | None, typer.Option("-o", "--output", help="Folder (default: NAME_4d beside the source).")
+        Path | None, typer.Option("-o", "--output", help="Folder (default: NAME_4d in the source's folder).")
     ] = None,
-    prompt: Annotated[str | None, typer.Option("--prompt", help="diffusion2: make the object from this text.")] = None,
+    prompt: Annotated[
+        str | None, typer.Option("--prompt", help="diffusion2: generate the object from this text.")
+    ] = None,
     ring: Annotated[
         Path | None,
         typer.Option(
             "--views-dir",
-            help="diffusion2: a folder with the reference ring, front view last. On its own: animate that static object.",
+            help="diffusion2: folder with the reference ring, front view last. Without IN, the static object is animated.",
         ),
     ] = None,
-    scene: Annotated[Path | None, typer.Option("--render", help="Render this scene.4dgs again.")] = None,
+    scene: Annotated[Path | None, typer.Option("--render", help="Render films of this existing scene.4dgs.")] = None,
     dry_run: Annotated[
         bool,
-        typer.Option("--dry-run", help="Show the plan with weights, memory and hours on this machine; write nothing."),
+        typer.Option("--dry-run", help="Print the plan with weights, memory and hours on this machine; write nothing."),
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON on standard output.")] = False,
-    quiet: Annotated[bool, typer.Option("-q", "--quiet", help="No progress, no summary.")] = False,
+    quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Print no progress and no summary.")] = False,
     *,
     flags: dict[str, Any],
 ) -> None:
@@ -75,7 +77,7 @@ def four_d(
 
 
 def _bill(row: dict[str, Any]) -> list[str]:
-    """The bill for people."""
+    """The bill as readable lines."""
     first = f"{row['model']} on {row['device']}: {row['views']} views x {row['frames']} frames at {row['matrix_size']}²"
     if row["model"] != "diffusion2":
         return [first]
@@ -87,6 +89,6 @@ def _bill(row: dict[str, Any]) -> list[str]:
         first,
         f"weights: {weights}",
         f"work: {row['evaluations']} evaluations of the matrix, {row['pflop']} PFLOP, {row['ranks']} process(es)",
-        f"memory: {memory['least']} GB where the UNets take turns, {memory['both_unets']} GB for both; {memory['free']} GB free",
-        f"time: about {row['hours']} h at {row['tflop_per_s']} TFLOP/s (this machine, as measured now, {row['reached']:.0%} of it)",
+        f"memory: {memory['least']} GB with one UNet at a time, {memory['both_unets']} GB with both; {memory['free']} GB free",
+        f"time: about {row['hours']} h at {row['tflop_per_s']} TFLOP/s ({row['reached']:.0%} of this machine's measured speed)",
     ]

@@ -39,12 +39,15 @@ from stereocast.settings import (
     retired=("depth_out", "ray_address", "zero_levels"),
 )
 def gen(
-    image: Annotated[str, typer.Argument(metavar="IMAGE", help="The picture the clip begins with.")],
+    image: Annotated[str, typer.Argument(metavar="IMAGE", help="First picture of the clip.")],
     output: Annotated[
-        Path | None, typer.Option("-o", "--output", help="File, folder, or '-' (default: beside the picture).")
+        Path | None,
+        typer.Option(
+            "-o", "--output", help="File, folder, or '-' for standard output (default: the picture's folder)."
+        ),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON on standard output.")] = False,
-    quiet: Annotated[bool, typer.Option("-q", "--quiet", help="No progress, no summary.")] = False,
+    quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Print no progress and no summary.")] = False,
     *,
     flags: dict[str, Any],
 ) -> None:

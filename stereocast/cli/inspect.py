@@ -15,7 +15,7 @@ def inspect(
     preset: Annotated[str, typer.Option("--preset", help="Headset to check against.")] = "quest3",
     as_json: Annotated[bool, typer.Option("--json", help="Print everything as JSON.")] = False,
 ) -> None:
-    """What a player will see: streams, sizes, colour, tags, and whether a headset plays it.
+    """Show what players see in a file: streams, sizes, colour, tags, and whether a headset plays it.
 
     [bold]stereocast inspect film_LRF_Full_SBS.mp4[/]\n
     [bold]stereocast inspect film.mkv --preset vision-pro --json[/]
@@ -40,7 +40,7 @@ def inspect(
 
 
 def _said(value: Any) -> bool:
-    """Whether there is anything to say; 0 is."""
+    """Whether a value is worth printing; 0 is."""
     return value is not None and value is not False and value not in ("", {}, [])
 
 

@@ -1,4 +1,4 @@
-"""`stereocast models ...`: list, download, verify, remove."""
+"""`stereocast models`: list, download, verify, remove."""
 
 import json
 from typing import Annotated, Any
@@ -13,20 +13,22 @@ _ACTIONS = ("list", "download", "verify", "remove")
 
 @guarded
 def models(
-    action: Annotated[str, typer.Argument(help="list, download, verify or remove.", metavar="ACTION")] = "list",
+    action: Annotated[
+        str, typer.Argument(help="What to do: list, download, verify or remove.", metavar="ACTION")
+    ] = "list",
     names: Annotated[list[str] | None, typer.Argument(help="Names from the list.", metavar="[NAME]...")] = None,
     accept_licence: Annotated[
-        bool, typer.Option("--accept-licence", help="Accept the licences that are shown.")
+        bool, typer.Option("--accept-licence", help="Accept the licences of the weights to be downloaded.")
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
-    """Weights: list them with licence and size, download, verify, remove.
+    """List weights with licence and size; download, verify or remove them.
 
     [bold]stereocast models[/]
 
     [bold]stereocast models download video-depth-anything-small --accept-licence[/]
 
-    Weights are stored in the Hugging Face cache (HF_HOME); HF_HUB_OFFLINE=1 forbids the network.
+    Weights are stored in the Hugging Face cache (HF_HOME). HF_HUB_OFFLINE=1 turns off network access.
     """
     from stereocast.errors import UnknownName, UsageError
     from stereocast.models import shelf
@@ -34,7 +36,7 @@ def models(
     if action not in _ACTIONS:
         raise UnknownName("action", action, _ACTIONS)
     if action != "list" and not names:
-        raise UsageError(f"models {action}: say which, such as `stereocast models {action} depthcrafter`")
+        raise UsageError(f"models {action}: name a model, such as `stereocast models {action} depthcrafter`")
     chosen = [shelf.find(name) for name in names or shelf.SHELF]
     rows = [_ACT[action](entry, accept_licence) for entry in _all(action, chosen)]
     if as_json:
@@ -45,7 +47,7 @@ def models(
 
 
 def _all(action: str, chosen: list[Any]) -> list[Any]:
-    """A download brings what the weights need along."""
+    """The chosen entries; for a download, also the weights that they need."""
     from stereocast.models import shelf
 
     if action != "download":
@@ -66,7 +68,7 @@ def _line(row: dict[str, Any]) -> str:
         return (
             f"{row['name']}: removed, {shelf.human(row['freed'])} freed"
             if row["freed"]
-            else f"{row['name']}: not there"
+            else f"{row['name']}: not on disk"
         )
     state = "verified" if row.get("verified") else "on disk" if row["downloaded"] else "-"
     return (
@@ -82,7 +84,7 @@ def _download(entry: Any, accept_licence: bool) -> dict[str, Any]:
     from stereocast.models import weights
 
     if weights.downloaded(entry) is None and (accept_licence or weights.accepted(entry)):
-        typer.echo(entry.summary, err=True)  # a refusal says it too
+        typer.echo(entry.summary, err=True)  # a refusal already prints it
     weights.download(entry, accept_licence=accept_licence, progress=lambda text: typer.echo(text, err=True))
     return _row(entry)
 

@@ -1,4 +1,4 @@
-"""Settings models as command-line options: name, help, range and default come from the model, once."""
+"""Turns settings models into command-line options: name, help, range and default come from the model."""
 
 import inspect
 import logging
@@ -38,9 +38,9 @@ def _metavar(annotation: Any) -> str:
 
 
 def _bounds(field: FieldInfo) -> str:
-    """The range of a number, as mathematics writes it: [0..4] with its ends, (0..4] without 0."""
+    """The range of a number in interval notation: [0..4] includes both ends, (0..4] excludes 0."""
     low, high = "", ""
-    opening, closing = "\\[", "]"  # a bare bracket would be a style of rich
+    opening, closing = "\\[", "]"  # rich would read a bare bracket as a style
     for rule in field.metadata:
         if isinstance(rule, annotated_types.Ge | annotated_types.Gt):
             low = str(rule.ge if isinstance(rule, annotated_types.Ge) else rule.gt)
@@ -91,10 +91,10 @@ def _hidden(name: str) -> inspect.Parameter:
 def with_settings(
     *panels: tuple[str, type[Settings]], leave_out: Iterable[str] = (), retired: Iterable[str] = ()
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Adds an option per field of the panels' models; the function gets those that were set as `flags: dict`.
+    """Adds an option for each field of the panels' models; the function receives the given ones as `flags: dict`.
 
     `leave_out` names fields that get no option; `retired` names options of earlier versions, which --help doesn't list.
-    It also maps errors to exit codes: 0 done, 1 failed, 2 usage, 130 interrupted; no traceback unless -v is given.
+    It also maps errors to exit codes: 0 done, 1 failed, 2 usage, 130 interrupted. Tracebacks are shown only with -v.
     """
     hidden = set(leave_out)
 
@@ -111,7 +111,8 @@ def with_settings(
             inspect.Parameter.KEYWORD_ONLY,
             default=0,
             annotation=Annotated[
-                int, typer.Option("-v", "--verbose", count=True, help="Say more (-vv: everything).", show_default=False)
+                int,
+                typer.Option("-v", "--verbose", count=True, help="Print more messages (-vv: all).", show_default=False),
             ],
         )
         added += [_hidden(name) for name in retired]
@@ -158,14 +159,14 @@ def guarded(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def fail(message: str, code: int) -> NoReturn:
-    """One line on standard error, and out."""
+    """Prints one line on standard error and exits with `code`."""
     say(f"stereocast: {message}", file=sys.stderr)
     raise typer.Exit(code)
 
 
 def leave(message: str) -> NoReturn:
-    """Ends the program after an interruption. Threads that wait for a server are left where they are: tearing down what
-    they use would crash."""
+    """Ends the program after an interruption, with exit code 130. Threads that wait for a server are abandoned, because
+    freeing what they use would crash."""
     if any(thread.name in ("interruptible", "prefetch") for thread in threading.enumerate()):
         print(f"stereocast: {message}", file=sys.stderr, flush=True)
         sys.stdout.flush()
@@ -180,7 +181,7 @@ class _Lines(logging.Formatter):
 
 
 def set_up_logging(verbose: int) -> None:
-    """Warnings always, -v info, -vv debug; one line each on standard error."""
+    """Logs to standard error, one line per message: warnings by default, info with -v, debug with -vv."""
     logger = logging.getLogger("stereocast")
     logger.setLevel((logging.WARNING, logging.INFO, logging.DEBUG)[min(verbose, 2)])
     logger.handlers.clear()
@@ -191,7 +192,8 @@ def set_up_logging(verbose: int) -> None:
 
 
 def settled(model: type[Model], flags: dict[str, Any]) -> Model:
-    """Default < preset < flags. Raises UsageError that names the option, the value, and the nearest valid one."""
+    """Settings by precedence: default < preset < flags. Raises UsageError that names the option, its value and the nearest
+    valid one."""
     from stereocast import catalog
 
     return catalog.settle(model, flags, spelled=flag)

@@ -1,4 +1,4 @@
-"""Text for a terminal: what stands in tags and names is shown, never obeyed, and never breaks a line or an encoding."""
+"""Safe text for a terminal: control characters from tags and names are escaped, and no encoding error ends the program."""
 
 import sys
 import unicodedata
@@ -6,7 +6,7 @@ from typing import Any, TextIO
 
 
 def plain(text: object) -> str:
-    """`text` with every control and direction character spelled out: an escape sequence arrives as \\x1b[..."""
+    """`text` with control and bidirectional characters escaped: an escape sequence is printed as \\x1b[..."""
     return "".join(
         character
         if unicodedata.category(character) not in ("Cc", "Cf", "Cs", "Zl", "Zp") or character == "\u200d"
@@ -23,12 +23,12 @@ def _spelled(character: str) -> str:
 
 
 def say(*parts: object, file: TextIO | None = None) -> None:
-    """Prints one line of plain text (on standard output, or `file`)."""
+    """Prints one line of plain text to standard output or `file`."""
     print(*map(plain, parts), file=file if file is not None else sys.stdout)
 
 
 def set_up_streams() -> None:
-    """Names that the terminal's encoding lacks are spelled out instead of ending the program."""
+    """Makes the output streams escape characters that the terminal's encoding lacks, instead of raising an error."""
     for stream in (sys.stdout, sys.stderr):
         reconfigure: Any = getattr(stream, "reconfigure", None)
         if reconfigure is not None:

@@ -21,10 +21,10 @@ from stereocast.settings import DepthSettings, FilmSettings, PreviewSettings, St
 def preview(
     source: Annotated[str, typer.Argument(metavar="IN", help="A video or image.")],
     output: Annotated[
-        Path | None, typer.Option("-o", "--output", help="PNG (default: NAME_preview.png beside it).")
+        Path | None, typer.Option("-o", "--output", help="PNG file (default: NAME_preview.png in the same folder).")
     ] = None,
-    moments: Annotated[int, typer.Option("--moments", min=1, max=24, help="How many moments of the film.")] = 4,
-    width: Annotated[int, typer.Option("--width", min=64, max=1920, help="Width of each small picture.")] = 320,
+    moments: Annotated[int, typer.Option("--moments", min=1, max=24, help="Number of moments to show.")] = 4,
+    width: Annotated[int, typer.Option("--width", min=64, max=1920, help="Width of each picture in pixels.")] = 320,
     preset: Annotated[
         str, typer.Option("--preset", help="Headset whose screen the comfort figures are for.")
     ] = "quest3",
@@ -33,7 +33,7 @@ def preview(
     *,
     flags: dict[str, Any],
 ) -> None:
-    """One picture of what convert would make: source, depth, both views, what is filled, anaglyph; and comfort figures.
+    """Show what convert would make in one picture: source, depth, both views, filled areas, anaglyph, comfort figures.
 
     [bold]stereocast preview film.mp4[/]\n
     [bold]stereocast preview film.mp4 --strength 3 --moments 6 -o look.png[/]

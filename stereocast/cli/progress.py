@@ -1,4 +1,4 @@
-"""Progress on the terminal: frames, fps, ETA, time per stage. Silent where there is no terminal."""
+"""Progress on the terminal: frames, fps, ETA, time per stage. Silent without a terminal."""
 
 import json
 import sys
@@ -18,7 +18,7 @@ EVERY_S = 1.0
 
 
 class _Shown:
-    """Shown while the block runs."""
+    """A context manager that shows progress while its block runs."""
 
     _progress: rich.Progress
 
@@ -54,7 +54,7 @@ class Bar(_Shown):
         self._frames = 0
 
     def __call__(self, progress: Progress) -> None:
-        """So many frames are done, or so much of the window that is being drawn."""
+        """Updates the number of finished frames, or the share of the current window."""
         if progress.phase == "window":
             share = progress.done / max(progress.total or 1, 1)
             self._progress.update(
@@ -96,14 +96,14 @@ class Phases(_Shown):
         self._tasks: dict[str, Any] = {}
 
     def __call__(self, progress: Progress) -> None:
-        """A phase is so far."""
+        """Updates the bar of a phase."""
         if progress.phase not in self._tasks:
             self._tasks[progress.phase] = self._progress.add_task(escape(plain(progress.phase)), total=progress.total)
         self._progress.update(self._tasks[progress.phase], completed=progress.done, total=progress.total)
 
 
 class Lines:
-    """Progress as a line of JSON on standard error, about once a second: for programs, and for pipes."""
+    """Progress as a line of JSON on standard error about once a second, for programs and pipes."""
 
     def __init__(self, source: str, total: int | None) -> None:
         self._source, self._total = source, total
@@ -121,7 +121,7 @@ class Lines:
         self._tell("end" if error is None else "stopped")
 
     def __call__(self, progress: Progress) -> None:
-        """So many frames are done, or so much of the window that is being drawn."""
+        """Updates the number of finished frames, or the share of the current window."""
         if progress.phase == "window":
             self._window = progress
         else:

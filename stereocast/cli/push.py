@@ -15,18 +15,18 @@ from stereocast.pipeline.progress import Progress
 
 @guarded
 def push(
-    files: Annotated[
-        list[Path], typer.Argument(metavar="FILE|DIR...", help="Films to copy; of a folder, all below it.")
-    ],
+    files: Annotated[list[Path], typer.Argument(metavar="FILE|DIR...", help="Films to copy, or folders with films.")],
     folder: Annotated[str, typer.Option("--folder", help="Folder on the headset.")] = "/sdcard/Movies",
-    serial: Annotated[str, typer.Option("--serial", help="Which device, if several are connected.")] = "",
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a film of that name.")] = False,
+    serial: Annotated[
+        str, typer.Option("--serial", help="Serial number of the device, if several are connected.")
+    ] = "",
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace films of the same name.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
-    """Copy films to the headset over adb: space checked, hash checked, media library told.
+    """Copy films to the headset over adb. Free space and hashes are checked, and the media library is updated.
 
     [bold]stereocast push film_LRF_Full_SBS.mp4[/]\n
-    [bold]stereocast push films/[/]  all that are in the folder and below it
+    [bold]stereocast push films/[/]  all films in the folder and its subfolders
     """
     from stereocast.serve import push as pushing
 
@@ -44,14 +44,14 @@ def push(
             failed.append({"source": str(path), "error": str(error)})
             say(f"stereocast: {error}", file=sys.stderr)
             if isinstance(error, pushing.PushError):
-                pushing.Adb.find(serial)  # a headset that is gone ends it
+                pushing.Adb.find(serial)  # raises where the headset is gone
             continue
         finally:
             if sys.stderr.isatty():
                 print(file=sys.stderr)
         done.append({"source": str(path), "target": target})
         if not as_json:
-            say(f"{path} is on the headset: {target}")
+            say(f"{path} is now on the headset: {target}")
     if as_json:
         print(json.dumps([*done, *failed], indent=2))
     if failed:

@@ -33,33 +33,38 @@ from stereocast.settings.retired import without_retired
     retired=("engine", "ray_address", "workers"),
 )
 def serve(
-    folder: Annotated[Path | None, typer.Argument(metavar="[DIR]", help="Folder of films (default: this one).")] = None,
+    folder: Annotated[
+        Path | None, typer.Argument(metavar="[DIR]", help="Folder with films (default: this folder).")
+    ] = None,
     convert: Annotated[
-        list[Path] | None, typer.Option("--convert", metavar="FILE", help="Convert this film while it is watched.")
+        list[Path] | None, typer.Option("--convert", metavar="FILE", help="Convert this film while you watch it.")
     ] = None,
     port: Annotated[int, typer.Option("--port", min=1, max=65535, help="Port to listen on.")] = 8180,
-    lan: Annotated[bool, typer.Option("--lan", help="Reachable from the network; asks for a token.")] = False,
+    lan: Annotated[
+        bool, typer.Option("--lan", help="Make it reachable from the network, protected by a token.")
+    ] = False,
     https: Annotated[
-        bool, typer.Option("--https", help="With a certificate of our own making (WebXR over the network needs it).")
+        bool,
+        typer.Option("--https", help="Use HTTPS with a self-signed certificate (WebXR over the network needs it)."),
     ] = False,
     usb: Annotated[
-        bool, typer.Option("--usb", help="adb reverse: the headset opens http://localhost over the cable.")
+        bool, typer.Option("--usb", help="Let the headset open http://localhost over the USB cable (adb reverse).")
     ] = False,
     name: Annotated[
-        list[str] | None, typer.Option("--name", metavar="HOST", help="Another name that this machine is asked by.")
+        list[str] | None, typer.Option("--name", metavar="HOST", help="Another host name of this machine.")
     ] = None,
     new_token: Annotated[
-        bool, typer.Option("--new-token", help="A new token and PIN: old addresses and bookmarks end.")
+        bool, typer.Option("--new-token", help="Create a new token and PIN; old addresses and bookmarks stop working.")
     ] = False,
-    studio: Annotated[bool, typer.Option("--studio", help="Also the page to convert films from, at /studio.")] = False,
+    studio: Annotated[bool, typer.Option("--studio", help="Also serve the studio, at /studio.")] = False,
     *,
     flags: dict[str, Any],
 ) -> None:
-    """A library and player page for the headset's browser; films can be converted while they are watched.
+    """Serve a library and player page for the headset's browser. Films can be converted while you watch them.
 
     [bold]stereocast serve films/ --usb[/]  on the headset: http://localhost:8180\n
     [bold]stereocast serve films/ --lan --https[/]  over the network, with a token\n
-    [bold]stereocast serve --convert film.mp4 --lan --https[/]  starts at the first segments
+    [bold]stereocast serve --convert film.mp4 --lan --https[/]  playback starts with the first segments
     """
     try:
         from stereocast.serve import app, identity, library, live, server, store
@@ -90,7 +95,7 @@ def serve(
         if lan:
             print(f"or {address.plain_url} and type the PIN {known.pin}", flush=True)
         if lan and not https:
-            print("stereocast: browsers allow WebXR over the network with --https alone", file=sys.stderr)
+            print("stereocast: browsers allow WebXR over the network only with --https", file=sys.stderr)
         if lan:
             print(server.qr(address.url), flush=True)
 

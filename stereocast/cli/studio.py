@@ -12,7 +12,7 @@ from stereocast.errors import ExtraMissing
 
 
 def add_studio(app: Any, folder: Path, shelf: Any, sessions: Any) -> None:
-    """Adds the studio of a folder to an application of `serve`, whose library and live sessions it shares. Raises SinkError."""
+    """Adds a folder's studio to an application of `serve`, sharing its library and live sessions. Raises SinkError."""
     from stereocast.studio import routes
     from stereocast.studio.studio import Studio
 
@@ -22,12 +22,13 @@ def add_studio(app: Any, folder: Path, shelf: Any, sessions: Any) -> None:
 @guarded
 def studio(
     folder: Annotated[
-        Path | None, typer.Argument(metavar="[FOLDER]", help="Where films are and results go (default: this folder).")
+        Path | None,
+        typer.Argument(metavar="[FOLDER]", help="Folder with the films; results go there too (default: this folder)."),
     ] = None,
     port: Annotated[int, typer.Option("--port", min=1, max=65535, help="Port to listen on.")] = 8180,
     browser: Annotated[bool, typer.Option("--browser/--no-browser", help="Open the page in the browser.")] = True,
 ) -> None:
-    """A page to convert films from: drop one, see it in 3D, start, watch, send it to the headset.
+    """Convert films from a page in the browser: drop a film, preview it in 3D, start, watch, send it to the headset.
 
     [bold]stereocast studio films/[/]  opens the browser\n
     [bold]stereocast serve films/ --studio --lan --https[/]  for another machine, or the headset itself

@@ -1,1 +1,1 @@
-"""What a user asks for, one folder each; `plan`, `assembly` and `comfort` are shared by all of them."""
+"""The jobs that a user can run, a folder for each; `plan`, `assembly` and `comfort` are shared."""

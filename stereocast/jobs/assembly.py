@@ -1,4 +1,4 @@
-"""Settings to stages: each function makes one stage of a recipe. They choose; the rooms do the work."""
+"""Turns settings into stages: each function makes one stage of a job. They only choose; the rooms do the work."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
@@ -23,7 +23,7 @@ from stereocast.types import Layout, Projection, StreamInfo
 
 
 def read_options(settings: ConvertSettings) -> reader.ReadOptions:
-    """The settings as the reader takes them; format and crop are known later. Raises UsageError."""
+    """The reader's options from the settings; format and crop are set later. Raises UsageError."""
     start = probe.parse_time(settings.start, "start") if settings.start else None
     end = probe.parse_time(settings.end, "end") if settings.end else None
     if settings.duration:
@@ -35,7 +35,7 @@ def read_options(settings: ConvertSettings) -> reader.ReadOptions:
 
 
 def estimator(settings: EstimatorSettings, info: StreamInfo) -> DepthEstimator:
-    """The depth stage: brought by the user, or made. Raises UnknownName, ExtraMissing, SourceError."""
+    """The depth stage: the user's maps, or an estimator. Raises UnknownName, ExtraMissing, SourceError."""
     made = _estimator(settings, info)
     return made if settings.text_depth == "none" else captions.SteadyText(made, settings.text_depth)
 
@@ -55,7 +55,7 @@ def _estimator(settings: EstimatorSettings, info: StreamInfo) -> DepthEstimator:
 def depth_recorder(
     path: Path | None, info: StreamInfo, stack: ExitStack, *, overwrite: bool = True
 ) -> Callable[[Iterator[DepthClip]], Iterator[DepthClip]]:
-    """A stage that also writes the depth that passes, if that was asked for."""
+    """A stage that also writes the depth passing through it to `path`, if given."""
     if path is None:
         return lambda clips: clips
 
@@ -74,7 +74,7 @@ def depth_recorder(
 
 
 def synthesizer(settings: ViewSettings, info: StreamInfo, fov_deg: float, *, holes: bool = True) -> StereoSynthesizer:
-    """The stage that makes the second view, for a screen of that horizontal angle. `holes`: what was invented is told."""
+    """The stage that makes the second view, for a screen `fov_deg` wide. `holes`: whether it reports the filled areas."""
     made: StereoSynthesizer = registry.load(registry.SYNTH, "synthesis", settings.synth)(
         settings, info, fov_deg=fov_deg
     )
@@ -84,8 +84,8 @@ def synthesizer(settings: ViewSettings, info: StreamInfo, fov_deg: float, *, hol
 
 
 def attend(stage: StereoSynthesizer, progress: OnProgress, windows: Any) -> None:
-    """Lets a synthesis that works in windows of minutes tell how far one is, and keep finished ones (`windows`, or None).
-    Any other stage has no such attributes."""
+    """Gives a synthesis that takes minutes per window its progress callback and the saved `windows` (or None). Other
+    stages have no such attributes."""
     found: Any = stage
     if hasattr(found, "progress"):
         found.progress = progress
@@ -94,8 +94,8 @@ def attend(stage: StereoSynthesizer, progress: OnProgress, windows: Any) -> None
 
 
 def costs(settings: ViewSettings, info: StreamInfo, depth: str) -> tuple[Cost, Cost]:
-    """What depth (the estimator of that name, "file" for maps that are brought) and synthesis keep in memory, by their
-    own account; nothing is loaded."""
+    """The memory that depth and synthesis declare. `depth` is the estimator's name, or "file" for the user's maps. Nothing
+    is loaded."""
     estimate = FileDepth if depth == "file" else registry.load(registry.DEPTH, "depth estimator", depth)
     synthesis = registry.load(registry.SYNTH, "synthesis", settings.synth)
     return (
@@ -116,14 +116,14 @@ def packer(settings: OutputSettings, info: StreamInfo) -> Packer:
 def sink(
     made: Plan, splitters: Sequence[writer.Splitter | None] = (), streams: Sequence[Passthrough | None] = ()
 ) -> Sink:
-    """Where packed clips go: one file, or one per eye. For each file, `splitters` say where its encoder starts afresh,
-    `streams` bring the sound and subtitles; none by default."""
+    """The sink of packed clips: one file, or one per eye. For each file, `splitters` decide where its encoder restarts and
+    `streams` supply sound and subtitles; none by default."""
     if made.container == "images" and isinstance(made.output, Path):
         return pictures.SequenceSink(made.output, overwrite=made.overwrite)
     plan.make_folders(made.outputs)
     if made.profile is None:
         alone = made.form.layout in (Layout.LEFT, Layout.RIGHT, Layout.MONO, Layout.PAIR)
-        trim = made.info.padding if alone else (0, 0)  # a view alone is as large as the source, even at an odd size
+        trim = made.info.padding if alone else (0, 0)  # a single view keeps the source's size, even an odd one
         sinks: list[Any] = [
             pictures.ImageSink(path, trim, overwrite=made.overwrite, extras=made.extras) for path in made.outputs
         ]

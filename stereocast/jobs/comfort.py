@@ -1,9 +1,9 @@
-"""The comfort report: how much disparity a film has on a headset's screen, and whether eyes will like it.
+"""The comfort report: how much disparity a film has on a headset's screen, and whether it is comfortable to watch.
 
-Figures are per shot, from histograms, so a film of any length costs the same few kilobytes. Angles are the share of
-the width times the horizontal angle of the preset's screen. The bounds are those of Lambooij et al. 2009 ("Visual
-discomfort and visual fatigue of stereoscopic displays"): disparities within one degree of the screen are comfortable,
-unless they change fast or an object in front of the screen is cut by its side.
+Figures are per shot and come from histograms, so memory doesn't grow with the number of frames. An angle is the share of
+the width times the horizontal angle of the preset's screen. The limits follow Lambooij et al. 2009 ("Visual discomfort and
+visual fatigue of stereoscopic displays"): disparities within one degree of the screen are comfortable, unless they change
+fast or the side of the screen cuts an object in front of it.
 """
 
 from collections import deque
@@ -17,13 +17,13 @@ import numpy as np
 from stereocast.types import Array, StereoClip
 
 LIMIT_DEG = 1.0  # from the screen, to either side
-FAST_DEG_S = 2.0  # change of disparity that eyes follow without effort
+FAST_DEG_S = 2.0  # fastest change of disparity that eyes follow without effort
 MANY_VIOLATIONS = 0.05  # share of frames
-_BINS, _REACH = 4000, 20.0  # of the histogram, % of the width to either side
-_SIDE = 0.02  # of the width: the margin in which a window violation is looked for
-_FRONT_DEG = 0.3  # in front of the screen that counts there; less is hardly seen
-_CUT_ROWS = 0.05  # share of the margin's rows
-_SPAN_S = Fraction(1, 4)  # over which the speed of a change is taken
+_BINS, _REACH = 4000, 20.0  # histogram: number of bins, range in % of the width to either side
+_SIDE = 0.02  # margin searched for window violations, as a share of the width
+_FRONT_DEG = 0.3  # least distance in front of the screen that counts; less is hardly visible
+_CUT_ROWS = 0.05  # share of the margin's rows that must be in front
+_SPAN_S = Fraction(1, 4)  # time over which the speed of a change is measured
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ class ShotFigures:
     low: float  # 1st percentile
     middle: float
     high: float  # 99th percentile
-    violations: int  # frames in which an object in front of the screen is cut by its side
+    violations: int  # frames in which the side of the screen cuts an object in front of it
     fastest: float  # % of the width per second
 
 
@@ -73,15 +73,17 @@ class Comfort:
 
     @property
     def reasons(self) -> tuple[str, ...]:
-        """What speaks against the film, in words; empty when nothing does."""
+        """What makes the film uncomfortable, in words; empty where nothing does."""
         found = []
         for value, where in ((-self.low, "behind"), (self.high, "in front of")):
             if self.degrees(value) > LIMIT_DEG:
                 found.append(f"{self.degrees(value):.2f} degrees {where} the screen (limit {LIMIT_DEG:g})")
         if self.violation_share > MANY_VIOLATIONS:
-            found.append(f"cut by the screen's side in {self.violation_share:.0%} of the frames (--window-guard helps)")
+            found.append(
+                f"near objects cut by the screen's side in {self.violation_share:.0%} of the frames (--window-guard helps)"
+            )
         if self.fastest_deg_s > FAST_DEG_S:
-            found.append(f"disparity changes by {self.fastest_deg_s:.1f} degrees a second")
+            found.append(f"disparity changes by {self.fastest_deg_s:.1f} degrees per second")
         return tuple(found)
 
     @property
@@ -93,7 +95,7 @@ class Comfort:
         return "strong" if self.reasons else "comfortable"
 
     def line(self) -> str:
-        """One line for people."""
+        """The report as a readable line."""
         near, far = self.degrees(self.high), self.degrees(self.low)
         body = f"disparity {self.low:.2f} .. {self.high:.2f} % of the width ({far:.2f} .. {near:.2f} degrees)"
         return f"{self.verdict}: {body}" + (f"; {'; '.join(self.reasons)}" if self.reasons else "")
@@ -117,7 +119,7 @@ class Comfort:
 
 @dataclass(slots=True)
 class _Open:
-    """The shot that is passing."""
+    """The shot being measured."""
 
     start: int
     frames: int = 0
@@ -139,7 +141,7 @@ class Meter:
         before: Iterable[ShotFigures] = (),
         measured: Callable[[ShotFigures], None] = lambda shot: None,
     ) -> None:
-        """`before`: shots of an earlier run of the same film; `measured` is told of each new one."""
+        """`before`: shots of an earlier run of the same film. `measured` is called with each new shot."""
         self._fov_deg, self._time_base = fov_deg, time_base
         self._shots: list[ShotFigures] = list(before)
         self._measured = measured
@@ -153,7 +155,7 @@ class Meter:
             del clip
 
     def add(self, disparity: Array, pts: Array, width: int, *, first: bool) -> None:
-        """Takes in disparities [T, h, w] in pixels of a picture `width` wide; `first` begins a shot."""
+        """Adds disparities [T, h, w] in pixels of a picture `width` wide; `first` starts a new shot."""
         if first or self._open is None:
             self._close()
             self._open = _Open(int(pts[0]))
@@ -198,14 +200,14 @@ class Meter:
 
 
 def _cut_by_the_side(percent: Array, front: float) -> bool:
-    """Whether something more than `front` before the screen touches the left or right side of the picture."""
+    """Whether something more than `front` % in front of the screen touches the left or right side of the picture."""
     margin = max(1, round(percent.shape[1] * _SIDE))
     sides = (percent[:, :margin], percent[:, -margin:])
     return any((np.nanmedian(side, axis=1) > front).mean() > _CUT_ROWS for side in sides)
 
 
 def joined(parts: list[Comfort | None]) -> Comfort | None:
-    """The report of a film from those of its parts in order."""
+    """The report of a film from the reports of its sections, in order."""
     known = [part for part in parts if part is not None]
     if not known:
         return None

@@ -1,4 +1,4 @@
-"""What this machine has: found by trying, not by asking what was compiled in."""
+"""What this machine has. Encoders are found by opening them, because being compiled in doesn't mean that they work."""
 
 import os
 import platform
@@ -14,7 +14,7 @@ from stereocast.pictures import devices
 
 
 def examine() -> dict[str, dict[str, str]]:
-    """Findings by heading, each a name and a line."""
+    """Findings by heading, as names and one-line texts."""
     device = devices.choose_device()
     return {
         "versions": {

@@ -1,6 +1,6 @@
-"""What a conversion will do, decided before it begins: names, encoder, sizes, limits, memory, disk.
+"""Plans a conversion before it starts: names, encoder, sizes, limits, memory, disk.
 
-`--dry-run` prints it; nothing here reads more than the source's head.
+`--dry-run` prints the plan. Nothing here reads more than the head of the source.
 """
 
 import os
@@ -25,14 +25,14 @@ from stereocast.settings import ConvertSettings, OutputSettings
 from stereocast.shots import cuts
 from stereocast.types import Layout, PixelFormat, Projection, StereoFormat, StreamInfo
 
-CLIP_FRAMES = 2  # frames that travel together, one per core of a small machine; more cost memory and gain no speed
+CLIP_FRAMES = 2  # one frame per core of a small machine; more cost memory without gaining speed
 _CONTAINERS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mp4", ".mkv": "mkv", ".m3u8": "hls"}
 _RATE = {"h264": 0.11, "hevc": 0.065, "av1": 0.05, "vp9": 0.06, "ffv1": 4.0}  # bits a pixel, for estimates
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """One source, one output, and everything between them."""
+    """A source, its output, and everything in between."""
 
     source: str
     output: Path | str  # '-' is standard output
@@ -47,8 +47,8 @@ class Plan:
     memory: dict[str, int] = field(default_factory=dict)  # bytes per part
     metadata: dict[str, str] = field(default_factory=dict)  # of the source
     extras: photos.Extras | None = None  # of a still: EXIF and colour profile
-    diffusion: dict[str, Any] | None = None  # models, windows, memory and hours of a second view by diffusion
-    views: Any = None  # `repack.Views` of a source that is 3D already; it is repacked
+    diffusion: dict[str, Any] | None = None  # models, windows, memory and hours, where diffusion makes the second view
+    views: Any = None  # `repack.Views` of a source that is already 3D and will be repacked
 
     @property
     def still(self) -> bool:
@@ -56,12 +56,12 @@ class Plan:
 
     @property
     def overwrite(self) -> bool:
-        """Whether results may be replaced; films of `4d`, whose folder was checked, always."""
+        """Whether results may be replaced; always true for films of `4d`, whose folder is checked elsewhere."""
         return bool(getattr(self.settings, "overwrite", True))
 
     @property
     def outputs(self) -> tuple[Path, ...]:
-        """The files that will be there in the end."""
+        """The files that the job produces."""
         if isinstance(self.output, str):
             return ()
         if self.form.layout is Layout.PAIR:
@@ -100,13 +100,13 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class ConvertPlan(Plan):
-    """The plan of a conversion: its settings say what is read and how views are made, too."""
+    """The plan of a conversion, whose settings also cover the source and the making of views."""
 
     settings: ConvertSettings
 
 
 def stereo_format(settings: OutputSettings) -> StereoFormat:
-    """The format that the settings ask for."""
+    """The stereo format of the settings."""
     wide = settings.format is Layout.VR180
     return StereoFormat(
         settings.format,
@@ -129,7 +129,7 @@ def encoder_names(settings: OutputSettings, preset: Preset, width: int, hdr: boo
 
 
 def container_of(settings: OutputSettings, output: Path | str | None) -> str:
-    """mp4, mkv, hls or fmp4: what was asked for, else by the output's name. Raises UsageError."""
+    """mp4, mkv, hls or fmp4: from --out-format, otherwise from the output's name. Raises UsageError."""
     if settings.out_format:
         return settings.out_format
     if output is None:
@@ -141,22 +141,20 @@ def container_of(settings: OutputSettings, output: Path | str | None) -> str:
         return "mp4"  # a folder
     if suffix not in _CONTAINERS:
         known = ", ".join(sorted(_CONTAINERS))
-        raise UsageError(
-            f"-o {output}: '{suffix}' is not a container that stereocast writes; use {known}, or --out-format"
-        )
+        raise UsageError(f"-o {output}: stereocast can't write '{suffix}' files; use {known}, or --out-format")
     return _CONTAINERS[suffix]
 
 
 def numbered(output: Path | str | None) -> bool:
-    """Whether an output is a sequence of pictures: the name of a picture file with one printf number in it."""
+    """Whether an output is a picture sequence: a picture file's name with exactly one printf number in it."""
     if output is None or Path(output).suffix.lower() not in probe.IMAGES:
         return False
     return len(pictures.NUMBER.findall(Path(output).name)) == 1
 
 
 def output_path(source: str, wanted: Path | None, form: StereoFormat, suffix: str, *, also: str = "") -> Path:
-    """Where the result goes: `wanted` (a file, or a folder to put the usual name in), or beside the source. `also` is
-    put behind the source's name."""
+    """The path of the result: `wanted` (a file, or a folder that gets the usual name), otherwise in the source's folder.
+    `also` is appended to the source's name."""
     rest = f"{also}{layouts.suffix(form)}{suffix}"
 
     def usual(folder: Path) -> Path:
@@ -173,23 +171,23 @@ def output_path(source: str, wanted: Path | None, form: StereoFormat, suffix: st
 
 
 def nearest_folder(path: Path) -> Path:
-    """The folder of `path`, or the first above it that is there."""
+    """The folder of `path`, or its nearest existing parent."""
     return next((folder for folder in path.absolute().parents if folder.exists()), Path(path.anchor or "."))
 
 
 def make_folders(paths: tuple[Path, ...]) -> None:
-    """Makes the folders of the outputs, when work begins. Raises SinkError."""
+    """Creates the folders of the outputs, when work starts. Raises SinkError."""
     for path in paths:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise SinkError(
-                f"the folder {path.parent} can't be made: {error.strerror}; give another place with -o"
+                f"the folder {path.parent} can't be created: {error.strerror}; choose another one with -o"
             ) from error
 
 
 def check_limits(plan: Plan) -> None:
-    """Refuses a picture that the preset's headset can't decode, naming what it can. Raises LimitExceeded."""
+    """Rejects a picture that the preset's headset can't decode, and says what it can. Raises LimitExceeded."""
     if plan.profile is None:
         return
     limit = plan.preset.limits.get(plan.profile.family)
@@ -225,7 +223,7 @@ def check_limits(plan: Plan) -> None:
 
 
 def check_disk(plan: Plan) -> None:
-    """Refuses to start when the estimate doesn't fit. Raises SinkError."""
+    """Rejects a plan whose estimated size doesn't fit on the disk. Raises SinkError."""
     need = plan.estimated_bytes
     if need is None or not plan.outputs:
         return
@@ -233,12 +231,12 @@ def check_disk(plan: Plan) -> None:
     if need > free:
         raise SinkError(
             f"{plan.outputs[0].parent} has {_size(free)} free but about {_size(need)} are needed; "
-            "free space, or choose another place with -o"
+            "free some space, or choose another folder with -o"
         )
 
 
 def _size(count: int) -> str:
-    """Bytes for people, never 0.0 GB."""
+    """Bytes in a readable unit, never 0.0 GB."""
     for unit, size in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
         if count >= size:
             return f"{count / size:.1f} {unit}"
@@ -248,7 +246,7 @@ def _size(count: int) -> str:
 def packed_info(info: StreamInfo, form: StereoFormat, shape: tuple[int, int], pixel_format: PixelFormat) -> StreamInfo:
     """The stream of packed pictures; each eye keeps the source's shape on the screen."""
     height, width = shape
-    # half layouts keep the source's aspect: players stretch each half back by themselves
+    # half layouts keep the source's aspect, because players stretch each half back themselves
     aspect = Fraction(1) if form.projection is Projection.EQUIRECT_180 else info.sample_aspect
     return replace(info, width=width, height=height, pixel_format=pixel_format, sample_aspect=aspect)
 
@@ -262,12 +260,12 @@ def choose_encoder(
 
 
 _PROGRAM = 300_000_000  # the interpreter, its libraries and compiled kernels, as measured
-_DECODER = 8  # frames of the source that a decoder keeps: references, and one for each thread
+_DECODER = 8  # source frames that a decoder keeps: references, and one per thread
 
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """What the stages of a conversion keep, as they say themselves."""
+    """The memory that the stages of a conversion declare."""
 
     depth: Cost
     synthesis: Cost
@@ -276,7 +274,7 @@ class Held:
 
 
 def memory_bill(info: StreamInfo, packed: StreamInfo, profile: EncoderProfile, held: Held) -> dict[str, int]:
-    """Bytes per part, in the order of the pipeline. It is within a quarter of measured peaks (bench/README.md)."""
+    """Bytes per part, in pipeline order. The sum is within 25 % of measured peaks (bench/README.md)."""
     samples, size = (1.5 if info.pixel_format.planar else 3.0), (1 if info.pixel_format.bits == 8 else 2)
     pixels = info.width * info.height
     frame = int(pixels * samples * size)
@@ -288,14 +286,14 @@ def memory_bill(info: StreamInfo, packed: StreamInfo, profile: EncoderProfile, h
         "clips": (cuts.LOOK_AHEAD + CLIP_FRAMES) * frame + clip,
         "depth": clip + int(held.depth.frames * frame) + held.depth.own,
         "synthesis": views + int(held.synthesis.frames * frame) + held.synthesis.own,
-        "queues": 3 * clip + 3 * views,  # one waits, one is in hand at each end
+        "queues": 3 * clip + 3 * views,  # one queued, and one in use at each end
         "packing": CLIP_FRAMES * picture + held.packer,
         "encoder": profiles.held(profile, packed.width, packed.height) * picture,
     }
 
 
 def default_suffix(container: str, source: str, *, still: bool) -> str:
-    """The suffix of an output that wasn't named."""
+    """The suffix of an output without a name."""
     if still:
         suffix = Path(source).suffix.lower()
         return suffix if suffix in (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp") else ".png"
@@ -303,13 +301,14 @@ def default_suffix(container: str, source: str, *, still: bool) -> str:
 
 
 def tags(made: Plan) -> dict[str, str]:
-    """Tags of the video stream: Matroska's StereoMode (mp4 gets boxes instead)."""
+    """Tags of the video stream: Matroska's StereoMode; mp4 gets boxes instead."""
     mode = TABLE[made.form.layout].stereo_mode
     return {"stereo_mode": mode} if mode and made.container == "mkv" else {}
 
 
 def finisher(made: Plan) -> Callable[[Path], None] | None:
-    """What is done to the complete file before it gets its name: stereo and sphere tags."""
+    """The function that adds stereo, sphere and metadata tags to the complete file before it is renamed; None where there
+    are none."""
     keys = quicktime.keys(made.metadata) if made.container == "mp4" else {}
     if not spatial.tags(made.form) and made.container != "mp4":
         return None
@@ -326,7 +325,7 @@ def finisher(made: Plan) -> Callable[[Path], None] | None:
 
 
 def multiview_note(path: Path, preset: Preset) -> str:
-    """How to get true MV-HEVC out of a side-by-side file: no encoder of the bundled FFmpeg takes two views."""
+    """How to make true MV-HEVC from the side-by-side file: no encoder in the bundled FFmpeg takes two views."""
     made = path.with_name(f"{path.stem.removesuffix('_LRF_Full_SBS')}_MVHEVC.mov")
     baseline = f"{spatial.BASELINE_M * 1000:g}"
     return (

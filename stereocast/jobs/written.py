@@ -1,7 +1,7 @@
-"""Every path that a run will write or delete, known and checked before anything happens.
+"""Lists and checks every path that a run will write or delete, before it starts.
 
-A result may replace an older one with --overwrite; whatever else a run needs (part, journal, sections) may replace
-only what carries our own mark. Nothing may be one of the files that are read, by whatever name or link.
+A result may replace an older one with --overwrite. Working files (part, journal, sections) may replace only files that
+carry our mark. No path may be an input, under any name or link.
 """
 
 import os
@@ -26,7 +26,7 @@ _DEEPEST = 3  # playlists that name playlists
 
 @dataclass(frozen=True, slots=True)
 class Write:
-    """A path that will be written. `result`: it stays, and --overwrite may replace what is there."""
+    """A path that will be written. `result`: the file stays, and --overwrite may replace an existing one."""
 
     path: Path
     result: bool = False
@@ -35,7 +35,7 @@ class Write:
 
 
 def of_plan(made: ConvertPlan) -> list[Write]:
-    """All paths of a conversion, its later steps included."""
+    """All paths that a conversion writes, at any step."""
     found: list[Write] = []
     settings = made.settings
     if made.container == "images" and isinstance(made.output, Path):
@@ -63,7 +63,7 @@ def of_plan(made: ConvertPlan) -> list[Write]:
 
 
 def of_film(path: Path, option: str = "-o") -> list[Write]:
-    """A film, its part, and what tagging writes beside that."""
+    """A film, its part file, and the temporary file for tagging."""
     part = part_path(path)
     return [
         Write(path, True, option=option),
@@ -73,32 +73,32 @@ def of_film(path: Path, option: str = "-o") -> list[Write]:
 
 
 def of_picture(path: Path, option: str = "-o") -> list[Write]:
-    """A picture and its part."""
+    """A picture and its part file."""
     return [Write(path, True, option=option), Write(part_path(path), option=option)]
 
 
 def of_sequence(pattern: Path) -> list[Write]:
-    """The first picture of a sequence, and those that are there by such names."""
+    """The first picture of a sequence, and existing files with its names."""
     first = pictures.SequenceSink(pattern).path(1)
     there = names.sequence_files(str(pattern)) if not os.path.lexists(pattern) else ()
     return [write for path in dict.fromkeys([first, *there]) for write in of_picture(path)]
 
 
 def of_report(path: Path) -> list[Write]:
-    """A report of many films, which is written again and again."""
+    """The report of a batch, which is rewritten after each film."""
     return [Write(path, option="--report"), Write(path.with_name(path.name + ".new"), option="--report")]
 
 
 def of_hls(folder: Path) -> list[Write]:
-    """The playlist, the head, and segments as far as there are files of such names."""
+    """The playlist, the init segment, the first segment, and existing files with such names."""
     there = [path for path in folder.iterdir() if hls.NAMES.fullmatch(path.name)] if folder.is_dir() else []
     names = [folder / name for name in ("index.m3u8", "init.mp4", "segment_00000.m4s")]
     return [Write(path, True) for path in dict.fromkeys([*names, *there])]
 
 
 def inputs(sources: Iterable[str], settings: Any = None) -> dict[tuple[int, int], str]:
-    """Every local file that a run reads, by device and inode: sources, what playlists and sequences name, depth and
-    disparity of one's own, weights."""
+    """Every local file that a run reads, by device and inode: sources, the files of playlists and sequences, the user's
+    depth and disparity, weights."""
     brought = [
         str(value)
         for name in ("depth", "disparity", "end_image", "encoder")
@@ -144,9 +144,9 @@ def check(
     writes: Iterable[Write], read: dict[tuple[int, int], str], *, overwrite: bool, proven: Iterable[Path] = (),
     resuming: bool = False,
 ) -> None:  # fmt: skip
-    """Refuses what would cost somebody's data, before anything is written. Raises UsageError, SinkError.
+    """Rejects writes that would destroy other data, before anything is written. Raises UsageError, SinkError.
 
-    `read`: of `inputs`. `proven`: unmarked files that are known as ours by other means (parts of version 0.1).
+    `read`: from `inputs`. `proven`: unmarked files known to be ours by other means (parts of version 0.1).
     """
     known = set(proven)
     writes = list(writes)
@@ -159,7 +159,7 @@ def check(
 
 
 def check_apart(writes: Iterable[Write], read: dict[tuple[int, int], str]) -> None:
-    """Refuses a path that is one of the files that are read, by whatever name or link. Raises UsageError."""
+    """Rejects a path that is an input, under any name or link. Raises UsageError."""
     for write in writes:
         with suppress(OSError):
             status = os.stat(write.path)
@@ -169,17 +169,15 @@ def check_apart(writes: Iterable[Write], read: dict[tuple[int, int], str]) -> No
 
 
 def of_reconstruction(folder: Path, films: Iterable[str]) -> list[Write]:
-    """What `4d` leaves in its folder; films by their names."""
+    """What `4d` writes to its folder; `films` are file names."""
     names = ["scene.4dgs", "scene.ply", "matrix.png"]
     return [Write(folder / name, True) for name in names] + [w for name in films for w in of_film(folder / name)]
 
 
 def _reads_it(write: Write, source: str) -> str:
     if write.result or write.option != "-o":
-        return f"the output {write.path} is the input itself ({source}); give another name with {write.option}"
-    return (
-        f"{write.path} is an input, and stereocast would need that name for unfinished work; give another name with -o"
-    )
+        return f"the output {write.path} is the input itself ({source}); choose another name with {write.option}"
+    return f"{write.path} is an input, but stereocast needs that name for a temporary file; choose another name with -o"
 
 
 def _check_there(write: Write, *, overwrite: bool, known: set[Path], resuming: bool) -> None:
@@ -189,16 +187,16 @@ def _check_there(write: Write, *, overwrite: bool, known: set[Path], resuming: b
             raise SinkError(owned.in_the_way(path))
     elif write.result:
         if path.is_dir():
-            raise UsageError(f"{path} is a folder; give another name with {write.option}")
+            raise UsageError(f"{path} is a folder; choose another name with {write.option}")
         if not (overwrite or (resuming and write.option == "--depth-out" and owned.finished(path))):
-            raise SinkError(f"{path} exists already; use --overwrite to replace it, or {write.option} for another name")
+            raise SinkError(f"{path} already exists; use --overwrite to replace it, or {write.option} for another name")
     elif path not in known and not owned.unfinished(path) and not (write.option == "--report" and overwrite):
         raise SinkError(owned.in_the_way(path))
     else:
         owned.check_idle(path)
     if not os.access(path.parent, os.W_OK):
         raise SinkError(
-            f"the folder {path.parent} can't be written: {_why_not(path.parent)}; give another place with {write.option}"
+            f"the folder {path.parent} can't be written: {_why_not(path.parent)}; choose another one with {write.option}"
         )
 
 
@@ -208,20 +206,22 @@ def _of_section(path: Path) -> bool:
 
 
 def check_folder(path: Path, option: str = "-o") -> None:
-    """Refuses a file whose folder can't be made or written. Nothing is made. Raises SinkError."""
+    """Rejects a file whose folder can't be created or written. Nothing is created. Raises SinkError."""
     folder = path.parent
     try:
         os.lstat(path)
     except (FileNotFoundError, NotADirectoryError):
         pass
     except OSError as error:  # a name that is too long
-        raise SinkError(f"{path} can't be written: {owned.reason(error)}; give another name with {option}") from error
+        raise SinkError(f"{path} can't be written: {owned.reason(error)}; choose another name with {option}") from error
     while not folder.exists() and folder != folder.parent:
         folder = folder.parent
     if not folder.is_dir():
-        raise SinkError(f"the folder {path.parent} can't be made: {folder} is a file; give another place with {option}")
+        raise SinkError(
+            f"the folder {path.parent} can't be created: {folder} is a file; choose another one with {option}"
+        )
     if not os.access(folder, os.W_OK | os.X_OK):
-        raise SinkError(f"the folder {folder} can't be written: {_why_not(folder)}; give another place with {option}")
+        raise SinkError(f"the folder {folder} can't be written: {_why_not(folder)}; choose another one with {option}")
 
 
 def _why_not(folder: Path) -> str:
@@ -232,14 +232,14 @@ def _why_not(folder: Path) -> str:
 
 
 def check_plan(made: ConvertPlan, others: Iterable[str] = ()) -> None:
-    """`check` for a conversion. `others`: sources of the same call. Raises UsageError, SinkError."""
+    """`check` for a conversion. `others`: further sources of the same command. Raises UsageError, SinkError."""
     settings = made.settings
     read = inputs([made.source, *others], settings)
     check(of_plan(made), read, overwrite=settings.overwrite, proven=_of_old_versions(made), resuming=settings.resume)
 
 
 def _of_old_versions(made: ConvertPlan) -> list[Path]:
-    """Unmarked parts of version 0.1: those that hold what the journal beside them lists."""
+    """Unmarked part files of version 0.1, recognised by containing the chunks that their journal lists."""
     if not made.outputs or resume.why_not(made):
         return []
     chunks = Journal.chunks_of(journal_path(made.outputs[0]))

@@ -1,8 +1,8 @@
-"""Video and images to upright, progressive, even-sized frames with exact timestamps.
+"""Reads video and images as upright, progressive, even-sized frames with exact timestamps.
 
-One demuxer serves everything: packets of the other streams are handed on through `share_packets`, so a pipe or a URL
-is read once and sound needs no second open. Damaged packets are skipped and counted; what can be decoded comes out.
-It is long because seeking, decoding and turning upright share one open container.
+A single demuxer serves all streams: `share_packets` hands on the packets of the other streams, so a pipe or a URL is
+read once and sound needs no second open. Damaged packets are skipped and counted. The module is long because seeking,
+decoding and rotating share one open container.
 """
 
 import logging
@@ -39,7 +39,7 @@ _DIRECT = {"yuv420p": PixelFormat.YUV420P, "yuvj420p": PixelFormat.YUV420P, "yuv
 
 @dataclass(frozen=True, slots=True)
 class ReadOptions:
-    """What of the source is read, and how."""
+    """Which part of the source is read, and how."""
 
     pixel_format: PixelFormat | None = None  # None: 10 bit where the source has more than 8
     start: Fraction | None = None  # seconds from the first frame
@@ -48,27 +48,27 @@ class ReadOptions:
     rate: Fraction | None = None  # resample to a constant rate
     tonemap: bool = False
     crop: tuple[int, int, int, int] | None = None  # top, bottom, left, right in pixels, even
-    first: int | None = None  # tick of the first frame to give out; ticks and `info` stay those of the whole
+    first: int | None = None  # tick of the first frame to yield; ticks and `info` still describe the whole film
     deinterlace: interlace.Mode = "auto"
-    multiview: bool = False  # MV-HEVC: both views, beside each other; `info` stays that of one
-    seek: bool = True  # False: get there by decoding from the start
+    multiview: bool = False  # MV-HEVC: both views side by side; `info` still describes one view
+    seek: bool = True  # False: decode from the start of the file instead
 
 
 class VideoSource:
-    """Frames of one video stream. `info` is known from the first frame, which is decoded on construction.
+    """Frames of one video stream. `info` comes from the first frame, which is decoded on construction.
 
-    Raises SourceError where the file holds no video that can be decoded.
+    Raises SourceError where the file has no video that can be decoded.
     """
 
     def __init__(self, name: str, options: ReadOptions | None = None) -> None:
         self.name = name
         self.options = options or ReadOptions()
         self._queues: list[deque[Any]] = []  # packets of the other streams, in file order
-        self._early: list[Any] | None = []  # those that came before anybody asked
+        self._early: list[Any] | None = []  # packets read before `share_packets` was called
         self.damaged = 0
         self._reading = False
-        self.spool: Any = None  # the folder of standard input that was put into a file
-        self.missing_s = 0.0  # known when all is read: what the container promised, and wasn't there
+        self.spool: Any = None  # temporary folder with a copy of standard input
+        self.missing_s = 0.0  # set after reading: seconds that the container promised but didn't hold
         self._pool, self._closed = Pool(), False
         self.container = probe.open_input(name)
         try:
@@ -77,7 +77,7 @@ class VideoSource:
             self.time_base: Fraction = Fraction(self.stream.time_base or Fraction(1, 90000))
             self.first_pts = self._first_pts()
             self.origin = clock.origin(self.container, (self.stream, *self.container.streams.audio))
-            self._others: dict[Any, Any] = {}  # second views by time
+            self._others: dict[Any, Any] = {}  # second views by pts
             self._graph: Any = None  # of FFmpeg's filters
             self._graph_shape: Any = None
             self._decoded, self._head = self._begin()
@@ -86,13 +86,13 @@ class VideoSource:
             self.close()
             raise
 
-    # -- what the stream is
+    # -- describing the stream
 
     def _first_pts(self) -> int:
         return int(self.stream.start_time or 0)
 
     def _begin(self) -> tuple[Iterator[Any], Any]:
-        """The decoder's frames and the first of them, at or before the tick where reading begins."""
+        """The decoder's frames and the first of them, which lies at or before the tick where reading begins."""
         tick = self._begin_tick
         if tick is None:
             decoded = self._start()
@@ -107,7 +107,7 @@ class VideoSource:
                 if (_stamp(head)[0] or 0) <= tick:
                     return decoded, head
             self._forget()
-            log.info("%s: seeking to %.3f s came out too late", self.name, float(tick * self.time_base))
+            log.info("%s: the seek to %.3f s went too far", self.name, float(tick * self.time_base))
         if tries:
             self._rewind()
         decoded = self._start(tick)
@@ -115,8 +115,8 @@ class VideoSource:
 
     @property
     def _begin_tick(self) -> int | None:
-        """The tick of the file's clock before which nothing is wanted; None: the beginning."""
-        first = self.options.first if self.options.rate is None else None  # a new rate counts from the first frame
+        """The first tick needed, in the file's clock; None: the beginning."""
+        first = self.options.first if self.options.rate is None else None  # resampling counts from the first frame
         if not (self.options.start or first):
             return None
         ticks = self.first_pts + int((self.options.start or 0) / self.time_base)
@@ -131,7 +131,7 @@ class VideoSource:
         return True
 
     def _forget(self) -> None:
-        """Drops what came with a seek that went wrong."""
+        """Drops everything read after a failed seek."""
         self._graph = None
         self._early = []
         for queue in self._queues:
@@ -142,7 +142,7 @@ class VideoSource:
         if self.name == "-":
             self._seek(self.first_pts)
             return
-        index = self.stream.index  # a stream's memory goes with its container
+        index = self.stream.index  # closing the container frees its streams
         self.container.close()
         self.container = probe.open_input(self.name)
         self.stream = self.container.streams[index]
@@ -157,7 +157,7 @@ class VideoSource:
 
     @property
     def stop_s(self) -> Fraction | None:
-        """Where reading ends, in seconds of the file's own clock; None: at its end."""
+        """Where reading stops, in seconds of the file's clock; None: at the end of the file."""
         return None if self.options.end is None else self.options.end + self.first_pts * self.time_base
 
     def _first_frame(self, decoded: Iterator[Any]) -> Any:
@@ -165,7 +165,7 @@ class VideoSource:
             return next(decoded)
         except StopIteration:
             if self.options.start:
-                raise UsageError(f"--start {float(self.options.start):g}: {self.name} ends before that") from None
+                raise UsageError(f"--start {float(self.options.start):g}: {self.name} ends before that time") from None
             raise SourceError(f"{self.name}: no frame could be decoded ({self.stream.codec_context.name})") from None
 
     def _describe(self, frame: Any) -> StreamInfo:
@@ -179,7 +179,7 @@ class VideoSource:
         self._hdr = hdr
         if self.tone_mapped:
             wanted, colour, hdr = PixelFormat.YUV420P, Colour(1, 1, 1), None
-        self.first_frame = frame  # what its side data says is for those who prepare
+        self.first_frame = frame  # `prepare` reads its side data
         self._flip, self._turns = sidedata.orientation(frame)
         self._coded, self._resized = (frame.width, frame.height), False
         height, width = frame.height, frame.width
@@ -202,7 +202,7 @@ class VideoSource:
         if duration is not None and (self.options.start or self.options.end):
             begin = self.options.start or Fraction(0)
             if begin >= duration and not clock.restarts(self.container):
-                raise UsageError(f"--start {float(begin):g}: {self.name} ends before that, at {float(duration):.3f} s")
+                raise UsageError(f"--start {float(begin):g}: {self.name} ends at {float(duration):.3f} s")
             duration = max(Fraction(0), min(duration, self.options.end or duration) - begin)
             frames = None
         if self.options.rate:
@@ -220,7 +220,7 @@ class VideoSource:
     # -- decoding
 
     def _start(self, tick: int | None = None) -> Iterator[Any]:
-        """Frames from here on, or from the keyframe before `tick`."""
+        """Decoded frames from the current position, or from the keyframe before `tick`."""
         self._demuxed = clock.demux(self.container, self.stream)
         if tick is not None:
             self._demuxed = clock.from_keyframe(self._demuxed, self.stream, tick)
@@ -245,10 +245,10 @@ class VideoSource:
             except StopIteration:
                 return
             except av.error.ExitError as error:
-                raise SourceError(f"{probe.silent(self.name)}; what is done is kept") from error
-            except (av.error.FFmpegError, OSError) as error:  # a size that is a lie asks for more memory than there is
+                raise SourceError(f"{probe.silent(self.name)}; finished work is kept") from error
+            except (av.error.FFmpegError, OSError) as error:  # OSError too: a false size field can exhaust memory
                 self.damaged += 1
-                log.warning("%s: reading stopped early: %s; what was read is kept", self.name, error)
+                log.warning("%s: reading stopped early: %s; the frames read so far are kept", self.name, error)
                 with suppress(av.error.FFmpegError):
                     yield from self.stream.codec_context.decode(None)  # flush
                 return
@@ -262,7 +262,7 @@ class VideoSource:
                     queue.append(copied(packet) if number else packet)
 
     def _decode(self) -> Iterator[Any]:
-        """Frames as FFmpeg gives them, deinterlaced where they are flagged; damaged packets are skipped."""
+        """FFmpeg's frames, deinterlaced where flagged as interlaced; damaged packets are skipped."""
         for packet in self._packets():
             if isinstance(packet, av.VideoFrame):
                 yield from self._progressive(packet)
@@ -285,7 +285,7 @@ class VideoSource:
 
     def _progressive(self, frame: Any) -> Iterator[Any]:
         shape = None if frame is None else (frame.width, frame.height, frame.format.name)
-        if self._graph is not None and shape != self._graph_shape:  # the end, or another size
+        if self._graph is not None and shape != self._graph_shape:  # end of stream, or a new frame size
             yield from self._graph(None)
             self._graph = None
         mode = self.options.deinterlace
@@ -299,7 +299,7 @@ class VideoSource:
             yield frame
 
     def _timed(self) -> Iterator[tuple[Any, int]]:
-        """Frames with strictly rising ticks from `start` to `end`; missing ticks are guessed from the rate."""
+        """Frames from `start` to `end` with strictly rising ticks; missing ticks are guessed from the rate."""
         head, self._head = self._head, None
         fine, base = self._fine, self.info.time_base
         step = timing.nominal_step(self.info.rate, base)
@@ -310,7 +310,7 @@ class VideoSource:
 
     @property
     def _fine(self) -> int:
-        """Ticks of `info.time_base` in one of the stream's."""
+        """Ticks of `info.time_base` per tick of the stream."""
         return interlace.fineness(self.options.deinterlace)
 
     def __iter__(self) -> Iterator[Frame]:
@@ -320,9 +320,9 @@ class VideoSource:
             frames = timing.resampled(frames, self.options.rate, self.info.time_base)
         for frame, pts in frames:
             if self.options.first is None or pts >= self.options.first:
-                self.damaged += frame.is_corrupt  # the decoder filled in what was missing
+                self.damaged += frame.is_corrupt  # the decoder concealed missing data
                 yield Frame(self._both(frame), pts, self.info.pixel_format, self.info.colour)
-        for _ in self._packets():  # the rest of the sound, after --end or the last picture
+        for _ in self._packets():  # the remaining sound, after the last picture
             if self.options.end is not None:
                 break
         if self.options.end is None:
@@ -334,7 +334,7 @@ class VideoSource:
         if (frame.width, frame.height) != self._coded:
             if not self._resized:
                 self._resized = True
-                log.warning("%s: the picture changes its size; all are brought to %dx%d", self.name, *self._coded)
+                log.warning("%s: the frame size changes; all frames are scaled to %dx%d", self.name, *self._coded)
             parts = sizes.fitted(frame, *self._coded, self._source_format, self._source_colour)
         else:
             if _DIRECT.get(frame.format.name) is not self._source_format:
@@ -362,7 +362,7 @@ class VideoSource:
     def retarget(
         self, *, pixel_format: PixelFormat | None = None, crop: tuple[int, int, int, int] | None = None
     ) -> None:  # fmt: skip
-        """Gives frames of another format, or without bars; before the first one is read. Nothing is opened again."""
+        """Changes the pixel format or the crop of the frames; call it before reading. Nothing is reopened."""
         self.options = replace(
             self.options,
             pixel_format=pixel_format or self.options.pixel_format,
@@ -371,15 +371,15 @@ class VideoSource:
         self.info = self._describe(self._head)
 
     def as_still(self) -> ImageSource:
-        """The only picture as a still; closes this source. Raises UsageError for a film."""
+        """The only frame as a still; closes this source. Raises UsageError where there are more frames."""
         if next(self._decoded, None) is not None:
-            raise UsageError(f"{self.name} is a film; the output needs a film's suffix, such as .mp4")
+            raise UsageError(f"{self.name} is a film; the output needs a video suffix, such as .mp4")
         image = upright(self._head)
         self.close()
         return ImageSource(self.name, self.options.scale, image)
 
     def share_packets(self) -> deque[Any]:
-        """A queue that will hold the packets of the other streams, in file order; ask before reading begins."""
+        """A queue that receives the packets of the other streams, in file order; call it before reading begins."""
         queue = deque(map(copied, self._early or ()))
         self._queues.append(queue)
         return queue
@@ -388,7 +388,7 @@ class VideoSource:
         """Closes the file. May be called twice."""
         if not self._closed:
             self._closed = True
-            if not self._reading:  # a thread that was left waiting for a server still uses it
+            if not self._reading:  # a thread still waiting for a server uses the container
                 self.container.close()
             if self.spool is not None:
                 self.spool.cleanup()
@@ -400,6 +400,6 @@ def _stamp(frame: Any) -> tuple[int | None, Fraction | None]:
 
 
 def open_source(name: str, options: ReadOptions | None = None) -> VideoSource | ImageSource:
-    """The reader for `name`: an image by its suffix, anything else through FFmpeg."""
+    """The reader for `name`: `ImageSource` for an image suffix, otherwise `VideoSource`."""
     options = options or ReadOptions()
     return ImageSource(name, options.scale) if probe.is_image(name) else VideoSource(name, options)

@@ -1,7 +1,7 @@
-"""Packed pictures to files: hybrid-fragmented mp4 while writing (readable whenever it stops), ordinary when finished.
+"""Writes packed pictures to files: a fragmented mp4 while writing (readable at any time), an ordinary one when finished.
 
-The file grows as NAME.part.SUFFIX, in fragments of at most 2 s that are flushed as they close, and gets its name when
-it is complete.
+The file grows as NAME.part.SUFFIX, in fragments of at most 2 s that are flushed as they close, and is renamed when it is
+complete.
 """
 
 import errno
@@ -32,23 +32,23 @@ _MUXER = {"mp4": "mp4", "mkv": "matroska", "fmp4": "mp4", "hls": "hls"}
 
 @dataclass(frozen=True, slots=True)
 class SinkOptions:
-    """How a picture stream is written. `info` is that of the packed picture (its size, time base, colour)."""
+    """How a picture stream is written. `info` describes the packed picture (size, time base, colour)."""
 
     info: StreamInfo
     profile: EncoderProfile
     container: str = "mp4"  # mp4, mkv, fmp4 or hls
     quality: int | None = None
     tags: dict[str, str] = field(default_factory=dict)  # of the video stream
-    finish: Callable[[Path], None] | None = None  # runs on the complete file before it gets its name
-    form: StereoFormat | None = None  # for the boxes of streams, which can't be tagged afterwards
-    sei: bool = False  # also write the frame-packing message
+    finish: Callable[[Path], None] | None = None  # runs on the complete file before it is renamed
+    form: StereoFormat | None = None  # for streamed output, which can't be tagged afterwards
+    sei: bool = False  # also write the frame-packing SEI message
     threads: int = 0
     splitter: "Splitter | None" = None
     overwrite: bool = True
 
 
 class Splitter(Protocol):
-    """Says where the encoder starts afresh, so that what follows doesn't depend on what came before."""
+    """Decides where the encoder restarts, so that later packets don't depend on earlier ones."""
 
     def begins(self, pts: int, shot: Shot, /) -> bool: ...
 
@@ -59,9 +59,9 @@ part_path = owned.part_path
 
 
 class VideoSink:
-    """Encodes clips into one file, a folder (hls) or standard output ('-').
+    """Encodes clips into a file, a folder (hls) or standard output ('-').
 
-    Raises SinkError where the output can't be opened or written; what was written stays in the part file.
+    Raises SinkError where the output can't be opened or written; the part file keeps what was written.
     """
 
     def __init__(self, path: Path | str, options: SinkOptions, passthrough: Passthrough | None = None) -> None:
@@ -143,7 +143,7 @@ class VideoSink:
         return options
 
     def write(self, clip: PackedClip) -> None:
-        """Encodes the clip and muxes what has come out, sound included. Raises SinkError."""
+        """Encodes the clip and muxes finished packets, including sound. Raises SinkError."""
         try:
             if self._passthrough is not None:
                 self._passthrough.drain(self._lanes)
@@ -171,8 +171,8 @@ class VideoSink:
             self._lanes.picture(packet)
 
     def copy(self, packets: Iterable[Any], before: Callable[[Fraction], None] = lambda seconds: None) -> None:
-        """Takes encoded frames as they are, before the first `write`; `before` is told the time of each in seconds,
-        so that sound can be fetched that far. Raises SinkError."""
+        """Copies encoded frames without re-encoding; only before the first `write`. `before` is called with the time of
+        each in seconds, so that the caller can read sound up to there. Raises SinkError."""
         try:
             for packet in packets:
                 before(packet.dts * packet.time_base)
@@ -187,11 +187,11 @@ class VideoSink:
 
     @property
     def header(self) -> bytes:
-        """The parameter sets of the encoder, known once the header is written."""
+        """The encoder's parameter sets, known once the header is written."""
         return bytes(self._encoder.stream.codec_context.extradata or b"")
 
     def finish(self) -> None:
-        """Flushes, completes the file, and gives it its name. Raises SinkError."""
+        """Flushes, completes and renames the file. Raises SinkError."""
         try:
             if self._encoder.used:
                 self._mux(self._encoder.flush())
@@ -203,7 +203,7 @@ class VideoSink:
             self._output.close()
             self._closed = True
             self._encoder.close()
-            if self._write_error is not None:  # FFmpeg doesn't tell of what fails at the very end
+            if self._write_error is not None:  # FFmpeg doesn't report errors of the last write
                 raise self._write_error
             if self.target is None or self.path is None or self._part is None:
                 return
@@ -216,7 +216,7 @@ class VideoSink:
             raise self._failure(error) from error
 
     def close(self) -> None:
-        """Ends the open fragment, so that the part file is readable, and keeps it. May be called twice."""
+        """Ends the open fragment, so that the part file is readable, and keeps that file. May be called twice."""
         if self._closed:
             return
         self._closed = True
@@ -229,12 +229,12 @@ class VideoSink:
 
     @property
     def _write_error(self) -> OSError | None:
-        """What the file system or a pipe said, which FFmpeg's numbers may not mean."""
+        """The original error of the file system or pipe, which FFmpeg's error code may hide."""
         source = self._opener or self._feed
         return None if source is None else source.error
 
     def _drop(self) -> None:
-        """Closes the part file, and removes what was never written."""
+        """Closes the part file, and removes it where nothing was written."""
         if self._opener is not None:
             self._opener.clear()
         if self._part is not None:
@@ -264,8 +264,8 @@ class VideoSink:
 
     def _how_to_go_on(self) -> str:
         if self._part is None or not self._part.touched:
-            return "free space and begin again"
-        return f"what is done is kept in {self.target}; free space and use --resume"
+            return "free some space and run again"
+        return f"finished work is kept in {self.target}; free some space and run again with --resume"
 
 
 class PairSink:

@@ -1,4 +1,4 @@
-"""What is wrong with a value, in the words of whoever gave it: one translator for flags, keywords and shelves."""
+"""Explains bad values in the terms that the user wrote them in: one place for flags, keywords and TOML files."""
 
 import types
 from collections.abc import Callable
@@ -22,7 +22,7 @@ def flag(name: str) -> str:
 
 
 def members(annotation: Any) -> list[Any]:
-    """The alternatives of an annotation, flattened."""
+    """The alternatives of a union annotation, flattened."""
     origin = get_origin(annotation)
     if origin is Annotated:
         return members(get_args(annotation)[0])
@@ -32,7 +32,7 @@ def members(annotation: Any) -> list[Any]:
 
 
 def choices(annotation: Any) -> list[str]:
-    """The words that an annotation allows."""
+    """The literal values that an annotation allows."""
     found: list[str] = []
     for part in members(annotation):
         if get_origin(part) is Literal:

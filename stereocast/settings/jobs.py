@@ -1,4 +1,4 @@
-"""What each job takes, and what is handed on to an estimator or a synthesis: sums of groups."""
+"""The options of each job, and those passed to an estimator or a synthesis, combined from the groups."""
 
 from pydantic import Field
 
@@ -23,15 +23,15 @@ from stereocast.settings.scene import MatrixOptions, SceneOptions
 
 
 class EstimatorSettings(DepthSettings, WeightSettings, NetworkSettings):
-    """All that a depth estimator may ask for."""
+    """All options that a depth estimator can read."""
 
 
 class SamplerSettings(ScreenSettings, DepthSettings, WeightSettings, NetworkSettings, DiffusionOptions, ZeroOptions):
-    """All that the StereoCrafter-Zero sampler may ask for."""
+    """All options that the StereoCrafter-Zero sampler can read."""
 
 
 class ViewSettings(StereoSettings, SamplerSettings, EstimatorSettings, ZeroFilmOptions):
-    """All that makes two views of a film."""
+    """All options for making two views of a film."""
 
 
 class ConvertSettings(
@@ -61,6 +61,6 @@ class PreviewSettings(FilmSettings, ViewSettings, FileSettings):
     preset: str = "quest3"
     """Headset whose screen the comfort figures are for."""
     moments: int = Field(4, ge=1, le=24)
-    """How many moments of the film."""
+    """Number of moments to show, spread over the film."""
     width: int = Field(320, ge=64, le=1920)
-    """Width of each small picture."""
+    """Width of each picture on the sheet in pixels."""

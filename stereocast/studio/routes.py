@@ -71,7 +71,7 @@ def _status(error: StereocastError) -> int:
     if isinstance(error, UsageError):
         return 400
     if isinstance(error, SinkError):
-        return 409 if "exists already" in str(error) or "in the queue" in str(error) else 507
+        return 409 if "already exists" in str(error) or "in the queue" in str(error) else 507
     return 404 if isinstance(error, SourceError) and "any more" in str(error) else 422
 
 

@@ -45,7 +45,7 @@ def test_convert_beside_the_source(film: Path) -> None:
         (["convert", "{film}", "--depth", "midas"], 2, "no depth estimator named 'midas'"),
         (["convert", "ftp://example.org/a.mp4"], 2, "only http, https and file"),
         (["convert", "{film}", "-o", "{film}"], 2, "is the input itself"),
-        (["convert", "{film}", "-o", "x.docx"], 2, "not a container that stereocast writes"),
+        (["convert", "{film}", "-o", "x.docx"], 2, "can't write '.docx' files"),
         (["inspect", "{film}", "--preset", "psvr"], 2, "no preset named 'psvr'"),
     ],
 )

@@ -29,7 +29,7 @@ class Worker:
         temporary.mkdir(parents=True, exist_ok=True)
         self._process: subprocess.Popen[str] | None = None
 
-    def _begun(self) -> subprocess.Popen[str]:
+    def _spawn(self) -> subprocess.Popen[str]:
         if self._process is None or self._process.poll() is not None:
             threads = {"OMP_NUM_THREADS": "1", "NUMBA_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
             environment = {**os.environ, **threads, "TMPDIR": str(self.temporary)}
@@ -42,7 +42,7 @@ class Worker:
 
     def begin(self, source: Path, output: Path, **flags: Any) -> subprocess.Popen[str]:
         """Starts a case; `answer` waits for its end, `close` kills it (SIGKILL)."""
-        process = self._begun()
+        process = self._spawn()
         assert process.stdin is not None
         process.stdin.write(json.dumps({"source": str(source), "output": str(output), "flags": flags}) + "\n")
         process.stdin.flush()

@@ -75,7 +75,7 @@ def test_a_clip_without_weights(tmp_path: Path, form: str) -> None:
     cv2.imwrite(str(image), (picture[..., ::-1] * 255).astype(np.uint8))
     made = generate(str(image), None, GenSettings(format=form, seconds=0.4, fps=10, encoder="x264", prompt="zoom in"))
     assert made.model == "camera move"
-    assert "nothing in it moves by itself" in made.notes[0]
+    assert "nothing moves by itself" in made.notes[0]
     for path in made.plan.outputs:
         with av.open(str(path)) as film:
             frames = list(film.decode(video=0))

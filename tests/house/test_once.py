@@ -55,7 +55,7 @@ def test_a_dry_run_makes_nothing(tmp_path: Path) -> None:
 
 def test_a_folder_that_cannot_be_made_is_refused_before_work(tmp_path: Path) -> None:
     film = make_film(tmp_path / "film.mp4", frames=4, size=(48, 64))
-    with pytest.raises(SinkError, match=r"the folder .*sub can't be made: .*film\.mp4 is a file"):
+    with pytest.raises(SinkError, match=r"the folder .*sub can't be created: .*film\.mp4 is a file"):
         api.plan(film, film / "sub/a.mp4")
 
 

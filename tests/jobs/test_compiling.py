@@ -66,11 +66,11 @@ def test_a_helper_that_fails_leaves_its_part_to_the_first_call(tmp_path: Path, m
 
 def test_a_program_that_is_no_interpreter_is_not_begun_again(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(compiling.sys, "executable", "/opt/film/editor")
-    assert compiling._begun(["warp"], PixelFormat.YUV420P) is None
+    assert compiling._spawn(["warp"], PixelFormat.YUV420P) is None
 
 
 def test_a_helper_begins_and_ends() -> None:
-    helper = compiling._begun([], PixelFormat.YUV420P)
+    helper = compiling._spawn([], PixelFormat.YUV420P)
     assert helper is not None
     assert helper.wait() == 0
 

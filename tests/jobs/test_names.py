@@ -53,7 +53,7 @@ LEFT = {
     "a_LRF_Full_SBS.mp4": "made by stereocast",
     "a_redcyan_dubois.jpg": "made by stereocast",
     "c.part.mp4": "an unfinished part",
-    "notes.txt": "no video or image",
+    "notes.txt": "not a video or image",
 }
 
 

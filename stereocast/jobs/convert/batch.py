@@ -1,6 +1,6 @@
-"""Many films with one command: what is to be done, what came of it, nothing twice.
+"""Converts many films with one command, each of them once.
 
-Knows names, outcomes and the report; how one film is converted is handed in.
+Handles names, outcomes and the report; the caller passes the function that converts a film.
 """
 
 import json
@@ -25,7 +25,7 @@ Status = Literal["converted", "skipped", "failed"]
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One source and the file it becomes (None: by the usual rules)."""
+    """A source and its output file (None: named by the usual rules)."""
 
     source: str
     output: Path | None
@@ -33,7 +33,7 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What came of a job."""
+    """The outcome of a job."""
 
     source: str
     status: Status
@@ -44,10 +44,10 @@ class Outcome:
 
 
 def jobs(names: list[str], output: Path | None, settings: ConvertSettings, *, recursive: bool = False) -> list[Job]:
-    """The work that `names` (files, folders, globs, URLs) mean. `output` is a folder or None: beside the sources.
+    """The jobs for `names` (files, folders, globs, URLs). `output` is a folder or None (the sources' folders).
 
-    A folder's subfolders are kept below `output`; a file that is reached twice is done once; two sources whose results
-    would have the same name get different ones. Raises SourceError.
+    Subfolders are recreated in `output`. A file named twice becomes one job. Two sources whose results would have the same
+    name get different ones. Raises SourceError.
     """
     found: list[Job] = []
     seen: set[Any] = set()
@@ -57,14 +57,14 @@ def jobs(names: list[str], output: Path | None, settings: ConvertSettings, *, re
         for source in expand([name], recursive=recursive, tell=False):
             identity = _identity(source)
             if identity in seen:
-                log.info("%s is in the list already", source)
+                log.info("%s is already in the list", source)
                 continue
             seen.add(identity)
             folder = output
             if output is not None and root is not None:
                 folder = output / Path(source).parent.relative_to(root)
             target = _target(source, folder, settings)
-            if str(target).casefold() in taken:  # some file systems don't tell case apart
+            if str(target).casefold() in taken:  # some file systems ignore case
                 target = _target(source, folder, settings, also=f"_{Path(source).suffix[1:]}")
             taken.add(str(target).casefold())
             found.append(Job(source, target))
@@ -89,11 +89,11 @@ def _target(source: str, folder: Path | None, settings: ConvertSettings, *, also
 def run(
     todo: Iterable[Job], work: Callable[[Job], dict[str, Any]], *, overwrite: bool = False, stop_on_error: bool = False
 ) -> Iterator[Outcome]:
-    """Does one job after the other. What is there already is skipped; an error ends its own film only, unless
+    """Runs the jobs in order. Jobs with an existing output are skipped. An error ends only its film, unless
     `stop_on_error`. KeyboardInterrupt passes through."""
     for job in todo:
         if job.output is not None and job.output.exists() and not job.output.is_dir() and not overwrite:
-            yield Outcome(job.source, "skipped", str(job.output), "converted before")
+            yield Outcome(job.source, "skipped", str(job.output), "already converted")
             continue
         begun = time.monotonic()
         try:
@@ -102,7 +102,7 @@ def run(
             outcome = Outcome(job.source, "failed", None, str(error), round(time.monotonic() - begun, 3))
         except (OSError, MemoryError) as error:
             outcome = Outcome(job.source, "failed", None, faults.line(error), round(time.monotonic() - begun, 3))
-        except Exception as error:  # a defect of ours must not end the other films
+        except Exception as error:  # our own defects must not stop the other films
             log.debug("%s", job.source, exc_info=True)
             reason = f"internal error: {type(error).__name__}: {error}"
             outcome = Outcome(job.source, "failed", None, reason, round(time.monotonic() - begun, 3))
@@ -115,11 +115,11 @@ def run(
 
 
 def check(todo: list[Job], report: Path | None, settings: ConvertSettings) -> None:
-    """Refuses a list whose results, parts or report would take the place of a file that is read, or of a foreign one.
+    """Rejects a list whose results, parts or report would replace an input or a foreign file.
 
     Raises UsageError, SinkError."""
     if settings.depth_out is not None and len(todo) > 1:
-        raise UsageError(f"--depth-out {settings.depth_out}: it takes the depth of one film; convert them one by one")
+        raise UsageError(f"--depth-out {settings.depth_out}: holds the depth of one film; convert the films one by one")
     read = written.inputs([job.source for job in todo], settings)
     if report is not None:
         written.check(written.of_report(report), read, overwrite=settings.overwrite)
@@ -129,7 +129,7 @@ def check(todo: list[Job], report: Path | None, settings: ConvertSettings) -> No
 
 
 def totals(outcomes: Iterable[Outcome]) -> dict[str, int]:
-    """How many of each status."""
+    """Number of outcomes by status."""
     counts = {"converted": 0, "skipped": 0, "failed": 0}
     for outcome in outcomes:
         counts[outcome.status] += 1
@@ -137,7 +137,7 @@ def totals(outcomes: Iterable[Outcome]) -> dict[str, int]:
 
 
 def write_report(path: Path, outcomes: list[Outcome], planned: int) -> None:
-    """The outcomes so far as JSON, replaced as a whole."""
+    """Writes the outcomes so far as JSON; the file is replaced as a whole. Raises SinkError."""
     films = [asdict(outcome) for outcome in outcomes]
     table = {"stereocast": "report", "planned": planned, **totals(outcomes), "films": films}
     try:

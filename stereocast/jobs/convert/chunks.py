@@ -1,8 +1,8 @@
-"""What of a film is finished: chunks, the shots they end in, and a list of them on disk.
+"""Records which parts of a film are finished: its chunks, the shots they end in, and a journal of them on disk.
 
-A film is encoded in chunks, each by an encoder of its own, so their packets don't depend on what came before. The
-journal beside the part file lists the finished ones. Depth and stereo carry state within a shot and forget it at a
-cut; so a resumed run begins at the shot that was open, and what was already encoded of it is dropped after packing.
+A film is encoded in chunks. Each has a separate encoder, so its packets don't depend on earlier chunks. The journal,
+stored next to the part file, lists the finished ones. Depth and stereo carry state within a shot and reset it at a cut,
+so a resumed run starts at the shot that was open and drops, after packing, the frames that were already encoded.
 """
 
 import json
@@ -22,7 +22,7 @@ from stereocast.types import Shot
 log = logging.getLogger(__name__)
 
 VERSION = 2
-SHORTEST_S, LONGEST_S = 4, 20  # a chunk ends at the first cut after the one, at the latest after the other
+SHORTEST_S, LONGEST_S = 4, 20  # a chunk ends at the first cut after SHORTEST_S, or after LONGEST_S
 _FREE = {
     "overwrite",
     "spool",
@@ -32,25 +32,25 @@ _FREE = {
     "ray_address",
     "accept_licence",
     "sidecars",
-    "recipe",  # its options are compared themselves
+    "recipe",  # the options it sets are compared instead
 }  # settings that don't change the picture
 _ENDS = 1 << 20  # bytes of the source's head and tail that are hashed
 
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """Frames that one encoder made, and the shot to which the frame after them belongs (None: the film ends)."""
+    """Consecutive frames from one encoder, and the shot that the next frame belongs to (None: the film ends)."""
 
     first: int  # tick
     last: int
     frames: int
     after: Shot | None
-    file: str = ""  # name of the file that holds it, when it isn't the part file
+    file: str = ""  # name of the file that holds the chunk, if not the part file
 
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """What a journal must have been made for to be used: the same picture from the same source."""
+    """What must match for a journal to be used: the same picture from the same source."""
 
     settings: dict[str, Any]
     source: dict[str, Any]
@@ -59,12 +59,12 @@ class Identity:
 
     @property
     def key(self) -> str:
-        """One hash of all of it."""
+        """SHA-256 of all fields, in hex."""
         return sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()
 
 
 def fingerprint(name: str) -> dict[str, Any]:
-    """Size, time of change and a hash of the head and tail of a local file; the name alone for anything else."""
+    """Size, modification time and hash of the head and tail of a local file; only the name for anything else."""
     path = Path(name)
     if not path.is_file():
         return {"name": name}
@@ -77,7 +77,7 @@ def fingerprint(name: str) -> dict[str, Any]:
 
 
 def identity(settings: ConvertSettings, name: str, encoder: str, time_base: Fraction) -> Identity:
-    """What these settings make of this source."""
+    """The identity of a conversion of `name` with these settings."""
     values = {k: v for k, v in settings.model_dump(mode="json").items() if k not in _FREE}
     brought = [path for path in (settings.depth_path, settings.disparity) if path and Path(path).is_file()]
     values["encoder"] = encoder
@@ -92,22 +92,25 @@ def journal_path(output: Path) -> Path:
 
 
 def beside_journal(journal: Path) -> Path:
-    """Where a new state of a journal is written before it takes the old one's place."""
+    """Temporary file for a new version of the journal, before it replaces the old one."""
     return journal.with_suffix(".json.new")
 
 
 class Journal:
-    """The list of finished chunks on disk. It is replaced as a whole, so it is never half written."""
+    """The list of finished chunks on disk. The file is replaced as a whole, so it is never half written."""
 
     def __init__(self, path: Path, identity: Identity, chunks: tuple[Chunk, ...] = ()) -> None:
         self.path = path
         self.identity = identity
         self.chunks = list(chunks)
-        self.comfort: list[dict[str, Any]] = []  # figures of the shots that have passed (`comfort.ShotFigures`)
+        self.comfort: list[dict[str, Any]] = []  # figures of finished shots (`comfort.ShotFigures`)
 
     @classmethod
     def load(cls, path: Path, identity: Identity) -> "Journal | None":
-        """The journal at `path`; None where there is none. Raises UsageError for one that was made for something else."""
+        """The journal at `path`; None where it is missing, unreadable or from another version.
+
+        Raises UsageError where it belongs to other settings or another source.
+        """
         try:
             table = json.loads(path.read_text("utf-8"))
             made_for = table.get("identity", {})  # another name in version 0.1
@@ -130,23 +133,23 @@ class Journal:
 
     @staticmethod
     def chunks_of(path: Path) -> tuple[Chunk, ...]:
-        """The chunks of a journal of whatever film and version; none where it can't be read."""
+        """The chunks of a journal of any film and version; empty where it can't be read."""
         try:
             table = json.loads(path.read_text("utf-8"))
-            found = table["chunks"] if "chunks" in table else table["segments"]  # their name in version 0.1
+            found = table["chunks"] if "chunks" in table else table["segments"]  # the key used by version 0.1
             return tuple(Chunk(**{**item, "after": None}) for item in found)
         except (OSError, ValueError, KeyError, TypeError):
             return ()
 
     def add(self, chunk: Chunk) -> None:
-        """Takes a finished chunk in and saves the list."""
+        """Adds a finished chunk and saves the journal."""
         self.chunks.append(chunk)
         self.save()
 
     def save(self) -> None:
-        """Writes the list beside the old one and puts it in its place."""
+        """Writes the journal to a temporary file, then replaces the old one."""
         table = {
-            "stereocast": "journal",  # first: it is the mark by which the file is known as ours
+            "stereocast": "journal",  # must come first: it marks the file as ours
             "version": VERSION,
             "identity": asdict(self.identity),
             "chunks": [asdict(item) for item in self.chunks],
@@ -155,7 +158,7 @@ class Journal:
         owned.write(self.path, json.dumps(table).encode(), beside=beside_journal(self.path))
 
     def remove(self) -> None:
-        """The film is complete."""
+        """Deletes the journal of a complete film."""
         owned.discard(self.path)
 
 
@@ -165,14 +168,14 @@ def _compare(found: Identity, wanted: Identity) -> None:
         if before != value:
             flag = "--" + name.replace("_", "-")
             raise UsageError(
-                f"--resume: {flag} was {before} before and is {value} now; use the same options, or leave --resume out"
+                f"--resume: {flag} was {before} and is now {value}; use the same options, or omit --resume"
             )
     if found.source != wanted.source or found.time_base != wanted.time_base:
-        raise UsageError("--resume: the source has changed since it was interrupted; leave --resume out to begin again")
+        raise UsageError("--resume: the source has changed since the interruption; omit --resume to start over")
 
 
 class Chunker:
-    """Decides where a chunk ends, and enters the finished ones into the journal. The sink asks it for every frame."""
+    """Decides where a chunk ends and adds finished chunks to the journal. The sink calls it for every frame."""
 
     def __init__(self, time_base: Fraction, journal: Journal | None = None) -> None:
         self._shortest, self._longest = SHORTEST_S / time_base, LONGEST_S / time_base
@@ -181,7 +184,7 @@ class Chunker:
         self.done: list[Chunk] = []
 
     def begins(self, pts: int, shot: Shot) -> bool:
-        """Whether a new chunk begins at the frame of that tick and shot; ask once for each frame, in order."""
+        """Whether a new chunk starts at the frame with this tick and shot; call once per frame, in order."""
         if self._open is None:
             self._open = [pts, pts, 1]
             return False
@@ -195,7 +198,7 @@ class Chunker:
         return False
 
     def end(self) -> None:
-        """The last frame was encoded."""
+        """Closes the last chunk, after the last frame was encoded."""
         if self._open is not None:
             self._close(None)
             self._open = None

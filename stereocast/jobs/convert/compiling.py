@@ -1,8 +1,8 @@
-"""The first run on a machine: kernels are compiled in several processes at once, before the first frame.
+"""Compiles the kernels on the first run on a machine, in several processes and before the first frame.
 
-Numba compiles in one thread, whoever asks; processes share what they made through its cache. What is compiled already is
-known by a stamp in that cache, so a later run pays for looking at one name. Without a cache kernels are compiled when they
-are first called.
+Numba compiles in a single thread, but processes share the results through its on-disk cache. A stamp file in that cache
+records what has been compiled, so later runs only check that the stamp exists. Without a cache, each kernel is compiled
+when it is first called.
 """
 
 import logging
@@ -45,13 +45,13 @@ def _motion(form: PixelFormat) -> None:
     motion.compile_motion()
 
 
-GROUPS: Mapping[str, Callable[[PixelFormat], None]] = {  # so that each half of them takes about as long
+GROUPS: Mapping[str, Callable[[PixelFormat], None]] = {  # ordered so that two processes get about the same work
     "warp": _warp, "fill": _fill, "edges": _edges, "motion": _motion,
 }  # fmt: skip
 
 
 def _stamps(form: PixelFormat) -> dict[str, Path]:
-    """Where it is noted that a group is compiled; empty where nothing can be kept."""
+    """The stamp file of each group; empty where Numba has no cache."""
     import llvmlite.binding
     import numba
 
@@ -68,17 +68,17 @@ def _stamps(form: PixelFormat) -> dict[str, Path]:
 
 
 def missing(form: PixelFormat) -> list[str]:
-    """The groups that have to be compiled for films of that format."""
+    """The groups not yet compiled for films in this pixel format."""
     return [group for group, stamp in _stamps(form).items() if form.planar and not stamp.exists()]
 
 
 def ahead(form: PixelFormat) -> None:
-    """Compiles what is missing: a part here, the others in processes of their own."""
+    """Compiles the missing groups: one part in this process, the others in helper processes."""
     left = missing(form)
     if not left:
         return
     parts = dealt(left, os.cpu_count() or 1)
-    helpers = [helper for part in parts[1:] if (helper := _begun(part, form)) is not None]
+    helpers = [helper for part in parts[1:] if (helper := _spawn(part, form)) is not None]
     try:
         compile_groups(parts[0], form)
         for helper in helpers:
@@ -90,12 +90,12 @@ def ahead(form: PixelFormat) -> None:
 
 
 def dealt(groups: list[str], processes: int) -> list[list[str]]:
-    """Groups dealt out to at most so many processes."""
+    """Deals the groups out to at most `processes` processes."""
     return [part for n in range(processes) if (part := groups[n::processes])]
 
 
-def _begun(groups: list[str], form: PixelFormat) -> "subprocess.Popen[bytes] | None":
-    """A process that compiles; None where this isn't an interpreter that can be begun again."""
+def _spawn(groups: list[str], form: PixelFormat) -> "subprocess.Popen[bytes] | None":
+    """Starts a process that compiles `groups`; None where this isn't a Python interpreter that can be started again."""
     if getattr(sys, "frozen", False) or "python" not in Path(sys.executable or "").name.lower():
         return None
     root = str(Path(stereocast.__file__).resolve().parents[1])
@@ -106,12 +106,12 @@ def _begun(groups: list[str], form: PixelFormat) -> "subprocess.Popen[bytes] | N
             stderr=subprocess.DEVNULL, env={**os.environ, "PYTHONPATH": paths},
         )  # fmt: skip
     except OSError as error:
-        log.info("kernels are compiled in one process: %s", error)
+        log.info("compiling kernels in a single process: %s", error)
         return None
 
 
 def compile_groups(groups: list[str], form: PixelFormat) -> None:
-    """Compiles groups here and notes it."""
+    """Compiles groups in this process and writes their stamps."""
     stamps = _stamps(form)
     for group in groups:
         GROUPS[group](form)
@@ -120,5 +120,5 @@ def compile_groups(groups: list[str], form: PixelFormat) -> None:
 
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the one who began us
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent handles Ctrl-C and stops this process
     compile_groups(sys.argv[2:], PixelFormat(sys.argv[1]))

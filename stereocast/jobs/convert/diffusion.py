@@ -1,4 +1,4 @@
-"""A conversion by diffusion before it begins: whether its weights are here, and what it costs on this card."""
+"""Checks a conversion by diffusion before it starts, and estimates its cost on this GPU."""
 
 from math import ceil
 from typing import Any
@@ -11,9 +11,10 @@ from stereocast.types import StreamInfo
 
 
 def check(settings: ConvertSettings) -> None:
-    """Refuses what would fail after minutes. Raises WeightsError, LicenceNotAccepted, UsageError, OutOfMemory."""
+    """Rejects settings that would fail only after minutes. Raises WeightsError, LicenceNotAccepted, UsageError,
+    OutOfMemory."""
     if settings.disparity is not None:
-        raise UsageError("--disparity: goes with --synth warp; stereocrafter-zero takes depth, as --depth PATH")
+        raise UsageError("--disparity: goes with --synth warp; for stereocrafter-zero, give depth with --depth PATH")
     if settings.zero_overlap >= settings.zero_window:
         raise UsageError(f"--zero-overlap {settings.zero_overlap}: must be below --zero-window {settings.zero_window}")
     store, name = weights.WeightStore.of(settings, choice.FAMILY), choice.video_model(settings)
@@ -24,8 +25,8 @@ def check(settings: ConvertSettings) -> None:
 
 
 def estimate(settings: ConvertSettings, info: StreamInfo) -> dict[str, Any]:
-    """Models, windows, evaluations, memory and hours, as plain values. Hours are within a factor of two, and an upper
-    bound: windows that keep the classical fill cost nothing. Raises UsageError, OutOfMemory."""
+    """Models, windows, evaluations, memory and hours, as plain values. Hours are an upper bound, accurate to a factor of
+    two: windows that keep the classical fill cost nothing. Raises UsageError, OutOfMemory."""
     from stereocast.diffusion import zero
     from stereocast.models import turns
     from stereocast.models.video import VideoConfig
@@ -72,11 +73,11 @@ def estimate(settings: ConvertSettings, info: StreamInfo) -> dict[str, Any]:
 
 
 def line(found: dict[str, Any]) -> str:
-    """The estimate for people, before work starts."""
+    """The estimate as a readable line."""
     hours = found["hours_at_most"]
     time = "of unknown length" if hours is None else f"at most {hours:g} h on {found['device']}"
     windows = "" if found["windows"] is None else f"{found['windows']} windows of "
     return (
         f"diffusion, --quality {found['quality']}: {windows}{found['evaluations_a_window']} evaluations, "
-        f"{found['seconds_a_film_second']:g} s for a second of film, {time}"
+        f"{found['seconds_a_film_second']:g} s per second of film, {time}"
     )

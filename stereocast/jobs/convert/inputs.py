@@ -1,5 +1,5 @@
-"""What the user named, as a list of sources: files, folders, globs, sequences, URLs, '-'. Of a folder, our own results
-and unfinished parts are left out, and that is said."""
+"""Expands the inputs that the user named into sources: files, folders, globs, sequences, URLs, '-'. Our own results and
+unfinished parts in a folder are left out, and a warning says so."""
 
 import glob
 import logging
@@ -15,7 +15,7 @@ from stereocast.media import owned, photos, probe, stereoinfo
 log = logging.getLogger(__name__)
 
 _ALSO = {".heic", ".heif", ".avif"}  # photos that FFmpeg reads
-# Marks that nobody writes by chance, and short ones that count only with a tag inside: Lightroom ends names with _LR.
+# Marks that are unlikely by chance, and short ones that need a tag in the file: Lightroom also ends names with _LR.
 _OURS = re.compile(
     r"(_LRF_Full_SBS|_TBF_fulltb|_RLF_cross|_180x180_LR|_RGBD|_redcyan_(dubois|color|half-color|gray|wimmer))$"
 )
@@ -23,9 +23,9 @@ _PERHAPS_OURS = re.compile(r"_(LR|TB|RI|L|R|mono)$")
 
 
 def expand(names: list[str], *, recursive: bool = False, tell: bool = True) -> list[str]:
-    """Sources in the order given; a folder's in order of name. Raises SourceError where nothing is found.
+    """Sources in the given order, those of a folder sorted by name. Raises SourceError where nothing is found.
 
-    `tell`: log what of a folder is left out (each file with -v).
+    `tell`: log which files of a folder are left out (each file with -v).
     """
     found: list[str] = []
     for name in names:
@@ -58,21 +58,21 @@ def _inside(folder: Path, name: str, *, recursive: bool, tell: bool) -> list[str
             continue
         left[reason] += reason != _OTHER
         if tell:
-            log.info("%s is left out: %s", path, reason)
+            log.info("%s was left out: %s", path, reason)
     said = ", ".join(f"{count} {reason}" for reason, count in left.items() if count)
     if not inside:
         more = "" if recursive else "; --recursive looks into subfolders"
         raise SourceError(f"{name} holds no videos or images{f' to convert ({said})' if said else ''}{more}")
     if said and tell:
-        log.warning("%s: %d left out (%s); -v names them", name, left.total(), said)
+        log.warning("%s: %d files left out (%s); -v lists them", name, left.total(), said)
     return inside
 
 
-_OTHER = "no video or image"
+_OTHER = "not a video or image"
 
 
 def left_out(path: Path) -> str:
-    """Why a file of a folder isn't converted; '' where it is."""
+    """Why a file of a folder is left out; '' where it isn't."""
     if path.suffix.lower() not in probe.VIDEOS | probe.IMAGES | _ALSO:
         return _OTHER
     if path.name.startswith("."):
@@ -85,7 +85,7 @@ def left_out(path: Path) -> str:
 
 
 def _tagged(path: Path) -> bool:
-    """Whether a file with one of our short marks also has a tag of ours, or a stereo tag, inside."""
+    """Whether a file whose name has one of our short marks also contains our tag or a stereo tag."""
     if not _PERHAPS_OURS.search(path.stem):
         return False
     if probe.is_image(str(path)):

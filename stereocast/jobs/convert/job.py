@@ -1,4 +1,4 @@
-"""`convert`: a plan is made first, then carried out in one pipeline or in sections."""
+"""`convert`: makes a plan, then carries it out in one pipeline or in sections."""
 
 from stereocast.jobs.convert import whole
 from stereocast.jobs.convert.prepare import prepare
@@ -11,7 +11,7 @@ __all__ = ["Converted", "convert", "prepare"]
 
 
 def convert(made: ConvertPlan, source: Source, progress: OnProgress = silent) -> Converted:
-    """Carries out a plan of `prepare` on the engine and the workers that its settings name. Raises StereocastError."""
+    """Carries out a plan of `prepare` on the engine and workers of its settings. Raises StereocastError."""
     settings = made.settings
     if settings.engine == "local" and settings.workers < 2:
         return whole.convert(made, source, progress)

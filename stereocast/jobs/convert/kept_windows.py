@@ -1,7 +1,7 @@
-"""What the windows of an open shot came to, kept beside the journal: minutes of work each, on a disk in seconds.
+"""Saves the finished windows of the open shot next to the journal: each is minutes of work but is written in seconds.
 
-A file for each finished window. It says what it was made for, so a film, a setting or a frame that has changed is sampled
-again. Chunks make whole shots unnecessary to repeat; these do so within a shot.
+There is one file per window. It records what it was made for, so the window is sampled again if the film, the settings or
+its frames have changed. Chunks save finished shots; these files save work within a shot.
 """
 
 import json
@@ -21,16 +21,16 @@ from stereocast.types import Array
 
 log = logging.getLogger(__name__)
 NAMES = re.compile(r"\d+-\d+\.part(\.new)?")
-_KEEP = 64  # windows; those of shots that are long since encoded go
+_KEEP = 64  # windows; those of shots encoded long ago are deleted
 
 
 def windows_folder(output: Path) -> Path:
-    """Where the windows of an unfinished output are kept."""
+    """The folder for the windows of an unfinished output."""
     return output.with_name(f"{output.stem}.windows.part")
 
 
 class KeptWindows:
-    """The windows of one output. Whoever samples them asks here first."""
+    """The saved windows of one output. The sampler looks here first."""
 
     def __init__(self, folder: Path, identity: Identity) -> None:
         self.folder, self._key = folder, identity.key
@@ -44,7 +44,7 @@ class KeptWindows:
         return {"key": self._key, "place": list(place), "frames": ticks}
 
     def load(self, place: tuple[int, int], pts: Array) -> dict[str, Array] | None:
-        """The arrays of a window of these frames, or None: it isn't there, was made for something else, or is damaged."""
+        """The arrays of a window; None where it is missing, damaged, or was made for other frames or settings."""
         try:
             data = self._path(place).read_bytes()
             head, _, body = data[len(owned.MARK) :].partition(b"\n")
@@ -62,12 +62,12 @@ class KeptWindows:
         except FileNotFoundError:
             return None
         except (OSError, ValueError, KeyError, TypeError) as error:
-            log.warning("%s can't be read (%s); its window is sampled again", self._path(place), error)
+            log.warning("%s can't be read (%s); sampling its window again", self._path(place), error)
             return None
         return arrays
 
     def save(self, place: tuple[int, int], pts: Array, arrays: dict[str, Array]) -> None:
-        """Puts a finished window on the disk. A disk that is full costs the copy, not the run."""
+        """Saves a finished window. If the disk is full, only the copy is lost and the run continues."""
         body = b"".join(np.ascontiguousarray(array).tobytes() for array in arrays.values())
         head = {
             "for": self._for(place, pts),
@@ -81,10 +81,10 @@ class KeptWindows:
             owned.write(path, data, beside=path.with_suffix(".part.new"))
             self._thin(place[0])
         except OSError as error:
-            log.warning("%s can't be kept: %s", path, owned.reason(error))
+            log.warning("%s can't be saved: %s", path, owned.reason(error))
 
     def _thin(self, shot: int) -> None:
-        """Removes windows of earlier shots once there are many."""
+        """Deletes windows of earlier shots where there are more than _KEEP."""
         there = sorted((path for path in self.folder.iterdir() if NAMES.fullmatch(path.name)), key=_number)
         for path in there[: max(0, len(there) - _KEEP)]:
             if _number(path)[0] < shot:
@@ -97,7 +97,7 @@ def _number(path: Path) -> tuple[int, int]:
 
 
 def clear(folder: Path) -> None:
-    """Removes kept windows, and their folder if nothing else is in it."""
+    """Deletes saved windows, and their folder if it is then empty."""
     if folder.is_symlink() or not folder.is_dir():
         return
     for path in list(folder.iterdir()):
@@ -108,5 +108,5 @@ def clear(folder: Path) -> None:
 
 
 def count(folder: Path) -> int:
-    """How many windows are kept."""
+    """Number of saved windows."""
     return sum(1 for path in folder.iterdir() if NAMES.fullmatch(path.name)) if folder.is_dir() else 0

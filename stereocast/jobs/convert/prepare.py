@@ -1,4 +1,4 @@
-"""What is decided before `convert` starts: the source is opened, the plan made and checked."""
+"""Prepares `convert`: opens the source, makes the plan and checks it."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -17,15 +17,15 @@ from stereocast.types import Layout, StreamInfo
 def prepare(
     name: str, output: Path | str | None, settings: ConvertSettings
 ) -> tuple[ConvertPlan, reader.VideoSource | reader.ImageSource]:
-    """Decides everything before work starts; nothing is written. Returns the plan and the open source (the caller
-    closes it). Raises UsageError, SourceError, SinkError, LimitExceeded, ExtraMissing.
+    """Makes the plan before work starts; nothing is written. Returns the plan and the open source, which the caller closes.
+    Raises UsageError, SourceError, SinkError, LimitExceeded, ExtraMissing.
     """
     _check_names(settings)
     opened, folder = standard_input.spooled() if name == "-" and settings.spool else (name, None)
     source = reader.open_source(opened, assembly.read_options(settings))
     try:
         if isinstance(source, reader.VideoSource):
-            source.spool = folder  # goes with the source
+            source.spool = folder  # the source deletes it on close
             if output is not None and Path(output).suffix.lower() in probe.IMAGES and not plan.numbered(output):
                 source = source.as_still()
         views = repack.views_of(name, repack.detect(name, source), settings)
@@ -60,7 +60,7 @@ def _film(
         source.retarget(crop=bars.detect(source.name))
         notes += (bars.described(source.options.crop),)
     elif settings.crop == "auto":
-        notes += ("a pipe can't be searched for bars; nothing is cut away",)
+        notes += ("a pipe can't be searched for black bars; nothing is cropped",)
     profile = plan.choose_encoder(settings, preset, _seen(source.info, views), tonemap=settings.tonemap)
     source.retarget(pixel_format=profile.pixel_format)
     container = plan.container_of(settings, output)
@@ -72,7 +72,7 @@ def _film(
     if views is not None:
         pack = repack.packer(pack, form, views)
         half = ", half size" if views.half else ""
-        notes += (f"repacked: {views.packing.replace('-', ' ')}{half}, no depth is made",)
+        notes += (f"repacked: {views.packing.replace('-', ' ')}{half}, without estimating depth",)
     packed = plan.packed_info(info, form, pack.shape(info.height, info.width), profile.pixel_format)
     depth, reason = ("file", "") if settings.depth_path or views else choice.resolve(settings)
     held = plan.Held(*assembly.costs(settings, info, depth), pack.own_bytes(info.height, info.width))
@@ -110,7 +110,7 @@ def _film(
 
 
 def _check_names(settings: ConvertSettings) -> None:
-    """Refuses unknown or uninstalled back ends before anything is opened."""
+    """Rejects unknown or uninstalled back ends before anything is opened."""
     if settings.depth_path is None:
         choice.resolve(settings)
     registry.find(registry.SYNTH, "synthesis", settings.synth)
@@ -122,13 +122,15 @@ def _check_names(settings: ConvertSettings) -> None:
 def _pictures(
     name: str, output: Path, settings: ConvertSettings, source: reader.VideoSource, views: repack.Views | None
 ) -> ConvertPlan:
-    """A film as a picture file for each frame; sound and times have no place there."""
+    """The plan for writing each frame to a picture file; sound and times are lost."""
     form, info = plan.stereo_format(settings), _seen(source.info, views)
     if form.layout is Layout.PAIR or (views is not None and views.packing == "multiview"):
-        raise UsageError(f"-o {output}: this can't be written as a sequence of pictures; convert to a film first")
+        raise UsageError(
+            f"-o {output}: this format can't be written as a sequence of pictures; convert to a film first"
+        )
     shape = assembly.packer(settings, info).shape(info.height, info.width)
     packed = plan.packed_info(info, form, shape, info.pixel_format)
-    notes = ("a picture for each frame; sound, subtitles and times are left out",)
+    notes = ("one picture per frame; sound, subtitles and times are left out",)
     preset = catalog.preset(settings.preset)
     made = ConvertPlan(name, output, settings, preset, form, info, packed, "images", None, notes, views=views)
     written.check_plan(made)
@@ -148,7 +150,7 @@ def _still(
     if given and given not in probe.IMAGES:
         kinds = ", ".join(sorted(probe.IMAGES))
         raise UsageError(
-            f"-o {output}: {name} is a still, which becomes one of {kinds}; `stereocast gen` makes a film of it"
+            f"-o {output}: {name} is a still, which can be written as {kinds}; `stereocast gen` makes a film of it"
         )
     target = plan.output_path(name, None if output in (None, "-") else Path(str(output)), form, suffix)
     packed = plan.packed_info(

@@ -1,4 +1,4 @@
-"""Sources that are 3D already: refused with what to do, or taken apart into their views and packed anew, without depth."""
+"""Handles sources that are already 3D: rejects them with advice, or splits them into views and repacks these without depth."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -35,7 +35,7 @@ _SAME = {
 
 @dataclass(frozen=True, slots=True)
 class Views:
-    """How the source's picture holds its two views."""
+    """How the source's picture contains its two views."""
 
     packing: str  # side-by-side, over-under, row-interlaced or multiview
     half: bool
@@ -44,27 +44,27 @@ class Views:
 
     @property
     def same_as(self) -> Layout | None:
-        """The format whose pictures these are already, None where they have to be taken apart."""
+        """The layout that the source already has; None where the picture must be split."""
         return None if self.swapped or self.sphere else _SAME.get((self.packing, self.half))
 
 
 def check_flat(name: str, found: Found | None, settings: FilmSettings) -> None:
-    """Refuses a 3D or spherical source where a flat one is wanted. Raises UsageError."""
+    """Rejects a 3D or spherical source where a flat one is needed. Raises UsageError."""
     if found is None or settings.source_layout == "mono":
         return
     if not found.packing:
         raise UsageError(
             f"{name} is a {found.title} film (by {found.by}), and a second view can't be made in that projection; "
-            "--source-layout mono takes it as a flat picture"
+            "--source-layout mono treats it as a flat picture"
         )
     raise UsageError(
-        f"{name} is 3D already: {found.title} (by {found.by}); --source-layout auto repacks it to --format without depth, "
-        "--source-layout mono takes it as a flat picture"
+        f"{name} is already 3D: {found.title} (by {found.by}); --source-layout auto repacks it to --format without depth, "
+        "--source-layout mono treats it as a flat picture"
     )
 
 
 def views_of(name: str, found: Found | None, settings: ConvertSettings) -> Views | None:
-    """The views of a source that is to be repacked; None for a flat one. Raises UsageError."""
+    """The views of a source to be repacked; None for a flat source. Raises UsageError."""
     asked = settings.source_layout
     if asked in (None, "mono") or (asked == "auto" and found is None):
         check_flat(name, found, settings)
@@ -73,21 +73,21 @@ def views_of(name: str, found: Found | None, settings: ConvertSettings) -> Views
     assert wanted is not None
     if wanted.packing not in ("side-by-side", "over-under", "row-interlaced", "multiview"):
         check_flat(name, wanted if not wanted.packing else None, settings)
-        raise UsageError(f"{name}: {wanted.title} pictures can't be taken apart into two views")
+        raise UsageError(f"{name}: {wanted.title} pictures can't be split into two views")
     sphere = found.sphere if found is not None else ""
     if sphere and (sphere != "180" or settings.format is not Layout.VR180):
-        more = "use --format vr180, which keeps its projection" if sphere == "180" else "it stays as it is"
+        more = "use --format vr180, which keeps its projection" if sphere == "180" else "it can't be converted"
         raise UsageError(f"{name} is a {sphere}° stereo film (by {found.by if found else ''}); {more}")
     for given, option in ((settings.depth_out, "--depth-out"), (settings.disparity, "--disparity")):
         if given is not None:
-            raise UsageError(f"{option}: a source that is 3D already is repacked without depth")
+            raise UsageError(f"{option}: a source that is already 3D is repacked without depth")
     if settings.format is Layout.RGBD:
-        raise UsageError("--format rgbd: a source that is 3D already is repacked without depth; choose another format")
+        raise UsageError("--format rgbd: a source that is already 3D is repacked without depth; choose another format")
     return Views(wanted.packing, bool(wanted.half), wanted.swapped != settings.swap_eyes, sphere)
 
 
 def eye_info(info: StreamInfo, views: Views) -> StreamInfo:
-    """The stream of one view, at the size at which it is shown."""
+    """The stream of one view, at its display size."""
     width, height = info.width, info.height
     if views.packing == "side-by-side" and not views.half:
         width = width // 2 + width // 2 % 2
@@ -97,12 +97,12 @@ def eye_info(info: StreamInfo, views: Views) -> StreamInfo:
 
 
 def packer(made: Packer, form: StereoFormat, views: Views) -> Packer:
-    """The stage that packs the views; those of a half sphere are put side by side as they are."""
+    """The stage that packs the views; 180° views are packed side by side unchanged."""
     return _Sphere(form) if views.sphere else made
 
 
 class _Sphere:
-    """Both views of a half sphere side by side."""
+    """Packs two 180° views side by side."""
 
     held = 0
 
@@ -114,7 +114,7 @@ class _Sphere:
         return layouts.shape(Layout.SBS, height, width)
 
     def own_bytes(self, height: int, width: int) -> int:
-        """Bytes that the packer keeps for itself."""
+        """Bytes that the packer allocates."""
         return 0
 
     def __call__(self, clips: Iterator[StereoClip]) -> Iterator[PackedClip]:
@@ -123,7 +123,7 @@ class _Sphere:
 
 
 def stages(views: Views, info: StreamInfo, form: StereoFormat, pack: Packer) -> tuple[Callable[..., Any], ...]:
-    """Source pictures to packed ones; `info` is that of a view."""
+    """The stages from source pictures to packed ones; `info` describes one view."""
     if views.same_as is form.layout:
         return (lambda clips: _as_it_is(clips, form),)
     return (lambda clips: _taken_apart(clips, views, info), packer(pack, form, views))
@@ -147,7 +147,7 @@ def _taken_apart(clips: Iterator[Clip], views: Views, info: StreamInfo) -> Itera
 def split(
     image: Array, views: Views, pixel_format: PixelFormat, size: tuple[int, int], pool: Pool
 ) -> tuple[Array, Array]:
-    """The first and second view of a packed picture, each of `size` (height, width), in memory of `pool`."""
+    """The first and second view of a packed picture, each of `size` (height, width), in memory from `pool`."""
     parts = planes.planes(image) if pixel_format.planar else (image,)
     eyes = []
     for second in (False, True):
@@ -168,7 +168,7 @@ def split(
 
 
 def _half(part: Array, packing: str, *, second: bool) -> Array:
-    """One view's samples; where an odd number of them is divided, the middle one belongs to both."""
+    """One view's samples; where their number is odd, the middle one belongs to both views."""
     if packing == "row-interlaced":
         return part[int(second) :: 2]
     axis = 0 if packing == "over-under" else 1
@@ -178,5 +178,5 @@ def _half(part: Array, packing: str, *, second: bool) -> Array:
 
 
 def detect(name: str, source: Any) -> Found | None:
-    """What an open source is: `known.detect` on its first frame."""
+    """`known.detect` on the first frame of an open source."""
     return known.detect(name, getattr(source, "first_frame", None), source.info.width, source.info.height)

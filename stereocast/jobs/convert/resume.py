@@ -1,8 +1,8 @@
-"""Begins a run: from the start of the film, or where an interrupted one stopped.
+"""Starts a run at the beginning of the film, or resumes an interrupted one.
 
-Depth and stereo carry state within a shot and forget it at a cut. A resumed run therefore reads from the shot that was
-open, drops what was encoded of it after packing, and takes the finished chunks' packets from the old part file, so
-the result has the frames of an uninterrupted one.
+Depth and stereo carry state within a shot and reset it at a cut. A resumed run therefore reads from the start of the shot
+that was open and drops, after packing, the frames that were already encoded. The finished chunks' packets are copied from
+the old part file, so the result has the same frames as an uninterrupted run.
 """
 
 import itertools
@@ -35,12 +35,12 @@ SECTION_NAMES = re.compile(r"\d{5}\.part(\.kept)?(\.part)?\.\w+(\.tagging)?|\d{5
 
 
 def kept_path(output: Path) -> Path:
-    """Where the part file of an interrupted run waits until its packets are in the new one."""
+    """The path that keeps an interrupted run's part file until its packets are copied to the new one."""
     return output.with_name(f"{output.stem}.kept.part{output.suffix}")
 
 
 def sections_folder(output: Path) -> Path:
-    """Where the sections of an output that is made in parts wait to be joined."""
+    """The folder for the sections of an output until they are joined."""
     return output.with_name(f"{output.stem}.sections.part")
 
 
@@ -49,7 +49,7 @@ def begin(made: ConvertPlan, source: Any) -> "Run":
     reason = why_not(made)
     if reason:
         if made.settings.resume:
-            log.warning("%s: %s, so it starts from the beginning", made.output, reason)
+            log.warning("%s: starting from the beginning, because %s", made.output, reason)
         return Run(made, source)
     assert made.profile is not None
     wanted = identity(made.settings, made.source, made.profile.name, made.info.time_base)
@@ -68,14 +68,14 @@ def begin(made: ConvertPlan, source: Any) -> "Run":
             logging.WARNING if there and not windows else logging.INFO,
             "%s: nothing encoded to resume from; starting from the beginning%s",
             made.output,
-            f" with {windows} windows that are finished" if windows else "",
+            f" with {windows} finished windows" if windows else "",
         )
         return Run(made, source, Journal(path, wanted))
     return _resumed(made, source, wanted, chunks, journal.comfort if journal else [])
 
 
 def why_not(made: ConvertPlan) -> str:
-    """Why a plan can't be carried out in parts; '' where it can."""
+    """Why a plan can't be resumed or divided; '' where it can."""
     if made.profile is None or not made.outputs:
         return "a still or standard output can't be resumed"
     if made.container not in ("mp4", "mkv"):
@@ -85,24 +85,24 @@ def why_not(made: ConvertPlan) -> str:
 
 def _forget(made: ConvertPlan, path: Path) -> None:
     chunks = Journal.chunks_of(path)
-    for output in made.outputs:  # checked before work began; parts of version 0.1 bear no mark
+    for output in made.outputs:  # checked before work started; parts of version 0.1 have no mark
         for part in (kept_path(output), part_path(output)):
             owned.discard(part, known=part.is_file() and holds(part, chunks, made))
     if path.exists():
         log.warning(
-            "%s: the part of an interrupted run is replaced (--resume would have continued it)", made.outputs[0]
+            "%s: replacing the part file of an interrupted run (--resume would have continued it)", made.outputs[0]
         )
         owned.discard(path)
 
 
 def holds(path: Path, chunks: Sequence[Chunk], made: ConvertPlan) -> bool:
-    """Whether a file holds the first of those chunks: then it is the part that they were written into."""
+    """Whether a file contains the first of these chunks, and so is the part file that they were written to."""
     alone = tuple(chunk for chunk in chunks if not chunk.file)[:1]
     return bool(alone) and splice.complete(path, alone, made.info.time_base) == 1
 
 
 def clear_sections(folder: Path) -> None:
-    """Removes the sections of an output, and their folder if nothing else is in it."""
+    """Deletes the sections of an output, and their folder if it is then empty."""
     if folder.is_symlink() or not folder.is_dir():
         return
     for path in list(folder.iterdir()):
@@ -113,7 +113,7 @@ def clear_sections(folder: Path) -> None:
 
 
 def _usable(made: ConvertPlan, journal: Journal) -> list[Chunk]:
-    """The finished chunks that are whole in every output's old file, which is put aside under its kept name."""
+    """The finished chunks that are complete in every output's old file, which is moved to its kept path."""
     count = len(journal.chunks)
     for output in made.outputs:
         whole = {
@@ -137,7 +137,7 @@ def _resumed(
     shot = chunks[-1].after
     settings = made.settings
     if settings.depth_out is not None or settings.disparity is not None or settings.depth_path is not None:
-        shot = None  # files with one map per frame are read and written from the first frame on
+        shot = None  # files with one map per frame must be read and written from the first frame
     journal = Journal(journal_path(made.outputs[0]), wanted, tuple(chunks))
     if shot is None:
         return Run(made, source, journal, chunks)
@@ -148,7 +148,7 @@ def _resumed(
 
 
 def _at(source: Any, shot: Shot) -> tuple[Any, Iterator[Frame]]:
-    """The source opened again at the beginning of a shot, and its frames from there. Raises SourceError."""
+    """Reopens the source at the start of a shot and returns it with its frames from there. Raises SourceError."""
     name, options = source.name, source.options
     source.close()
     for seek in (True, False):
@@ -159,11 +159,11 @@ def _at(source: Any, shot: Shot) -> tuple[Any, Iterator[Frame]]:
             return opened, itertools.chain([head], frames)
         opened.close()
         log.info("%s: seeking to tick %d isn't exact; decoding from the start", name, shot.pts)
-    raise SourceError(f"{name}: the frame to resume at is no longer there; convert again without --resume")
+    raise SourceError(f"{name}: the frame to resume at is missing; run again without --resume")
 
 
 def section(made: ConvertPlan, source: Any, shot: Shot, stop: int | None) -> "Run":
-    """A run of whole shots alone, picture only: from `shot` to just before the tick `stop`. Raises SourceError."""
+    """A run without sound over whole shots, from `shot` to just before tick `stop` (None: the end). Raises SourceError."""
     opened, frames = _at(source, shot)
     if stop is not None:
         frames = itertools.takewhile(lambda frame: frame.pts < stop, frames)
@@ -174,12 +174,12 @@ def section(made: ConvertPlan, source: Any, shot: Shot, stop: int | None) -> "Ru
 
 
 def joined(made: ConvertPlan, source: Any, journal: Journal) -> "Run":
-    """A run that has nothing left to do but to put the finished chunks and the other streams together."""
+    """A run that only joins the finished chunks with the other streams."""
     return Run(made, source, journal, journal.chunks, frames=iter(()))
 
 
 class Run:
-    """One conversion's ends: what is read, what is kept of an earlier run, what is entered in the journal."""
+    """One attempt at a conversion: what it reads, what it keeps from an earlier run, what it adds to the journal."""
 
     def __init__(
         self, made: ConvertPlan, source: Any, journal: Journal | None = None, kept: Sequence[Chunk] = (),
@@ -188,7 +188,7 @@ class Run:
         self.source = source
         self.number = shot.number if shot else 0
         self.picture_only = False
-        self._known = {kept_path(output) for output in made.outputs} if kept else set()  # parts of 0.1 bear no mark
+        self._known = {kept_path(output) for output in made.outputs} if kept else set()  # parts of 0.1 have no mark
         self._made, self._journal, self._kept, self._frames = made, journal, kept, frames
         self._beside = splice.Beside(source.name) if kept else None
         self._queues: list[deque[Any]] = []
@@ -199,7 +199,7 @@ class Run:
 
     @property
     def windows(self) -> "kept_windows.KeptWindows | None":
-        """Where windows of the synthesis are kept; None in a run that can't go on."""
+        """The saved windows of the synthesis; None in a run that can't be resumed."""
         if self._journal is None:
             return None
         return kept_windows.KeptWindows(kept_windows.windows_folder(self._made.outputs[0]), self._journal.identity)
@@ -210,7 +210,7 @@ class Run:
         return [ShotFigures(**figures) for figures in self._journal.comfort] if self._journal is not None else []
 
     def measured(self, figures: ShotFigures) -> None:
-        """Keeps a shot's figures; they reach the disk with the next chunk."""
+        """Records a shot's figures; they are saved with the next chunk."""
         if self._journal is not None:
             self._journal.comfort.append(asdict(figures))
 
@@ -225,7 +225,7 @@ class Run:
             self._beside.close()
 
     def streams(self) -> list[Passthrough | None]:
-        """The source's sound and subtitles, once for each output."""
+        """The source's sound and subtitles, for each output."""
         alone = self.picture_only or self._made.still
         return [None if alone else self._other_streams() for _ in self.chunkers]
 
@@ -246,7 +246,7 @@ class Run:
         )
 
     def copy_into(self, target: Any) -> int:
-        """Copies the finished chunks into the new part file; returns their frames."""
+        """Copies the finished chunks into the new part file and returns the number of frames."""
         if not self._kept:
             return 0
         beside = self._beside
@@ -266,7 +266,7 @@ class Run:
         return frames
 
     def frames(self) -> Iterator[Frame]:
-        """The frames to work on, sound queued along with them."""
+        """The frames to convert; sound is queued up to each frame's time."""
         frames = iter(self.source) if self._frames is None else self._frames
         if self._beside is None:
             return frames
@@ -284,13 +284,13 @@ class Run:
                 close()
 
     def rest(self, clips: Iterator[PackedClip]) -> Iterator[PackedClip]:
-        """A stage: drops the frames that are encoded already."""
+        """A stage that drops the frames already encoded."""
         if not self._kept:
             return clips
         return _after(clips, self._kept[-1].last)
 
     def finish(self) -> None:
-        """The output is complete: nothing of this run or an earlier one is needed any more."""
+        """Deletes the journal and all unfinished files, once the output is complete."""
         if self._journal is None:
             return
         for output in self._made.outputs:

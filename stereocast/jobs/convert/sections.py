@@ -1,4 +1,4 @@
-"""A film cut into sections, made by an engine, and joined without encoding again."""
+"""Converts a film in sections on an engine and joins them without re-encoding."""
 
 import logging
 from collections.abc import Iterator
@@ -23,14 +23,14 @@ from stereocast.types import Layout, Shot
 
 log = logging.getLogger(__name__)
 
-SECTION_S = 12  # a section is at least so long: a worker takes a second or two to begin
+SECTION_S = 12  # shortest section: a worker takes a second or two to start
 
 
 def convert_in_sections(made: ConvertPlan, source: Source, progress: OnProgress) -> Converted:
     """Runs a plan on the engine of its settings. Raises what `whole.convert` raises."""
     reason = _why_not(made)
     if reason:
-        log.warning("%s: %s, so it is converted by a single process", made.output, reason)
+        log.warning("%s: converting in a single process, because %s", made.output, reason)
         return whole.convert(made, source, progress)
     assert made.profile is not None
     make_engine = registry.load(registry.ENGINES, "engine", made.settings.engine)  # before anything is written
@@ -60,30 +60,30 @@ def convert_in_sections(made: ConvertPlan, source: Source, progress: OnProgress)
             frames += result.frames
             progress(Progress("frames", frames, made.info.frames))
     if not results:
-        raise SourceError(f"{made.source}: no frame could be decoded in the part that was asked for")
+        raise SourceError(f"{made.source}: no frame could be decoded in the selected part")
     return _joined(made, journal, results)
 
 
 def _why_not(made: ConvertPlan) -> str:
     if made.source == "-":
-        return "standard input can be read once only"
+        return "standard input can be read only once"
     if made.form.layout is Layout.PAIR:
-        return "a pair has two files"
+        return "a pair is written to two files"
     settings = made.settings
     if settings.depth_out is not None or settings.disparity is not None or settings.depth_path is not None:
-        return "a file with one map per frame is read or written in order"
+        return "a file with one map per frame must be read or written in order"
     if settings.fps is not None:
-        return "a new frame rate counts from the first frame"
+        return "a new frame rate is counted from the first frame"
     return resume.why_not(made)
 
 
 def _tasks(made: ConvertPlan, source: Source, folder: Path) -> Iterator[Task]:
-    """The sections as the shots are found; reading stays as far ahead as the engine takes tasks."""
+    """Yields sections as shots are found; the source is read only as fast as the engine takes tasks."""
     base, settings = made.info.time_base, made.settings.model_dump(mode="json")
     suffix = made.outputs[0].suffix
     chunker = Chunker(base)
     shot = Shot()
-    head: Shot | None = None  # of the section
+    head: Shot | None = None  # the section's first shot
     count = 0
 
     def task(shot: Shot, stop: int | None) -> Task:
@@ -100,7 +100,7 @@ def _tasks(made: ConvertPlan, source: Source, folder: Path) -> Iterator[Task]:
 
 
 def _finished(output: Path, known: Journal | None, made: ConvertPlan) -> dict[int, tuple[Chunk, ...]]:
-    """Sections of an interrupted run that are whole, by their first tick."""
+    """The complete sections of an interrupted run, by their first tick."""
     groups: dict[str, list[Chunk]] = {}
     for chunk in known.chunks if known else []:
         if chunk.file:
@@ -113,7 +113,7 @@ def _finished(output: Path, known: Journal | None, made: ConvertPlan) -> dict[in
 
 
 def _made(engine: Engine, tasks: Iterator[Task], finished: dict[int, tuple[Chunk, ...]]) -> Iterator[Result]:
-    """Results in order; those that are finished aren't made again."""
+    """Yields results in order; finished sections aren't converted again."""
     order: list[tuple[Chunk, ...] | None] = []
 
     def wanted() -> Iterator[Task]:

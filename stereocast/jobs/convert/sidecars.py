@@ -1,4 +1,4 @@
-"""Subtitle files beside a source, which players find by its name: copied under the name of the result."""
+"""Copies the subtitle files stored next to a source under the result's name, so that players find them."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +11,7 @@ KINDS = (".srt", ".ass", ".ssa", ".vtt", ".sub", ".idx", ".smi")
 
 
 def pairs(made: ConvertPlan) -> list[tuple[Path, Path]]:
-    """Each subtitle file of the source (film.srt, film.de.srt) and what it is called beside the result."""
+    """Each subtitle file of the source (film.srt, film.de.srt) and the path of its copy."""
     source = names.local(made.source)
     if not made.settings.sidecars or source is None or not source.is_file() or made.still:
         return []
@@ -36,7 +36,7 @@ def _beside(source: Path) -> Iterator[Path]:
 
 
 def copy(made: ConvertPlan) -> list[Path]:
-    """Copies them; returns what was written. Raises SinkError."""
+    """Copies the subtitle files and returns the paths of the copies. Raises SinkError."""
     written = []
     for path, target in pairs(made):
         try:

@@ -1,6 +1,6 @@
-"""A film in one pipeline: what is connected to what, in which order. `sections` is the other way.
+"""Converts a film in one pipeline (`sections` divides it instead): connects the stages in order.
 
-Whatever ends it early, every stage is closed and the part file stays readable.
+However the run ends, every stage is closed and the part file stays readable.
 """
 
 from contextlib import ExitStack
@@ -19,25 +19,25 @@ from stereocast.pipeline.progress import OnProgress, Progress, silent
 from stereocast.pipeline.stages import Source
 from stereocast.shots.clips import Clipper
 
-_PATIENCE_S = 1.0  # after an interruption, for a source that may never answer
+_PATIENCE_S = 1.0  # how long an interruption waits for a source that may never answer
 
 
 @dataclass(frozen=True, slots=True)
 class Converted:
-    """What came out."""
+    """The result of a conversion."""
 
     plan: ConvertPlan
     frames: int
-    damaged: int  # packets of the source that couldn't be decoded, or only in part
+    damaged: int  # packets of the source that were damaged, wholly or in part
     seconds: dict[str, float]  # per stage
     comfort: Comfort | None = None
-    missing_s: float = 0.0  # of the source: promised by its container, but not there
+    missing_s: float = 0.0  # seconds that the source's container promised but didn't hold
 
 
 def convert(
     made: ConvertPlan, source: Source, progress: OnProgress = silent, *, run: resume.Run | None = None
 ) -> Converted:
-    """Runs a plan of `prepare`; one with `resume` goes on where it stopped. Raises StereocastError."""
+    """Runs a plan of `prepare`; with `resume`, an interrupted run resumes where it stopped. Raises StereocastError."""
     clock = Clock()
     if made.views is None and made.settings.synth == "warp":
         compiling.ahead(made.info.pixel_format)
@@ -83,7 +83,7 @@ def convert(
                 del clip
                 tell()
         if not sink.frames:
-            raise SourceError(f"{made.source}: no frame could be decoded in the part that was asked for")
+            raise SourceError(f"{made.source}: no frame could be decoded in the selected part")
         clock.timed("encoding", sink.finish)()
         run.finish()
     if not run.picture_only:

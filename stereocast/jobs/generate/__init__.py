@@ -1,1 +1,1 @@
-"""`gen`: one picture to a stereo clip."""
+"""`gen`: makes a stereo clip from a picture."""

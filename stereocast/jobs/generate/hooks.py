@@ -1,7 +1,7 @@
-"""Programs of the user's own between the frames and the encoder: upscaling, and frames in between.
+"""Runs the user's own programs on the frames before encoding: upscaling and frame interpolation.
 
-A program is run once for each view as `COMMAND IN OUT`: IN is a folder with numbered PNGs, OUT an empty one. What it
-leaves there, sorted by name, takes their place.
+A program is run once per view as `COMMAND IN OUT`: IN is a folder of numbered 16-bit PNGs, OUT an empty folder. The
+pictures that it writes to OUT, sorted by name, replace the frames.
 """
 
 import shlex
@@ -23,7 +23,7 @@ from stereocast.types import Array, Layout
 
 
 def check(settings: GenSettings) -> None:
-    """Refuses a program that isn't there. Raises UsageError."""
+    """Rejects a program that doesn't exist. Raises UsageError."""
     for option, command in (("--upscale", settings.upscale), ("--interpolate", settings.interpolate)):
         if command is None:
             continue
@@ -36,7 +36,7 @@ def check(settings: GenSettings) -> None:
 
 
 def applied(film: Film, settings: GenSettings, progress: OnProgress) -> Film:
-    """The film after the programs of the settings. Raises StereocastError."""
+    """The film after running the programs of the settings. Raises StereocastError."""
     commands = [
         (name, command)
         for name, command in (("upscale", settings.upscale), ("interpolate", settings.interpolate))
@@ -59,9 +59,7 @@ def applied(film: Film, settings: GenSettings, progress: OnProgress) -> Film:
         views = [list(_read(paths)) for paths in found]
     counts, shapes = {len(view) for view in views}, {one.shape for view in views for one in view}
     if len(counts) != 1 or len(shapes) != 1:
-        raise StereocastError(
-            f"--{commands[-1][0]}: the pictures it made differ in number or size between frames or views"
-        )
+        raise StereocastError(f"--{commands[-1][0]}: its pictures differ in size, or in number between the views")
     count, (height, width, _) = counts.pop(), shapes.pop()
     height, width = height // 2 * 2, width // 2 * 2
     rate = film.rate * Fraction(count, film.frames) if settings.interpolate else film.rate
@@ -74,7 +72,7 @@ def applied(film: Film, settings: GenSettings, progress: OnProgress) -> Film:
 
 
 def _run(name: str, command: str, source: Path) -> Path:
-    """Runs a program on a folder of pictures; the folder that it filled. Raises StereocastError."""
+    """Runs a program on a folder of pictures and returns its output folder. Raises StereocastError."""
     target = source.with_name(f"{source.name}-{name}")
     target.mkdir()
     ended = subprocess.run(
@@ -85,10 +83,10 @@ def _run(name: str, command: str, source: Path) -> Path:
         check=False,
     )
     if ended.returncode:
-        said = ended.stderr.strip().splitlines() or ended.stdout.strip().splitlines() or ["it said nothing"]
-        raise StereocastError(f"--{name} {command}: ended with {ended.returncode}; {said[-1]}")
+        said = ended.stderr.strip().splitlines() or ended.stdout.strip().splitlines() or ["no output"]
+        raise StereocastError(f"--{name} {command}: exited with code {ended.returncode}: {said[-1]}")
     if not _pictures(target):
-        raise StereocastError(f"--{name} {command}: left no pictures in the folder it was given")
+        raise StereocastError(f"--{name} {command}: left no pictures in its output folder")
     return target
 
 
@@ -102,5 +100,5 @@ def _read(paths: list[Path]) -> Iterator[Array]:
     for path in paths:
         image = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
         if image is None or image.ndim != 3:
-            raise StereocastError(f"{path.name}: a picture that a program made can't be read as colours")
+            raise StereocastError(f"{path.name}: the program's picture can't be read as a colour image")
         yield image[..., 2::-1].astype(np.float32) / (255 if image.dtype == np.uint8 else 65535)

@@ -1,4 +1,4 @@
-"""`gen`: pairs of pictures take the place of reading, depth and synthesis; packer and sink are those of every job."""
+"""`gen`: pairs of pictures replace reading, depth and synthesis; packer and sink are the same as in every job."""
 
 from contextlib import ExitStack
 from pathlib import Path
@@ -14,7 +14,7 @@ __all__ = ["Generated", "generate"]
 
 
 def generate(name: str, output: Path | str | None, settings: GenSettings, progress: OnProgress = silent) -> Generated:
-    """A picture to a stereo clip. Raises StereocastError."""
+    """Makes a stereo clip from a picture. Raises StereocastError."""
     made, film = pairs.prepare(name, output, settings, progress)
     with ExitStack() as stack:
         sink = assembly.sink(made)

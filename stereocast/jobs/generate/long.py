@@ -1,7 +1,8 @@
-"""A clip by a generative model, of one window or of many: each goes on from the last frames of the one before.
+"""Makes a clip with a generative model, in one window or in several that each continue from the last frames of the
+previous one.
 
-The frames that two windows share are held at their known latents at every noise level, in both views, so a window begins
-with what the one before ended with.
+The frames that two windows share are held at their known latents at every noise level, in both views, so a window starts
+exactly where the previous one ended.
 """
 
 from collections.abc import Callable
@@ -25,14 +26,15 @@ DepthOf = Callable[[Array], Array]
 
 
 def film(picture: Array, settings: GenSettings, path: Path, depth_of: DepthOf, progress: OnProgress) -> Film:
-    """The clip that the model of `path` makes of a picture, RGB in 0..1. Raises UsageError, WeightsError, OutOfMemory."""
+    """The clip that the model at `path` makes from a picture, float32 RGB in 0..1 [H, W, 3]. Raises UsageError,
+    WeightsError, OutOfMemory."""
     rate = Fraction(settings.fps or MODEL_RATE).limit_denominator(1001)
     wanted = settings.frames if settings.seconds is None else max(2, round(settings.seconds * rate))
     fixed = settings.loop or settings.end_image is not None
     if fixed and wanted > settings.frames:
         raise UsageError(
             f"--seconds {settings.seconds:g}: a loop or a film between two pictures is one window of {settings.frames} frames; "
-            f"leave --seconds out, or raise --frames"
+            f"omit --seconds, or raise --frames"
         )
     if wanted > settings.frames and settings.gen_overlap >= settings.frames:
         raise UsageError(f"--gen-overlap {settings.gen_overlap}: must be below --frames {settings.frames}")
@@ -57,17 +59,17 @@ def _picture(path: Path) -> Array:
 
 
 class _Windows:
-    """Window after window of both views."""
+    """Makes the windows of both views in order."""
 
     def __init__(self, source: Any, settings: GenSettings, depth_of: DepthOf, progress: OnProgress) -> None:
         self.source, self.settings = source, settings
         self._depth_of, self._progress = depth_of, progress
         self._stereo = settings.format is not Layout.MONO
-        self._depth: Array | None = None  # of the frames that the next window shares
+        self._depth: Array | None = None  # depth of the frames shared with the next window
         self._screen = 0.0
 
     def run(self, picture: Array, end: Array | None, wanted: int) -> tuple[Array, Array]:
-        """Both views, RGB in 0..1 [T, H, W, 3], of at least `wanted` frames."""
+        """Both views, RGB in 0..1 [T, H, W, 3], with at least `wanted` frames."""
         shared = self.settings.gen_overlap
         lefts: list[Array] = []
         rights: list[Array] = []
@@ -85,14 +87,14 @@ class _Windows:
         return np.concatenate(lefts), np.concatenate(rights)
 
     def _of(self, count: int, wanted: int) -> str:
-        """Which part of the film is made, for people; empty where it is all of it."""
+        """The part of the film being made, for progress; '' for the whole film."""
         return "" if wanted <= self.settings.frames else f", frames from {count}"
 
     def _one(
         self, picture: Array, end: Array | None, known: Any, before: Any, number: int, place: str
     ) -> tuple[Array, Array, Any, Any, Array]:
-        """One window: both views, the latents of the frames that the next one shares, what its second view needs, and the
-        first view before it was moved."""
+        """One window: both views, the latents of the frames shared with the next window, what that window's second view
+        needs, and the first view before convergence."""
         source, settings = self.source, self.settings
         conditions = source.conditions(picture, end)
         told = _renamed(self._progress, place)
@@ -115,7 +117,7 @@ class _Windows:
         return views[0], views[1], made.levels[-1][:, :, -kept:].clone(), following, first
 
     def _continued(self, depth: Array) -> Array:
-        """Depth on the scale of the window before: what both have decides (least squares)."""
+        """Depth matched to the previous window's scale by least squares over the shared frames."""
         kept = self.settings.gen_overlap
         if self._depth is not None:
             here, there = (part.reshape(-1).astype(np.float64) for part in (depth[: len(self._depth)], self._depth))
@@ -128,7 +130,7 @@ class _Windows:
 
 
 def _renamed(progress: OnProgress, place: str) -> OnProgress:
-    """Phases told with the part of the film that they are for."""
+    """Adds the part of the film to the names of phases."""
     if not place:
         return progress
 

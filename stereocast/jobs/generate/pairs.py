@@ -1,6 +1,6 @@
-"""What takes the place of reading, depth and synthesis in `stereocast gen`: pairs of pictures from one picture.
+"""Makes pairs of pictures from one picture, which replace reading, depth and synthesis in `stereocast gen`.
 
-Without weights of a generative model the clip is a camera move through the picture, and that is said.
+Without weights of a generative model, the clip is a camera move through the picture, and a note says so.
 """
 
 import logging
@@ -38,7 +38,7 @@ def _how_to() -> str:
 
 @dataclass(frozen=True, slots=True)
 class Generated:
-    """What came out."""
+    """The result of `gen`."""
 
     plan: Plan
     frames: int
@@ -73,8 +73,8 @@ def weights_for(settings: GenSettings) -> tuple[str, Path] | None:
 
 
 def prepare(name: str, output: Path | str | None, settings: GenSettings, progress: OnProgress) -> tuple[Plan, Film]:
-    """The plan, and the film: drawn already by a model, or drawn as it is read. Raises UsageError, SourceError,
-    SinkError, WeightsError, OutOfMemory, ExtraMissing."""
+    """The plan and the film. A generative model runs here; a camera move is drawn later, as the film is read. Raises
+    UsageError, SourceError, SinkError, WeightsError, OutOfMemory, ExtraMissing."""
     form, preset = plan.stereo_format(settings), catalog.preset(settings.preset)
     container = plan.container_of(settings, output)
     suffix = plan.default_suffix(container, name, still=False)
@@ -120,20 +120,20 @@ def _camera(picture: Array, settings: GenSettings) -> Film:
     move = registry.load(registry.GENERATORS, "generator", "camera")(picture, depth, settings)
     rate = Fraction(settings.fps or CAMERA_RATE).limit_denominator(1001)
     count = max(2, round((settings.seconds or CAMERA_SECONDS) * rate))
-    note = f"a camera move ({move.name}) through the picture, nothing in it moves by itself; {_how_to()}"
+    note = f"a camera move ({move.name}) through the picture, in which nothing moves by itself; {_how_to()}"
     return Film("camera move", height, width, count, rate, move.pairs(count), (note,))
 
 
 class _Depths:
-    """Depth of pictures by the chosen estimator, which is made once."""
+    """Depth of pictures by the chosen estimator, which is loaded once."""
 
     def __init__(self, settings: GenSettings) -> None:
-        named = tuple(text for text in settings.weights if "=" in text)  # a bare path is the generative model's
+        named = tuple(text for text in settings.weights if "=" in text)  # a bare path belongs to the generative model
         self._settings = settings.model_copy(update={"weights": named})
         self._estimate: DepthEstimator | None = None
 
     def __call__(self, pictures: Array) -> Array:
-        """float32 [T, h, w], 1 = near, of RGB in 0..1 [T, H, W, 3], the same size at every call."""
+        """Depth float32 [T, h, w], 1 = near, from RGB in 0..1 [T, H, W, 3]; every call must have the same size."""
         frames = np.rint(pictures * 255).astype(np.uint8)
         clip = Clip(frames, np.arange(len(frames), dtype=np.int64), PixelFormat.RGB24)
         if self._estimate is None:
@@ -144,13 +144,14 @@ class _Depths:
 
 
 def _sharp(depth: Array, height: int, width: int) -> Array:
-    """Depth at the picture's size with its soft steps snapped: those of a tenth of all depth, lest slopes be cut."""
+    """Depth at the picture's size, with soft steps snapped to edges. Only steps of at least a tenth of the depth range
+    count, so that slopes stay smooth."""
     gain = edges.STEP / 0.1
     return edges.enlarge(depth * np.float32(gain), height, width) / np.float32(gain)
 
 
 def clips(film: Film, pixel_format: PixelFormat) -> Iterator[StereoClip]:
-    """The film as the packer takes it."""
+    """The film as stereo clips for the packer."""
     views: list[tuple[Array, Array]] = []
     start = 0
     for pair in film.pairs:

@@ -1,1 +1,1 @@
-"""`preview`: moments of a film on one sheet."""
+"""`preview`: shows moments of a film on one sheet."""

@@ -1,4 +1,4 @@
-"""`preview`: what `convert` would make, on one sheet: moments of the film, and the disparity figures of each."""
+"""`preview`: shows what `convert` would make at several moments of the film, with the disparity figures of each."""
 
 from dataclasses import dataclass
 from fractions import Fraction
@@ -18,14 +18,14 @@ from stereocast.types import Layout, StereoFormat
 
 @dataclass(frozen=True, slots=True)
 class Previewed:
-    """What came out: the sheet, and the figures of each moment."""
+    """The sheet, and the figures of each moment."""
 
     path: Path
     moments: tuple[dict[str, Any], ...]
 
 
 def preview(name: str, output: Path | None, settings: PreviewSettings) -> Previewed:
-    """A sheet of moments of the film and the disparity figures of each. Raises what `prepare` raises."""
+    """Writes a sheet of moments and returns the disparity figures of each. Raises what `prepare` raises."""
     path = output or plan.output_path(name, None, StereoFormat(Layout.PAIR), ".png", also="_preview")
     written.check(written.of_picture(path), written.inputs([name], settings), overwrite=settings.overwrite)
     fov_deg = catalog.preset(settings.preset).screen_fov_deg
@@ -52,9 +52,7 @@ def preview(name: str, output: Path | None, settings: PreviewSettings) -> Previe
 
 def _moments(name: str, count: int, settings: PreviewSettings) -> list[Fraction]:
     if settings.source_layout not in (None, "mono", "auto"):
-        raise UsageError(
-            "--source-layout: preview shows what depth makes of a flat film; convert repacks one that is 3D"
-        )
+        raise UsageError("--source-layout: preview shows the conversion of a flat film; use convert to repack a 3D one")
     source = reader.open_source(name)
     try:
         repack.check_flat(name, repack.detect(name, source), settings)

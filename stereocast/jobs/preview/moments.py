@@ -1,7 +1,7 @@
-"""One moment of a film: its pictures, their depth, both views. Kept warm, so that a changed option redoes only what it
-changes.
+"""One moment of a film: its pictures, their depth and both views, cached so that a changed option repeats only the steps
+that it affects.
 
-`Warm` is for pages on which somebody moves a slider; the sheet of `preview` takes the same steps once.
+`Warm` serves pages with sliders; the sheet of `preview` takes the same steps once.
 """
 
 import os
@@ -23,13 +23,13 @@ from stereocast.settings import EstimatorSettings, ViewSettings
 from stereocast.shots import clips
 from stereocast.types import Clip, DepthMap, StereoClip, StreamInfo
 
-FRAMES = 3  # that are decoded: depth and the finer fill look at neighbours
-_ROOM = 256 << 20  # bytes of pictures that stay
+FRAMES = 3  # decoded per moment: depth and the finer fill use neighbours
+_ROOM = 256 << 20  # bytes of cached pictures
 
 
 @dataclass(frozen=True, slots=True)
 class Decoded:
-    """The pictures of a moment, as they are in the film."""
+    """The source's pictures at a moment."""
 
     clip: Clip
     info: StreamInfo
@@ -37,7 +37,7 @@ class Decoded:
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """A moment with its views. `seconds`: what was done for it just now, by step; what was kept isn't there."""
+    """A moment with its views. `seconds`: duration of each step just taken; cached steps are absent."""
 
     clip: Clip
     stereo: StereoClip
@@ -64,7 +64,7 @@ def depth_of(clip: Clip, estimator: DepthEstimator) -> tuple[Clip, DepthMap]:
 def views_of(
     clip: Clip, depth: DepthMap, settings: ViewSettings, info: StreamInfo, fov_deg: float
 ) -> StereoClip:  # fmt: skip
-    """Both views of a clip, on a screen of that horizontal angle."""
+    """Both views of a clip, for a screen `fov_deg` wide."""
     return next(iter(assembly.synthesizer(settings, info, fov_deg)(iter([(clip, depth)]))))
 
 
@@ -76,7 +76,7 @@ def figures(stereo: StereoClip, fov_deg: float) -> comfort.Comfort | None:
 
 
 class _Kept:
-    """Values by key, the least used ones dropped when they are larger than there is room."""
+    """A cache of values by key that drops the least recently used ones above `room` bytes."""
 
     def __init__(self, room: int = _ROOM) -> None:
         self._room = room
@@ -94,19 +94,19 @@ class _Kept:
 
 
 class Warm:
-    """Moments that stay decoded, with depth and views. Safe to ask from several threads; one works at a time.
+    """Moments cached with their depth and views. Thread-safe; one thread works at a time.
 
-    Where no step needs neighbours, one picture is drawn instead of three: the one that a sheet would show.
+    Where no step needs neighbours, only the last of the three pictures is drawn: the one that a sheet shows.
     """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._decoded, self._depths, self._views = _Kept(), _Kept(), _Kept(_ROOM // 2)
         self._estimators: OrderedDict[Hashable, DepthEstimator] = OrderedDict()
-        self.used = 0.0  # when something was asked for last (`time.monotonic`)
+        self.used = 0.0  # time of the last request (`time.monotonic`)
 
     def picture(self, name: str, start: Fraction) -> Decoded:
-        """The pictures at that time alone. Raises SourceError."""
+        """Only the pictures at `start` seconds. Raises SourceError."""
         with self._lock:
             return self._pictures(name, start, {})
 
@@ -175,7 +175,7 @@ def _values(settings: ViewSettings, group: type[EstimatorSettings] | type[ViewSe
 
 
 def _last(clip: Clip, depth: DepthMap) -> tuple[Clip, DepthMap]:
-    """The last picture alone, as a shot of its own."""
+    """Only the last picture, as a separate shot."""
     alone = replace(clip, frames=clip.frames[-1:], pts=clip.pts[-1:], overlap=0, first=True, last=True)
     return alone, DepthMap(depth.values[-1:], depth.metric)
 

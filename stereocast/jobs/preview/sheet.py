@@ -31,14 +31,14 @@ def row(clip: Clip, stereo: StereoClip, width: int) -> list[Array]:
 
 
 def depth_picture(depth: Array, shape: tuple[int, int]) -> Array:
-    """Inverse depth as colours, near = bright."""
+    """Inverse depth [h, w] in 0..1 as RGB uint8 of `shape` (height, width); near = bright."""
     grey = cv2.resize(np.clip(depth, 0, 1), shape[::-1], interpolation=cv2.INTER_LINEAR)
     coloured: Array = cv2.applyColorMap((grey * 255).astype(np.uint8), cv2.COLORMAP_INFERNO)[..., ::-1]
     return coloured
 
 
 def filled_picture(left: Array, right: Array, stereo: StereoClip, shape: tuple[int, int]) -> Array:
-    """The right view (the left one where it alone is synthesised), what was invented in it tinted."""
+    """The right view (the left one if only that is synthesised) with filled areas tinted."""
     holes, view = (stereo.holes_left, left) if stereo.holes_right is None else (stereo.holes_right, right)
     out = view // 2 + 40
     if holes is not None:
@@ -48,7 +48,7 @@ def filled_picture(left: Array, right: Array, stereo: StereoClip, shape: tuple[i
 
 
 def sheet(rows: Sequence[tuple[str, Sequence[Array]]], labels: Sequence[str] = LABELS) -> Array:
-    """Rows of equal pictures under their labels, RGB uint8; each row begins with its caption."""
+    """Rows of equally sized pictures under column labels, RGB uint8; each row has its caption below."""
     height, width = rows[0][1][0].shape[:2]
     gap, head = 6, 26
     columns = len(labels)

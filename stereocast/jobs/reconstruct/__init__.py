@@ -1,1 +1,1 @@
-"""`4d`: an object's pictures to a dynamic scene and its films."""
+"""`4d`: makes a dynamic scene and its films from pictures of an object."""

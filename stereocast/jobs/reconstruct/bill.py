@@ -1,4 +1,4 @@
-"""What `4d` would do and what that costs, before anything is done: `--dry-run`."""
+"""What `4d` would do and what that costs, for `--dry-run`."""
 
 import time
 from typing import Any
@@ -8,12 +8,14 @@ from stereocast.jobs.reconstruct.crew import Crew
 from stereocast.jobs.reconstruct.order import Order
 from stereocast.pictures import devices
 
-# TFLOP of one forward pass for each picture of 576²: what grows with the pixels, and attention, which grows with their square
+# TFLOP of one forward pass per picture of 576²: the part that grows with the pixels, and attention, which grows with their square
 _LINEAR, _ATTENTION, _ENCODE, _DECODE = 1.448, 0.2, 1.37, 3.81
-_WEIGHTS_GB, _UNET_GB = {2: 1.6, 4: 2.9}, {2: 3.05, 4: 6.1}  # by bytes a number: tower and VAEs, and one UNet
-_WORK_GB = 18.3e-6  # of an evaluation, for each latent sample of each picture (measured with DepthCrafter, same UNet)
-_REACHED = 0.4  # of what a card does in large products
-_PER_ITERATION_S = {"cuda": 0.01, "cpu": 1.0}  # of stage 2 at 576², estimated
+_WEIGHTS_GB, _UNET_GB = {2: 1.6, 4: 2.9}, {2: 3.05, 4: 6.1}  # by bytes per number: tower and VAEs; one UNet
+_WORK_GB = (
+    18.3e-6  # per evaluation and latent sample of each picture (measured with DepthCrafter, which has the same UNet)
+)
+_REACHED = 0.4  # share of a device's speed in large products that networks reach
+_PER_ITERATION_S = {"cuda": 0.01, "cpu": 1.0}  # stage 2 at 576², estimated
 
 
 def bill(order: Order, model: str, device: str) -> dict[str, Any]:
@@ -63,7 +65,7 @@ def _diffusion(order: Order, row: dict[str, Any], device: str) -> dict[str, Any]
 
 
 def _speed(device: str) -> float:
-    """TFLOP a second that networks reach here, from large products: half a second's measurement."""
+    """TFLOP per second that networks reach on this device, from half a second of large matrix products."""
     import torch
 
     on_card = device.startswith("cuda")

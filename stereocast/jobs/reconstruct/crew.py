@@ -1,6 +1,6 @@
-"""The processes that divide stage 1 of diffusion2: started by `--ranks N`, or by torchrun.
+"""The processes that share stage 1 of diffusion2, started by `--ranks N` or torchrun.
 
-The first process does everything else; the others get a task, do their rows and columns, and end.
+The first process does everything else; the others receive a task, compute their rows and columns, and exit.
 """
 
 import os
@@ -22,7 +22,7 @@ _GRACE_S = 10.0
 
 @dataclass(frozen=True, slots=True)
 class Brief:
-    """What all processes do together, in pickled form."""
+    """The task of all processes; it is pickled to send it to them."""
 
     options: Any  # splat.generate.Stage1
     known: Any  # splat.generate.Known
@@ -31,7 +31,7 @@ class Brief:
 
 
 def torchrun_rank() -> tuple[int, int]:
-    """This process's number and how many there are, as torchrun says; (0, 1) without it."""
+    """Rank of this process and number of processes from torchrun; (0, 1) without it."""
     rank, count = os.environ.get("RANK", ""), os.environ.get("WORLD_SIZE", "")
     if "MASTER_ADDR" in os.environ and rank.isdigit() and count.isdigit():
         return int(rank), int(count)
@@ -39,7 +39,7 @@ def torchrun_rank() -> tuple[int, int]:
 
 
 def device_of(rank: int, device: str) -> str:
-    """The card of a process, numbered on its machine; the CPU for all where that was chosen."""
+    """The device of a process: its GPU, numbered on its machine, or `device` where that isn't CUDA."""
     if not device.startswith("cuda"):
         return device
     local = os.environ.get("LOCAL_RANK", "")
@@ -47,23 +47,23 @@ def device_of(rank: int, device: str) -> str:
 
 
 def here(meeting: Path, rank: int) -> Path:
-    """The sign of a process that it has started and will join the others."""
+    """The file that a process creates when it has started and will join the others."""
     return meeting.with_name(f"here_{rank}")
 
 
 @dataclass(slots=True)
 class Crew:
-    """The first process's side. Close it: it sends the others home."""
+    """The first process's side. Closing it ends the other processes."""
 
     count: int
     device: str
     _children: list[subprocess.Popen[bytes]] = field(default_factory=list)
-    _folder: Path | None = None  # where they meet, and what they said
+    _folder: Path | None = None  # holds the meeting file and the logs
     _joined: bool = False
 
     @classmethod
     def of(cls, ranks: int, device: str) -> "Crew":
-        """By --ranks or torchrun. Raises UsageError where there are fewer cards than processes."""
+        """The crew of --ranks or torchrun. Raises UsageError where there are fewer GPUs than processes."""
         count = torchrun_rank()[1]
         if count > 1:
             return cls(count, device_of(0, device))
@@ -92,7 +92,7 @@ class Crew:
                 raise StereocastError(self._reason(error)) from error
 
     def close(self) -> None:
-        """Ends the other processes; those of torchrun that wait for a task are told that there is none."""
+        """Ends the other processes; those of torchrun that wait for a task are sent none."""
         from stereocast.diffusion import ranks
 
         if self.count > 1 and not self._joined and torchrun_rank()[1] > 1:
@@ -123,7 +123,7 @@ class Crew:
                 self._children.append(subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=said, stderr=said))
         while not all(here(meeting, rank).exists() for rank in range(1, self.count)):
             if any(child.poll() is not None for child in self._children):
-                raise RuntimeError("it ended before it began")
+                raise RuntimeError("it exited at the start")
             time.sleep(0.05)
         return ranks.join(0, self.count, self.device, meeting.as_uri())
 
@@ -139,7 +139,7 @@ class Crew:
 
 @contextmanager
 def _few_threads(count: int, device: str) -> Iterator[None]:
-    """Processes that share a CPU share its threads."""
+    """Divides the CPU's threads among `count` processes."""
     import torch
 
     before = torch.get_num_threads()
@@ -152,7 +152,7 @@ def _few_threads(count: int, device: str) -> Iterator[None]:
 
 
 def help_out(rank: int, count: int, device: str, meeting: str = "env://") -> None:
-    """The other processes' side: joins, takes the task, does its share. Raises StereocastError."""
+    """The other processes' side: joins, receives the task, does its share. Raises StereocastError."""
     from stereocast.diffusion import ranks
     from stereocast.models.weights import WeightStore
     from stereocast.pipeline.progress import silent

@@ -1,4 +1,4 @@
-"""How the films of a scene are rendered, packed and written."""
+"""Renders, packs and writes the films of a scene."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -19,14 +19,14 @@ _COLOUR = Colour(1, 1, 1)
 
 
 def films(made: Any, settings: FourDSettings) -> Iterator[tuple[dict[str, Layout], Iterator[StereoClip], int]]:
-    """The renderings that were asked for: the films that come of each (title and layout), RGB clips, frames."""
+    """The renderings to make: for each, its films (title and layout), RGB clips and number of frames."""
     from stereocast.splat import render
 
     device = devices.choose_device(settings.device).name
     device = "cpu" if device == "mps" else device
     pace = render.Pace.of(made.info, settings.seconds, settings.rate)
     rig = render.Rig(settings.ipd_mm / 1000, made.info.radius_m)
-    if settings.orbit:  # the plain turntable is the left eye of the other
+    if settings.orbit:  # the plain turntable is the left eye of the stereo one
         moments = render.orbit(made, settings.size, pace)
         titles = {"orbit": Layout.LEFT, "orbit_stereo": settings.format}
         yield titles, render.stereo_clips(made, moments, rig, device), pace.frames
@@ -36,7 +36,7 @@ def films(made: Any, settings: FourDSettings) -> Iterator[tuple[dict[str, Layout
 
 
 def film_plan(folder: Path, title: str, layout: Layout, settings: FourDSettings, count: int) -> plan.Plan:
-    """How one film is packed and written. Raises LimitExceeded."""
+    """The plan of one film. Raises LimitExceeded."""
     options = OutputSettings(
         format=layout, anaglyph=settings.anaglyph, preset=settings.preset, encoder=settings.encoder,
         quality=settings.constant_quality, fov=33.8 if layout is Layout.VR180 else None,
@@ -54,7 +54,7 @@ def film_plan(folder: Path, title: str, layout: Layout, settings: FourDSettings,
 
 
 def as_planes(pixel_format: PixelFormat) -> Callable[[Iterator[StereoClip]], Iterator[StereoClip]]:
-    """A stage: RGB clips in the encoder's format."""
+    """A stage that converts RGB clips to the encoder's pixel format."""
 
     def stage(clips: Iterator[StereoClip]) -> Iterator[StereoClip]:
         for clip in clips:

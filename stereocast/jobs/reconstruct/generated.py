@@ -1,4 +1,4 @@
-"""`4d --model diffusion2`: what is known of the object, stage 1 by SVD and SV3D, stage 2 with the paper's settings."""
+"""`4d --model diffusion2`: reads the object, runs stage 1 with SVD and SV3D, and stage 2 with the paper's settings."""
 
 import hashlib
 import json
@@ -19,7 +19,7 @@ from stereocast.types import Array
 
 
 def require(order: Order) -> Any:
-    """The weight store of an order. Raises ExtraMissing, WeightsError, LicenceNotAccepted before anything is done."""
+    """The weight store of an order. Raises ExtraMissing, WeightsError, LicenceNotAccepted, UsageError."""
     if not registry.Backend("", "diffusion").installed:
         raise ExtraMissing("--model diffusion2", "4d")
     from stereocast.models import shelf
@@ -41,7 +41,7 @@ def require(order: Order) -> Any:
 
 
 def known_of(order: Order) -> Any:
-    """What stage 1 is given (splat.generate.Known); nothing yet for a prompt. Raises SourceError, UsageError."""
+    """The input of stage 1 (splat.generate.Known); still empty for a prompt. Raises SourceError, UsageError."""
     from stereocast.splat import generate, stage
 
     settings, known = order.settings, generate.Known()
@@ -72,7 +72,7 @@ def _framed(known: Any, rgba: Array, size: int, fps: float | None) -> Any:
 
 
 def options_of(settings: FourDSettings) -> Any:
-    """splat.generate.Stage1 of settings: what was given, else the option set's."""
+    """The options of stage 1 (splat.generate.Stage1): the given ones, otherwise those of the option set."""
     from stereocast.diffusion.compose import OPTION_SETS
     from stereocast.splat import generate
 
@@ -88,7 +88,7 @@ def options_of(settings: FourDSettings) -> Any:
 
 
 def key_of(order: Order, known: Any, options: Any) -> str:
-    """What a kept matrix belongs to: what was read, not what it was called."""
+    """The key of a saved matrix: a hash of its input's content, not of file names, and the options."""
     digest = hashlib.sha256()
     for name in ("image", "video", "ring", "alpha", "ring_alpha"):
         array = getattr(known, name)
@@ -99,8 +99,8 @@ def key_of(order: Order, known: Any, options: Any) -> str:
 
 
 def generated(order: Order, crew: Crew, result: Reconstructed, progress: OnProgress) -> Any:
-    """The scene. Inputs and weights are looked at before anything is made; every part of stage 1 is kept in the result's
-    folder until the scene is there. Raises StereocastError."""
+    """Makes the scene. Inputs and weights are checked first; every part of stage 1 is saved in the result's folder until
+    the scene is complete. Raises StereocastError."""
     from stereocast.splat import matrix as matrices
     from stereocast.splat import stage
     from stereocast.splat.fit import Fit, FitSettings

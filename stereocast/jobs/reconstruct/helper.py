@@ -9,10 +9,10 @@ from stereocast.jobs.reconstruct import crew
 
 
 def main(meeting: str, rank: str, count: str, device: str) -> int:
-    """Does a share of stage 1; 1 where that failed, with a line on standard error."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the first process hears it, and ends this one
+    """Does this process's share of stage 1. Returns 1 on failure, with a line on standard error."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the first process handles Ctrl-C and stops this one
     try:
-        import torch.distributed  # noqa: F401  (what can fail at the start fails before the sign)
+        import torch.distributed  # noqa: F401  (so that import errors come before the sign)
 
         crew.here(Path(meeting), int(rank)).touch()
         crew.help_out(int(rank), int(count), device, Path(meeting).as_uri())

@@ -1,4 +1,5 @@
-"""`4d`: an object's pictures to a scene, and the scene to files and films; packer and sink are those of every job."""
+"""`4d`: makes a scene from pictures of an object, and files and films from the scene; packer and sink are the same as in
+every job."""
 
 from contextlib import ExitStack
 from pathlib import Path
@@ -17,8 +18,8 @@ __all__ = ["Order", "Reconstructed", "reconstruct"]
 
 
 def reconstruct(wanted: Order, output: Path | None, progress: OnProgress = silent) -> Reconstructed:
-    """An object's pictures (or a prompt, or a scene made before) to a scene, and that to files and films, in a folder
-    (NAME_4d beside the source). Raises StereocastError."""
+    """Makes a scene from pictures of an object, a prompt or an existing scene, and writes its files and films to a folder
+    (by default NAME_4d in the source's folder). Raises StereocastError."""
     rank, count = crew.torchrun_rank()
     if rank > 0:
         crew.help_out(rank, count, crew.device_of(rank, devices.choose_device(wanted.settings.device).name))
@@ -56,7 +57,7 @@ def _model(wanted: Order, device: str) -> str:
 
 
 def _scene_of(wanted: Order, result: Reconstructed, progress: OnProgress) -> Any:
-    """The scene: loaded, or made by the model that was asked for or fits the machine. Raises UsageError, SourceError,
+    """The scene: loaded, or made by the chosen model or the one that fits the machine. Raises UsageError, SourceError,
     WeightsError."""
     from stereocast.splat import scene as scenes
 
@@ -81,7 +82,7 @@ def _weights_there(settings: FourDSettings) -> bool:
 
 
 def _write_scene(made: Any, wanted: Order, result: Reconstructed) -> None:
-    """Writes the scene's files and notes what it is."""
+    """Writes the scene's files and describes the scene in `result`."""
     from stereocast.splat import scene as scenes
 
     if wanted.scene_file is None:
@@ -89,7 +90,7 @@ def _write_scene(made: Any, wanted: Order, result: Reconstructed) -> None:
         scenes.write(scenes.ply_bytes(made.gaussians), result.folder / "scene.ply")
         result.files += [result.folder / "scene.4dgs", result.folder / "scene.ply"]
     result.gaussians, result.method = len(made.gaussians), made.info.method
-    # an object is seen from all around: nothing is guessed
+    # a 3D object is known from all sides, so nothing is guessed
     whole = wanted.source is not None and Path(wanted.source).suffix.lower() in subject.OBJECTS
     result.note = relief.NOTE if made.info.method == "relief" and not whole else ""
     if wanted.settings.sequence == "none":

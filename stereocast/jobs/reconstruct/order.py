@@ -1,4 +1,4 @@
-"""What `4d` is asked for, and the folder that its result goes to."""
+"""The order of a `4d` job, and the folder of its result."""
 
 import re
 import shutil
@@ -15,7 +15,7 @@ from stereocast.types import StereoFormat
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What was asked for."""
+    """What the user ordered: a source, prompt, views or scene, and settings."""
 
     source: str | None
     prompt: str | None = None
@@ -26,28 +26,28 @@ class Order:
 
 @dataclass(slots=True)
 class Reconstructed:
-    """What came out."""
+    """The result of `4d`."""
 
     folder: Path
     files: list[Path] = field(default_factory=list)
     gaussians: int = 0
     method: str = ""
     note: str = ""
-    helped: bool = False  # this process did a share of another one's work, and has no result
-    _new: list[Path] = field(default_factory=list, repr=False)  # folders that this run made
+    helped: bool = False  # this process only did a share of another one's work
+    _new: list[Path] = field(default_factory=list, repr=False)  # folders that this run created
 
     def make(self) -> None:
-        """Makes the folder. Raises SinkError."""
+        """Creates the folder. Raises SinkError."""
         missing = [self.folder, *self.folder.parents]
         new = [path for path in missing if not path.exists()]
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise SinkError(f"the folder {self.folder} can't be made: {error.strerror}") from error
+            raise SinkError(f"the folder {self.folder} can't be created: {error.strerror}") from error
         self._new = self._new or new
 
     def give_up(self) -> None:
-        """After a failure: folders that this run made go, unless they hold work that --resume uses."""
+        """After a failure, deletes the folders that this run created, unless they hold work for --resume."""
         work = self.folder / "work"
         kept = ("fit.pt", "start.safetensors", "matrix/matrix.json", "stage1/*.npz")
         if not self._new or any(found for pattern in kept for found in work.glob(pattern)):
@@ -58,7 +58,7 @@ class Reconstructed:
 
 
 def place(order: Order, output: Path | None) -> Reconstructed:
-    """The result's folder, checked and not yet made. Raises UsageError, SinkError, ExtraMissing."""
+    """The result, with its folder checked but not yet created. Raises UsageError, SinkError, ExtraMissing."""
     if not registry.Backend("", requires=("torch", "safetensors")).installed:
         raise ExtraMissing("stereocast 4d", "4d")
     given = [what for what in (order.source, order.prompt, order.scene_file) if what]
@@ -67,12 +67,12 @@ def place(order: Order, output: Path | None) -> Reconstructed:
             "give one of: a picture, a film, a folder or a 3D object; --prompt TEXT; --views-dir FOLDER; --render FILE.4dgs"
         )
     if order.scene_file is not None and order.views is not None:
-        raise UsageError("--views-dir: --render takes a scene as it is; leave one of the two out")
+        raise UsageError("--views-dir: --render takes a scene as it is; omit one of the two")
     name = str(order.source or order.scene_file or re.sub(r"\W+", "_", order.prompt or "")[:40] or order.views)
     folder = output or Path(name).resolve().parent / f"{Path(name).stem}_4d"
     replacing = order.settings.overwrite or order.settings.resume or order.scene_file is not None
     if (folder / "scene.4dgs").exists() and not replacing:
-        raise SinkError(f"{folder} holds a result already; use --overwrite to replace it, or -o for another folder")
+        raise SinkError(f"{folder} already holds a result; use --overwrite to replace it, or -o for another folder")
     read = written.inputs([str(name) for name in (order.source, order.scene_file, order.views) if name])
     suffix = layouts.suffix(StereoFormat(order.settings.format, anaglyph=order.settings.anaglyph))
     titles = ["orbit.mp4", f"orbit_stereo{suffix}.mp4", f"view_stereo{suffix}.mp4"]

@@ -1,4 +1,4 @@
-"""`4d --model relief`: what the picture shows, its depth, and a guess behind it."""
+"""`4d --model relief`: the visible side from the picture and its depth, the rest guessed."""
 
 import hashlib
 import json
@@ -21,15 +21,15 @@ from stereocast.settings import EstimatorSettings
 from stereocast.types import Array, Clip, PixelFormat, StreamInfo
 
 NOTE = "relief: the front is what the picture shows; sides and back are guessed, not generated"
-_FINEST = 512  # side of the pictures that a relief is made from
+_FINEST = 512  # largest side of the pictures that a relief is made from
 
 
 def lifted(order: Order, device: str, result: Reconstructed, progress: OnProgress) -> Any:
-    """The scene. Raises UsageError, SourceError."""
+    """Makes the scene (splat.scene.Scene). Raises UsageError, SourceError."""
     if order.prompt is not None or order.views is not None:
         raise UsageError("--prompt and --views-dir need --model diffusion2 (SVD and SV3D weights and a GPU)")
     if order.settings.ranks > 1:
-        raise UsageError(f"--ranks {order.settings.ranks}: needs --model diffusion2; relief is made by one process")
+        raise UsageError(f"--ranks {order.settings.ranks}: needs --model diffusion2; relief uses a single process")
     from stereocast.splat import matrix as matrices
     from stereocast.splat import prepare, stage
     from stereocast.splat.lift import LiftSettings
@@ -74,12 +74,12 @@ def lifted(order: Order, device: str, result: Reconstructed, progress: OnProgres
 
 
 def _iterations(matrix: Any) -> int:
-    """A loop is our own idle motion, whose tracks are exact; a video's are found."""
+    """Reconstruction steps: fewer for a loop, our own idle motion with exact tracks, than for a video with estimated ones."""
     return 100 if matrix.info.loop else 500
 
 
 def _depths(framed: Array) -> Array | None:
-    """Inverse depth float32 [T, S, S] of framed pictures by the default estimator."""
+    """Inverse depth float32 [T, S, S] of framed pictures by the default estimator; None where it skips frames."""
     from stereocast.splat import prepare
 
     count, size = framed.shape[:2]

@@ -1,4 +1,4 @@
-"""What `stereocast 4d` is given, as pictures of an object cut out of its background, or as Gaussians of a 3D object."""
+"""Reads the input of `stereocast 4d`: pictures of an object cut out of their background, or Gaussians of a 3D object."""
 
 import re
 from dataclasses import dataclass
@@ -19,18 +19,18 @@ OBJECTS = (".ply", ".glb", ".gltf", ".obj", ".stl")
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """The object as it was read."""
+    """The object that was read."""
 
     name: str
     frames: Array | None  # uint8 RGBA [T, H, W, 4]
     solid: Any = None  # splat Gaussians of a 3D object
-    fps: float = 3.0  # of the matrix; a picture's idle motion lasts three seconds
+    fps: float = 3.0  # rate of the matrix; a picture's idle motion lasts three seconds
 
 
 def read(name: str, most: int) -> Subject:
-    """Reads a picture, a folder of pictures, a film or a 3D object; at most `most` frames, evenly.
+    """Reads a picture, a folder of pictures, a film or a 3D object; at most `most` evenly spaced frames.
 
-    Raises SourceError where there is no object to be found.
+    Raises SourceError where no object is found.
     """
     path = Path(name)
     if not path.exists():
@@ -73,7 +73,7 @@ def _read_rgba(path: Path) -> Array:
 
 
 def _cut(image: Array, name: str) -> Array:
-    """RGBA: the picture's own alpha, or the object in the middle. Raises SourceError."""
+    """The picture as RGBA, with its own alpha or the object in the middle cut out. Raises SourceError."""
     from stereocast.splat import prepare
 
     if image.shape[-1] == 4 and image[..., 3].min() < 250:
@@ -88,7 +88,7 @@ def _film(path: Path, most: int) -> Subject:
     source = reader.open_source(str(path), reader.ReadOptions(PixelFormat.YUV420P))
     pictures: list[Array] = []
     step = 1
-    try:  # keeps at most twice what is wanted, whatever the film's length
+    try:  # bounds memory: at most 4 * `most` pictures are kept, whatever the film's length
         for number, frame in enumerate(source):
             if number % step:
                 continue
@@ -120,7 +120,7 @@ def _solid(path: Path, count: int = 30_000) -> Any:
     if getattr(shape, "faces", None) is None or not len(shape.faces):
         points = np.asarray(getattr(shape, "vertices", np.zeros((0, 3))))
         if len(points) < 16:
-            raise SourceError(f"{path}: no surface and no points in it")
+            raise SourceError(f"{path}: it has no surface and fewer than 16 points")
         colours = np.asarray(getattr(shape, "colors", np.full((len(points), 4), 180)))[:, :3] / 255
         area = 1.0
     else:

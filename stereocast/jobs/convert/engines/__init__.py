@@ -1,7 +1,7 @@
-"""Where the sections of a film run: in processes of this machine, or on a Ray cluster.
+"""Engines that run the sections of a film: processes on this machine, or a Ray cluster.
 
-A section is whole shots, so nothing that a stage remembers is lost between two of them, and its encoder starts afresh
-at the same frames as in one pipeline: the joined film has the same packets whoever made them.
+A section consists of whole shots, so no stage loses state between two sections. Its encoder restarts at the same frames
+as in a single pipeline, so the joined film has the same packets whichever workers made them.
 """
 
 from collections.abc import Iterator
@@ -18,10 +18,10 @@ class Engine(Protocol):
     workers: int
 
     def map(self, tasks: "Iterator[Task]") -> "Iterator[Result]":
-        """Results in the order of the tasks, of which only as many are taken as are under way or wait. An error of the
-        film is raised as the kind it is; a worker that dies is replaced."""
+        """Yields results in the order of the tasks and takes tasks only as fast as it can run or queue them. An error of
+        the film is raised with its original type; a worker that dies is replaced."""
         ...
 
     def close(self) -> None:
-        """Ends what still runs. May be called twice."""
+        """Ends all running tasks. May be called twice."""
         ...

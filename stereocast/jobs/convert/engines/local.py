@@ -1,4 +1,4 @@
-"""Sections in processes of this machine. One that dies costs its own section, which is begun again elsewhere."""
+"""Runs sections in processes on this machine. If one dies, only its section is lost and is rerun in another process."""
 
 import json
 import logging
@@ -24,7 +24,7 @@ TRIES = 3
 
 
 class LocalEngine:
-    """As many processes as the settings say; each takes one task after the other."""
+    """Runs tasks in `settings.workers` processes, each of which takes one task at a time."""
 
     def __init__(self, settings: ConvertSettings) -> None:
         self.workers = max(1, settings.workers)
@@ -35,7 +35,7 @@ class LocalEngine:
         self._closed = False
 
     def map(self, tasks: Iterator[Task]) -> Iterator[Result]:
-        """Results in the order of the tasks; at most two tasks a worker are under way or wait to be taken."""
+        """Results in the order of the tasks; at most two tasks per worker are running or queued."""
         return in_order(tasks, self._submit, 2 * self.workers)
 
     def _submit(self, task: Task) -> "Future[Result]":
@@ -48,15 +48,17 @@ class LocalEngine:
                 raise StereocastError("interrupted")
             if code == 0 and output:
                 return result_of(json.loads(output))
-            log.warning("the worker of %s ended with %d (try %d of %d)", Path(task.output).name, code, attempt, TRIES)
+            log.warning(
+                "the worker for %s ended with code %d (attempt %d of %d)", Path(task.output).name, code, attempt, TRIES
+            )
         raise StereocastError(
-            f"{task.source}: a section failed {TRIES} times (worker ended with {code}); run again with --resume"
+            f"{task.source}: a section failed {TRIES} times (worker ended with code {code}); run again with --resume"
         )
 
     def _process(self, text: str) -> tuple[int, str]:
-        """Gives the task to a worker that has nothing to do, or to a new one: 0 and its answer, or the code it ended with."""
+        """Gives the task to an idle worker or a new one. Returns 0 and its answer, or its exit code and ''."""
         with self._lock:
-            process = self._idle.pop() if self._idle else self._begun()
+            process = self._idle.pop() if self._idle else self._spawn()
         assert process.stdin is not None
         assert process.stdout is not None
         with suppress(BrokenPipeError):
@@ -70,7 +72,7 @@ class LocalEngine:
         self._end(process)
         return process.returncode, ""
 
-    def _begun(self) -> "subprocess.Popen[str]":
+    def _spawn(self) -> "subprocess.Popen[str]":
         if self._closed:
             raise StereocastError("interrupted")
         root = str(Path(stereocast.__file__).resolve().parents[1])
@@ -93,7 +95,7 @@ class LocalEngine:
                 pipe.close()
 
     def close(self) -> None:
-        """Ends what still runs."""
+        """Ends all running workers."""
         self._closed = True
         self._pool.shutdown(wait=False, cancel_futures=True)
         with self._lock:

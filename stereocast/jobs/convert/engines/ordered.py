@@ -1,4 +1,4 @@
-"""Tasks under way in bounded number, results in the order of the tasks."""
+"""Runs a bounded number of tasks at a time and yields their results in order."""
 
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -10,7 +10,7 @@ Made = TypeVar("Made")
 
 
 def in_order(tasks: Iterator[Given], submit: "Callable[[Given], Future[Made]]", limit: int) -> Iterator[Made]:
-    """Submits ahead until `limit` tasks are open, then yields the oldest result before the next is submitted."""
+    """Submits ahead until `limit` tasks are open, then yields the oldest result before submitting the next task."""
     waiting: deque[Future[Made]] = deque()
     try:
         for task in tasks:

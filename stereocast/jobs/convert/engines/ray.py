@@ -1,7 +1,7 @@
-"""Sections on a Ray cluster. The only user of Ray, which schedules, watches its workers and runs again what they lose.
+"""Runs sections on a Ray cluster. The only user of Ray, which schedules tasks, watches workers and reruns lost tasks.
 
-Frames never travel: a worker reads the source and writes its section where the output is, so both have to be on
-storage that all machines see, or the source at a URL.
+Frames don't travel between machines. A worker reads the source and writes its section next to the output, so both must
+be on storage that all machines share, or the source at a URL.
 """
 
 import logging
@@ -23,31 +23,31 @@ from stereocast.settings import ConvertSettings
 log = logging.getLogger(__name__)
 
 TRIES = 3
-CORES_EACH = 4  # of a machine, where nobody says how many workers there are
+CORES_EACH = 4  # cores per worker, where the number of workers isn't given
 
 
 def _answer(task: Task) -> dict[str, Any]:
-    """Runs on a worker. An error of the film comes back as a value: no other worker would do better."""
+    """Runs a task on a worker. Errors of the film are returned as values, because retrying elsewhere wouldn't help."""
     places = {"output folder": Path(task.output).parent}
     if not is_url(task.source):
         places["source"] = Path(task.source)
     for what, path in places.items():
         if not path.exists():
-            reason = f"the {what} {path} isn't there on {platform.node()}"
-            return {"error": f"--engine ray: {reason}; all machines have to see it there", "kind": UsageError.__name__}
+            reason = f"the {what} {path} doesn't exist on {platform.node()}"
+            return {"error": f"--engine ray: {reason}; all machines need the same path", "kind": UsageError.__name__}
     return answer(task)
 
 
 def placed(task: Task) -> Task:
-    """The task with paths that mean the same in every folder."""
+    """The task with absolute paths."""
     source = task.source if is_url(task.source) else str(Path(task.source).resolve())
     return replace(task, source=source, output=str(Path(task.output).resolve()))
 
 
 def shares(wanted: int, nodes: Sequence[int]) -> tuple[int, int]:
-    """How many workers and the cores of each, for `wanted` workers (0: as fits) on machines with so many cores.
+    """Number of workers and cores per worker, for `wanted` workers (0: as many as fit) on machines with `nodes` cores.
 
-    A conversion keeps about CORES_EACH cores busy, so that is what it takes of a machine.
+    By default a worker gets CORES_EACH cores, about as many as a conversion keeps busy.
     """
     total = max(1, sum(nodes))
     each = max(1, min(total // wanted if wanted else CORES_EACH, max(nodes, default=1)))
@@ -56,7 +56,7 @@ def shares(wanted: int, nodes: Sequence[int]) -> tuple[int, int]:
 
 
 class RayEngine:
-    """Tasks on the cluster at `address` (None: one of this machine's own, started now)."""
+    """Runs tasks on the cluster at `settings.ray_address` (None: a temporary cluster on this machine)."""
 
     def __init__(self, settings: ConvertSettings) -> None:
         self._own = not ray.is_initialized()
@@ -79,7 +79,7 @@ class RayEngine:
         self._refs: list[Any] = []
 
     def map(self, tasks: Iterator[Task]) -> Iterator[Result]:
-        """Results in the order of the tasks; at most two tasks a worker are under way."""
+        """Results in the order of the tasks; at most two tasks per worker are submitted at a time."""
         for made in in_order(tasks, self._submit, 2 * self.workers):
             yield result_of(made)
 
@@ -90,7 +90,7 @@ class RayEngine:
         return future
 
     def close(self) -> None:
-        """Cancels what still runs; a cluster that was started here is ended."""
+        """Cancels running tasks and shuts down the cluster, if this engine started it."""
         for ref in self._refs:
             ray.cancel(ref, force=True)
         self._refs = []

@@ -1,7 +1,7 @@
-"""One section of a film: what a worker is told, what it does, what it answers. Runs in any process.
+"""One section of a film: the task, its conversion and the result. Runs in any process.
 
 `python -m stereocast.jobs.convert.engines.section` reads tasks as lines of JSON from standard input and answers each with
-a line on standard output; it ends when its standard input does.
+a line on standard output. It exits when standard input ends.
 """
 
 import json
@@ -27,7 +27,7 @@ from stereocast.types import Shot
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """Frames from the beginning of a shot to just before the tick `stop` (None: the end), into a file of their own."""
+    """Converts the frames from the start of `shot` to just before tick `stop` (None: the end) into the file `output`."""
 
     source: str
     settings: dict[str, Any]
@@ -38,7 +38,7 @@ class Task:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """The chunks that a task made, and what was measured."""
+    """The chunks that a task made, and its measurements."""
 
     chunks: tuple[Chunk, ...]
     damaged: int = 0
@@ -50,12 +50,12 @@ class Result:
         return sum(chunk.frames for chunk in self.chunks)
 
     def table(self) -> dict[str, Any]:
-        """Plain values."""
+        """The result as plain values, for JSON."""
         return asdict(self)
 
     @classmethod
     def of(cls, table: dict[str, Any]) -> "Result":
-        """The result of plain values."""
+        """The result that `table` describes."""
         comfort = table["comfort"]
         return cls(
             tuple(Chunk(**{**s, "after": Shot(**s["after"]) if s["after"] else None}) for s in table["chunks"]),
@@ -79,14 +79,14 @@ def work(task: Task) -> Result:
 
 
 def _read(tasks: "Queue[str]") -> None:
-    """Takes in tasks while one is made. When standard input ends, so does the process: who began it is gone."""
+    """Queues tasks while one is running. Ends the process with standard input, because then the parent is gone."""
     for line in sys.stdin:
         tasks.put(line)
     os._exit(0 if tasks.unfinished_tasks == 0 else 1)
 
 
 def answer(task: Task) -> dict[str, Any]:
-    """The result of a task as plain values, or the film's error; defects come out as they are."""
+    """The result of a task, or the film's error, as plain values. Other exceptions are not caught."""
     try:
         return {"result": work(task).table()}
     except StereocastError as error:
@@ -94,7 +94,7 @@ def answer(task: Task) -> dict[str, Any]:
 
 
 def result_of(answer: dict[str, Any]) -> Result:
-    """The result in an answer. Raises the error in it as the kind it was where the work was done."""
+    """The result in an answer. Raises the error in it with its original type."""
     if "error" in answer:
         kind = getattr(errors, answer.get("kind", ""), StereocastError)
         raise kind.__new__(kind, answer["error"])
@@ -102,11 +102,11 @@ def result_of(answer: dict[str, Any]) -> Result:
 
 
 def main() -> NoReturn:
-    """A worker process: task after task, an answer each, until its standard input ends."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the one who began us
+    """A worker process: answers tasks in order until standard input ends."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent handles Ctrl-C and stops this process
     keep_pages()
     answers = os.fdopen(os.dup(1), "w")
-    os.dup2(2, 1)  # what encoders print must not get between
+    os.dup2(2, 1)  # keep the encoders' output out of the answers
     tasks: Queue[str] = Queue()
     threading.Thread(target=_read, args=(tasks,), daemon=True).start()
     while True:
