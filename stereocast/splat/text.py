@@ -37,7 +37,9 @@ def picture(prompt: str, store: WeightStore, model: str, device: str, precision:
     try:
         made = pipe.to(device)(f"{prompt}, {WITH}", generator=generator, output_type="np", **_DISTILLED.get(model, {}))
     except torch.OutOfMemoryError as error:
-        raise OutOfMemory(f"{model} doesn't fit on {device}; make the picture with another program and give that instead") from error
+        raise OutOfMemory(
+            f"{model} doesn't fit on {device}; make the picture with another program and give that instead"
+        ) from error
     return prepare.cut_out(np.rint(made.images[0] * 255).astype(np.uint8))
 
 
