@@ -1,7 +1,7 @@
-"""The opening of a shot, held back until motion can be read from it; what comes later passes at once.
+"""Holds back the opening of a shot until motion can be read from it. Later clips pass at once.
 
-The pipeline's clips are shorter than the way to a reference ahead. A shot's first clips therefore wait for LOOK_AHEAD
-frames or the shot's end, so that how frames are bundled into clips changes nothing.
+The pipeline's clips are shorter than the distance to a reference ahead. So a shot's first clips wait for LOOK_AHEAD
+frames or the end of the shot, and the grouping of frames into clips doesn't affect the result.
 """
 
 from collections.abc import Callable, Iterator
@@ -18,13 +18,13 @@ HELD = LOOK_AHEAD  # frames
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """A clip's depth before motion is fused with it."""
+    """A clip's depth before motion is fused into it."""
 
     clip: Clip
     greys: list[Array]  # uint8 [h, w] each
     depths: Array  # float32 [T, h, w], 0..1
     flows: list[Array | None]  # as in MotionFusion
-    map_of: Callable[[Array], DepthMap]  # the clip's map from corrected depth, shaped as `depths`
+    map_of: Callable[[Array], DepthMap]  # makes the clip's map from corrected depth of the same shape as `depths`
 
 
 def fused(estimates: Iterator[Estimate]) -> Iterator[DepthClip]:
@@ -38,7 +38,7 @@ def fused(estimates: Iterator[Estimate]) -> Iterator[DepthClip]:
             waiting, opening = [], True
         if not opening:
             made = estimate.clip, estimate.map_of(fusion(estimate.greys, estimate.depths, estimate.flows))
-            del estimate  # held while the next one comes, it would count twice in peak memory
+            del estimate  # or it would add to peak memory while the next one is made
             yield made
             del made
             continue
@@ -52,7 +52,7 @@ def fused(estimates: Iterator[Estimate]) -> Iterator[DepthClip]:
 
 
 def _opened(fusion: MotionFusion, waiting: list[Estimate]) -> Iterator[DepthClip]:
-    """A shot's first clips, taken together; the list is emptied."""
+    """Fuses a shot's first clips together. Empties the list."""
     if not waiting:
         return
     fusion.begin()

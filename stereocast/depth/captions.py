@@ -1,7 +1,7 @@
-"""Burned-in subtitles, logos and other text overlays: found in the picture, and laid on one steady depth.
+"""Finds burned-in subtitles, logos and other text overlays, and gives them one steady depth.
 
-A depth network gives letters the depth of what moves behind them, so they ripple. Letters are bright strokes on
-something darker that stay where they are while they are shown, side by side in a line of even height.
+A depth network gives letters the depth of whatever moves behind them, so they ripple. Letters are bright strokes on a
+darker ground that stand still while shown, side by side in a line of even height.
 """
 
 from collections.abc import Iterator
@@ -15,20 +15,20 @@ from stereocast.pictures import planes
 from stereocast.pipeline.stages import DepthClip, DepthEstimator
 from stereocast.types import Array, Clip
 
-_WIDTH = 640  # of the picture in which text is looked for
-_STROKE = 55  # how much brighter than around it a stroke is, of 255
+_WIDTH = 640  # width of the picture in which text is searched
+_STROKE = 55  # how much brighter than its surroundings a stroke is, of 255
 _BRIGHT = 150
-_STILL = 18  # a change of luma that noise and compression make
-_FRAMES = 3  # so long a stroke stays before it counts
-_NEAREST = 0.6  # text lies at least so near
-_HEIGHTS = (0.018, 0.16)  # of a line, as a share of the picture's height
-_NARROWEST = 0.05  # of the width
-_CALM = 0.9  # of a line's strokes are where they were in the frame before
+_STILL = 18  # change of luma that noise and compression can cause
+_FRAMES = 3  # frames a stroke must stay before it counts
+_NEAREST = 0.6  # text is at least this near
+_HEIGHTS = (0.018, 0.16)  # of a line, share of the picture's height
+_NARROWEST = 0.05  # share of the picture's width
+_CALM = 0.9  # share of a line's strokes that must stand still
 
 
 @dataclass(slots=True)
 class _Line:
-    """A line of text: rows and columns as shares of the picture, and its depth."""
+    """A line of text: its sides as shares of the picture, and its depth."""
 
     top: float
     bottom: float
@@ -44,7 +44,7 @@ class _Line:
 
 
 class SteadyText:
-    """A depth estimator whose maps are flat where there is text. `depth`: 0..1, or auto (in front of what is there)."""
+    """A depth estimator whose maps are flat at text. `depth`: 0..1, or 'auto' (in front of everything behind the text)."""
 
     def __init__(self, inner: DepthEstimator, depth: float | Literal["auto"]) -> None:
         self._inner, self._depth = inner, depth
@@ -58,7 +58,7 @@ class SteadyText:
             yield clip, replace(depth, values=self._flattened(clip, np.asarray(depth.values), metric=depth.metric))
 
     def _flattened(self, clip: Clip, maps: Array, *, metric: bool) -> Array:
-        if clip.first:  # a resumed or divided film begins at a cut, and has to come out the same
+        if clip.first:  # a resumed or divided film starts at a cut and must give the same result
             self._before, self._age, self._lines = None, None, []
         made: Array | None = None
         for n, frame in enumerate(clip.frames[-len(maps) :]):
@@ -71,7 +71,7 @@ class SteadyText:
         return maps if made is None else made
 
     def _strokes(self, frame: Array, clip: Clip) -> Array:
-        """Bright strokes, bool [h, w], that have stayed for some frames."""
+        """Bright strokes that have stood still for `_FRAMES` frames, bool [h, w]."""
         luma = _luma(frame, clip)
         strokes = _bright_strokes(luma)
         if self._before is None or self._age is None or self._before.shape != luma.shape:
@@ -81,7 +81,7 @@ class SteadyText:
             self._age = np.where(strokes & still, np.minimum(self._age, 250) + 1, 0).astype(np.uint8)
         self._before = luma
         kept = self._age >= _FRAMES
-        # a texture that moves leaves single still pixels; letters are still as a whole
+        # a moving texture leaves single still pixels; letters stand still as a whole
         around = (max(3, luma.shape[1] // 24), max(3, luma.shape[0] // 24))
         share = cv2.blur(kept.astype(np.float32), around) / np.maximum(
             cv2.blur(strokes.astype(np.float32), around), 1e-3
@@ -89,7 +89,7 @@ class SteadyText:
         return kept & (share > _CALM)
 
     def _follow(self, found: list[_Line], depth: Array) -> None:
-        """Lines that go on keep their depth; one that is missing for two frames is gone."""
+        """Updates the lines: a continuing line keeps its depth, and one that is missing for more than two frames is dropped."""
         lines: list[_Line] = []
         for line in found:
             old = next((old for old in self._lines if old.overlaps(line)), None)
@@ -114,14 +114,14 @@ def _luma(frame: Array, clip: Clip) -> Array:
 
 
 def _bright_strokes(luma: Array) -> Array:
-    """Pixels of strokes thinner than a sixteenth of the height, brighter than what is around them."""
+    """Pixels of strokes thinner than 1/24 of the height and brighter than their surroundings."""
     side = max(5, luma.shape[0] // 24) | 1
     hat = cv2.morphologyEx(luma, cv2.MORPH_TOPHAT, np.ones((side, side), np.uint8))
     return (hat > _STROKE) & (luma > _BRIGHT)
 
 
 def find(strokes: Array) -> list[_Line]:
-    """The lines of text in a picture of still strokes, bool [h, w]."""
+    """Finds lines of text among still strokes, bool [h, w]."""
     height, width = strokes.shape
     reach = max(3, height // 22)
     joined = cv2.morphologyEx(strokes.astype(np.uint8), cv2.MORPH_CLOSE, np.ones((3, 2 * reach + 1), np.uint8))
@@ -148,10 +148,10 @@ def _box(depth: Array, line: _Line, grow: float) -> tuple[slice, slice]:
 
 
 def _in_front(depth: Array, line: _Line) -> float:
-    """A depth before everything that a line covers, and not far off."""
+    """A depth just in front of everything that the line covers."""
     return float(max(_NEAREST * min(1.0, depth.max()), np.percentile(depth[_box(depth, line, 0.3)], 98)))
 
 
 def lay(depth: Array, line: _Line, value: float) -> None:
-    """Gives a line's surroundings one depth, in place."""
+    """Sets the line and its surroundings to one depth, in place."""
     depth[_box(depth, line, 0.3)] = value

@@ -1,4 +1,4 @@
-"""Which estimator `--depth` means, and why. Imports no network: what is installed and on the disk decides."""
+"""Which estimator `--depth` selects, and why. It depends on installed packages and weights on disk; no network is imported."""
 
 from collections.abc import Iterator
 
@@ -9,25 +9,25 @@ from stereocast.pictures import devices
 from stereocast.settings import EstimatorSettings
 
 _FREE = ("video-depth-anything-small", "depth-anything-v2-small")
-# Better, but slow without a GPU. DepthCrafter is never chosen for anybody: its terms forbid use in production.
+# Better, but slow without a GPU. DepthCrafter is never chosen automatically: its licence forbids use in production.
 _ON_GPU = ("video-depth-anything-large", "video-depth-anything-base")
 
 
 def _candidates(settings: EstimatorSettings, given: weights.WeightStore) -> Iterator[str]:
-    """Names whose weights are there, best first. Whether there is a GPU is asked last: torch takes seconds to say."""
+    """Names whose weights are on disk, best first. The GPU is checked last, because importing torch takes seconds."""
     large = [name for name in _ON_GPU if given.has(name)]
     if large and devices.choose_device(settings.device).on_gpu:
         yield from large
     yield from (name for name in _FREE if given.has(name))
 
 
-# What the paper dissolves DepthCrafter's maps with, and guides it by, for its second view (StereoCrafter-Zero, C.3).
+# The paper's dissolve step and guidance for DepthCrafter when it makes a second view (StereoCrafter-Zero, C.3).
 _DISSOLVE = {"1024": 45, "512": 40, "256": 0}
 _GUIDANCE = 1.2
 
 
 def _papers_way(settings: EstimatorSettings) -> bool:
-    """Whether DepthCrafter's maps are for a second view by diffusion."""
+    """Whether DepthCrafter's maps serve a second view by diffusion."""
     if settings.depth != "depthcrafter" or not hasattr(settings, "zero_preset"):
         return False
     if hasattr(settings, "synth"):
@@ -39,14 +39,14 @@ def _papers_way(settings: EstimatorSettings) -> bool:
 
 
 def dissolve_of(settings: EstimatorSettings) -> int:
-    """The step to dissolve at: as asked, else the paper's for the video model, else 0 (off)."""
+    """The step to dissolve at: the setting, else the paper's for the video model if it applies, else 0 (off)."""
     if settings.dissolve is not None:
         return settings.dissolve
     return _DISSOLVE[video.video_size(settings)] if _papers_way(settings) else 0
 
 
 def guidance_of(settings: EstimatorSettings) -> float:
-    """DepthCrafter's guidance: as asked, else the paper's where it applies, else none."""
+    """DepthCrafter's guidance: the setting, else the paper's if it applies, else 1 (none)."""
     if settings.depth_guidance is not None:
         return settings.depth_guidance
     return _GUIDANCE if _papers_way(settings) else 1.0
@@ -58,10 +58,10 @@ def dissolves(settings: EstimatorSettings) -> bool:
 
 
 def resolve(settings: EstimatorSettings) -> tuple[str, str]:
-    """The estimator's name and the reason, in a few words.
+    """The estimator's name and a short reason.
 
-    A name is taken as it is; `auto` is the best one whose packages and weights are there. Raises UnknownName,
-    ExtraMissing, LicenceNotAccepted, WeightsError.
+    `auto` selects the best estimator whose packages and weights are present. Raises UnknownName, ExtraMissing,
+    LicenceNotAccepted, WeightsError.
     """
     name = settings.depth
     if name != "auto":
@@ -71,7 +71,7 @@ def resolve(settings: EstimatorSettings) -> tuple[str, str]:
         if name != "depthcrafter" and dissolves(settings):
             registry.find(registry.DEPTH, "depth estimator", "depthcrafter")
             weights.WeightStore.of(settings, name if name in shelf.SHELF else "depthcrafter").require("depthcrafter")
-        return name, "asked for"
+        return name, "requested"
     return _best(settings)
 
 
@@ -80,7 +80,7 @@ def _best(settings: EstimatorSettings) -> tuple[str, str]:
     if _FREE[0] not in registry.DEPTH or not registry.DEPTH[_FREE[0]].installed:
         return "embedded", "the packages of the extra 'depth' aren't installed"
     if settings.device != "auto":
-        devices.choose_device(settings.device)  # one that isn't there is refused, whatever estimates depth
+        devices.choose_device(settings.device)  # refuse a missing device, whatever estimates depth
     for name in _candidates(settings, weights.WeightStore.of(settings, None)):
         return name, "the best one whose weights are on this disk"
     return "embedded", f"no other weights are on this disk; {free}"

@@ -1,8 +1,8 @@
-"""DepthCrafter on a stream: windows whose noise is rolled, latents stitched, each frame given out once it is final.
+"""DepthCrafter on a stream: windows with rolled noise, stitched latents, each frame yielded once it is final.
 
-Hu et al., 2024. Three small machines in a row, each taking frames as they come and giving out what can't change any
-more: `Sampler` (windows of denoising), `dissolve.Dissolver` (optional), `Decoder`. What they keep depends on the window
-alone, never on the film. Latents are [T, 4, h, w], clean and scaled, in float32.
+Hu et al., 2024. Three streaming steps, each yielding whatever can't change any more: `Sampler` (denoises windows),
+`dissolve.Dissolver` (optional), `Decoder`. Their memory depends on the window, never on the film. Latents are
+[T, 4, h, w], clean and scaled, in float32.
 """
 
 import logging
@@ -28,19 +28,19 @@ from stereocast.types import Array
 _log = logging.getLogger(__name__)
 MIN_WINDOW = 4
 MAX_SIDE = 1024
-_PART = 0.8  # of a share: what fragments leave
+_PART = 0.8  # usable part of a memory share, the rest is lost to fragmentation
 WEIGHTS_BYTES = 4_500_000_000
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """How a film is cut into windows and how each is denoised; the published tool's defaults."""
+    """How a film is divided into windows and how each is denoised. Defaults are the published tool's."""
 
     steps: int = 5
     guidance: float = 1.0
     window: int = 110
     overlap: int = 25
-    chunk: int = 8  # frames per decoder call: its temporal layers see no further, so this changes results
+    chunk: int = 8  # frames per decoder call; its temporal layers see no further, so this affects results
     strength: float = 0.02  # of the noise on the conditioning frames
 
     def __post_init__(self) -> None:
@@ -49,7 +49,7 @@ class Options:
 
 
 class Noise(Protocol):
-    """Unit normal noise by frame number, so that it depends on nothing else."""
+    """Unit normal noise that depends on the frame number only."""
 
     def image(self, frame: int, shape: tuple[int, ...]) -> Tensor: ...
 
@@ -75,7 +75,7 @@ class SeededNoise:
 
 
 class Frames(NamedTuple):
-    """What belongs to consecutive frames."""
+    """Latents and conditions of consecutive frames."""
 
     latents: Tensor  # [T, 4, h, w], depth
     tokens: Tensor  # [T, C]
@@ -86,7 +86,7 @@ class Frames(NamedTuple):
 
 
 def join(*parts: Frames) -> Frames:
-    """One after the other."""
+    """Concatenates them."""
     return Frames(*(torch.cat(values) for values in zip(*parts, strict=True)))
 
 
@@ -116,16 +116,16 @@ def denoise(networks: Networks, options: Options, x: Tensor, tokens: Tensor, ima
 
 
 def ramp(overlap: int, like: Tensor) -> Tensor:
-    """The new window's weights over the frames that it shares with the one before, [overlap, 1, 1, 1]."""
+    """The new window's weights over the frames it shares with the previous one, [overlap, 1, 1, 1]."""
     return torch.linspace(0, 1, overlap, device=like.device).view(-1, 1, 1, 1)
 
 
 class Sampler:
-    """Conditions in, clean depth latents out, window by window.
+    """Turns conditions into clean depth latents, window by window.
 
-    A frame's starting noise is that of its number modulo the window (rolling the window's noise amounts to this), and
-    frames seen before start from their stitched latents instead of zero. A window that doesn't fit into memory is taken
-    again at half its length.
+    A frame's starting noise is that of its number modulo the window, which is equivalent to rolling the window's noise.
+    Frames seen before start from their stitched latents instead of zero. A window that doesn't fit into memory is
+    retried at half its length.
     """
 
     def __init__(
@@ -137,7 +137,7 @@ class Sampler:
     ) -> None:
         self._networks, self._options, self._noise, self._trace = networks, options, noise, trace
         self.window, self.overlap = options.window, options.overlap
-        self._waiting: Frames | None = None  # latents: zeros where there are none yet
+        self._waiting: Frames | None = None  # latents are zero until they exist
         self._carried = 0  # leading frames of `_waiting` that have stitched latents
         self._start = 0  # number of the first frame that waits
         self._windows = 0
@@ -156,7 +156,7 @@ class Sampler:
         self._waiting, self._carried = None, 0
 
     def _advance(self, count: int) -> Iterator[Frames]:
-        """Denoises the first `count` waiting frames and gives out those that no later window will touch."""
+        """Denoises the first `count` waiting frames and yields those that no later window will change."""
         assert self._waiting is not None
         try:
             fresh = self._denoise(self._waiting.part(0, count))
@@ -196,14 +196,14 @@ class Sampler:
         self.window = headroom.smaller(count, MIN_WINDOW, self._networks.device, error)
         self.overlap = min(self.overlap, self.window // 4)
         early = self._carried - self.overlap
-        if early > 0:  # these keep the values that they have
+        if early > 0:  # these keep their values
             yield self._waiting.part(0, early)
             self._waiting = self._waiting.part(early)
             self._carried, self._start = self.overlap, self._start + early
 
 
 class Decoder:
-    """Clean latents in, depth out: the decoder runs over groups of `chunk` frames counted from the shot's first."""
+    """Decodes clean latents to depth, in groups of `chunk` frames counted from the start of the shot."""
 
     def __init__(self, networks: Networks, chunk: int) -> None:
         self._networks, self._chunk = networks, chunk
@@ -225,17 +225,17 @@ class Decoder:
 
 
 def to_depth(decoded: Tensor) -> Tensor:
-    """Decoded pictures [T, 3, H, W] in about -1..1 to depth [T, H, W] in 0..1, 1 = near: the mean of the channels."""
+    """Depth [T, H, W] in 0..1, 1 = near, of decoded pictures [T, 3, H, W] in about -1..1: the mean of the channels."""
     return (decoded.float() / 2 + 0.5).clamp(0, 1).mean(1)
 
 
 def conditions(networks: Networks, frames: Tensor, noise: Tensor, strength: float) -> tuple[Tensor, Tensor]:
-    """Tokens [T, C] and image latents [T, 4, h, w] of frames [T, 3, H, W] in -1..1; unit noise of the frames' shape."""
+    """Tokens [T, C] and image latents [T, 4, h, w] of frames [T, 3, H, W] in -1..1. `noise`: unit, same shape."""
     return networks.tokens(frames), networks.encode(frames + strength * noise)
 
 
 class CrafterShot:
-    """One shot: frames to depth."""
+    """Turns the frames of one shot into depth."""
 
     def __init__(self, networks: Networks, options: Options, noise: Noise, after: "Refiner | None" = None) -> None:
         self._networks, self._options, self._noise = networks, options, noise
@@ -269,7 +269,7 @@ class CrafterShot:
 
 
 class Refiner(Protocol):
-    """Something done to clean latents before they are decoded (see `dissolve`)."""
+    """A step that changes clean latents before they are decoded (see `dissolve`)."""
 
     def push(self, frames: Frames, /) -> Iterator[Tensor]: ...
 
@@ -277,12 +277,12 @@ class Refiner(Protocol):
 
 
 def to_pixels(frames: Array, device: str) -> Tensor:
-    """RGB [T, H, W, 3] in 0..1 to [T, 3, H, W] in -1..1 on `device`."""
+    """RGB [T, H, W, 3] in 0..1 as [T, 3, H, W] in -1..1 on `device`."""
     return to_device(frames, device).permute(0, 3, 1, 2).float() * 2 - 1
 
 
 def network_size(height: int, width: int, longest: int = MAX_SIDE) -> tuple[int, int]:
-    """The size at which a film is seen: sides rounded to multiples of 64, the longer one at most `longest`."""
+    """Rows and columns that the network sees: multiples of 64, the longer side about `longest` at most."""
     factor = min(1.0, longest / max(height, width))
     return max(STRIDE, round(height * factor / STRIDE) * STRIDE), max(STRIDE, round(width * factor / STRIDE) * STRIDE)
 
@@ -290,7 +290,7 @@ def network_size(height: int, width: int, longest: int = MAX_SIDE) -> tuple[int,
 def window_for(
     shape: tuple[int, int], device: str, element_size: int, at_most: int = 110, share: Share | None = None
 ) -> int:
-    """Frames per window that the device's free memory allows, or this network's share of it."""
+    """Frames per window that fit into the device's free memory, or into this network's share of it."""
     pixels = (shape[0] // 8) * (shape[1] // 8)
     cost = pixels * depthcrafter.BYTES_PER_LATENT_PIXEL * element_size // 2
     if share is not None:
@@ -299,7 +299,7 @@ def window_for(
 
 
 def options_for(settings: EstimatorSettings, shape: tuple[int, int], device: str, element_size: int) -> Options:
-    """Windows by the settings, or by free memory."""
+    """Options with the window from the settings, or else from free memory."""
     share = turns.share_for(settings, device)
     window = settings.depth_window or window_for(shape, device, element_size, share=share)
     overlap = min(25, window // 4)
@@ -308,9 +308,9 @@ def options_for(settings: EstimatorSettings, shape: tuple[int, int], device: str
 
 
 def open_networks(settings: EstimatorSettings) -> Networks:
-    """The networks that the settings ask for. Raises WeightsError, LicenceNotAccepted, UsageError."""
+    """Loads the networks that the settings select. Raises WeightsError, LicenceNotAccepted, UsageError."""
     device = devices.choose_device(settings.device).name
-    # a bare path belongs to the estimator that was asked for, also when these networks only dissolve its depth
+    # a bare path belongs to the requested estimator, even if these networks only dissolve its depth
     main = settings.depth if settings.depth in shelf.SHELF else "depthcrafter"
     store = weights.WeightStore.of(settings, main)
     dtype = headroom.dtype_for(settings.precision, device)

@@ -1,4 +1,4 @@
-"""DepthCrafter as an estimator: windows of `crafter`, and what `dissolve` takes out of them."""
+"""DepthCrafter as an estimator: the windows of `crafter`, optionally dissolved by `dissolve`."""
 
 from collections.abc import Iterator
 
@@ -32,7 +32,7 @@ class DepthCrafter:
 
     @classmethod
     def cost(cls, settings: EstimatorSettings, info: StreamInfo) -> Cost:
-        """Frames that wait, and the weights where they are in main memory."""
+        """Waiting frames, and the weights if they are in main memory."""
         frames = (settings.depth_window or 110) * (2 if choice.dissolves(settings) else 1) + Options().chunk
         return Cost(frames, 0 if devices.choose_device(settings.device).on_gpu else WEIGHTS_BYTES)
 

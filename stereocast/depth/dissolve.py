@@ -1,9 +1,9 @@
-"""Dissolved depth: fine detail taken out of clean depth latents by one call of the denoiser.
+"""Dissolved depth: one call of the denoiser removes fine detail from clean depth latents.
 
 StereoCrafter-Zero, Eq. 5. In EDM's terms (y = z/sqrt(a), sigma = sqrt(1/a - 1)) the equation is the one-step prediction
-x0 = c_skip y + c_out F at the chosen sigma; no Euler step follows. What y is, is a choice:
+x0 = c_skip y + c_out F at the chosen sigma, without an Euler step. There are three choices of y:
 
-official  y = x0, the clean latents with no noise added (the authors' published program; no flicker)
+official  y = x0, the clean latents without noise (the authors' published program; no flicker)
 noised    y = x0 + sigma n, in the network's distribution; n is fixed per frame
 literal   z = x0 unscaled, x0' = sqrt(a) x0 - sqrt(1 - a) F: the printed formula with x = the clean latents
 """
@@ -43,7 +43,7 @@ Input = Literal["official", "noised", "literal"]
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """How strongly and from what."""
+    """How strongly to dissolve, and the choice of y."""
 
     sigma: float
     input: Input = "official"
@@ -62,7 +62,7 @@ def sigma_of(t: int) -> float:
 
 
 def sigma_vp(t: int) -> float:
-    """Sigma of DDIM step t of 50 on Stable Diffusion's scaled-linear betas: a far gentler scale for the same t."""
+    """Sigma of DDIM step t of 50 on Stable Diffusion's scaled-linear betas, far gentler for the same t. Raises UsageError."""
     if not 1 <= t <= STEPS:
         raise UsageError(f"dissolve step {t} is outside 1..{STEPS}")
     betas = torch.linspace(0.00085**0.5, 0.012**0.5, 1000, dtype=torch.float64) ** 2
@@ -71,7 +71,7 @@ def sigma_vp(t: int) -> float:
 
 
 def recipe(settings: EstimatorSettings) -> Recipe | None:
-    """What the settings ask for, or None."""
+    """The settings' recipe, or None if dissolving is off."""
     if settings.dissolve_sigma is not None:
         return Recipe(settings.dissolve_sigma, settings.dissolve_input)
     strength = choice.dissolve_of(settings)
@@ -82,7 +82,7 @@ def recipe(settings: EstimatorSettings) -> Recipe | None:
 
 
 def dissolve(networks: Networks, recipe: Recipe, frames: Frames, noise: Tensor | None, strength: float) -> Tensor:
-    """Dissolved latents [T, 4, h, w] of clean ones; `noise` (unit, same shape) is used by `noised` alone."""
+    """Dissolved latents [T, 4, h, w] of clean ones. `noise` (unit, same shape) is needed for `noised` only."""
     x0, sigma = frames.latents.float(), recipe.sigma
     scale, level = edm.scalings(sigma), edm.noise_level(sigma)
 
@@ -99,12 +99,12 @@ def dissolve(networks: Networks, recipe: Recipe, frames: Frames, noise: Tensor |
 
 
 class Dissolver:
-    """Clean latents in, dissolved latents out, over the same windows and with the same stitching as sampling."""
+    """Dissolves clean latents, with the same windows and stitching as in sampling."""
 
     def __init__(self, networks: Networks, options: Options, recipe: Recipe, noise: Noise) -> None:
         self._networks, self._options, self._recipe, self._noise = networks, options, recipe, noise
         self._waiting: Frames | None = None
-        self._carried: Tensor | None = None  # dissolved latents of the first frames that wait
+        self._carried: Tensor | None = None  # dissolved latents of the first waiting frames
         self._start = 0
 
     def push(self, frames: Frames) -> Iterator[Tensor]:
@@ -137,7 +137,7 @@ class Dissolver:
 
 
 class ForeignShot:
-    """Dissolves depth that came from elsewhere: it is encoded like a picture, dissolved, and decoded."""
+    """Dissolves another estimator's depth: encodes it like a picture, dissolves, and decodes."""
 
     def __init__(self, networks: Networks, options: Options, recipe: Recipe, noise: Noise) -> None:
         self._networks, self._options, self._noise = networks, options, noise
@@ -147,7 +147,7 @@ class ForeignShot:
 
     @torch.inference_mode()
     def push(self, frames: Array, depth: Array) -> Iterator[Array]:
-        """frames RGB 0..1 [T, H, W, 3], depth 0..1 [T, H, W], float32, sides multiples of 64; gives depth out."""
+        """Yields depth. frames [T, H, W, 3]: RGB in 0..1; depth [T, H, W] in 0..1; float32, sides multiples of 64."""
         for begin in range(0, len(frames), self._options.chunk):
             part = slice(begin, begin + self._options.chunk)
             pixels = to_pixels(frames[part], self._networks.device)
@@ -168,7 +168,7 @@ class ForeignShot:
 
 
 class ForeignDissolve:
-    """Begins a `ForeignShot` for each shot of a film; see `refine`."""
+    """Makes a `ForeignShot` for each shot of a film; see `refine`. Raises UsageError if nothing is to be dissolved."""
 
     def __init__(self, settings: EstimatorSettings, height: int, width: int) -> None:
         chosen = recipe(settings)

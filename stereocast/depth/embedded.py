@@ -1,7 +1,7 @@
-"""The estimator that is always there: a small network of our own in the wheel, run by OpenCV, no torch.
+"""The estimator that is always available: our small network in the wheel, run by OpenCV without torch.
 
-Black bars are left out, the picture keeps its aspect, the network sees every fourth frame and each shot's first one;
-between them depth is carried along optical flow (see `steady`). How the network was made: training/embedded_depth.
+Black bars are excluded, and the picture keeps its aspect ratio. The network sees the first frame of each shot and every
+fourth from there; in between, depth follows optical flow (see `steady`). training/embedded_depth trained the network.
 """
 
 import json
@@ -23,19 +23,19 @@ from stereocast.settings import DepthSettings
 from stereocast.types import Array, Clip, DepthMap, PixelFormat, StreamInfo
 
 EVERY = 4  # the network runs on every EVERY-th frame of a shot
-AREA = 36_500  # pixels of the picture that the network sees: 128 rows of a wide one, 160 or more of others
-MAP_AREA = 160 * 288  # pixels of the depth maps: edges of the picture are finer than the network's
-STEP = 32  # its sides are multiples of this
-ASPECTS = (0.5, 3.0)  # wider and taller pictures are squeezed
-RAMP = 0.25  # share of the plain vertical ramp: it steadies what the network leaves to chance
-CRISPEN, CRISPEN_SIGMA = 0.5, 3.0  # unsharp mask of the network's output: more finds more steps, and costs order
-TOLERANCE = 1e-4  # largest difference to the stored output
-BAR_LUMA = 22  # 8-bit code values that count as black
-BAR_SHARE = 0.35  # a side's bar is no wider than this
+AREA = 36_500  # pixels of the network's input: 128 rows for wide pictures, 160 or more for others
+MAP_AREA = 160 * 288  # pixels of the depth maps: the picture's edges are finer than the network's
+STEP = 32  # the input's sides are multiples of this
+ASPECTS = (0.5, 3.0)  # taller and wider pictures are squeezed
+RAMP = 0.25  # share of a plain vertical ramp, which steadies what the network leaves undecided
+CRISPEN, CRISPEN_SIGMA = 0.5, 3.0  # unsharp mask of the output: more finds more steps but worsens the depth order
+TOLERANCE = 1e-4  # largest difference from the stored output
+BAR_LUMA = 22  # 8-bit code values up to this count as black
+BAR_SHARE = 0.35  # largest share of the picture for one bar
 
 
 class NetworkMismatch(StereocastError):
-    """The embedded network gives other numbers here than where it was made."""
+    """The embedded network gives other numbers on this machine than where it was trained."""
 
 
 def _resource(name: str) -> Any:
@@ -43,14 +43,14 @@ def _resource(name: str) -> Any:
 
 
 def provenance() -> dict[str, Any]:
-    """How the network was made and what it scored: script, commit, options, samples."""
+    """How the network was trained and how it scored: script, commit, options, samples."""
     result: dict[str, Any] = json.loads(_resource("embedded_network.json").read_text("utf-8"))
     return result
 
 
 @cache
 def _checked() -> list[Any]:
-    """The network that was checked, for the first who wants one: another would cost its memory once more."""
+    """The checked network, for the first caller to take: loading another would cost its memory again."""
     network = _open()
     with as_file(_resource("embedded_network.npz")) as path, np.load(path, allow_pickle=False) as pair:
         picture, wanted = pair["picture"].astype(np.float32), pair["depth"]
@@ -58,29 +58,29 @@ def _checked() -> list[Any]:
     error = float(np.abs(network.forward() - wanted).max())
     if not error <= TOLERANCE:
         raise NetworkMismatch(
-            f"the embedded depth network is off by {error:.3g} under OpenCV {cv2.__version__} (at most {TOLERANCE}); "
+            f"the embedded depth network is off by {error:.3g} under OpenCV {cv2.__version__} (allowed: {TOLERANCE}); "
             "install opencv-python-headless>=5,<6 or choose another --depth"
         )
     return [network]
 
 
 def _open() -> Any:
-    # the classic engine runs such a network without complaint and gives other numbers
+    # the classic engine runs this network without an error but gives wrong numbers
     with as_file(_resource("embedded_network.onnx")) as path:
         return cv2.dnn.readNetFromONNX(str(path), engine=cv2.dnn.ENGINE_NEW)
 
 
 def load_network() -> Any:
-    """The network as an OpenCV DNN net, checked once per process against its stored pair. Raises NetworkMismatch."""
+    """The network as an OpenCV DNN net, checked once per process against a stored pair. Raises NetworkMismatch."""
     checked = _checked()
     try:
         return checked.pop()
-    except IndexError:  # given away: a net serves one thread
+    except IndexError:  # already taken: a net serves one thread
         return _open()
 
 
 def network_shape(height: int, width: int, area: int = AREA) -> tuple[int, int]:
-    """Rows and columns, multiples of 32, of about `area` pixels and the aspect of a picture."""
+    """Rows and columns, multiples of 32, of about `area` pixels in the picture's aspect ratio."""
     aspect = min(ASPECTS[1], max(ASPECTS[0], width / height))
     rows = max(2, round((area / aspect) ** 0.5 / STEP)) * STEP
     return rows, max(2, round(rows * aspect / STEP)) * STEP
@@ -99,7 +99,7 @@ def infer(network: Any, picture: Array) -> Array:
 
 
 def predict(network: Any, picture: Array, *, twice: bool = False) -> Array:
-    """The network's depth with a share of the vertical ramp. Like `infer`.
+    """As `infer`, with a share of the vertical ramp mixed in.
 
     `twice`: the mean over the picture and its mirror image, which ranks better than either, at twice the cost.
     """
@@ -120,16 +120,16 @@ def guided(guide: Array, values: Array, radius: int, epsilon: float) -> Array:
 
 
 def sharpen(depth: Array, grey: Array) -> Array:
-    """Network output at the size of `grey` uint8 [h, w]: its steps steeper, with the picture's edges where they agree."""
+    """Network output at the size of `grey` uint8 [h, w], with steeper steps and the picture's edges where both agree."""
     depth = depth + CRISPEN * (depth - cv2.GaussianBlur(depth, (0, 0), CRISPEN_SIGMA))
     large = cv2.resize(depth, grey.shape[::-1], interpolation=cv2.INTER_LINEAR)
     return guided(grey.astype(np.float32) * (1 / 255), large, radius=3, epsilon=1e-3)
 
 
 def window(clip: Clip) -> tuple[int, int, int, int]:
-    """Top, bottom, left, right (bottom and right exclusive, even) of the picture inside black bars.
+    """Top, bottom, left, right (even; bottom and right exclusive) of the picture inside black bars.
 
-    Only bars that lie on both sides and are about equally wide count; a dark scene has none.
+    Bars count only if they are on both sides and about equally wide. A dark scene has none.
     """
     height, width = clip.height, clip.width
     step = max(1, len(clip) // 4)
@@ -177,18 +177,18 @@ def small_grey(
     top, bottom, left, right = part
     plane = planes.planes(frame)[0][top:bottom, left:right]
     if bottom - top >= 6 * shape[0]:
-        plane = plane[::2]  # every second row is plenty for a sixth of the size
+        plane = plane[::2]  # every second row suffices for a sixth of the size
     return eight_bit(cv2.resize(plane, shape[::-1], interpolation=cv2.INTER_AREA), pixel_format.bits)
 
 
 class EmbeddedDepth:
-    """Depth of clips, relative, 1 = nearest, one scale per shot; maps of about MAP_AREA pixels. Raises NetworkMismatch."""
+    """Relative depth, 1 = nearest, one scale per shot, in maps of about MAP_AREA pixels. Raises NetworkMismatch."""
 
     def __init__(self, settings: DepthSettings, info: StreamInfo) -> None:
         self._network = load_network()
         self._aspect = float(info.sample_aspect or 1)
         self._scale = steady.Scale()
-        # one step of the smoother happens per network frame, so it may keep less than a step per frame would
+        # the smoother takes one step per network frame, so each keeps less than a step per frame would
         self._smoother = steady.FlowSmoother(settings.smooth**2, EVERY)
         self._motion = settings.motion == "auto"
         self.held = HELD if self._motion else 1
@@ -197,7 +197,7 @@ class EmbeddedDepth:
 
     @staticmethod
     def cost(settings: DepthSettings, info: StreamInfo) -> Cost:
-        """A shot's opening waits for motion."""
+        """The frames of a shot's opening, which wait for motion."""
         return Cost(HELD if settings.motion == "auto" else 1)
 
     def __call__(self, clips: Iterator[Clip]) -> Iterator[DepthClip]:
@@ -249,7 +249,7 @@ class EmbeddedDepth:
 
 
 def _framed(clip: Clip, part: tuple[int, int, int, int], flows: list[Array | None], depths: Array) -> DepthMap:
-    """Depth and motion of the window continued over the bars, so that the maps cover the frame."""
+    """Depth and motion inside the bars, extended over them so that the maps cover the frame."""
     top, bottom, left, right = part
     rows, columns = depths.shape[1:]
     down, across = rows / (bottom - top), columns / (right - left)

@@ -1,14 +1,14 @@
 """How a camera moved between two pictures: direction of translation and rotation from dense optical flow.
 
-Coordinates are those of a pinhole camera of FOV_DEG across: x to the right, y down, in focal lengths from the middle.
+Coordinates are those of a pinhole camera FOV_DEG wide: x right, y down, in focal lengths from the middle.
 A point x [N, 2] of the first picture is seen at `moved` [N, 2] in the second. With q = R (x, 1), a translation t and an
 inverse depth rho of the second camera's units, moved (q_z + rho t_z) = q_xy + rho t_xy, so that
 
     moved - q_xy / q_z = rho' (t_xy - t_z moved),    rho' = rho / q_z.        (*)
 
-The right side's bracket is the epipolar direction; what lies across it is rotation, noise, or something that moves by
-itself. For each direction of a grid the rotation is linear in what lies across (Heeger & Jepson 1992), found by
-reweighted least squares; the best directions are refined and the rotation is taken out exactly.
+The bracket on the right is the epipolar direction. Flow across it is rotation, noise, or an independently moving object.
+For each direction of a grid the rotation is linear in the flow across (Heeger & Jepson 1992) and found by reweighted
+least squares. The best direction is refined, and the rotation removed exactly.
 """
 
 from dataclasses import dataclass
@@ -17,31 +17,31 @@ import numpy as np
 
 from stereocast.types import Array
 
-FOV_DEG = 60.0  # most films are shot near it, and (*) forgives: an error bends depth, it doesn't change its order
-_DIRECTIONS = 100  # on the half sphere; the sign follows from depth being positive
-_SOFT_PX = 0.5  # residuals beyond this count less and less
+FOV_DEG = 60.0  # close enough for most films: in (*) an error bends depth but keeps its order
+_DIRECTIONS = 100  # on the half sphere; positive depth determines the sign
+_SOFT_PX = 0.5  # residuals beyond this are weighted down
 _FINER_DEG = (9.0, 4.0, 1.5, 0.6)
 _ROUNDS = 4  # of reweighting
-_FEW = 400  # points that are enough for the first search
+_FEW = 400  # points for the first search
 
 
 @dataclass(frozen=True, slots=True)
 class CameraMotion:
     """The second camera seen from the first."""
 
-    direction: Array  # float64 [3], unit translation, the sign for which most depths are positive
+    direction: Array  # float64 [3], unit translation, with the sign that makes most depths positive
     rotation: Array  # float64 [3, 3]
     noise_px: float  # robust spread of the flow across the epipolar lines
     inliers: float  # share of the points within 3 noise_px (at least 1 px) of their line
 
 
 def focal_px(columns: int) -> float:
-    """Focal length in pixels of a picture of so many columns."""
+    """Focal length in pixels of a picture with this many columns."""
     return float(columns / 2 / np.tan(np.radians(FOV_DEG / 2)))
 
 
 def turned(points: Array, rotation: Array) -> Array:
-    """Points [N, 2] after a rotation [3, 3] of the camera."""
+    """Points [N, 2] after the camera rotates by [3, 3]."""
     seen = points @ rotation[:, :2].T + rotation[:, 2]
     return np.asarray(seen[:, :2] / seen[:, 2:])
 
@@ -57,14 +57,14 @@ def rotation_of(vector: Array) -> Array:
 
 
 def _rotational_flow(points: Array) -> Array:
-    """What a small rotation does to points [N, 2], per axis: [N, 2, 3] (Longuet-Higgins & Prazdny 1980)."""
+    """The flow of points [N, 2] under a small rotation, per axis: [N, 2, 3] (Longuet-Higgins & Prazdny 1980)."""
     x, y = points.T
     one = np.ones_like(x)
     return np.stack([np.stack([-x * y, one + x * x, -y], 1), np.stack([-one - y * y, x * y, x], 1)], 1)
 
 
 def _half_sphere(count: int) -> Array:
-    """Unit directions [count, 3] spread evenly over the half sphere z >= 0 (golden spiral)."""
+    """Unit directions [count, 3], evenly spread over the half sphere z >= 0 (golden spiral)."""
     z = (np.arange(count) + 0.5) / count
     angle = np.arange(count) * np.pi * (3 - np.sqrt(5))
     radius = np.sqrt(1 - z * z)
@@ -72,7 +72,7 @@ def _half_sphere(count: int) -> Array:
 
 
 def _around(direction: Array, angle_deg: float) -> Array:
-    """The direction itself and eight at `angle_deg` from it, [9, 3]."""
+    """The direction and eight others at `angle_deg` from it, [9, 3]."""
     aside = np.cross(direction, [0.0, 0.0, 1.0] if abs(direction[2]) < 0.9 else [1.0, 0.0, 0.0])
     aside /= np.linalg.norm(aside)
     third = np.cross(direction, aside)
@@ -93,8 +93,10 @@ def _across(directions: Array, moved: Array) -> tuple[Array, Array]:
 def _solve(
     directions: Array, start: Array, moved: Array, flow: Array, weight: Array, soft: float
 ) -> tuple[Array, Array]:
-    """For each direction [C, 3] the small rotation [C, 3] on top of `start` (points already turned) and the cost [C];
-    flow: `_rotational_flow` of `start`."""
+    """For each direction [C, 3], the small further rotation [C, 3] and the cost [C].
+
+    start: the points already rotated; flow: `_rotational_flow` of `start`.
+    """
     nx, ny = _across(directions, moved)
     basis = nx[:, None] * flow[:, 0].T + ny[:, None] * flow[:, 1].T  # [C, 3, N]
     shift = moved - start
@@ -112,7 +114,7 @@ def _solve(
 
 
 def camera_motion(points: Array, moved: Array, weight: Array, focal: float) -> CameraMotion:
-    """The motion that explains most of the flow. points, moved [N, 2], weight [N] >= 0; `focal` in pixels."""
+    """The motion that explains most of the flow. points, moved [N, 2]; weight [N] >= 0; focal in pixels."""
     soft = _SOFT_PX / focal
     directions = _half_sphere(_DIRECTIONS)
     few = slice(None, None, max(1, len(points) // _FEW))
@@ -141,9 +143,9 @@ def camera_motion(points: Array, moved: Array, weight: Array, focal: float) -> C
 
 
 def turn_and_zoom(points: Array, moved: Array, weight: Array, focal: float) -> Array:
-    """How far each point lies from what a turning and zooming camera on one spot would show, pixels [N].
+    """How far each point is from where a camera that only rotates and zooms would show it, pixels [N].
 
-    Solved from coarse to fine, so that what dominates the picture is found whatever moves before it.
+    Solved from coarse to fine, so that the dominant motion is found whatever moves in front of it.
     """
     rotation, zoom = np.eye(3), 1.0
     start = points

@@ -1,11 +1,13 @@
-"""Depth that the user brings: a depth video (ours or any other), or a folder of images or .npy / .npz maps.
+"""Depth that the user supplies: a depth video (ours or any other), or a folder of images or .npy / .npz maps.
 
-It knows media only through the frames it is given: the recipe opens the file and hands frames in.
+Video files are opened elsewhere: this module gets their frames.
 """
 
 import re
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
+from zipfile import BadZipFile
 
 import cv2
 import numpy as np
@@ -18,9 +20,9 @@ _MAPS = {".png", ".tif", ".tiff", ".exr", ".jpg", ".jpeg", ".npy", ".npz"}
 
 
 class FileDepth:
-    """Pairs each frame with the next map of `maps` (float32 [h, w], 0..1 with 1 = nearest, or 1/m if `metric`).
+    """Pairs each frame with the next map of `maps`: float32 [h, w], 0..1 with 1 = nearest, or 1/m if `metric`.
 
-    Raises SourceError when the maps end before the film does, or differ in size.
+    Raises SourceError if the maps end before the film or differ in size.
     """
 
     held = 0
@@ -39,14 +41,14 @@ class FileDepth:
                 depth = next(self._maps, None)
                 if depth is None:
                     raise SourceError(
-                        f"{self._name} ends after {taken} frames but the film is longer; give one map per frame"
+                        f"{self._name} ends after {taken} frames, but the film is longer; give one map per frame"
                     )
                 shape = shape or depth.shape
                 if depth.shape != shape:
                     (height, width), (first_height, first_width) = depth.shape, shape
                     raise SourceError(
                         f"{self._name}: map {taken + 1} is {width}x{height}, the first {first_width}x{first_height}; "
-                        f"all maps of a film have one size"
+                        f"all maps of a film must have the same size"
                     )
                 values.append(depth)
                 taken += 1
@@ -58,31 +60,34 @@ def _natural(path: Path) -> list[object]:
 
 
 def folder_maps(folder: Path) -> Iterator[Array]:
-    """The maps of a folder in natural order. 8 and 16-bit images are scaled to 0..1; floats are taken as they are.
+    """The maps of a folder, float32 [h, w], in natural order. See `read_map`.
 
     Raises SourceError for an empty folder or a file that isn't a map.
     """
     files = sorted((p for p in folder.iterdir() if p.suffix.lower() in _MAPS), key=_natural)
     if not files:
-        raise SourceError(f"{folder} holds no depth maps; expected {', '.join(sorted(_MAPS))}")
+        raise SourceError(f"{folder} contains no depth maps; expected {', '.join(sorted(_MAPS))}")
     for path in files:
         yield read_map(path)
 
 
 def read_map(path: Path) -> Array:
-    """One map as float32 [h, w]. Raises SourceError."""
+    """One map as float32 [h, w]: 8 and 16-bit images scaled to 0..1, other values unchanged. Raises SourceError."""
+    kind = path.suffix.lower()
     try:
-        if path.suffix == ".npy":
-            values = np.load(path, allow_pickle=False)
-        elif path.suffix == ".npz":
-            with np.load(path, allow_pickle=False) as archive:
-                values = archive["depth" if "depth" in archive else archive.files[0]]
+        if kind in (".npy", ".npz"):
+            with path.open("rb") as file:
+                values = np.load(file, allow_pickle=False)
+                if isinstance(values, np.lib.npyio.NpzFile):
+                    values = values["depth" if "depth" in values else values.files[0]]
         else:
             values = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_UNCHANGED)
-    except (OSError, ValueError, KeyError, IndexError) as error:
-        raise SourceError(f"{path} is not a depth map: {error}") from error
+    except (OSError, ValueError, KeyError, IndexError, EOFError, BadZipFile, zlib.error, cv2.error) as error:
+        raise SourceError(f"{path} can't be read as a depth map: {str(error).strip()}") from error
     if values is None:
-        raise SourceError(f"{path} is not a depth map that can be read")
+        raise SourceError(f"{path} can't be read as a depth map")
+    if values.dtype.kind not in "fiub":
+        raise SourceError(f"{path} must hold numbers, not {values.dtype}")
     if values.ndim == 3:
         values = values[..., 0]
     if values.ndim != 2:

@@ -1,4 +1,4 @@
-"""Pictures as transformers of the DINOv2 family want them; ours, because theirs asks for torchvision."""
+"""Preprocessing for networks of the DINOv2 family. It is ours because the published one needs torchvision."""
 
 from math import ceil
 
@@ -14,7 +14,7 @@ HALVES = (0.5, 0.5, 0.5), (0.5, 0.5, 0.5)
 
 
 def size_at_least(height: int, width: int, short: int, multiple: int) -> tuple[int, int]:
-    """The size whose shorter side is about `short`, no side below it, sides multiples of `multiple`."""
+    """The size whose shorter side is about `short` but not smaller, with sides that are multiples of `multiple`."""
     scale = max(short / height, short / width)
 
     def side(length: int) -> int:
@@ -27,7 +27,7 @@ def size_at_least(height: int, width: int, short: int, multiple: int) -> tuple[i
 def normalised(
     frames: Array, shape: tuple[int, int], mean_std: tuple[tuple[float, ...], tuple[float, ...]] = IMAGENET
 ) -> Tensor:
-    """RGB 0..1 [T, H, W, 3] to normalised float32 [T, 3, h, w], cubic resize on the way."""
+    """Resizes (cubic) and normalises RGB [T, H, W, 3] in 0..1 to float32 [T, 3, h, w]."""
     rows, columns = shape
     if frames.shape[1:3] != shape:
         frames = np.stack([cv2.resize(f, (columns, rows), interpolation=cv2.INTER_CUBIC) for f in frames])

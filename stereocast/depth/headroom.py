@@ -1,4 +1,4 @@
-"""What estimators do when memory is short: recognise it, try again smaller, say so; and the choices that avoid it."""
+"""How estimators handle short memory: they recognise it, log it and retry smaller. Also the choices that avoid it."""
 
 import gc
 import logging
@@ -13,13 +13,13 @@ Offload = Literal["none", "model", "sequential"]
 
 
 def is_exhausted(error: BaseException) -> bool:
-    """Whether an error means that a device or the host has no memory left."""
+    """Whether an error means that a device or the host is out of memory."""
     text = str(error).lower()
     return isinstance(error, MemoryError) or "out of memory" in text or "can't allocate memory" in text
 
 
 def release(device: str) -> None:
-    """Gives unused memory back to the device."""
+    """Frees unused memory on the device."""
     gc.collect()
     if device.startswith("cuda"):
         import torch
@@ -28,20 +28,20 @@ def release(device: str) -> None:
 
 
 def smaller(count: int, least: int, device: str, error: BaseException) -> int:
-    """Half of `count` frames, said in the log. Raises OutOfMemory at the smallest size."""
+    """Half of `count` frames, with a warning in the log. Raises OutOfMemory if `count` is at most `least`."""
     if count <= least:
         raise OutOfMemory(
             f"{device} has too little memory even for windows of {count} frames; use a smaller --depth-size, "
             f"--depth-offload sequential, or --device cpu"
         ) from error
-    error.__traceback__ = None  # it holds the tensors of the call that failed
+    error.__traceback__ = None  # it would keep the failed call's tensors alive
     release(device)
     _log.warning("%s is out of memory with %d frames at a time; trying %d", device, count, max(least, count // 2))
     return max(least, count // 2)
 
 
 def in_halves(call: Callable[[Any], Any], batch: Any, device: str) -> Any:
-    """`call(batch)`, in two halves (and so on) where the whole doesn't fit. Raises OutOfMemory."""
+    """`call(batch)`, recursively in halves if it doesn't fit into memory. Raises OutOfMemory."""
     try:
         return call(batch)
     except (RuntimeError, MemoryError) as error:
@@ -65,7 +65,7 @@ def dtype_for(precision: str, device: str) -> Any:
 
 
 def offload_for(wanted: str, device: str, weights_bytes: int) -> Offload:
-    """Where weights wait: as asked, else by the device's free memory. On a CPU there is nothing to offload to."""
+    """How to offload weights: the setting, or for `auto` by the device's free memory. On a CPU, none."""
     if wanted != "auto":
         return wanted  # type: ignore[return-value]
     if device == "cpu":

@@ -1,7 +1,7 @@
 """Depth of single frames through transformers: Depth Anything V2 (relative) and Depth Pro (metric).
 
-Yang et al., "Depth Anything V2", 2024; Bochkovskii et al., "Depth Pro", 2024. Preprocessing is ours. Frames don't know
-of each other, so relative depth is scaled per shot and smoothed along motion (see `steady`).
+Yang et al., "Depth Anything V2", 2024; Bochkovskii et al., "Depth Pro", 2024. Preprocessing is ours. Frames are
+processed independently, so relative depth is scaled per shot and smoothed along motion (see `steady`).
 """
 
 import logging
@@ -27,14 +27,14 @@ _log = logging.getLogger(__name__)
 
 
 def _float_head(model: Any) -> Any:
-    """The last convolutions in float32: half precision would draw terraces into the depth."""
+    """Runs the last convolutions in float32: half precision would cause banding in the depth."""
     first = next(layer for layer in model.head.float().modules() if isinstance(layer, torch.nn.Conv2d))
     first.register_forward_pre_hook(lambda _, given: (given[0].float(),))
     return model
 
 
 class _ImageDepth:
-    """What both share: one call per few frames."""
+    """The common part: one call per few frames."""
 
     name = ""
     metric = False
@@ -56,7 +56,7 @@ class _ImageDepth:
 
     @classmethod
     def cost(cls, settings: EstimatorSettings, info: StreamInfo) -> Cost:
-        """Frames that wait, and the weights where they are in main memory."""
+        """Waiting frames, and the weights if they are in main memory."""
         on_gpu = devices.choose_device(settings.device).on_gpu
         return Cost(cls.held, 0 if on_gpu else shelf.find(cls.name).size)
 
@@ -65,7 +65,7 @@ class _ImageDepth:
         raise NotImplementedError
 
     def begin(self) -> None:
-        """A new shot."""
+        """Resets the state for a new shot."""
         self._smoother.reset()
         self._scale.reset()
 
@@ -80,7 +80,7 @@ class _ImageDepth:
         return np.asarray(devices.to_host(torch.cat(parts)), np.float32)
 
     def finished(self, raw: Array, frames: Array) -> Array:
-        """Raw depth of consecutive frames to what is given out."""
+        """The final depth of consecutive frames, float32 [T, h, w], from raw depth."""
         self._scale.look(raw)
         depth = self._scale(raw)
         rows, columns = depth.shape[1:]
@@ -128,8 +128,11 @@ class DepthAnythingLarge(_DepthAnything):
 
 
 class DepthPro(_ImageDepth):
-    """Metric inverse depth, 1/m. The network sees a square and gives canonical inverse depth (of a camera whose focal
-    length is its width) and the horizontal field of view; the first frame's holds for a shot, or depth would breathe."""
+    """Metric inverse depth, 1/m.
+
+    The network sees a square and gives the horizontal field of view and canonical inverse depth, that of a camera whose
+    focal length equals its width. A shot keeps its first frame's field of view, or depth would pulsate.
+    """
 
     name = "depth-pro"
     metric = True
@@ -137,7 +140,7 @@ class DepthPro(_ImageDepth):
     model_class = DepthProForDepthEstimation
 
     def network_size(self, height: int, width: int, size: int | None) -> tuple[int, int]:
-        config = self.model.config  # its pyramid of patches fits one size alone
+        config = self.model.config  # its pyramid of patches fits one size only
         side = int(config.patch_size / min(config.scaled_images_ratios))
         return side, side
 
@@ -153,6 +156,6 @@ class DepthPro(_ImageDepth):
         return out.predicted_depth.float()
 
     def finished(self, raw: Array, frames: Array) -> Array:
-        """Canonical to metric: times width / focal length = 2 tan(fov / 2)."""
+        """Metric from canonical inverse depth: times width / focal length = 2 tan(fov / 2)."""
         factor = 2 * np.tan(np.deg2rad(self._fov_deg or 60.0) / 2)
         return np.clip(raw * np.float32(factor), 1e-4, 1e4).astype(np.float32)

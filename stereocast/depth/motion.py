@@ -1,9 +1,9 @@
-"""Depth from motion, fused with an estimator's: where the camera travels, the film itself says what is near.
+"""Depth from motion, fused with an estimator's: where the camera travels, parallax shows what is near.
 
-On every EVERY-th frame of a shot the flow to a frame some way back (or, at the shot's start, ahead) gives a camera
-motion (`epipolar`) and inverse depth along the epipolar lines. It is brought to the estimator's scale, weighed, kept
-along the flow, and its smoothed difference is added. Many gates keep it from shots that it can't read; such shots come
-out as they went in. A cut forgets everything, and a shot's result depends on that shot's frames alone.
+On every EVERY-th frame of a shot, the flow to an earlier frame (at the start of the shot, a later one) gives the camera
+motion (`epipolar`) and inverse depth along the epipolar lines. That depth is brought to the estimator's scale, weighted,
+carried along the flow, and its smoothed difference is added. Many gates exclude shots it can't read; these stay
+unchanged. A cut clears the state, so a shot's result depends only on that shot's frames.
 """
 
 from collections import deque
@@ -18,30 +18,30 @@ from stereocast.pictures.motion import Flow
 from stereocast.types import Array
 
 EVERY = 4  # frames between two looks at the motion
-SELDOM = 8  # the same once looks keep saying the same
-LOOK_AHEAD = 8  # frames of a shot's start among which references are taken ahead
+SELDOM = 8  # likewise, once looks keep finding nothing
+LOOK_AHEAD = 8  # frames at the start of a shot from which references ahead are taken
 _FURTHEST = 24  # frames back
 _WANTED_PX = 9.0  # median flow to a reference
 _SPEED_PX = (3.0, 20.0)  # least and most
-_ALONE_PX = (2.0, 30.0)  # where a shot has but two frames there is no choice
-_GRID = 5  # pixels between the points that camera motion is solved from
-_FLOOR_PX = 0.2  # flow is never surer than this
-_FARTHER = 0.4  # trust in what lies farther than the estimator says: a walker whom the camera follows must not sink
-_SINK = 0.3  # share of the range by which a thing may be moved away from the viewer
-_SOFT = 0.04  # share of the range within which that trust changes
+_ALONE_PX = (2.0, 30.0)  # likewise, if a shot has only two frames and so no choice
+_GRID = 5  # pixels between the points from which camera motion is solved
+_FLOOR_PX = 0.2  # smallest assumed error of the flow
+_FARTHER = 0.4  # trust in depth farther than the estimator's: a walker whom the camera follows must not sink
+_SINK = 0.3  # largest correction away from the viewer, share of the range
+_SOFT = 0.04  # share of the range over which that trust changes
 _PRIOR = 0.005  # weight of the estimator in the mean
-_PRIOR_SPARSE = 0.05  # the same where few pixels carry evidence: a few edges say little about large plain walls
-_SPARSE = (0.25, 0.15)  # share of pixels with evidence from which that begins, and is whole
+_PRIOR_SPARSE = 0.05  # likewise, if few pixels carry evidence: a few edges say little about large plain walls
+_SPARSE = (0.25, 0.15)  # shares of pixels with evidence at which that starts and is complete
 _DECAY = 0.8  # of evidence from one look to the next
-_MOST = 2.0  # evidence doesn't grow beyond
-_RISE, _FALL = 0.34, 0.34  # how fast the correction eases in and out, per look
-_EASE = 0.16  # share of the way to the wanted correction that each frame goes: half of it between two looks
-_SPATIAL, _RANGE = 12.0, 0.12  # of the edge-aware filter: pixels, share of the picture's range
+_MOST = 2.0  # largest weight of evidence
+_RISE, _FALL = 0.34, 0.34  # how fast the correction fades in and out, per look
+_EASE = 0.16  # share of the remaining correction that each frame applies: half of it between two looks
+_SPATIAL, _RANGE = 12.0, 0.12  # edge-aware filter: pixels, share of the picture's range
 
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What one reference says, at the size of the maps and on the estimator's scale."""
+    """Depth found from one reference, at the maps' size and on the estimator's scale."""
 
     depth: Array  # float32 [h, w]
     weight: Array  # float32 [h, w], 0..1
@@ -49,12 +49,12 @@ class Evidence:
 
 
 def _ramp(value: float, low: float, high: float) -> float:
-    """0 at `low`, 1 at `high` (which may be the smaller one)."""
+    """0 at `low`, 1 at `high`, linear in between. `high` may be smaller than `low`."""
     return float(min(1.0, max(0.0, (value - low) / (high - low))))
 
 
 class Parallax:
-    """Reads depth out of the motion between two pictures. It keeps nothing but the flow's work space."""
+    """Reads depth from the motion between two pictures. It keeps only the flow's buffers."""
 
     def __init__(self) -> None:
         self._flow = Flow("fast", finest=0)
@@ -63,7 +63,10 @@ class Parallax:
     def __call__(
         self, grey: Array, other: Array, prior: Array, speed_px: tuple[float, float] = _SPEED_PX
     ) -> Evidence | None:
-        """grey, other uint8 [h, w]; prior float32 [h, w]. None where the motion says nothing about depth."""
+        """Evidence from one pair, or None if the motion says nothing about depth.
+
+        grey, other uint8 [h, w]; prior float32 [h, w]: the estimator's depth.
+        """
         flow = self._flow(grey, other)
         near = flow[::_GRID, ::_GRID]
         length = np.hypot(near[..., 0], near[..., 1])
@@ -91,7 +94,7 @@ class Parallax:
 
 
 def _matches(flow: Array, back: Array, grey: Array) -> tuple[Array, Array, Array]:
-    """Points of a grid with where they went, in focal lengths [N, 2], and weights: the flow's round trip, texture."""
+    """Grid points, their new positions, both [N, 2] in focal lengths, and weights [N] from round-trip error and texture."""
     rows, columns = grey.shape
     v, u = np.mgrid[_GRID // 2 : rows : _GRID, _GRID // 2 : columns : _GRID].astype(np.float32)
     step = flow[_GRID // 2 :: _GRID, _GRID // 2 :: _GRID]
@@ -108,7 +111,7 @@ def _matches(flow: Array, back: Array, grey: Array) -> tuple[Array, Array, Array
 
 
 def _slopes(grey: Array) -> tuple[Array, Array]:
-    """Central differences of a picture, grey levels a pixel, float32."""
+    """Central differences of a picture in grey levels per pixel, float32."""
     across, down = (cv2.Sobel(grey, cv2.CV_32F, *axis, ksize=3, scale=1 / 8) for axis in ((1, 0), (0, 1)))
     return across, down
 
@@ -125,14 +128,14 @@ def _parallax(
 
 
 def compile_motion() -> None:
-    """Compiles what is needed where the camera travels, by pictures of a few pixels."""
+    """Compiles what a travelling camera needs by calling it with a few pixels."""
     flow, grey, prior = np.zeros((8, 16, 2), np.float32), np.zeros((8, 16), np.uint8), np.zeros((8, 16), np.float32)
     _parallax(flow, flow, grey, epipolar.CameraMotion(np.ones(3), np.eye(3), 0.5, 1.0), epipolar.focal_px(16))
     cpu_motion.recursive_filter(np.zeros((2, 8, 16), np.float32), *crossing(grey, prior))
 
 
 def _pass_overlays(flow: Array, grey: Array, other: Array, trust: Array) -> None:
-    """Takes the trust from what stands still on the screen while the picture moves: subtitles, logos."""
+    """Clears the trust of overlays that stand still while the picture moves: subtitles, logos."""
     same = (np.abs(flow).max(-1) < 0.75) | (cv2.absdiff(grey, other) < 3) & (
         cv2.absdiff(grey, cv2.blur(grey, (5, 5))) > 12
     )
@@ -146,8 +149,10 @@ def _pass_overlays(flow: Array, grey: Array, other: Array, trust: Array) -> None
 
 
 def _on_scale(rho: Array, spread: Array, trust: Array, prior: Array, gate: float, sure: float) -> Evidence | None:
-    """Inverse depth of unknown scale as evidence on the estimator's; None where the gates are shut. `sure` (0..1): the
-    camera's motion is beyond doubt, so that the estimator may be contradicted more."""
+    """Inverse depth of unknown scale as evidence on the estimator's scale, or None if the gates are closed.
+
+    sure (0..1): how certain the camera's motion is; the more certain, the more the estimator may be contradicted.
+    """
     step = 2
     r, s, w, p = (a[::step, ::step].ravel().astype(np.float64) for a in (rho, spread, trust, prior))
     seen = w > 0.05
@@ -171,8 +176,10 @@ def _on_scale(rho: Array, spread: Array, trust: Array, prior: Array, gate: float
 
 
 def _fit(r: Array, p: Array, w: Array) -> tuple[float, float, float]:
-    """Scale and shift of r onto p [N], robust, and their correlation; noise in both is shared out (geometric mean
-    regression), else a noisy r would be flattened."""
+    """Robust scale and shift from r to p [N], and their correlation.
+
+    Geometric mean regression assumes noise in both; ordinary regression would flatten a noisy r.
+    """
     weight = w.copy()
     slope, shift, alike = 0.0, 0.0, 0.0
     for turn in range(8):
@@ -191,9 +198,9 @@ def _fit(r: Array, p: Array, w: Array) -> tuple[float, float, float]:
 
 
 class MotionFusion:
-    """The state of one shot: evidence and the correction that comes of it, both carried along the flow.
+    """The state of one shot: evidence and the resulting correction, both carried along the flow.
 
-    A shot's first call brings at least LOOK_AHEAD frames or the whole shot; `ahead.fused` sees to that.
+    A shot's first call has at least LOOK_AHEAD frames or the whole shot; `ahead.fused` ensures that.
     """
 
     def __init__(self) -> None:
@@ -202,19 +209,21 @@ class MotionFusion:
         self.begin()
 
     def begin(self) -> None:
-        """A new shot begins."""
+        """Clears the state for a new shot."""
         self._greys: deque[Array] = deque(maxlen=_FURTHEST + 1)
-        self._speeds: deque[float] = deque(maxlen=_FURTHEST)  # median flow from each frame to the one before
+        self._speeds: deque[float] = deque(maxlen=_FURTHEST)  # median flow from each frame to the previous one
         self._count = 0
-        self._state: Array | None = None  # float32 [h, w, 4]: correction, evidence, its weight, wanted
+        self._state: Array | None = None  # float32 [h, w, 4]: correction, evidence, its weight, wanted correction
         self._gain = 0.0
         self._agreed = False
-        self._settled = False  # the last two looks ended alike
+        self._settled = False  # the last two looks found nothing
         self._saw: bool | None = None
 
     def __call__(self, greys: list[Array], depths: Array, flows: list[Array | None]) -> Array:
-        """Depth [T, h, w] with what motion says. greys uint8 [h, w]; flows: where each pixel came from in the frame
-        before, [h, w, 2] (None: not known yet). Depth is returned as it is where there is nothing to say."""
+        """Depth [T, h, w] corrected by motion, or `depths` itself if there is no correction.
+
+        greys: uint8 [h, w] each; flows: from each frame to the previous one, [h, w, 2], None = unknown.
+        """
         out = depths
         for number, (grey, flow) in enumerate(zip(greys, flows, strict=True)):
             if self._greys:
@@ -245,7 +254,7 @@ class MotionFusion:
             )
 
     def _open(self, ahead: list[Array], prior: Array) -> None:
-        """The shot's first frame: two references ahead that agree make the correction whole from the start."""
+        """The shot's first frame: if two references ahead agree, the full correction applies from the start."""
         alone = len(ahead) == 2
         found: list[Evidence] = []
         for other in reversed(ahead[1:]):
@@ -282,7 +291,7 @@ class MotionFusion:
             self._correct(prior, self._greys[-1])
 
     def _take(self, seen: Evidence | None) -> None:
-        """New evidence into the old; the first needs a second that agrees before it counts."""
+        """Merges new evidence into the old. The first counts only once a second agrees with it."""
         if self._state is None:
             if seen is not None:
                 self._state = np.stack([none := np.zeros_like(seen.depth), seen.depth, seen.weight, none], -1)
@@ -326,7 +335,7 @@ class MotionFusion:
 
 
 def crossing(grey: Array, prior: Array) -> tuple[Array, Array]:
-    """The shares that pass from the left and from above in the edge-aware filter, float32 [h, w] each."""
+    """The edge-aware filter's shares that pass from the left and from above, float32 [h, w] each."""
     shares = []
     guide = grey.astype(np.float32) * (1 / 255)
     for axis in (1, 0):
@@ -338,7 +347,7 @@ def crossing(grey: Array, prior: Array) -> tuple[Array, Array]:
 
 
 def _agreement(one: Evidence, other: Evidence) -> float:
-    """0..1: how much two pieces of evidence say the same where both are sure."""
+    """How well two pieces of evidence agree where both are certain, 0..1."""
     a, b = one.depth[::2, ::2], other.depth[::2, ::2]
     w = np.minimum(one.weight[::2, ::2], other.weight[::2, ::2])
     total = float(w.sum())

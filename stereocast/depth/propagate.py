@@ -1,9 +1,9 @@
-"""Disparity propagation: each frame's depth is carried along optical flow to its neighbours, and what arrives is averaged.
+"""Disparity propagation: carries each frame's depth along optical flow to its neighbours and averages what arrives.
 
-StereoCrafter-Zero, appendix D.1. One step: pixel p of map t moves to round(p + F_t(p)) in map t + 1, backward by -F_t; the
-last in raster order wins; holes keep the former map's value. The paper averages over all frames of a window; on a
-stream a map travels `reach` frames each way, which is the same for windows up to that length. A pixel whose flow forward
-and backward disagree by more than a pixel is not moved.
+StereoCrafter-Zero, appendix D.1. In one step, pixel p of map t moves to round(p + F_t(p)) in map t + 1, or backward by
+-F_t; the last in raster order wins, and holes keep the former map's value. The paper averages over all frames of a
+window. On a stream, a map travels `reach` frames each way, which is equivalent for windows up to that length. A pixel
+whose forward and backward flow disagree by more than a pixel isn't moved.
 """
 
 from collections import deque
@@ -35,7 +35,7 @@ def moved(depth: Array, flow: Array, hidden: Array | None = None) -> Array:
 
 
 def occluded(forward: Array, backward: Array, tolerance_px: float = TOLERANCE_PX) -> Array:
-    """Where following the flow and coming back ends elsewhere, bool [h, w]; both flows [h, w, 2]."""
+    """Where forward and backward flow [h, w, 2] disagree by more than `tolerance_px`, bool [h, w]."""
     rows, columns = forward.shape[:2]
     y, x = np.mgrid[0:rows, 0:columns].astype(np.float32)
     there = cv2.remap(
@@ -45,19 +45,19 @@ def occluded(forward: Array, backward: Array, tolerance_px: float = TOLERANCE_PX
 
 
 class Propagation:
-    """Depth maps of one shot in, averaged maps out, `reach` frames later."""
+    """Averages the depth maps of one shot, with a delay of `reach` frames."""
 
     def __init__(self, reach: int = REACH) -> None:
         self._reach = reach
         self._flow = Flow("fast")
         self._grey: Array | None = None
         self._travelling: deque[Array] = deque(maxlen=reach)  # earlier maps, carried to the newest frame
-        self._steps: deque[tuple[Array, Array | None]] = deque(maxlen=reach)  # flows between frames that are open
-        self._sums: deque[Array] = deque()  # of the frames that are open, oldest first
+        self._steps: deque[tuple[Array, Array | None]] = deque(maxlen=reach)  # flows between open frames
+        self._sums: deque[Array] = deque()  # of the open frames, oldest first
         self._counts: deque[int] = deque()
 
     def push(self, grey: Array, depth: Array) -> Iterator[Array]:
-        """grey uint8 [h, w], depth float32 [h, w]."""
+        """Takes the next frame, grey uint8 [h, w] and depth float32 [h, w]. Yields finished maps."""
         if self._grey is not None:
             flow = self._flow(self._grey, grey)
             hidden = occluded(flow, self._flow(grey, self._grey))
@@ -66,7 +66,7 @@ class Propagation:
         yield from self._take(depth)
 
     def push_with_flow(self, flow: Array | None, depth: Array) -> Iterator[Array]:
-        """As `push`, with the flow from the frame before (None: the first frame) instead of pictures."""
+        """As `push`, with the flow from the previous frame (None for the first frame) instead of pictures."""
         if flow is not None:
             self._step(flow, None)
         yield from self._take(depth)
@@ -93,13 +93,13 @@ class Propagation:
         return (self._sums.popleft() / self._counts.popleft()).astype(np.float32)
 
     def finish(self) -> Iterator[Array]:
-        """The frames that are still open."""
+        """Yields the maps of the frames still open."""
         while self._sums:
             yield self._mean()
 
 
 class Propagate:
-    """The stage behind an estimator."""
+    """Propagation as a stage after an estimator."""
 
     held = REACH
 

@@ -1,6 +1,6 @@
-"""What can be done to the depth of any estimator before it is used: dissolving, propagation, a smaller size.
+"""Steps after any estimator: motion correction, dissolving, propagation, a smaller size.
 
-Dissolving depth that DepthCrafter itself made is done inside it, on its latents; anybody else's is encoded first.
+DepthCrafter dissolves its depth internally, on its latents; other depth is encoded first.
 """
 
 from collections.abc import Iterator
@@ -18,12 +18,12 @@ from stereocast.pipeline.stages import Cost, DepthClip, DepthEstimator
 from stereocast.settings import EstimatorSettings
 from stereocast.types import Array, Clip, DepthMap, StreamInfo
 
-# the embedded estimator fuses on its own maps; DepthCrafter is run as published; what the user brings is taken as it is
+# the embedded estimator fuses motion itself; DepthCrafter runs as published; the user's depth stays unchanged
 _KNOWS_MOTION = ("embedded", "depthcrafter", "file")
 
 
 def refined(estimator: DepthEstimator, settings: EstimatorSettings, info: StreamInfo, name: str) -> DepthEstimator:
-    """`estimator` with what the settings ask for behind it. Raises what `dissolve` raises."""
+    """`estimator` followed by the steps that the settings select. Raises what `dissolve` raises."""
     stages: list[object] = []
     if settings.motion == "auto" and name not in _KNOWS_MOTION:
         stages.append(MotionCorrection())
@@ -37,7 +37,7 @@ def refined(estimator: DepthEstimator, settings: EstimatorSettings, info: Stream
 
 
 def cost(settings: EstimatorSettings, name: str) -> Cost:
-    """What `refined` adds to the bill of an estimator."""
+    """What `refined` adds to an estimator's cost."""
     frames = REACH if settings.propagate else 0
     if settings.motion == "auto" and name not in _KNOWS_MOTION:
         frames += HELD
@@ -65,7 +65,7 @@ class _Refined:
 
 
 class MotionCorrection:
-    """What the camera's motion says, added to another estimator's maps at their own size (see `motion`)."""
+    """Corrects another estimator's maps, at their size, by the camera's motion (see `motion`)."""
 
     held = HELD
 
@@ -79,7 +79,7 @@ class MotionCorrection:
             rows, columns = depth.values.shape[1:]
             if clip.first:
                 part = embedded.window(clip)
-                if depth.metric:  # the correction is made on 0..1
+                if depth.metric:  # the correction works on 0..1
                     low, high = (float(v) for v in np.percentile(depth.values[0, ::2, ::2], (LOW, HIGH)))
                     high = max(high, low + 1e-6)
                 else:
@@ -98,7 +98,7 @@ class MotionCorrection:
 
 
 def _corrected(depth: DepthMap, prior: Array, inner: tuple[slice, slice], scale: float, found: Array) -> DepthMap:
-    """`depth` with the change from `prior` to `found` [T, h, w], times `scale`, inside the black bars."""
+    """`depth` plus `scale` times the change from `prior` to `found` [T, h, w], inside the black bars."""
     if np.array_equal(found, prior):
         return depth
     values = depth.values.copy()
@@ -115,7 +115,7 @@ def _sized(values: Array, shape: tuple[int, ...]) -> Array:
 
 
 class Downsample:
-    """Depth at 1/2 or 1/4 of its size (StereoCrafter-Zero, D.4); the synthesis brings it back to the picture's."""
+    """Depth at 1/2 or 1/4 of its size (StereoCrafter-Zero, D.4). The synthesis enlarges it to the picture's size."""
 
     held = 0
 

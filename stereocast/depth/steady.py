@@ -1,6 +1,6 @@
-"""Depth over time: one scale per shot from robust percentiles, depth carried and smoothed along motion, reset at cuts.
+"""Depth over time: one scale per shot from robust percentiles; depth carried and smoothed along motion; reset at cuts.
 
-Flow is between neighbouring small grey pictures. It knows nothing of networks or of pictures at full size.
+Flow is computed between neighbouring small grey pictures. This module knows no networks and no full-size pictures.
 """
 
 import cv2
@@ -10,22 +10,22 @@ from stereocast.pictures.motion import Flow
 from stereocast.types import Array
 
 LOW, HIGH = 2.0, 98.0  # percentiles: a snowflake near the lens must not push the scene back
-ALIGN = 0.8  # share of a frame's own scale and shift that is taken out before it is mixed with the shot's
+ALIGN = 0.8  # share of a frame's deviating scale and shift that is removed before it is mixed with the past
 
 
 class Scale:
-    """Running percentile range of a shot; follows slowly, so that depth doesn't pump."""
+    """A shot's running percentile range. It follows slowly, so that depth doesn't pump."""
 
     def __init__(self, follow: float = 0.05) -> None:
         self._follow = follow
         self._range: tuple[float, float] | None = None
 
     def reset(self) -> None:
-        """A new shot begins."""
+        """Clears the range for a new shot."""
         self._range = None
 
     def look(self, raw: Array) -> None:
-        """Takes the range of raw depth [T, h, w] in, before it is used: this is the look-ahead."""
+        """Updates the range with raw depth [T, h, w] before it is scaled, as a look-ahead."""
         low, high = (float(value) for value in np.percentile(raw[:, ::2, ::2], (LOW, HIGH)))
         if self._range is None:
             self._range = low, high
@@ -34,16 +34,16 @@ class Scale:
             self._range = tuple(a + share * (b - a) for a, b in zip(self._range, (low, high), strict=True))  # type: ignore[assignment]
 
     def __call__(self, raw: Array) -> Array:
-        """Raw depth to 0..1 float32, 1 = nearest."""
+        """Raw depth scaled to 0..1, float32, 1 = nearest."""
         low, high = self._range or (0.0, 1.0)
         return np.clip((raw - low) / max(high - low, 1e-6), 0, 1).astype(np.float32)
 
 
 def aligned(depth: Array, target: Array, weight: Array) -> Array:
-    """`depth` with the scale and shift that bring it nearest to `target` by weighted least squares, all [h, w].
+    """`depth` scaled and shifted to fit `target` by weighted least squares, all [h, w].
 
-    The scale is held within 0.6..1.7 and is 1 where there is nothing to measure: alignment takes out the pumping of
-    single frames, it doesn't invent a range.
+    The scale is limited to 0.6..1.7, and 1 if there is nothing to measure: alignment removes the pumping of single
+    frames, it doesn't invent a range.
     """
     total = float(weight.sum())
     if total < 1e-3 * weight.size:
@@ -59,36 +59,36 @@ def aligned(depth: Array, target: Array, weight: Array) -> Array:
 class FlowSmoother:
     """Exponential smoothing along optical flow: a pixel keeps its depth while it moves.
 
-    `keep` (0..1) is the share of the past where the flow can be trusted. Frames without depth of their own get the
-    carried one. Where depth comes with every `every`-th frame, what it changes is spread evenly over that frame and the
-    ones up to the next, so that nothing jumps; the less the flow can be trusted, the more of it counts at once.
+    `keep` (0..1) is the share of the past where the flow is trusted. Frames without depth get the carried depth. If only
+    every `every`-th frame has depth, its change is spread evenly over the frames up to the next, so that nothing jumps.
+    The less the flow is trusted, the more of the change applies at once.
     """
 
     def __init__(self, keep: float, every: int = 1) -> None:
         self.keep = keep
         self.every = every
-        self._flow = Flow("ultrafast", finest=1)  # the pictures are small already
-        self.flow: Array | None = None  # of the last frame: where each pixel came from [h, w, 2]; None: not computed
+        self._flow = Flow("ultrafast", finest=1)  # the pictures are already small
+        self.flow: Array | None = None  # from the last frame to the one before, [h, w, 2]; None: not computed
         self._grey: Array | None = None
         self._depth: Array | None = None
-        self._change: Array | None = None  # what each of the next frames adds, carried along like the depth
-        self._left = 0  # of those frames
+        self._change: Array | None = None  # what each of the next frames adds, carried along the flow like depth
+        self._left = 0  # how many of those frames are left
         self._rows = self._columns = np.empty((0, 0), np.float32)
 
     def reset(self) -> None:
-        """A new shot begins."""
+        """Clears the state for a new shot."""
         self._grey = self._depth = self._change = None
         self._left = 0
 
     def __call__(self, grey: Array, depth: Array | None) -> Array:
-        """`grey` uint8 [h, w] and `depth` float32 [h, w] (or None) of the next frame; returns its smoothed depth.
+        """The smoothed depth of the next frame, float32 [h, w], from grey uint8 [h, w] and depth float32 [h, w] or None.
 
-        Raises ValueError when the first frame of a shot has no depth.
+        Raises ValueError if the first frame of a shot has no depth.
         """
         self.flow = None
         if self._depth is None or self._grey is None:
             if depth is None:
-                raise ValueError("the first frame of a shot needs a depth of its own")
+                raise ValueError("the first frame of a shot needs depth")
             self._grey, self._depth = grey, depth.astype(np.float32)
             return self._depth
         if self.keep == 0 and depth is not None:
@@ -116,5 +116,5 @@ class FlowSmoother:
 
     @staticmethod
     def _carried(values: Array, x: Array, y: Array) -> Array:
-        """`values` [h, w] of the frame before, where each pixel came from."""
+        """`values` [h, w] of the previous frame, sampled where each pixel came from."""
         return np.asarray(cv2.remap(values, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE))

@@ -1,7 +1,7 @@
 """Video Depth Anything on a stream: windows of 32 that share keyframes, aligned and cross-faded; or frame by frame.
 
-Chen et al., 2025 (section 3.3). A window begins with ten frames of the one before: its first, its twelfth and its last
-eight. The first two carry scale and shift over, the eight are faded. Each frame passes the encoder once.
+Chen et al., 2025 (section 3.3). A window starts with ten frames of the previous one: numbers 0, 12 and the last eight.
+The first two carry scale and shift over; the eight are cross-faded. Each frame passes the encoder once.
 """
 
 import logging
@@ -28,13 +28,13 @@ _log = logging.getLogger(__name__)
 LENGTH, SHARED, FADED = 32, 10, 8
 STEP = LENGTH - SHARED
 KEYFRAMES = (0, 12, *range(24, 32))
-ALIGNED = SHARED - FADED  # keyframes that fit scale and shift
+ALIGNED = SHARED - FADED  # keyframes that determine scale and shift
 MIN_BATCH = 1
 KEPT = 42  # entries of the streaming cache
 
 
 def network_size(height: int, width: int, short: int = 518, patch: int = 14) -> tuple[int, int]:
-    """The size at which a film is seen: wide pictures get a smaller short side, so that the token count stays."""
+    """Rows and columns that the network sees. Wide pictures get a smaller short side, to keep the token count."""
     aspect = max(height, width) / min(height, width)
     if aspect > 1.78:
         short = max(patch, round(int(short * 1.777 / aspect) / patch) * patch)
@@ -42,25 +42,25 @@ def network_size(height: int, width: int, short: int = 518, patch: int = 14) -> 
 
 
 def fit(values: Array, target: Array) -> tuple[float, float]:
-    """Least-squares scale and shift that bring `values` to `target`."""
+    """Least-squares scale and shift that map `values` to `target`."""
     x, y = values.astype(np.float64).ravel(), target.astype(np.float64).ravel()
     normal = np.array([[x @ x, x.sum()], [x.sum(), len(x)]])
     if abs(np.linalg.det(normal)) <= 1e-12 * max(1.0, normal[0, 0] * normal[1, 1]):
-        return 1.0, float(y.mean() - x.mean())  # a flat picture says nothing about scale
+        return 1.0, float(y.mean() - x.mean())  # a flat map doesn't determine the scale
     scale, shift = np.linalg.solve(normal, [x @ y, y.sum()])
     return float(scale), float(shift)
 
 
 class Alignment:
-    """Depth of windows, in order, to depth of the film; gives out what can't change any more."""
+    """Aligns the windows' depth, in order, to that of the shot. Returns frames once they are final."""
 
     def __init__(self) -> None:
         self._reference: list[Array] = []
-        self._open: Array | None = None  # the last frames, which the next window fades into
+        self._open: Array | None = None  # the last frames, with which the next window is cross-faded
         self.fits: list[tuple[float, float]] = []
 
     def push(self, window: Array) -> Array:
-        """window [32, H, W] -> the frames that are final, the last eight held back."""
+        """The final frames up to this window [32, H, W], without its last eight."""
         if not self._reference:
             self._reference = [window[number] for number in KEYFRAMES[:ALIGNED]]
             body = window
@@ -83,17 +83,17 @@ class Alignment:
 
 @dataclass(slots=True)
 class Engine:
-    """The network, where it runs, and the sizes it sees and gives."""
+    """The network, its device, and the sizes of its input and output."""
 
     network: Any
     device: str
     shape: tuple[int, int]
     out: tuple[int, int] | None = None  # None: the network's own size
     batch: int = 8
-    traced: list[Array] | None = field(default=None)  # raw outputs, kept for comparison
+    traced: list[Array] | None = field(default=None)  # raw outputs, for comparison
 
     def encode(self, frames: Array) -> list[Tensor]:
-        """Features [T, C, h, w] of RGB frames 0..1 [T, H, W, 3]."""
+        """Features, one [T, C, h, w] per level, of RGB frames [T, H, W, 3] in 0..1. Raises OutOfMemory."""
         images = pictures.normalised(frames, self.shape).to(self.device)
         parts = [self._encode(part) for part in images.split(self.batch)]
         return [torch.cat(level) for level in zip(*parts, strict=True)]
@@ -124,9 +124,9 @@ class WindowShot:
 
     def __init__(self, engine: Engine) -> None:
         self._engine, self.alignment = engine, Alignment()
-        self._frames: deque[list[Tensor]] = deque()  # features of single frames, from `_start` on
+        self._frames: deque[list[Tensor]] = deque()  # features of single frames, from `_start`
         self._keyframes: list[list[Tensor]] = []
-        self._start = 0  # of the frames that wait
+        self._start = 0  # number of the first waiting frame
         self._seen = self._given = 0
 
     @torch.inference_mode()
@@ -171,7 +171,7 @@ class WindowShot:
 
 
 class StreamingShot:
-    """One shot, each frame at once: it attends to the cache of earlier frames, the two oldest and the 29 newest."""
+    """One shot, frame by frame. Each frame attends to a cache of the two oldest and the 29 newest earlier frames."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
@@ -205,7 +205,7 @@ class StreamingShot:
 def load_network(
     store: weights.WeightStore, name: str, variant: str, dtype: torch.dtype, device: str
 ) -> VideoDepthAnything:
-    """The published network. A folder may hold a config.json for other sizes. Raises WeightsError."""
+    """Loads the published network. A folder may contain a config.json for other sizes. Raises WeightsError."""
     path = store.path(name)
     config = VARIANTS[variant]
     if path.is_dir() and (path / "config.json").is_file():
@@ -235,7 +235,7 @@ class _VideoDepth:
 
     @classmethod
     def cost(cls, settings: EstimatorSettings, info: StreamInfo) -> Cost:
-        """Frames that wait, and the weights where they are in main memory."""
+        """Waiting frames, and the weights if they are in main memory."""
         on_gpu = devices.choose_device(settings.device).on_gpu
         weights_bytes = 0 if on_gpu else shelf.find(f"video-depth-anything-{cls.variant}").size
         return Cost(0 if settings.depth_mode == "streaming" else LENGTH + FADED, weights_bytes)

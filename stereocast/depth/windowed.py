@@ -1,6 +1,6 @@
-"""What estimators with temporal windows share: frames in, depth out later, clips given back whole and in order.
+"""The common part of estimators with temporal windows: depth arrives late, but clips come out whole and in order.
 
-It knows no network. A `ShotDepth` is the state of one shot; a new one is begun at each cut.
+It knows no network. A `ShotDepth` is the state of one shot; each cut starts a new one.
 """
 
 from collections import deque
@@ -17,15 +17,15 @@ from stereocast.types import Array, Clip, DepthMap
 
 
 class ShotDepth(Protocol):
-    """Depth of one shot as it becomes final: pieces of float32 [n, h, w], each frame once and in order."""
+    """Depth of one shot as it becomes final: pieces, float32 [n, h, w], with each frame once and in order."""
 
-    def push(self, frames: Array, /) -> Iterator[Array]: ...  # RGB 0..1, float32 [n, H, W, 3]
+    def push(self, frames: Array, /) -> Iterator[Array]: ...  # RGB in 0..1, float32 [n, H, W, 3]
 
     def finish(self) -> Iterator[Array]: ...
 
 
 def without_overlap(clip: Clip) -> Clip:
-    """The clip without the frames that were seen before."""
+    """The clip without its overlap, the frames already seen."""
     if not clip.overlap:
         return clip
     kept = slice(clip.overlap, None)
@@ -33,7 +33,7 @@ def without_overlap(clip: Clip) -> Clip:
 
 
 class _Pairing:
-    """Clips that wait for their depth."""
+    """Clips waiting for their depth."""
 
     def __init__(self, metric: bool) -> None:
         self._clips: deque[Clip] = deque()
@@ -69,9 +69,9 @@ def run(
     *,
     metric: bool = False,
 ) -> Iterator[DepthClip]:
-    """Clips to clips with depth. `begin` makes the state of a shot from its number; `shape` is what networks see.
+    """Turns clips into clips with depth. `begin` makes a shot's state from its number; `shape` is the network's input size.
 
-    Relative depth gets one scale per shot (robust percentiles of what is final at a time, see `steady`).
+    Relative depth gets one scale per shot, from robust percentiles of each piece as it becomes final (see `steady`).
     """
     pairing, scale = _Pairing(metric), steady.Scale()
     shot: ShotDepth | None = None
@@ -85,7 +85,7 @@ def run(
 
     for clip in clips:
         if clip.first or shot is None:
-            if shot is not None:  # the shot before ended without saying so
+            if shot is not None:  # the previous shot ended without a `last` clip
                 take(shot.finish())
                 yield from pairing.complete()
             scale.reset()

@@ -1,13 +1,13 @@
 """Kernels: `reference` (NumPy, the specification), `cpu*` (Numba), `cuda` (torch and Triton).
 
-The functions here choose by the kind of array: NumPy arrays are worked on by Numba, tensors where they are.
+The functions here dispatch on the kind of array: NumPy arrays go to Numba, tensors are processed on their own device.
 """
 
 from stereocast.types import Array
 
 
 def warp_exact(source: Array, depth: Array, scale_percent: float, exponent: float = 1.0) -> tuple[Array, Array]:
-    """The paper's integer warp, see `reference.warp_exact`; the same bits for every kind of array and device."""
+    """The paper's integer warp, see `reference.warp_exact`. Bit-exact for every kind of array and device."""
     if hasattr(source, "detach"):
         from stereocast.kernels import cuda
 
@@ -18,7 +18,7 @@ def warp_exact(source: Array, depth: Array, scale_percent: float, exponent: floa
 
 
 def warp_soft(left: Array, disparity: Array) -> tuple[Array, Array]:
-    """StereoCrafter's soft splat, see `soft.warp_soft`; NumPy arrays."""
+    """StereoCrafter's soft splat, see `soft.warp_soft`. NumPy arrays only."""
     from stereocast.kernels import soft
 
     return soft.warp_soft(left, disparity)

@@ -1,8 +1,8 @@
-"""Kernels for the CPU, compiled by Numba: the row work of the production warp, and its fill.
+"""CPU kernels, compiled by Numba: the production warp, row by row.
 
-Every kernel releases the interpreter's lock, so that threads may work on different frames, eyes or rows at once. All of
-them see a view as the right one: it is made by moving pixels to the left by `gain` times their disparity. A left view
-is the mirror image of that: `warp_rows` has a flag, the others are given arrays whose columns are reversed.
+Every kernel releases the GIL, so threads can work on different frames, eyes or rows at once. All of them treat a view
+as the right one: pixels move left by `gain` times their disparity. A left view is the mirror image: `warp_rows` has a
+flag for it, the other kernels are given arrays with reversed columns.
 """
 
 from typing import Any
@@ -11,9 +11,9 @@ import numpy as np
 
 from stereocast.kernels.jit import jit
 
-REACH = np.float32(1.01)  # neighbours whose shifts differ by at most so many pixels are one surface
-UNITS = np.float32(8)  # a shift map counts in 1/8 pixel
-BARE = -1  # for `distrust`: outlines travel with the foreground, but no hole is widened
+REACH = np.float32(1.01)  # pixels: neighbours whose shifts differ by no more than this are one surface
+UNITS = np.float32(8)  # a shift map is in units of 1/8 pixel
+BARE = -1  # value of `distrust`: outlines move with the foreground, but holes aren't widened
 _FAR = np.int32(-(1 << 30))
 _HOLE = np.float32(-1)
 
@@ -22,10 +22,15 @@ _HOLE = np.float32(-1)
 def _plan_row(
     line: Any, gain: Any, columns: Any, landing: Any, fraction: Any, shift: Any, odd: Any, packs: Any, events: Any
 ) -> Any:
-    """Where the columns of a row land; for the step from column i to i + 1 how far along it the
-    last whole column it reaches lies, and the shift of that column against i (_FAR for a jump or a fold); and, as a
-    list, the steps that don't just reach the column after the former step's. `packs` are the bytes of `odd`, eight in
-    one. Returns the list's length."""
+    """Plans a row of the warp and returns the number of `events`. Writes:
+
+    - landing: where each column lands.
+    - fraction, shift: for the step from column i to i + 1, the position along the step of the last whole column it
+      reaches, and that column's offset from i (_FAR for a jump or a fold).
+    - events: the steps that don't simply reach the column after the previous step's.
+
+    `packs` views the bytes of `odd` as words of eight.
+    """
     width = landing.size
     low, high = np.float32(1) - REACH, np.float32(1) + REACH
     for i in range(width):
@@ -63,7 +68,7 @@ def _cubic(before: Any, left: Any, right: Any, after: Any, f: Any) -> Any:
 
 @jit
 def _put(seen: Any, texts: Any, row: Any, at: Any, column: Any) -> None:
-    """Column `column` lands at `at`: the nearest whole one."""
+    """Writes column `column` to the whole column nearest to `at`."""
     t = np.int64(np.floor(at + np.float32(0.5)))
     if 0 <= t < row.size:
         row[t] = np.float32(column)
@@ -73,7 +78,7 @@ def _put(seen: Any, texts: Any, row: Any, at: Any, column: Any) -> None:
 
 @jit
 def _run(seen: Any, text: Any, fraction: Any) -> None:
-    """Samples one plane along steps that each reach the next column: no gather is needed."""
+    """Samples one plane along steps that each reach the next column, so no gather is needed."""
     for j in range(seen.size):
         i = np.uint64(j)
         one = np.uint64(1)
@@ -94,7 +99,7 @@ def _load(line: Any, stored: Any, mirror: Any) -> None:
 
 @jit
 def _store(stored: Any, line: Any, mirror: Any) -> None:
-    """Copies a row back, reversed if `mirror`; the line may be longer."""
+    """Copies a row back, reversed if `mirror`. `line` may be longer than the row."""
     width = stored.size
     if mirror:
         for x in range(width):
@@ -106,15 +111,17 @@ def _store(stored: Any, line: Any, mirror: Any) -> None:
 
 @jit
 def _clear(line: Any, value: Any) -> None:
-    """Sets all of a row; several times faster than a slice assignment, which isn't vectorised."""
+    """Fills a row. Several times faster than a slice assignment, which Numba doesn't vectorise."""
     for x in range(line.size):
         line[x] = value
 
 
 @jit
 def _mark(row: Any, shifts: Any, holes: Any, begin: Any, end: Any, behind: Any, distrust: Any) -> None:
-    """Marks the holes of a row between two columns, with the shift of the background, which is at most `behind`, and `distrust`
-    columns of that background: the first pixel beside a silhouette is mixed with it."""
+    """Marks the holes of a row between two columns and gives them the background's shift, which is at most `behind`.
+
+    Also marks `distrust` columns of that background: the first pixel next to a silhouette is blended with it.
+    """
     width = row.size
     t = max(begin, 0)
     end = min(end, width)
@@ -161,12 +168,12 @@ def warp_rows(
     distrust: int,
     peak: int,
 ) -> None:
-    """Warps rows `top` to `bottom` of all planes. Near hides far, surfaces have no cracks, rest are holes.
+    """Warps rows `top` to `bottom` of all planes. Near pixels hide far ones, surfaces have no cracks, the rest is holes.
 
-    planes, out uint8 or uint16 [P, H, W]; disparity float32 [H, W], finite; shifts int16 [H, W] (written: source column
-    minus column in 1/8 px, in holes that of the background); holes uint8 [H, >= W] (written). These two are reversed if
-    `mirror`; mask uint8 [H, W] or [0, 0] takes the holes as they lie in the picture. Walking from left to right,
-    of two pixels that meet the later one is the nearer, so the last assignment wins without a depth test.
+    planes, out uint8 or uint16 [P, H, W]; disparity float32 [H, W], finite. Written: shifts int16 [H, W], source column
+    minus target column in 1/8 px, the background's in holes; holes uint8 [H, >= W]. Both are reversed if `mirror`.
+    mask uint8 [H, W], or [0, 0] for none, receives the holes in picture order. Columns are visited left to right, so
+    of two pixels that meet the later one is nearer: the last assignment wins and no depth test is needed.
     """
     count, _, width = planes.shape
     floats = np.empty((5, width), np.float32)
@@ -201,13 +208,15 @@ def _warp_rows(
     texts: Any,
     seen: Any,
 ) -> None:
-    """`warp_rows` with its buffers: making them in here would take longer to compile than the rest. `floats` [5, W]
-    begins with the columns' numbers."""
+    """`warp_rows` with its buffers: allocating them here would take longer to compile than all the rest.
+
+    The first row of `floats` [5, W] holds the column numbers.
+    """
     count_planes, _, width = planes.shape
     gain = np.float32(gain)
     columns, landing, fraction, row, line = floats[0], floats[1], floats[2], floats[3], floats[4]
     shift, whole = integers[0], integers[1]
-    nothing = np.int64(0)  # a literal would be a type of its own, and compile what it is given to a second time
+    nothing = np.int64(0)  # a literal has a type of its own and would compile its callee a second time
     top_value = np.float32(peak)
     beyond = np.float32(1e9)
     for y in range(top, bottom):
@@ -229,7 +238,7 @@ def _warp_rows(
             step = b - a
             if step < np.float32(1) - REACH or step > np.float32(1) + REACH:
                 _put(seen, texts, row, a, i)
-                if step > 3 and distrust:  # the background's first pixel is mixed: it belongs to the outline
+                if step > 3 and distrust:  # the background's first pixel is blended: it belongs to the outline
                     _put(seen, texts, row, a + np.float32(1), i + 1)
                 _put(seen, texts, row, b, i + 1)
             elif step > 0:
@@ -273,7 +282,7 @@ def _warp_rows(
 
 @jit
 def halve_disparity(disparity: Any, out: Any) -> None:
-    """Disparity [H, W] at the places of 4:2:0 chroma, in chroma pixels [H/2, W/2]: the nearest of two by two."""
+    """Disparity [H, W] at 4:2:0 chroma positions, in chroma pixels [H/2, W/2]: the nearest of each 2 x 2 block."""
     half = np.float32(0.5)
     for y in range(out.shape[0]):
         upper, lower, line = disparity[2 * y], disparity[2 * y + 1], out[y]

@@ -1,6 +1,6 @@
-"""Carries what another frame's view showed behind the foreground into the holes of this one. Numba.
+"""Fills a view's holes with the background that another frame's view shows there. Compiled by Numba.
 
-Every kernel sees a view as the right one (see `cpu`).
+Every kernel treats a view as the right one (see `cpu`).
 """
 
 from typing import Any
@@ -10,14 +10,14 @@ import numpy as np
 from stereocast.kernels.cpu_fill import APART
 from stereocast.kernels.jit import jit, jit_turned
 
-SEEN = np.float32(6)  # weight of a colour that was really seen, against the neighbours' (1 each)
-LIMIT = np.float32(10)  # mean difference of the background beside a hole above which nothing is carried
-SHOWN = np.float32(3)  # of one that was a fill itself: once shown, it stays
+SEEN = np.float32(6)  # weight of a colour that the camera saw; each neighbour counts 1
+LIMIT = np.float32(10)  # nothing is carried if the background next to the hole differs by more than this on average
+SHOWN = np.float32(3)  # weight of a colour that was itself filled: a fill, once shown, stays
 
 
 @jit
 def _difference(planes: Any, former: Any, shifts: Any, code: Any, y: Any, begin: Any, step: Any, u: Any, v: Any) -> Any:
-    """Mean absolute difference between the background beside a hole and the former view, moved by (u, v)."""
+    """Mean absolute difference between the background next to a hole and the former view moved by (u, v)."""
     count_planes, height, width = planes.shape
     total, count = np.float32(0), 0
     for line in range(max(y - 1, 0), min(y + 2, height)):
@@ -49,12 +49,12 @@ def carry(
     pull: Any,
     want: Any,
 ) -> None:
-    """Adds to pull float32 [N] and want float32 [P, N] the other view's colour where the background was.
+    """Adds the other view's colour to pull float32 [N] and want float32 [P, N] where that view shows the background.
 
-    planes, former uint8 or uint16 [P, H, W], former_shifts, former_holes [H, W]: this view and that of another frame;
-    `shown`: the weight of what was a fill there (0: its holes hold nothing); flow float32 [2, h, w]: motion (x, y) of the
-    source from this frame to that one, in this view's pixels, at any size. The
-    motion of a hole is that of the background beside it.
+    planes uint8 or uint16 [P, H, W]: this view; former, former_shifts and former_holes [H, W]: the other frame's.
+    shown: the weight of colours that were filled there (0: its holes hold nothing). flow float32 [2, h, w], any size:
+    motion (x, y) of the source from this frame to the other, in this view's pixels. A hole moves like the background
+    next to it.
     """
     count_planes, height, width = former.shape
     rows, columns = flow.shape[1:]
@@ -73,7 +73,7 @@ def carry(
                 begin, step = a - 2, -1
             if begin >= 0:
                 u, v, miss = np.float32(0), np.float32(0), LIMIT
-                for candidate in range(6):  # the flow beside a moving outline is often the outline's: try others
+                for candidate in range(6):  # next to a moving outline the flow is often the outline's: try further off
                     fu, fv = np.float32(0), np.float32(0)
                     if candidate:
                         at = min(max(begin + step * (4 << candidate), 0), width - 1)

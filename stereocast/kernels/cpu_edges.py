@@ -1,4 +1,4 @@
-"""Row work of depth edges on the CPU, compiled by Numba: soft steps of a small map become sharp ones of a large map."""
+"""Depth edges on the CPU, compiled by Numba: soft steps of a small map become sharp steps of a large one."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ import numpy as np
 
 from stereocast.kernels.jit import jit, jit_turned
 
-NEARNESS = np.float32(0.8)  # a value within a step belongs to the near side if it is so many times closer to far
+NEARNESS = np.float32(0.8)  # a value within a step is near if (value - far) > NEARNESS * (near - value)
 _KEPT, _FAR, _NEAR = np.uint8(0), np.uint8(1), np.uint8(2)
 STEP = np.int16(8)  # 1/8 px: a larger change of the shift is an outline
 
@@ -14,15 +14,15 @@ STEP = np.int16(8)  # 1/8 px: a larger change of the shift is an outline
 def toggle(values: Any, near: Any, far: Any, threshold: Any, rounds: int) -> None:
     """Sharpens the steps of `values` float32 [H, W] in place: a morphological shock filter.
 
-    near, far [H, W]: the largest and smallest value around each pixel. Where they differ by more than `threshold` a
-    pixel belongs to one side for good, and takes the largest (smallest) of its four neighbours, `rounds` times.
+    near, far [H, W]: the largest and smallest value around each pixel. Where they differ by more than `threshold`, a
+    pixel is assigned to one side and takes the largest (smallest) of itself and its four neighbours, `rounds` times.
     """
     _toggle(values, near, far, threshold, rounds, np.empty(values.shape, np.uint8), np.empty_like(values))
 
 
 @jit
 def _toggle(values: Any, near: Any, far: Any, threshold: Any, rounds: Any, sides: Any, spare: Any) -> None:
-    """`toggle` with its buffers. Every pixel is gone through, as that can be done for eight of them at once."""
+    """`toggle` with its buffers. It visits every pixel, because eight can then be done at once."""
     height, width = values.shape
     for y in range(height):
         top, bottom, here, side = near[y], far[y], values[y], sides[y]
@@ -64,7 +64,7 @@ def snap_cells(low: Any, near: Any, far: Any, threshold: Any, out: Any) -> None:
     """Sharpens `out` [H, W], the bilinear enlargement of `low` [h, w], where the map has steps.
 
     near, far float32 [h, w]: the largest and smallest value around each sample. Where they differ by more than
-    `threshold` a pixel takes the one it is closer to; both are interpolated, so slopes stay slopes.
+    `threshold`, a pixel takes the closer of the two. Both are interpolated, so slopes stay slopes.
     """
     width = low.shape[1]
     flags = np.zeros((width + 8) // 8 * 8, np.uint8)
@@ -76,7 +76,7 @@ def snap_cells(low: Any, near: Any, far: Any, threshold: Any, out: Any) -> None:
 def _flag_cells(
     above: Any, below: Any, under: Any, beneath: Any, threshold: Any, most: Any, least: Any, flags: Any
 ) -> None:
-    """Marks the cells between two rows of samples, w + 1 of them, whose values differ by more than `threshold`."""
+    """Marks those of the w + 1 cells between two rows of samples whose values differ by more than `threshold`."""
     width = most.size
     for x in range(width):
         most[x] = max(above[x], below[x])
@@ -90,7 +90,7 @@ def _flag_cells(
 
 @jit
 def _columns_of(j: Any, sx: Any, width: Any) -> Any:
-    """The columns of the large map, first and one beyond the last, that lie between samples j and j + 1."""
+    """The columns of the large map between samples j and j + 1: the first, and one past the last."""
     half = np.float32(0.5)
     begin: Any = max(np.int64(np.ceil((np.float32(j) + half) * sx - half)), 0)
     return begin, min(np.int64(np.ceil((np.float32(j) + half + 1) * sx - half)), width)
@@ -98,7 +98,7 @@ def _columns_of(j: Any, sx: Any, width: Any) -> Any:
 
 @jit
 def _snap_cells(near: Any, far: Any, threshold: Any, out: Any, flags: Any, packs: Any, ends: Any, across: Any) -> None:
-    """`snap_cells` with its buffers; `packs` are the bytes of `flags`, eight in one."""
+    """`snap_cells` with its buffers. `packs` views the bytes of `flags` as words of eight."""
     h, w = near.shape
     height, width = out.shape
     sy, sx = np.float32(height) / np.float32(h), np.float32(width) / np.float32(w)
@@ -134,7 +134,7 @@ def _snap_cells(near: Any, far: Any, threshold: Any, out: Any, flags: Any, packs
 
 @jit
 def _steps(here: Any, after: Any, steps: Any) -> None:
-    """Where two rows of shifts, int16, differ by more than STEP. In 16 bits throughout: Numba widens otherwise."""
+    """Marks where two rows of shifts, int16, differ by more than STEP. Stays in 16 bits: Numba would widen otherwise."""
     for x in range(steps.size):
         apart = np.uint16(after[x] - here[x] + STEP)
         steps[x] = np.uint8(apart > np.uint16(2 * STEP))
@@ -142,7 +142,7 @@ def _steps(here: Any, after: Any, steps: Any) -> None:
 
 @jit
 def _flag(here: Any, above: Any, below: Any, steps: Any, flags: Any) -> None:
-    """Marks the columns of a row beside a step: `above` and `below` uint8 mark those against the neighbouring rows."""
+    """Marks the columns of a row next to a step. above, below uint8: the steps towards the neighbouring rows."""
     width = here.size
     inner = steps[: width - 1]
     _steps(here[: width - 1], here[1:], inner)
@@ -153,8 +153,9 @@ def _flag(here: Any, above: Any, below: Any, steps: Any, flags: Any) -> None:
 
 
 def soften(planes: Any, shifts: Any) -> None:
-    """Puts a Gaussian (sigma 0.6) over the two pixels at every step of the shift, in place: a lens draws an outline
-    over two pixels, a warp cuts it along one.
+    """Blurs the two pixels at every step of the shift with a Gaussian (sigma 0.6), in place.
+
+    A lens spreads an outline over two pixels; a warp cuts it along one.
 
     planes uint8 or uint16 [P, H, W]; shifts int16 [H, W] in 1/8 px, contiguous.
     """
@@ -170,7 +171,7 @@ def soften(planes: Any, shifts: Any) -> None:
 def _soften(
     planes: Any, shifts: Any, flags: Any, packs: Any, steps: Any, upright: Any, columns: Any, values: Any, counts: Any
 ) -> None:
-    """`soften` with its buffers; `upright` takes the steps between a row and the one before, and the one after."""
+    """`soften` with its buffers. `upright` receives the steps between a row and the rows above and below it."""
     count_planes, height, width = planes.shape
     side = np.float32(0.1664)
     middle = np.float32(1) - side - side
@@ -198,6 +199,6 @@ def _soften(
                                 values[now, p, n] = side * (a + c) + middle * b
                             n += 1
             counts[now] = n
-        for n in range(counts[before]):  # the row above, now that nobody needs it as it was
+        for n in range(counts[before]):  # the row above, which is no longer needed unchanged
             for p in range(count_planes):
                 planes[p, y - 1, columns[before, n]] = np.int32(values[before, p, n] + np.float32(0.5))

@@ -10,7 +10,7 @@ from stereocast.types import Array
 
 @jit
 def _columns(depth: Any, factor: Any, rightwards: Any, seen: Any, blank: Any) -> None:
-    """For each pixel of the new view the last source column that lands there, int32 [N, W], 0 where blank.
+    """Writes for each pixel of the new view the last source column that lands on it, int32 [N, W], 0 where blank.
 
     depth float32 [N, W], after its power.
     """

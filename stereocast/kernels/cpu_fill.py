@@ -1,6 +1,6 @@
-"""The fill of disocclusions on the CPU, compiled by Numba: background grows into a hole, foreground doesn't.
+"""Fills disocclusions on the CPU, compiled by Numba: the background grows into a hole, the foreground doesn't.
 
-All kernels see a view as the right one (see `cpu`) and touch nothing but holes and their neighbours.
+All kernels treat a view as the right one (see `cpu`) and touch only holes and their neighbours.
 """
 
 from typing import Any
@@ -11,14 +11,17 @@ from stereocast.kernels.jit import jit, jit_turned
 
 MARGIN = np.float32(1.01)  # px: a smaller step of the shift lies within a surface
 
-SPREAD = np.float32(0.5)  # reach of the blur at the frame's side per pixel of distance
+SPREAD = np.float32(0.5)  # reach of the blur at the frame's side, per pixel of distance
 ANCHOR = np.float32(1)  # weight of a background colour that is hidden in the new view
-APART = np.int16(12)  # 1/8 px: a neighbour that is nearer than the background of a hole by more is foreground
+APART = np.int16(12)  # 1/8 px: a neighbour nearer than a hole's background by more than this is foreground
 
 
 def list_holes(holes: Any, xs: Any, starts: Any) -> Any:
-    """Columns of the holes of uint8 [H, W], W a multiple of 8 and rows contiguous, in raster order, int32 [H * W] or
-    shorter, and where each row's part begins, int32 [H + 1]. Returns how many there are."""
+    """Lists the holes of uint8 [H, W] in raster order; W is a multiple of 8 and rows are contiguous.
+
+    Writes their columns to xs int32 [<= H * W] and the start of each row in it to starts int32 [H + 1]. Returns their
+    number.
+    """
     return _list_holes(holes, holes.view(np.uint64), xs, starts)
 
 
@@ -39,7 +42,7 @@ def _list_holes(holes: Any, packs: Any, xs: Any, starts: Any) -> Any:
 
 @jit
 def link_rows(xs: Any, starts: Any, up: Any, down: Any) -> None:
-    """For each hole the index of the hole above and below it, -1 where there is none."""
+    """Writes for each hole the indices of the holes above and below it, -1 where there is none."""
     for k in range(xs.size):
         up[k] = -1
         down[k] = -1
@@ -55,7 +58,7 @@ def link_rows(xs: Any, starts: Any, up: Any, down: Any) -> None:
 
 @jit
 def _mixed(disparity: Any, gain: Any, y: Any, column: Any) -> Any:
-    """Whether a nearer surface lies beside that source pixel: its colour is then a mixture."""
+    """Whether a nearer surface adjoins this source pixel, so that its colour is blended."""
     height, width = disparity.shape
     here = disparity[y, column] + MARGIN / gain
     for v in range(max(y - 1, 0), min(y + 2, height)):
@@ -67,7 +70,7 @@ def _mixed(disparity: Any, gain: Any, y: Any, column: Any) -> Any:
 
 @jit
 def _pure_column(disparity: Any, gain: Any, y: Any, at: Any, step: Any) -> Any:
-    """The first source column from `at` (in 1/8 px) on, in direction `step`, whose colour holds no foreground."""
+    """The first source column from `at` (1/8 px) in direction `step` whose colour contains no foreground."""
     width = disparity.shape[1]
     column = (at + 6) >> 3 if step > 0 else (at + 1) >> 3
     column = min(max(column, 0), width - 1)
@@ -80,8 +83,10 @@ def _pure_column(disparity: Any, gain: Any, y: Any, at: Any, step: Any) -> Any:
 
 @jit
 def _gap_column(disparity: Any, gain: Any, y: Any, at: Any, code: Any) -> Any:
-    """Where the source shows the background between two foregrounds that hide it in the new view, or -1. `at` (in
-    1/8 px) is the last column of the left one."""
+    """The column where the source shows background between two foregrounds that hide it in the new view, or -1.
+
+    `at` (1/8 px) is the last column of the left foreground.
+    """
     width = disparity.shape[1]
     limit = np.float32(code + APART) / np.float32(8)
     first = (at + 4) >> 3
@@ -97,7 +102,7 @@ def _gap_column(disparity: Any, gain: Any, y: Any, at: Any, code: Any) -> Any:
 
 @jit
 def _end_colour(source: Any, y: Any, column: Any, step: Any, depth: Any, p: Any) -> Any:
-    """Mean of `depth` pixels of a row of the source from `column` on, in direction `step`."""
+    """Mean of `depth` pixels of a source row, from `column` in direction `step`."""
     total = np.float32(0)
     n = 0
     for i in range(depth):
@@ -110,11 +115,11 @@ def _end_colour(source: Any, y: Any, column: Any, step: Any, depth: Any, p: Any)
 
 @jit
 def _spread(values: Any, first: Any, length: Any, direction: Any, colour: Any, lean: Any, buffers: Any) -> None:
-    """Fills strips at the frame's side: row y has the strip values[p, first[y] + direction * i], i < length[y], and
-    continues colour[p, y] into it, leaning by lean[y] rows per column and blurred along the edge the more the further it is from the picture.
+    """Fills strips at the frame's side: row y has the strip values[p, first[y] + direction * i], i < length[y].
 
-    This is close to the harmonic continuation, whose kernel at a distance d is d / (d^2 + y^2); here it is exponential,
-    and recursive. `buffers` float32 [2, H] are written.
+    It continues colour[p, y], leaning by lean[y] rows per column, and blurs it along the edge, more with distance from
+    the picture. This approximates the harmonic continuation, whose kernel at distance d is d / (d^2 + y^2), by a
+    recursive exponential filter. Overwrites `buffers` float32 [2, H].
     """
     height = length.size
     buffer, column = buffers[0], buffers[1]
@@ -170,10 +175,10 @@ def harmonic(
 ) -> None:
     """Fills the holes of all planes [P, H, W] in place with a function that is harmonic where nothing pulls.
 
-    At the background it takes that colour, across the foreground's outline nothing flows. `pull` float32 [N] draws a
-    pixel towards `want` float32 [P, N]. At the frame's side the colour is the mean of `strip`
-    columns, continued along `leans` float32 [2, H] (rows per column at the left and the right side). `values`
-    float32 [P, N] takes the unrounded result. Solved row by row (exactly) in alternating sweeps from top and bottom.
+    It equals the background at its border; nothing flows across the foreground's outline. pull float32 [N] draws a
+    pixel towards want float32 [P, N]. At the frame's side the colour is the mean of `strip` columns, continued along
+    leans float32 [2, H], rows per column at the left and right side. values float32 [P, N] receives the unrounded
+    result. Each row is solved exactly, in alternating sweeps from top and bottom.
     """
     count_planes, height, _ = planes.shape
     total = xs.size
@@ -210,13 +215,13 @@ def _harmonic(
     side_colour: Any,
     buffers: Any,
 ) -> None:
-    """`harmonic` with its buffers, all 0: making them in here would take longer to compile than the rest."""
+    """`harmonic` with its buffers, zeroed: allocating them here would take longer to compile than all the rest."""
     count_planes, height, width = planes.shape
     total = xs.size
-    count, inverse = floats[0], floats[1]  # inverse of the diagonal, after elimination along the run
-    vertical, beside = bytes_of[0], bytes_of[1]  # 1: coupled to the hole above, 2: below; to the hole at the left
+    count, inverse = floats[0], floats[1]  # diagonal; its inverse after elimination along the run
+    vertical, beside = bytes_of[0], bytes_of[1]  # bits: 1 coupled to the hole above, 2 below; flag: to the left one
     side_first, side_length = sides[0], sides[1]
-    rightwards, leftwards = np.int64(1), np.int64(-1)  # literals would compile what they are given to once each
+    rightwards, leftwards = np.int64(1), np.int64(-1)  # two literals would compile their callee twice
     for y in range(height):
         k = starts[y]
         while k < starts[y + 1]:

@@ -1,4 +1,4 @@
-"""Mixes two planar 4:2:0 pictures into one as an anaglyph does, without the float pictures in between. Numba."""
+"""Mixes two planar 4:2:0 pictures into an anaglyph without intermediate float pictures. Compiled by Numba."""
 
 from typing import Any
 
@@ -19,12 +19,12 @@ def mix(
     luma_out: Any,
     chroma_out: Any,
 ) -> None:
-    """Reads left and right: Y, U and V of each view at the picture's size [H, W], uint8 or uint16.
+    """Mixes left and right into luma_out [H, W] and chroma_out [2, H/2, W/2], the mean of each 2 x 2 block.
 
-    weights float32 [3, 6]: output RGB of the left RGB and the right RGB, all 0..1; exponent: of red. to_rgb float32
-    [4]: red of V, green of U and V, blue of U; to_yuv float32 [5]: luma of RGB, then U of (B - Y) and V of (R - Y);
-    levels float32 [5]: black, luma span, chroma zero, chroma span, peak. Writes luma_out and chroma_out, the mean of
-    two by two.
+    left, right: Y, U and V of each view at full size [H, W], uint8 or uint16. weights float32 [3, 6]: output RGB from
+    the left and right RGB, all 0..1; exponent: of the output's red. to_rgb float32 [4]: red from V, green from U and V,
+    blue from U. to_yuv float32 [5]: luma from R, G, B, then U from (B - Y), V from (R - Y). levels float32 [5]: black,
+    luma span, chroma zero, chroma span, peak.
     """
     height, width = luma_out.shape
     black, span, zero, chroma_span, peak = levels[0], levels[1], levels[2], levels[3], levels[4]

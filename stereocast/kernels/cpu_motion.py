@@ -1,6 +1,6 @@
-"""Depth from motion on the CPU, compiled with Numba: parallax along epipolar lines, and an edge-aware recursive filter.
+"""Depth from motion on the CPU, compiled by Numba: parallax along epipolar lines, and an edge-aware recursive filter.
 
-The readable twins are `motion_parallax` and `recursive_filter` in `reference`; agreement within 1e-4.
+The readable twins are `motion_parallax` and `recursive_filter` in `reference`. They agree within 1e-4.
 """
 
 import numpy as np
@@ -23,6 +23,7 @@ def motion_parallax(
     spread: Array,  # out [H, W]
     trust: Array,  # out [H, W]
 ) -> None:
+    """As `reference.motion_parallax`; writes inverse depth, its standard deviation and trust."""
     rows, columns = rho.shape
     cx, cy = (columns - 1) * 0.5, (rows - 1) * 0.5
     for v in range(rows):
@@ -59,7 +60,7 @@ def motion_parallax(
 
 @jit
 def recursive_filter(values: Array, cross_x: Array, cross_y: Array) -> None:
-    """In place over [C, H, W]; cross_x [H, W] and cross_y: the share that passes from the left, and from above."""
+    """As `reference.recursive_filter`, in place on [C, H, W]."""
     channels, rows, columns = values.shape
     for c in range(channels):
         for v in range(rows):

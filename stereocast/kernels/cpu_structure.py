@@ -1,6 +1,6 @@
-"""Where the structure of the background leads: colours for a hole along the edges that run into it. Numba.
+"""Follows the background's structure into holes: colours along the edges that run into a hole. Compiled by Numba.
 
-Every kernel sees a view as the right one (see `cpu`). Nothing is taken from foreground.
+Every kernel treats a view as the right one (see `cpu`). No colour comes from the foreground.
 """
 
 from typing import Any
@@ -10,15 +10,15 @@ import numpy as np
 from stereocast.kernels.cpu_fill import APART
 from stereocast.kernels.jit import jit, jit_turned
 
-_ANY = 1 << 16  # no two shifts, int16, differ by so much
+_ANY = 1 << 16  # more than any two int16 shifts differ
 
 
 @jit_turned("planes")
 def gradients(planes: Any, shifts: Any, holes: Any, xs: Any, starts: Any, reach: Any, tensor: Any, known: Any) -> None:
-    """The structure tensor (xx, xy, yy), summed over planes, of the visible pixels within `reach` of a hole.
+    """Writes the structure tensor (xx, xy, yy), summed over planes, of the visible pixels within `reach` of a hole.
 
-    tensor float32 [3, H, W] and known uint8 [H, W] are written there: 0 = not looked at, 1 = no gradient (a hole or an
-    outline is beside), 2 = in `tensor`. `known` has to be 0 before.
+    tensor float32 [3, H, W]. known uint8 [H, W], zeroed by the caller: 0 = not visited, 1 = no gradient (next to a
+    hole or an outline), 2 = in `tensor`.
     """
     count_planes, height, width = planes.shape
     half = np.float32(0.5)
@@ -55,8 +55,10 @@ def gradients(planes: Any, shifts: Any, holes: Any, xs: Any, starts: Any, reach:
 
 @jit
 def _march(planes: Any, shifts: Any, holes: Any, y: Any, x: Any, dy: Any, dx: Any, code: Any, cap: Any) -> Any:
-    """The first background pixel from (y, x) on in a direction, as y * W + x, and its distance; -1 where foreground,
-    the frame or `cap` comes first."""
+    """The first background pixel from (y, x) in a direction, as y * W + x, and its distance.
+
+    -1 if the foreground, the frame's border or `cap` comes first.
+    """
     _, height, width = planes.shape
     for n in range(1, cap + 1):
         v = np.int64(np.floor(np.float32(y) + dy * np.float32(n) + np.float32(0.5)))
@@ -73,8 +75,10 @@ def _march(planes: Any, shifts: Any, holes: Any, y: Any, x: Any, dy: Any, dx: An
 
 @jit
 def _mean_tensor(tensor: Any, known: Any, shifts: Any, window: Any, reach: Any, y: Any, x: Any, apart: Any) -> Any:
-    """The weighted mean of the tensors within `reach` of (y, x) whose shift differs by at most `apart` from the one
-    there, and the sum of the weights (0: nothing is known)."""
+    """The weighted mean of the tensors within `reach` of (y, x) whose shift differs by at most `apart` from its own.
+
+    Also the sum of the weights, 0 if no tensor is known.
+    """
     height, width = shifts.shape
     code = shifts[y, x]
     a, b, c, weight = np.float32(0), np.float32(0), np.float32(0), np.float32(0)
@@ -108,10 +112,10 @@ def follow(
     pull: Any,
     want: Any,
 ) -> None:
-    """For every hole the colour met along the background's structure, want float32 [P, N], and how much it counts,
-    pull float32 [N]: `strength` times coherence squared.
+    """Writes for every hole the colour met along the background's structure, want float32 [P, N], and its weight.
 
-    side bool [N]: holes at the frame's side, left out; window float32 [2 reach + 1, 2 reach + 1] weighs the tensors around a hole.
+    The weight, pull float32 [N], is `strength` times coherence squared. side bool [N]: holes at the frame's side,
+    which are skipped. window float32 [2 reach + 1, 2 reach + 1] weighs the tensors around a hole.
     """
     count_planes, height, width = planes.shape
     floor = np.float32(4 * count_planes)
@@ -152,7 +156,7 @@ def follow(
 
 @jit
 def mark_sides(xs: Any, starts: Any, width: Any, side: Any) -> None:
-    """Which holes belong to a run that touches the left or right side of the frame, bool [N]."""
+    """Writes to bool [N] which holes belong to a run that touches the left or right side of the frame."""
     for y in range(starts.size - 1):
         begin, end = starts[y], starts[y + 1]
         k = begin
@@ -170,8 +174,10 @@ def mark_sides(xs: Any, starts: Any, width: Any, side: Any) -> None:
 def lean(
     shifts: Any, xs: Any, starts: Any, tensor: Any, known: Any, window: Any, reach: Any, steepest: Any, leans: Any
 ) -> None:
-    """The slope of the picture's structure at its left and right side, rows per column, float32 [2, H], where there is a
-    strip to fill and the structure is clear; 0 elsewhere."""
+    """Writes the slope of the structure at the left and right side of the picture, rows per column, float32 [2, H].
+
+    0 where there is no strip to fill or the structure is unclear.
+    """
     height, width = shifts.shape
     leans[:] = 0
     for y in range(height):

@@ -1,4 +1,4 @@
-"""The exact warp on tensors: torch on any device, Triton on CUDA. The same bits as `reference`."""
+"""The exact warp on tensors: torch on any device, Triton on CUDA. Bit-exact with `reference`."""
 
 import numpy as np
 import torch
@@ -19,7 +19,7 @@ def _factor(scale_percent: float, width: int) -> float:
 
 
 def _torch_columns(powers: Array, factor: float, rightwards: bool) -> Array:
-    """For each pixel the last source column that lands there, int64 [N, W], -1 where none does."""
+    """For each pixel the last source column that lands on it, int64 [N, W], -1 if none does."""
     rows, width = powers.shape
     columns = torch.arange(width, device=powers.device)
     landing = columns + torch.trunc(powers * torch.tensor(factor, dtype=torch.float32, device=powers.device))
@@ -35,7 +35,7 @@ def _torch_columns(powers: Array, factor: float, rightwards: bool) -> Array:
 def warp_exact(
     source: Array, depth: Array, scale_percent: float, exponent: float = 1.0, *, triton: bool | None = None
 ) -> tuple[Array, Array]:
-    """As `reference.warp_exact`, bit for bit, on the tensors' device. `triton`: None = on CUDA where it is installed."""
+    """As `reference.warp_exact`, bit for bit, on the tensors' device. `triton` None: use it on CUDA if installed."""
     width = source.shape[-1]
     flat = source.reshape(source.shape[0], -1, width)
     powers = _powers(depth, exponent).reshape(-1, width).contiguous()
@@ -48,7 +48,7 @@ def warp_exact(
         last = _torch_columns(powers, factor, scale_percent < 0)
     blank = last < 0
     signed = _BITS.get(flat.element_size())
-    bits = flat.contiguous().view(signed) if signed else flat  # torch gathers no uint16
+    bits = flat.contiguous().view(signed) if signed else flat  # torch can't gather uint16
     out = bits.gather(2, last.clamp(min=0).expand(flat.shape)).masked_fill(blank, 0)
     return out.view(source.dtype).reshape(source.shape), blank.reshape(depth.shape)
 

@@ -1,8 +1,8 @@
 """Gaussians to the image plane and back: projection, colour from spherical harmonics, and their gradients.
 
-Compiled twins of the equations of 3D Gaussian splatting (Kerbl et al. 2023, sec. 4; EWA splatting, Zwicker et al. 2001)
-in the conventions of gsplat: OpenCV camera, pixel centres at .5, quaternions wxyz of any length, linear scales.
-Everything here is one Gaussian after another; nothing is known of tiles or pixels.
+Compiled equations of 3D Gaussian splatting (Kerbl et al. 2023, sec. 4; EWA splatting, Zwicker et al. 2001) in gsplat's
+conventions: OpenCV camera, pixel centres at .5, quaternions wxyz of any length, linear scales. These kernels process
+Gaussians one by one and know no tiles or pixels.
 """
 
 import math
@@ -20,7 +20,7 @@ CUTOFF = 1 / 255  # a contribution below this is skipped
 
 @jit
 def _rotation(q: Array, r: Array) -> float:
-    """Fills r [3, 3] from the quaternion q; returns its length."""
+    """Fills r [3, 3] from the quaternion q [4] and returns the quaternion's length."""
     length = math.sqrt(q[0] ** 2 + q[1] ** 2 + q[2] ** 2 + q[3] ** 2)
     length = max(length, 1e-12)
     w, x, y, z = q[0] / length, q[1] / length, q[2] / length, q[3] / length
@@ -32,7 +32,7 @@ def _rotation(q: Array, r: Array) -> float:
 
 @jit
 def _rotation_back(q: Array, length: float, g: Array, out: Array) -> None:
-    """Adds to out [4] the gradient of the quaternion, given g [3, 3], that of its rotation matrix."""
+    """Adds the quaternion's gradient to out [4], given that of its rotation matrix, g [3, 3]."""
     w, x, y, z = q[0] / length, q[1] / length, q[2] / length, q[3] / length
     dw = 2 * (x * (g[2, 1] - g[1, 2]) + y * (g[0, 2] - g[2, 0]) + z * (g[1, 0] - g[0, 1]))
     dx = 2 * (
@@ -40,7 +40,7 @@ def _rotation_back(q: Array, length: float, g: Array, out: Array) -> None:
     )
     dy = 2 * (x * (g[0, 1] + g[1, 0]) - 2 * y * (g[0, 0] + g[2, 2]) + z * (g[1, 2] + g[2, 1]) + w * (g[0, 2] - g[2, 0]))
     dz = 2 * (x * (g[0, 2] + g[2, 0]) + y * (g[1, 2] + g[2, 1]) - 2 * z * (g[0, 0] + g[1, 1]) + w * (g[1, 0] - g[0, 1]))
-    along = dw * w + dx * x + dy * y + dz * z  # the length doesn't matter, so its direction carries no gradient
+    along = dw * w + dx * x + dy * y + dz * z  # length has no effect, so there is no gradient along the quaternion
     out[0] += (dw - along * w) / length
     out[1] += (dx - along * x) / length
     out[2] += (dy - along * y) / length
@@ -92,9 +92,11 @@ def project(
     view: Array, k: Array, width: int, height: int, near: float, far: float, blur: float, antialiased: bool,
     centre: Array, shape: Array, depths: Array, radii: Array,
 ) -> None:  # fmt: skip
-    """Projects Gaussians first..end. Fills centre float64 [N, 2] in pixels; shape float32 [N, 6] = conic xx, xy, yy,
-    opacity in the image, largest exponent that still shows, half height in pixels; depths [N]; radii int32 [N, 2]
-    (0, 0: not in the picture)."""
+    """Projects Gaussians first..end.
+
+    Fills centre float64 [N, 2] in pixels; shape float32 [N, 6] = conic xx, xy, yy, opacity in the image, largest
+    visible exponent, half height in pixels; depths [N]; radii int32 [N, 2], (0, 0) outside the picture.
+    """
     p, t, r = np.empty(7), np.empty((2, 3)), np.empty((3, 3))
     x, q, s = np.empty(3), np.empty(4), np.empty(3)  # one Gaussian, in double precision
     m, a = np.empty((3, 3)), np.empty((2, 3))
@@ -135,8 +137,10 @@ def project_back(
     view: Array, k: Array, width: int, height: int, blur: float, antialiased: bool, radii: Array,
     grad: Array, g_means: Array, g_quats: Array, g_scales: Array, g_opacities: Array,
 ) -> None:  # fmt: skip
-    """Adds the gradients of means, quats, scales and opacities, given grad [N, 7] = those of u, v, conic xx, xy, yy,
-    opacity in the image, depth."""
+    """Adds the gradients of means, quats, scales and opacities.
+
+    grad [N, 7] holds the gradients of u, v, conic xx, xy, yy, opacity in the image, depth.
+    """
     p, t, r = np.empty(7), np.empty((2, 3)), np.empty((3, 3))
     x, q, s = np.empty(3), np.empty(4), np.empty(3)  # one Gaussian, in double precision
     m, a = np.empty((3, 3)), np.empty((2, 3))
@@ -158,7 +162,7 @@ def project_back(
         h00, h01 = c0 * g0 + c1 * g1, c0 * g1 + c1 * g2
         h10, h11 = c1 * g0 + c2 * g1, c1 * g1 + c2 * g2
         gxx = -(h00 * c0 + h01 * c1)
-        gxy = -(h00 * c1 + h01 * c2 + h10 * c0 + h11 * c1)  # both off-diagonal places
+        gxy = -(h00 * c1 + h01 * c2 + h10 * c0 + h11 * c1)  # both off-diagonal entries
         gyy = -(h10 * c1 + h11 * c2)
         g_opacity = grad[n, 5]
         if antialiased:
@@ -192,7 +196,7 @@ def project_back(
             px -= dt[0, i] * view[2, i]
             py -= dt[1, i] * view[2, i]
         px, py = px * fx / z * p[5], py * fy / z * p[6]
-        gx, gy = (grad[n, 0] * fx + px) / z, (grad[n, 1] * fy + py) / z  # all that acts through x / z and y / z
+        gx, gy = (grad[n, 0] * fx + px) / z, (grad[n, 1] * fy + py) / z  # everything that acts through x / z and y / z
         gz = grad[n, 6] - (sx + sy) / z - (gx * p[0] + gy * p[1]) / z
         for i in range(3):
             g_means[n, i] += gx * view[0, i] + gy * view[1, i] + gz * view[2, i]
@@ -221,7 +225,7 @@ def _basis(degree: int, x: float, y: float, z: float, b: Array) -> None:
 
 @jit
 def _basis_back(degree: int, x: float, y: float, z: float, g: Array) -> tuple[float, float, float]:
-    """The gradient of the direction, given g [16], that of the basis."""
+    """The gradient of the direction, given that of the basis, g [16]."""
     gx = gy = gz = 0.0
     if degree >= 1:
         gy -= 0.48860251190292 * g[1]
@@ -272,7 +276,7 @@ def shade_back(
     first: int, end: int, means: Array, sh: Array, degree: int, eye: Array, radii: Array, colours: Array,
     grad: Array, g_means: Array, g_sh: Array,
 ) -> None:  # fmt: skip
-    """Adds the gradients of sh and means (through the direction), given grad [N, 3], that of the colours."""
+    """Adds the gradients of sh and of means (through the direction), given that of the colours, grad [N, 3]."""
     b, g = np.empty(16), np.empty(16)
     count = (degree + 1) ** 2
     for n in range(first, end):

@@ -1,8 +1,8 @@
 """Compositing of projected Gaussians, tile by tile, and its gradient: compiled, one thread per span of tiles.
 
-Per tile the Gaussians are taken in order of depth; all 16 pixels of a row are done at once (the inner loops are free of
-branches, so that they become vector code), and rows outside the ellipse are left out. Rules are gsplat's:
-α = min(0.999, o exp(-σ)), α < 1/255 is skipped, a pixel ends before its transmittance would fall to 1e-4.
+Each tile takes its Gaussians in depth order. All 16 pixels of a row are done at once: the inner loops have no branches,
+so they vectorise. Rows outside the ellipse are skipped. The rules are gsplat's: α = min(0.999, o exp(-σ)), α < 1/255 is
+skipped, a pixel ends before its transmittance would fall to 1e-4.
 """
 
 from typing import Any
@@ -19,14 +19,14 @@ TRANSMITTANCE_MIN = 1e-4
 _PIXELS = TILE * TILE
 _ONE, _HALF, _ZERO = np.float32(1), np.float32(0.5), np.float32(0)
 _A_MAX, _T_MIN = np.float32(ALPHA_MAX), np.float32(TRANSMITTANCE_MIN)
-# A tile's planes lie in one buffer and are indexed without a sign: that is what lets LLVM make vector code of a row.
-# Conditions are kept out of stores for the same reason: a masked store costs more than the whole row on some CPUs.
+# A tile's planes share one buffer with unsigned indices: only then does LLVM vectorise a row. Stores are unconditional
+# for the same reason: on some CPUs a masked store costs more than the whole row.
 _LANES = np.uint64(TILE)
 _P1, _P2, _P3, _P4, _P5, _P6 = (np.uint64(i * _PIXELS) for i in range(1, 7))
 _BUFFER = 6 * _PIXELS + TILE  # six planes and the column numbers
 _S1, _S2, _S3, _S4, _S5, _S6, _S7 = (np.uint64(i * TILE) for i in range(1, 8))
 _Q4, _Q7 = np.float32(-0.25), np.float32(0.7)
-# exp(x - 0.7) on -0.7..0.7, least squares of the relative error, highest power first
+# exp(x - 0.7) on -0.7..0.7, least-squares fit of the relative error, highest power first
 _E7, _E6, _E5, _E4 = (np.float32(c) for c in (9.70303299e-05, 0.000701496436, 0.00414020894, 0.0206875894))
 _E3, _E2, _E1, _E0 = (np.float32(c) for c in (0.0827636793, 0.248292968, 0.496585339, 0.49658531))
 fast: Any = njit(cache=True, nogil=True, fastmath={"contract", "nsz", "reassoc", "arcp"}, error_model="numpy")
@@ -44,7 +44,7 @@ def _rows(n: int, centre: Array, shape: Array, top: int) -> tuple[int, int]:
 def _box(n: int, centre: Array, shape: Array, columns: int, rows: int) -> tuple[int, int, int, int]:
     """The tiles that Gaussian n's ellipse may reach: first and end column, first and end row."""
     half_y = shape[n, 5]
-    # xx of the covariance over yy is conic yy over conic xx
+    # covariance xx / yy = conic yy / xx
     half_x = half_y * np.sqrt(shape[n, 2] / shape[n, 0])
     x0, x1 = np.ceil(centre[n, 0] - half_x - 0.5), np.floor(centre[n, 0] + half_x - 0.5)
     y0, y1 = np.ceil(centre[n, 1] - half_y - 0.5), np.floor(centre[n, 1] + half_y - 0.5)
@@ -57,7 +57,7 @@ def _box(n: int, centre: Array, shape: Array, columns: int, rows: int) -> tuple[
 
 @fast
 def count(centre: Array, shape: Array, radii: Array, columns: int, rows: int, offsets: Array, tiles: Array) -> None:
-    """Fills offsets [N + 1], where each Gaussian's pairs begin, and tiles [columns * rows + 1], where each tile's do."""
+    """Fills offsets [N + 1] with the start of each Gaussian's pairs and tiles [columns * rows + 1] with each tile's."""
     total = 0
     tiles[:] = 0
     for n in range(len(centre)):
@@ -86,7 +86,7 @@ def fill(
     ids: Array,
     slots: Array,
 ) -> None:
-    """Fills ids [P] with each tile's Gaussians in `order`, and slots [P] with the pair's place among its Gaussian's."""
+    """Fills ids [P] with each tile's Gaussians in `order`, and slots [P] with each pair's slot, grouped by Gaussian."""
     at = tiles[:-1].copy()
     for n in order:
         slot = offsets[n]
@@ -104,7 +104,7 @@ def fill(
 
 @fast
 def _decay(s: Any) -> Any:
-    """exp(-s) for 0 <= s <= 5.6, relative error 3e-7: fourth power of a polynomial, free of branches."""
+    """exp(-s) for 0 <= s <= 5.6, relative error 3e-7: the fourth power of a polynomial, without branches."""
     t = s * _Q4 + _Q7
     p = ((((((_E7 * t + _E6) * t + _E5) * t + _E4) * t + _E3) * t + _E2) * t + _E1) * t + _E0
     p = p * p
@@ -117,10 +117,13 @@ def forward(
     centre: Array, shape: Array, colours: Array, depths: Array, background: Array,
     image: Array, rest: Array, depth: Array, last: Array,
 ) -> None:  # fmt: skip
-    """Composites tiles first..end. Fills image [H', W', 3], rest [H', W'] (transmittance
-    that is left: 1 - alpha would lose its digits), depth [H', W'] (Σ weight z) and last [H', W'], the
-    number of the tile's Gaussians up to each pixel's last contribution, all float32 but last (int32); H', W' are whole tiles."""
-    # transmittance (negative: ended), red, green, blue, depth, last
+    """Composites tiles first..end; H', W' are whole tiles.
+
+    Fills image float32 [H', W', 3]; rest float32 [H', W'], the transmittance left (1 - alpha would lose precision);
+    depth float32 [H', W'], Σ weight z; last int32 [H', W'], the number of the tile's Gaussians up to each pixel's last
+    contribution.
+    """
+    # planes: transmittance (negative: ended), red, green, blue, depth, last
     buffer = np.empty(_BUFFER, np.float32)
     for x in range(TILE):
         buffer[6 * _PIXELS + x] = x
@@ -184,9 +187,11 @@ def backward(
     centre: Array, shape: Array, colours: Array, depths: Array, background: Array,
     rest: Array, last: Array, g_image: Array, g_alpha: Array, g_depth: Array, pairs: Array,
 ) -> None:  # fmt: skip
-    """Fills pairs [P, 10] at each pair's slot: the gradients of u, v, conic xx, xy, yy, opacity, depth, red, green,
-    blue that come from that tile."""
-    # transmittance, what lies behind, gradients of red, green, blue, depth, last
+    """Fills pairs [P, 10] at each pair's slot with that tile's share of the gradients.
+
+    They are those of u, v, conic xx, xy, yy, opacity, depth, red, green, blue.
+    """
+    # planes: transmittance, contribution from behind, gradients of red, green, blue and depth, last
     buffer = np.empty(7 * _PIXELS, np.float32)
     sums = np.empty(8 * TILE, np.float32)  # per column: ds, ds y, ds y², red, green, blue, depth; the column numbers
     for x in range(TILE):
@@ -274,7 +279,7 @@ def backward(
 
 @fast
 def gather(first: int, end: int, offsets: Array, pairs: Array, grad: Array) -> None:
-    """Fills grad [N, 10] with the sums of each Gaussian's pairs."""
+    """Fills grad [N, 10] with the sum of each Gaussian's pairs."""
     for n in range(first, end):
         for j in range(10):
             grad[n, j] = 0

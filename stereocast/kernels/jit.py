@@ -1,7 +1,7 @@
-"""How CPU kernels are compiled: when first called, without the interpreter's lock, kept for later runs.
+"""How CPU kernels are compiled: on first call, without the GIL, and cached for later runs.
 
-The machine code is kept beside the package, where that can't be written in the user's cache folder, and where there is
-none in a temporary folder of this user alone. NUMBA_CACHE_DIR names another place.
+The machine code is cached next to the package; if that isn't writable, in the user's cache folder; failing that, in a
+private temporary folder. NUMBA_CACHE_DIR overrides this.
 """
 
 import logging
@@ -23,10 +23,10 @@ Kernel = TypeVar("Kernel", bound=Callable[..., Any])
 
 
 def jit(kernel: Kernel) -> Kernel:
-    """Compiles `kernel` when it is first called. Division by zero gives inf or nan, as in NumPy."""
+    """Compiles `kernel` on its first call. Division by zero gives inf or nan, as in NumPy."""
     try:
         return _compiled(kernel, cache=True)
-    except RuntimeError:  # Numba found no folder that it can write to
+    except RuntimeError:  # Numba found no writable cache folder
         place = temporary_folder()
         if place is None:
             log.info("compiled kernels can't be kept: no folder can be written to")
@@ -44,8 +44,10 @@ def _compiled(kernel: Kernel, *, cache: bool) -> Kernel:
 
 
 def temporary_folder() -> Path | None:
-    """A folder in the system's temporary one that this user alone can write to; None where that can't be had. Machine
-    code is run from it, so one that somebody else has made is not taken."""
+    """A folder in the system's temporary folder that only this user can write to, or None.
+
+    Machine code runs from it, so a folder that belongs to another user is refused.
+    """
     user = os.getuid() if hasattr(os, "getuid") else 0
     place = Path(tempfile.gettempdir()) / f"stereocast-kernels-{user}"
     try:
@@ -59,9 +61,9 @@ def temporary_folder() -> Path | None:
 
 
 def jit_turned(*pictures: str) -> Callable[[Kernel], Kernel]:
-    """As `jit`, for a kernel that is given its arguments `pictures` as they lie and reversed: one compilation serves both.
+    """As `jit`, for a kernel whose arguments `pictures` may be reversed views: one compilation serves both.
 
-    Rows of these are read with a stride, which costs nothing where a kernel visits single pixels of them.
+    Their rows are read with a stride, which costs nothing in a kernel that visits single pixels.
     """
 
     def decorated(kernel: Kernel) -> Kernel:

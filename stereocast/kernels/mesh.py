@@ -1,4 +1,4 @@
-"""Rasterises the grid of a depth map seen by a moved camera: for each pixel, where in the source it comes from."""
+"""Rasterises a depth map's grid as a moved camera sees it: for each pixel, its position in the source."""
 
 from typing import Any
 
@@ -46,8 +46,11 @@ def _mesh(
 
 
 def raster(x: Array, y: Array, inverse: Array, u: Array, v: Array, keep: Array, height: int, width: int) -> Array:
-    """Grid points [r, c] at image places (x, y) with inverse depth (larger = nearer) and source places (u, v), cells
-    `keep` bool [r-1, c-1]: source places float32 [2, height, width], -1 where nothing is seen."""
+    """The source position of each pixel, float32 [2, height, width], -1 where nothing is visible.
+
+    x, y [r, c]: the grid points in the new image; inverse [r, c]: inverse depth, larger = nearer; u, v [r, c]: source
+    positions; keep bool [r-1, c-1]: the cells to draw.
+    """
     out = np.full((2, height, width), -1, np.float32)
     depth = np.zeros((height, width), np.float32)
     xs, ys, zs, us, vs = (np.ascontiguousarray(part, np.float32).reshape(-1) for part in (x, y, inverse, u, v))

@@ -1,4 +1,4 @@
-"""The kernels in plain NumPy: what the faster ones must agree with, bit for bit unless a function says otherwise."""
+"""The kernels in plain NumPy. The faster ones must agree with them, bit for bit unless a function says otherwise."""
 
 import numpy as np
 
@@ -6,10 +6,10 @@ from stereocast.types import Array
 
 
 def exact_offsets(depth: Array, scale_percent: float, exponent: float = 1.0) -> Array:
-    """Whole columns by which each pixel moves, float32 of depth's shape [..., W], truncated toward zero.
+    """The whole columns by which each pixel moves, float32 [..., W] like depth, truncated toward zero.
 
     float32(depth^exponent) times float32(-(s/100) W), the product rounded to float32 (StereoCrafter-Zero, Eq. 11 and
-    Appendix B). An exponent of 1 takes no power; others are taken in float64, so that every device gets the same bits.
+    Appendix B). Powers other than 1 are computed in float64, so every device gets the same bits.
     """
     depth = np.asarray(depth, np.float32)
     if exponent != 1.0:
@@ -21,9 +21,9 @@ def exact_offsets(depth: Array, scale_percent: float, exponent: float = 1.0) -> 
 def warp_exact(source: Array, depth: Array, scale_percent: float, exponent: float = 1.0) -> tuple[Array, Array]:
     """The paper's integer warp (Appendix B): the last assignment wins.
 
-    source [C, ..., W] of any dtype, depth float32 [..., W] (1 = near; taken literally outside 0..1). Returns the warped
-    source, 0 where blank, and the blanks, bool [..., W]: pixels without a source. A positive scale moves pixels to the
-    left and walks the columns from left to right, a negative one the other way round.
+    source [C, ..., W] of any dtype; depth float32 [..., W], 1 = near, not clipped to 0..1. Returns the warped source,
+    0 where blank, and the blanks, bool [..., W]: pixels without a source. A positive scale moves pixels left and visits
+    columns from left to right; a negative scale does the reverse.
     """
     source = np.asarray(source)
     width = source.shape[-1]
@@ -40,7 +40,7 @@ def warp_exact(source: Array, depth: Array, scale_percent: float, exponent: floa
     return out.reshape(source.shape), blank.reshape(np.asarray(depth).shape)
 
 
-REACH = np.float32(1.01)  # neighbours whose shifts differ by at most so many pixels are one surface
+REACH = np.float32(1.01)  # pixels: neighbours whose shifts differ by no more than this are one surface
 
 
 def cubic(before: Array, left: Array, right: Array, after: Array, f: Array) -> Array:
@@ -52,12 +52,12 @@ def cubic(before: Array, left: Array, right: Array, after: Array, f: Array) -> A
 
 
 def source_columns(line: Array, gain: float, outline: bool = True) -> Array:
-    """For a row of the new view the column each pixel comes from, float32 [W], -1 where none does.
+    """The source column of each pixel in a row of the new view, float32 [W], -1 if it has none.
 
     line float32 [W]: disparity; every pixel moves left by `gain` times it. Neighbours whose shifts differ by at most
-    REACH are one surface and cover all between them; elsewhere a pixel covers the nearest column. `outline`: the first
-    pixel of the background beside a silhouette is mixed with it, so it travels with it as well. Walking from left to
-    right, of two pixels that meet the later one is the nearer: the last assignment wins.
+    REACH are one surface and cover everything between them; elsewhere a pixel covers the nearest column. `outline`: the
+    first background pixel next to a silhouette is blended with it, so it also moves with the silhouette. Columns are
+    visited left to right, so of two pixels that meet the later one is nearer: the last assignment wins.
     """
     width = line.size
     columns = np.arange(width, dtype=np.float32)
@@ -90,9 +90,9 @@ def warp_subpixel(
 ) -> tuple[Array, Array, Array]:
     """The production warp without its fill.
 
-    planes uint8 or uint16 [P, H, W], disparity float32 [H, W], finite. The new view sees every pixel `gain * disparity`
-    further left (right, if `mirror`). Returns the view (0 in holes), its disparity float32 [H, W] (nan in holes) and the
-    holes, bool [H, W].
+    planes uint8 or uint16 [P, H, W]; disparity float32 [H, W], finite. Every pixel moves left (right if `mirror`) by
+    `gain * disparity`. Returns the view (0 in holes), its disparity float32 [H, W] (nan in holes) and the holes,
+    bool [H, W].
     """
     if mirror:
         made = warp_subpixel(planes[..., ::-1], disparity[..., ::-1], gain)
@@ -118,9 +118,10 @@ def motion_parallax(
 ) -> tuple[Array, Array, Array]:  # fmt: skip
     """Inverse depth along epipolar lines (see `depth.epipolar`), its standard deviation, and trust in 0..1, each [H, W].
 
-    flow, back [H, W, 2] in pixels between two pictures, there and back; slope_x, slope_y [H, W] in grey levels a pixel;
-    rotation [3, 3], direction [3]; focal and noise in pixels. Trust falls with the round trip of the flow, with the
-    distance from the epipolar line, and where the picture has no texture along it; it is 0 for what leaves the picture.
+    flow, back [H, W, 2]: forward and backward flow between two pictures, pixels; slope_x, slope_y [H, W]: gradient in
+    grey levels per pixel; rotation [3, 3], direction [3]; focal and noise in pixels. Trust falls with the flow's
+    round-trip error, with the distance from the epipolar line, and where there is no texture along it. It is 0 for
+    pixels that leave the picture.
     """
     rows, columns = slope_x.shape
     v, u = np.mgrid[0:rows, 0:columns].astype(np.float64)
@@ -148,8 +149,8 @@ def motion_parallax(
 def recursive_filter(values: Array, cross_x: Array, cross_y: Array) -> Array:
     """One round of an edge-aware recursive filter (Gastal & Oliveira 2011, domain transform), values [C, H, W].
 
-    cross_x, cross_y [H, W]: the share (0..1) that passes into a pixel from its left and from its upper neighbour: right,
-    left, down, up, one after the other.
+    cross_x, cross_y [H, W]: the share (0..1) that passes between a pixel and its left and upper neighbour. The passes
+    run right, left, down, up.
     """
     out = np.array(values, copy=True)
     for axis, cross in ((2, cross_x), (1, cross_y)):

@@ -1,7 +1,7 @@
 """StereoCrafter's forward splat, for comparison with other warps.
 
-Zhao et al., "StereoCrafter", 2024, with Forward-Warp's bilinear splatting. A source pixel counts only where all four of
-its bilinear targets lie inside, so the bottom row comes out empty, as in the published program.
+Zhao et al., "StereoCrafter", 2024, with Forward-Warp's bilinear splatting. A source pixel counts only if all four of its
+bilinear targets lie inside, so the bottom row stays empty, as in the published program.
 """
 
 import numpy as np
@@ -12,7 +12,7 @@ BASE = 1.414
 
 
 def _splat(values: Array, x: Array, y: Array, shape: tuple[int, int]) -> Array:
-    """values [C, N] at positions x, y [N] -> [C, H, W], bilinear."""
+    """Splats values [C, N] at positions x, y [N] bilinearly: float64 [C, H, W]."""
     rows, columns = shape
     left, top = np.floor(x).astype(np.int64), np.floor(y).astype(np.int64)
     inside = (left >= 0) & (left + 1 < columns) & (top >= 0) & (top + 1 < rows)
@@ -31,9 +31,9 @@ def _splat(values: Array, x: Array, y: Array, shape: tuple[int, int]) -> Array:
 def warp_soft(left: Array, disparity: Array) -> tuple[Array, Array]:
     """The right view by soft splatting.
 
-    left float [N, C, H, W]; disparity float [N, 1, H, W], pixels by which a pixel moves to the left. Near pixels win by
-    the weight 1.414^(disparity - least disparity). Returns right [N, C, H, W], 0 where nothing arrives, and the
-    occlusion mask [N, 1, H, W], 1 = hole, soft at edges; both float32.
+    left float [N, C, H, W]; disparity float [N, 1, H, W], leftward shift in pixels. Near pixels win by the weight
+    1.414^(disparity - smallest disparity). Returns right float32 [N, C, H, W], 0 where nothing lands, and the occlusion
+    mask float32 [N, 1, H, W], 1 = hole, soft at edges.
     """
     left, disparity = np.asarray(left, np.float64), np.asarray(disparity, np.float64)
     count, channels, rows, columns = left.shape

@@ -1,4 +1,4 @@
-"""The exact warp's column map in Triton: all pixels at once, and of those that meet the last in walking order wins."""
+"""The exact warp's column map in Triton: all pixels at once. Of those that meet, the last in visiting order wins."""
 
 import torch
 import triton
@@ -22,7 +22,7 @@ def _columns(powers, last, factor, width, total, rightwards: tl.constexpr, block
 
 
 def columns(powers: Array, factor: float, rightwards: bool) -> Array:
-    """For each pixel the last source column that lands there, int64 [N, W], -1 where none does."""
+    """For each pixel the last source column that lands on it, int64 [N, W], -1 if none does."""
     rows, width = powers.shape
     last = torch.full((rows, width), -1, dtype=torch.int32, device=powers.device)
     total = rows * width

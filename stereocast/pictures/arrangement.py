@@ -1,4 +1,4 @@
-"""How the views lie in each layout: one table for names, containers' tags, messages and players."""
+"""How each layout arranges the views: one table for file names, container tags, messages and players."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,12 +11,12 @@ Views = Literal["left-right", "top-bottom", "anaglyph", "rows", "mono"]
 
 @dataclass(frozen=True, slots=True)
 class Arrangement:
-    """One layout, as a player has to know it."""
+    """What a player must know about a layout."""
 
     views: Views
-    suffix: str  # what a file's name ends with, so that players recognise it
-    full: bool = False  # each eye has the whole resolution
-    stereo_mode: str | None = None  # Matroska's, by FFmpeg's names
+    suffix: str  # of a file's name, by which players recognise it
+    full: bool = False  # each eye has the full resolution
+    stereo_mode: str | None = None  # Matroska's, as FFmpeg names it
     crossed: bool = False  # the right view comes first
 
 
@@ -28,7 +28,7 @@ TABLE: Mapping[Layout, Arrangement] = {
     Layout.CROSS_EYED: Arrangement("left-right", "_RLF_cross", True, "right_left", crossed=True),
     Layout.VR180: Arrangement("left-right", "_180x180_LR", True, "left_right"),
     Layout.SPATIAL: Arrangement("left-right", "_spatial_LRF_Full_SBS", True, "left_right"),
-    Layout.ANAGLYPH: Arrangement("anaglyph", "_redcyan_", False, "anaglyph_cyan_red"),  # and the colours' name
+    Layout.ANAGLYPH: Arrangement("anaglyph", "_redcyan_", False, "anaglyph_cyan_red"),  # followed by the colours' name
     Layout.ROW_INTERLACED: Arrangement("rows", "_RI"),
     Layout.RGBD: Arrangement("mono", "_RGBD"),
     Layout.PAIR: Arrangement("mono", ""),

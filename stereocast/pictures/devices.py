@@ -1,4 +1,4 @@
-"""The border between host and device: the only place that moves arrays across it."""
+"""Devices: only this module moves arrays between host and device."""
 
 import os
 import time
@@ -15,7 +15,7 @@ from stereocast.types import Array
 
 @dataclass(frozen=True, slots=True)
 class Device:
-    """A device and why it was chosen."""
+    """A device and the reason for its choice."""
 
     name: str  # "cpu", "cuda:0", "mps"
     reason: str
@@ -28,10 +28,10 @@ class Device:
 def choose_device(wanted: str = "auto") -> Device:
     """The device named by `wanted` ('auto', 'cpu', 'cuda', 'cuda:N', 'mps').
 
-    Raises UsageError for a device that isn't there, ExtraMissing where torch is needed and absent.
+    Raises UsageError for a device that doesn't exist, ExtraMissing if torch is needed but not installed.
     """
     if wanted == "cpu":
-        return Device("cpu", "asked for")
+        return Device("cpu", "requested")
     if find_spec("torch") is None:
         if wanted == "auto":
             return Device("cpu", "torch isn't installed")
@@ -54,16 +54,16 @@ def choose_device(wanted: str = "auto") -> Device:
         return Device(f"cuda:{number}", torch.cuda.get_device_name(number))
     if kind == "mps" and torch.backends.mps.is_available():
         return Device("mps", "Apple GPU")
-    raise UsageError(f"--device {wanted}: not found here; use auto, cpu, cuda or cuda:N")
+    raise UsageError(f"--device {wanted}: not found on this machine; use auto, cpu, cuda or cuda:N")
 
 
 def to_host(array: Array) -> Any:
-    """A NumPy view or copy of `array`."""
+    """`array` as NumPy, a view if possible."""
     return array.detach().cpu().numpy() if hasattr(array, "detach") else array
 
 
 def to_device(array: Array, device: Any) -> Any:
-    """A tensor of `array` (NumPy or torch) on a device; on the CPU it shares NumPy's memory where that is contiguous."""
+    """`array` (NumPy or torch) as a tensor on a device. On the CPU it shares the memory of a contiguous NumPy array."""
     import torch
 
     tensor = array if hasattr(array, "detach") else torch.from_numpy(np.ascontiguousarray(array))
@@ -71,7 +71,7 @@ def to_device(array: Array, device: Any) -> Any:
 
 
 def free_bytes(device: str = "cpu") -> int:
-    """Free memory of a device in bytes, an estimate."""
+    """Estimated free memory of a device in bytes."""
     if device.startswith("cuda"):
         import torch
 
@@ -84,7 +84,7 @@ def free_bytes(device: str = "cpu") -> int:
 
 @cache
 def tflops(device: str) -> float:
-    """What a device reaches in large products: half precision on a card, float32 on a CPU. Measured in a moment."""
+    """TFLOPS of a device in large matrix products: half precision on a card, float32 on a CPU. A quick measurement."""
     import torch
 
     on_card = device.startswith("cuda")
@@ -106,5 +106,5 @@ def tflops(device: str) -> float:
 def frames_that_fit(
     bytes_per_frame: int, device: str = "cpu", *, at_least: int = 1, at_most: int = 1 << 30, share: float = 0.6
 ) -> int:
-    """How many frames of that cost fit into `share` of the device's free memory, within bounds."""
+    """How many frames of this cost fit into `share` of the device's free memory, within bounds."""
     return max(at_least, min(at_most, int(free_bytes(device) * share) // max(1, bytes_per_frame)))

@@ -1,4 +1,4 @@
-"""Dense optical flow by inverse search (Kroeger et al. 2016, OpenCV's DIS), and the small grey pictures it looks at."""
+"""Dense optical flow by inverse search (Kroeger et al. 2016, OpenCV's DIS), and small grey pictures for it."""
 
 from typing import Any, Literal
 
@@ -17,10 +17,10 @@ _PRESETS: dict[Effort, int] = {
 
 
 class Flow:
-    """Where each pixel goes. One object for one thread: it keeps buffers."""
+    """Optical flow. It keeps buffers, so each thread needs its own object."""
 
     def __init__(self, effort: Effort = "fast", finest: int | None = None) -> None:
-        """`finest`: the level of the pyramid at which to stop, 0 = every pixel (default: the effort's)."""
+        """`finest`: the pyramid level at which to stop, 0 = full resolution, None = the effort's default."""
         self._dis: Any = cv2.DISOpticalFlow.create(_PRESETS[effort])
         if finest is not None:
             self._dis.setFinestScale(finest)
@@ -31,7 +31,7 @@ class Flow:
 
 
 def luma(image: Array, pixel_format: PixelFormat) -> Array:
-    """8-bit brightness [H, W] of one picture (a view where it can be)."""
+    """8-bit brightness [H, W] of one picture, a view if possible."""
     if pixel_format.planar:
         plane = planes(image)[0]
     else:
@@ -40,12 +40,12 @@ def luma(image: Array, pixel_format: PixelFormat) -> Array:
 
 
 def eight_bit(plane: Array, bits: int) -> Array:
-    """A plane of that many bits as uint8."""
+    """A plane of `bits` bits as uint8."""
     return plane if bits == 8 else (plane >> (bits - 8)).astype(np.uint8)
 
 
 def small_luma(image: Array, pixel_format: PixelFormat, shape: tuple[int, int]) -> Array:
-    """Brightness of one picture as uint8 at (rows, columns), averaged by area before it loses bits."""
+    """Brightness of one picture, uint8 [rows, columns], averaged by area before it is reduced to 8 bits."""
     plane = planes(image)[0] if pixel_format.planar else image
     small = cv2.resize(np.ascontiguousarray(plane), shape[::-1], interpolation=cv2.INTER_AREA)
     if pixel_format.planar:
@@ -54,5 +54,5 @@ def small_luma(image: Array, pixel_format: PixelFormat, shape: tuple[int, int]) 
 
 
 def grey(picture: Array) -> Array:
-    """RGB in 0..1, float32 [H, W, 3], as uint8 [H, W]."""
+    """RGB in 0..1, float32 [H, W, 3], as grey uint8 [H, W]."""
     return np.asarray(cv2.cvtColor((picture * 255).astype(np.uint8), cv2.COLOR_RGB2GRAY))

@@ -1,4 +1,4 @@
-"""How the C library deals with the memory of pictures, for a whole process."""
+"""How the C library handles the memory of pictures, for the whole process."""
 
 import contextlib
 import ctypes
@@ -6,8 +6,10 @@ import sys
 
 
 def keep_pages() -> None:
-    """Tells glibc to keep the memory of pictures that FFmpeg and the encoder ask for again and again, in few heaps:
-    what goes back to the system comes again as fresh pages, each of which costs a fault."""
+    """Makes glibc keep the picture memory that FFmpeg and the encoder allocate repeatedly, in few heaps.
+
+    Memory returned to the system comes back as fresh pages, and each costs a page fault.
+    """
     if sys.platform != "linux":
         return
     with contextlib.suppress(OSError, AttributeError):  # not every Linux has glibc

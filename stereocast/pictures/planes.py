@@ -1,7 +1,7 @@
 """Planar 4:2:0 pictures: views of their planes, and conversion to and from RGB.
 
-Matrices are those of ITU-T H.273 (BT.601, BT.709, BT.2020 non-constant luminance). An unspecified matrix is taken as
-BT.709 from 720 rows on and BT.601 below, as players do.
+Matrices follow ITU-T H.273 (BT.601, BT.709, BT.2020 non-constant luminance). An unspecified matrix is BT.709 from 720
+rows and BT.601 below, as in players.
 """
 
 from typing import Any
@@ -24,7 +24,7 @@ _KR_KB = {
 
 
 def planes(image: Array) -> tuple[Array, Array, Array]:
-    """Views of the Y [.., H, W], U and V [.., H/2, W/2] planes of one or many 4:2:0 pictures [.., H*3//2, W]."""
+    """Views of the planes Y [.., H, W], U and V [.., H/2, W/2] of one or more 4:2:0 pictures [.., H*3//2, W]."""
     rows, width = image.shape[-2:]
     height = rows * 2 // 3
     lead = image.shape[:-2]
@@ -42,7 +42,7 @@ def size(image: Array, pixel_format: PixelFormat) -> tuple[int, int]:
 
 
 def empty(pool: Pool, height: int, width: int, pixel_format: PixelFormat, count: int) -> Array:
-    """Uninitialised pictures of an even size."""
+    """Uninitialised pictures of an even size, from the pool."""
     shape = (count, height * 3 // 2, width) if pixel_format.planar else (count, height, width, 3)
     return pool.empty(shape, pixel_format.dtype)
 
@@ -59,12 +59,12 @@ def blank(height: int, width: int, pixel_format: PixelFormat, colour: Colour, co
 
 
 def matrix(colour: Colour, height: int) -> tuple[float, float]:
-    """The luma coefficients (kr, kb) of a stream of that height."""
+    """The luma coefficients (kr, kb) for this colour and height."""
     return _KR_KB.get(colour.matrix, _KR_KB[1] if height >= 720 else _KR_KB[6])
 
 
 def luma_and_chroma(image: Array) -> tuple[Array, Array]:
-    """Views of the luma [H, W] and of both chroma planes [2, H/2, W/2] of one 4:2:0 picture, contiguous."""
+    """Views of the luma [H, W] and of both chroma planes [2, H/2, W/2] of one contiguous 4:2:0 picture."""
     luma, u, _ = planes(image)
     return luma, image.reshape(-1)[luma.size :].reshape(2, *u.shape)
 
@@ -88,9 +88,9 @@ def _from_yuv(y: Array, u: Array, v: Array, pixel_format: PixelFormat, colour: C
 
 
 def rgb(image: Array, pixel_format: PixelFormat, colour: Colour, shape: tuple[int, int] | None = None) -> Array:
-    """One picture as RGB in 0..1, float32 [H, W, 3]; `shape` (height, width) resizes by area or cubic on the way.
+    """One picture as RGB in 0..1, float32 [H, W, 3], resized to `shape` (height, width) if given (see `resize`).
 
-    Resizing is done on the planes, so a small RGB for a depth network costs little whatever the source's size.
+    The planes are resized first, so a small RGB picture for a depth network costs little at any source size.
     """
     height, width = size(image, pixel_format)
     rows, columns = shape or (height, width)
@@ -103,7 +103,7 @@ def rgb(image: Array, pixel_format: PixelFormat, colour: Colour, shape: tuple[in
 
 
 def rgb_bytes(image: Array, pixel_format: PixelFormat, colour: Colour, shape: tuple[int, int] | None = None) -> Array:
-    """`rgb` as uint8 [H, W, 3], within two code values of it and several times as fast: for the screen."""
+    """As `rgb`, but uint8 [H, W, 3]: within two code values and several times as fast, for display."""
     height, width = size(image, pixel_format)
     rows, columns = shape or (height, width)
     if not pixel_format.planar:
@@ -134,7 +134,7 @@ def rgb_frames(clip: Clip, shape: tuple[int, int] | None = None) -> Array:
 
 
 def from_rgb(image: Array, pixel_format: PixelFormat, colour: Colour) -> Array:
-    """RGB in 0..1 (float [H, W, 3], even size) as a picture of that format; chroma is averaged over 2x2 pixels."""
+    """RGB in 0..1, float [H, W, 3] of even size, as a picture of this format. Chroma is averaged over 2x2 pixels."""
     if not pixel_format.planar:
         return np.rint(np.clip(image, 0, 1) * ((1 << pixel_format.bits) - 1)).astype(pixel_format.dtype)
     height, width = image.shape[:2]
@@ -154,7 +154,7 @@ def from_rgb(image: Array, pixel_format: PixelFormat, colour: Colour) -> Array:
 
 
 def resize(plane: Array, rows: int, columns: int, *, chroma: bool = False) -> Array:
-    """A plane or RGB picture at another size: area when it shrinks, Lanczos when it grows (linear for chroma)."""
+    """A plane or RGB picture at another size: by area when shrinking, Lanczos (chroma: linear) when enlarging."""
     height, width = plane.shape[:2]
     if (height, width) == (rows, columns):
         return plane
@@ -164,7 +164,7 @@ def resize(plane: Array, rows: int, columns: int, *, chroma: bool = False) -> Ar
 
 
 def resize_picture(image: Array, rows: int, columns: int, pixel_format: PixelFormat) -> Array:
-    """One picture, planar or RGB, at another even size; 10-bit samples stay within their range."""
+    """One picture, planar or RGB, at another even size. 10-bit samples stay in range."""
     if not pixel_format.planar:
         return resize(image, rows, columns)
     if size(image, pixel_format) == (rows, columns):

@@ -1,7 +1,7 @@
-"""Memory for pictures that a stage makes again and again, so that the system needn't clear fresh pages for each.
+"""Reused memory for pictures that a stage makes repeatedly, so the system needn't clear fresh pages for each.
 
-An array of a pool is its holder's alone: its memory goes back when the last array that shows any part of it is gone,
-whichever thread, queue, encoder or tensor held it. So nothing is overwritten that anybody can still see.
+An array's memory returns to the pool when the last array that shares any part of it is gone, in whichever thread,
+queue, encoder or tensor. So nothing is overwritten while it can still be seen.
 """
 
 from collections import deque
@@ -14,7 +14,7 @@ from stereocast.types import Array
 
 
 class _Lease:
-    """Memory on loan: arrays made of it keep it alive, and its end gives the memory back."""
+    """Memory on loan. Arrays made from it keep it alive; its destruction returns the memory."""
 
     __slots__ = ("__array_interface__", "_free", "_memory")
 
@@ -32,17 +32,17 @@ class _Lease:
 
 
 class Pool:
-    """Lends arrays of about one size. It never holds more memory than was on loan at one time."""
+    """Lends arrays of similar size. It never holds more memory than was on loan at one time."""
 
     def __init__(self) -> None:
         self._free: deque[Array] = deque()
 
     def empty(self, shape: tuple[int, ...], dtype: Any) -> Array:
-        """An uninitialised array, like `np.empty`. May be called by several threads."""
+        """An uninitialised array, like `np.empty`. Thread-safe."""
         kind = np.dtype(dtype)
         size = prod(shape) * kind.itemsize
         memory = None
-        while memory is None or memory.size < size:  # one that is too small is given up: sizes only grow within a film
+        while memory is None or memory.size < size:  # too small a block is dropped: sizes only grow within a film
             try:
                 memory = self._free.pop()
             except IndexError:

@@ -1,1 +1,1 @@
-"""How stages work together: their contracts, the chain that runs and closes them, time and progress."""
+"""How stages work together: their contracts, the chain that runs and closes them, timing and progress."""

@@ -1,4 +1,4 @@
-"""Runs a chain of stages: closing, prefetching, timing, cancellation. Knows nothing of what flows through."""
+"""Runs a chain of stages: closing, prefetching, timing, cancellation. It doesn't know what flows through the chain."""
 
 import threading
 import time
@@ -12,7 +12,7 @@ Stage = Callable[[Iterator[Any]], Iterator[Any]]
 
 
 class Clock:
-    """Seconds of wall time that each named stage spent on its own work, waiting for its input left out."""
+    """Wall time in seconds that each named stage spent on its own work, without the wait for its input."""
 
     def __init__(self) -> None:
         self.seconds: dict[str, float] = {}
@@ -31,10 +31,10 @@ class Clock:
             finally:
                 total[0] += time.perf_counter() - begun
             yield item
-            del item  # not held while the next one is made: its memory can serve for that
+            del item  # so that making the next item can reuse its memory
 
     def source(self, name: str, items: Iterator[Item]) -> Iterator[Item]:
-        """`items`, with the time that each took to arrive added to this clock."""
+        """Passes `items` on and adds the wait for each to this clock."""
         waited = [0.0]
         for item in self._timed(items, waited):
             self.add(name, waited[0])
@@ -43,7 +43,7 @@ class Clock:
             del item
 
     def stage(self, name: str, stage: Stage) -> Stage:
-        """`stage`, with the time of its own work added to this clock."""
+        """Wraps `stage` so that the time of its own work is added to this clock."""
 
         def timed(items: Iterator[Any]) -> Iterator[Any]:
             waited, spent = [0.0], [0.0]
@@ -61,7 +61,7 @@ class Clock:
         return timed
 
     def timed(self, name: str, work: Callable[..., Any]) -> Callable[..., Any]:
-        """`work`, with its time added to this clock."""
+        """Wraps `work` so that its time is added to this clock."""
 
         def run(*arguments: Any) -> Any:
             begun = time.perf_counter()
@@ -75,14 +75,16 @@ class Clock:
 
 def _close(iterator: Iterator[Any]) -> None:
     close = getattr(iterator, "close", None)
-    if close is not None and not getattr(iterator, "gi_running", False):  # it runs in a thread that was left behind
+    if close is not None and not getattr(iterator, "gi_running", False):  # still running in an abandoned thread
         close()
 
 
 @contextmanager
 def chain(source: Iterator[Any], *stages: Stage) -> Generator[Iterator[Any], None, None]:
-    """The last stage's iterator. On leaving, every stage is closed, last first: a generator doesn't close its
-    upstream by itself, and a decoder's thread must not outlive an error."""
+    """The last stage's iterator. On exit every stage is closed, last first.
+
+    A generator doesn't close its upstream by itself, and a decoder's thread must not outlive an error.
+    """
     with ExitStack() as stack:
         items = source
         stack.callback(_close, items)
@@ -93,17 +95,17 @@ def chain(source: Iterator[Any], *stages: Stage) -> Generator[Iterator[Any], Non
 
 
 class _End:
-    """Marks the end of the queue inside `prefetch` (never seen outside)."""
+    """Marks the end of the queue inside `prefetch`."""
 
     def __init__(self, error: BaseException | None) -> None:
         self.error = error
 
 
 def prefetch(items: Iterator[Item], depth: int = 1, patience_s: float | None = None) -> Iterator[Item]:
-    """Runs what is upstream in a thread, `depth` items ahead (and one in hand at each end). Errors come out where the item would have.
+    """Runs the upstream in a thread, `depth` items ahead (plus one in progress at each end).
 
-    Closing this iterator stops the thread, waits for it (at most `patience_s`, then it is left behind: it may sit in a
-    read of a server that sends nothing), and closes the upstream in it.
+    An error is raised in place of the item it prevented. Closing this iterator stops the thread, which closes the
+    upstream. The wait for it ends after `patience_s`, if given: the thread may be reading from a silent server.
     """
     queue: Queue[Any] = Queue(depth)
     stop = threading.Event()
@@ -123,7 +125,7 @@ def prefetch(items: Iterator[Item], depth: int = 1, patience_s: float | None = N
             for item in items:
                 if not put(item):
                     break
-                del item  # not held while the next one is made: it would count twice in peak memory
+                del item  # or it would add to peak memory while the next one is made
         except BaseException as caught:
             error = caught
         finally:

@@ -1,4 +1,4 @@
-"""Waiting that Ctrl-C ends at once, for work that sits in a library and can't be told to stop."""
+"""Waiting that Ctrl-C ends at once, for library calls that can't be cancelled."""
 
 import threading
 from collections.abc import Callable
@@ -8,8 +8,10 @@ Result = TypeVar("Result")
 
 
 def interruptible(work: Callable[[], Result]) -> Result:
-    """The result of `work`, done in a thread. An interruption leaves the thread behind: a server that sends nothing
-    would hold it for as long as the time-out."""
+    """The result of `work`, run in a thread. Raises what `work` raises.
+
+    An interruption abandons the thread: a silent server could block it until the time-out.
+    """
     results: list[Result] = []
     errors: list[BaseException] = []
 

@@ -1,4 +1,4 @@
-"""How far a job is, told to whoever asked for it: one value, one kind of callback."""
+"""Progress of a job: one value, one kind of callback."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -6,16 +6,16 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """A phase of a job is at `done` of `total` (None: not known before its end).
+    """A phase of a job has reached `done` of `total` (None: unknown until the end).
 
-    Of a film, phase "frames" counts what is written. Between two of these, "window" tells of a step that takes minutes:
-    `frames` frames become ready when it is done.
+    In a conversion, phase "frames" counts frames written. In between, "window" reports on a step that takes minutes
+    and yields `frames` frames when done.
     """
 
     phase: str  # "frames", "window", "matrix", "second view" ...
     done: int
     total: int | None = None
-    seconds: Mapping[str, float] = field(default_factory=dict)  # of work by stage, where stages run side by side
+    seconds: Mapping[str, float] = field(default_factory=dict)  # work per stage, when stages run in parallel
     frames: int = 0
 
 
@@ -23,4 +23,4 @@ OnProgress = Callable[[Progress], None]
 
 
 def silent(progress: Progress) -> None:
-    """Nobody asked."""
+    """Ignores all progress: the default callback."""

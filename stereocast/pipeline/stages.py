@@ -1,8 +1,8 @@
 """Contracts of the stages. A stage turns an iterator into an iterator.
 
-The input's end means flush; `close()` on the generator means cancel. There are no sentinels and no reset flags:
-`clip.first` says that a new shot begins. A stage that keeps frames back says how many in `held`, so that peak memory
-is a sum one can print.
+The end of the input means flush; `close()` on the generator means cancel. There are no sentinels and no reset flags:
+`clip.first` marks the start of a shot. A stage that holds frames back gives their number in `held`, so peak memory is
+a sum that can be printed.
 """
 
 from collections.abc import Callable, Iterator
@@ -17,7 +17,7 @@ DepthClip = tuple[Clip, DepthMap]
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """What a stage keeps in memory: frames of the film that wait in it, and bytes of its own (networks, workspaces)."""
+    """What a stage keeps in memory: frames of the film, and bytes of networks and workspaces (`own`)."""
 
     frames: float = 0
     own: int = 0
@@ -27,7 +27,7 @@ class Cost:
 
 
 def cost_of(maker: Any, settings: Settings, info: StreamInfo) -> Cost:
-    """The bill of the stage that `maker` would make: its own `cost(settings, info)`, or the `held` of its class."""
+    """The cost of the stage that `maker` would make: `maker.cost(settings, info)`, or else its class's `held`."""
     cost: Callable[[Settings, StreamInfo], Cost] | None = getattr(maker, "cost", None)
     if cost is not None:
         return cost(settings, info)
@@ -37,7 +37,7 @@ def cost_of(maker: Any, settings: Settings, info: StreamInfo) -> Cost:
 
 @runtime_checkable
 class Source(Protocol):
-    """Frames in order of time, once. `damaged` counts what couldn't be decoded."""
+    """Frames in order of time, to be read once. `damaged` counts frames that couldn't be decoded."""
 
     info: StreamInfo
     damaged: int
@@ -49,7 +49,7 @@ class Source(Protocol):
 
 @runtime_checkable
 class DepthEstimator(Protocol):
-    """Clips to clips with depth; every frame comes out once and in order (overlap 0)."""
+    """Turns clips into clips with depth. Every frame comes out once and in order (overlap 0)."""
 
     held: int
 
@@ -58,7 +58,7 @@ class DepthEstimator(Protocol):
 
 @runtime_checkable
 class StereoSynthesizer(Protocol):
-    """Clips with depth to two views."""
+    """Turns clips with depth into two views."""
 
     held: int
 
@@ -67,8 +67,11 @@ class StereoSynthesizer(Protocol):
 
 @runtime_checkable
 class Packer(Protocol):
-    """Two views to the picture that is encoded. `shape` is (height, width) of what comes out for (height, width),
-    `own_bytes` the memory it keeps for views of that size."""
+    """Packs two views into the picture that is encoded.
+
+    For views of (height, width), `shape` is the (height, width) of the packed picture and `own_bytes` the memory that
+    the packer keeps.
+    """
 
     held: int
 
@@ -81,8 +84,10 @@ class Packer(Protocol):
 
 @runtime_checkable
 class Sink(Protocol):
-    """Takes packed clips and counts their frames. `finish` makes the result final; `close` without it keeps what was
-    written as a part, and may be called twice."""
+    """Writes packed clips and counts their frames.
+
+    `finish` makes the result final. `close` without `finish` leaves an unfinished part; it may be called twice.
+    """
 
     @property
     def frames(self) -> int: ...

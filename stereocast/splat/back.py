@@ -1,7 +1,7 @@
-"""A guess of an object's back from its front: mirrored, without what only a front has, shaded by the light that was found.
+"""Guesses an object's back from its front: mirrored, without features only a front has, shaded by the estimated light.
 
-What reaches the outline goes on behind it (a sleeve, hair, a stripe around); what the front encloses (eyes, a badge,
-buttons) is left out and closed from around.
+What reaches the outline continues on the back (a sleeve, hair, a stripe). What the front encloses (eyes, a badge,
+buttons) is removed and filled from its surroundings.
 """
 
 import cv2
@@ -9,15 +9,17 @@ import numpy as np
 
 from stereocast.types import Array
 
-_KINDS = 10  # colours that a front is divided into
-_AT = 192  # side of the picture on which that is done
-_UPRIGHT = 3  # how much farther off above is than beside
-_DARKEST, _BRIGHTEST = 0.72, 1.08  # of the front's brightness
+_KINDS = 10  # colours that a front is clustered into
+_AT = 192  # side of the picture in which that is done
+_UPRIGHT = 3  # vertical distances count this many times
+_DARKEST, _BRIGHTEST = 0.72, 1.08  # share of the front's brightness
 
 
 def back_colours(colour: Array, mask: Array, half: Array) -> Array:
-    """float32 [H, W, 3] in 0..1, on the front's pixels. colour: the front, as float32; mask: bool [H, W]; half: its half
-    thickness in pixels."""
+    """The back's colours on the front's pixels, float32 [H, W, 3] in 0..1.
+
+    colour float32 [H, W, 3]: the front; mask bool [H, W]; half float32 [H, W]: half its thickness in pixels.
+    """
     if mask.sum() < 16:
         return colour
     size = max(mask.shape)
@@ -35,16 +37,16 @@ def back_colours(colour: Array, mask: Array, half: Array) -> Array:
 
 
 def smooth_inside(image: Array, mask: Array, sigma: float) -> Array:
-    """A Gaussian blur of float32 [H, W, C] that takes nothing from outside the mask."""
+    """A Gaussian blur of float32 [H, W, C] that ignores everything outside the mask."""
     weight = mask.astype(np.float32)
     total = cv2.GaussianBlur(image * weight[..., None], (0, 0), sigma)
     return total / np.maximum(cv2.GaussianBlur(weight, (0, 0), sigma), 1e-4)[..., None]
 
 
 def _front_only(colour: Array, mask: Array) -> Array:
-    """bool [H, W]: patches of one colour that don't reach the outline, and their soft edges."""
+    """Patches of one colour that don't reach the outline, with their soft edges, bool [H, W]."""
     lab = cv2.cvtColor(colour.astype(np.float32), cv2.COLOR_RGB2LAB)
-    lab[..., 0] *= 0.6  # shading divides a surface less than its colour
+    lab[..., 0] *= 0.6  # shading separates surfaces less than colour does
     y, x = np.nonzero(mask)
     samples = lab[y, x][:: max(1, len(y) // 4000)]
     count = min(_KINDS, len(samples))
@@ -65,8 +67,10 @@ def _front_only(colour: Array, mask: Array) -> Array:
 
 
 def _closed(colour: Array, mask: Array, hole: Array) -> Array:
-    """The front with its holes closed from the nearest place that goes on behind, rather beside than above or below: an
-    object stands upright, and what is at its sides goes around it."""
+    """The front with its holes filled from the nearest colour that continues on the back.
+
+    Sideways is preferred to up and down: an object stands upright, and what is at its sides goes around it.
+    """
     known = mask & ~hole
     if not known.any():
         return colour
@@ -77,22 +81,25 @@ def _closed(colour: Array, mask: Array, hole: Array) -> Array:
     nearest = np.zeros(int(labels.max()) + 1, np.int64)
     places = np.repeat(np.arange(known.size).reshape(known.shape), _UPRIGHT, 0)
     nearest[labels[tall]] = places[tall]
-    plain = smooth_inside(colour, known, 2.5)  # a thin line at the edge of a hole doesn't fill it
+    plain = smooth_inside(colour, known, 2.5)  # so that a thin line at a hole's edge doesn't fill it
     found = plain.reshape(-1, colour.shape[-1])[nearest[labels[_UPRIGHT // 2 :: _UPRIGHT]]]
     found = smooth_inside(found.astype(np.float32), mask, 2.0)
     return np.where(hole[..., None], found, colour).astype(np.float32)
 
 
 def _shade(colour: Array, mask: Array, half: Array) -> Array:
-    """float32 [H, W]: how bright the back is, of the front: the light that explains the front's brightness best (a
-    constant and a direction, by its normals), on normals that look the other way."""
+    """The back's brightness as a share of the front's, float32 [H, W].
+
+    The light (a constant and a direction) that best explains the front's brightness by its normals is applied to the
+    opposite normals.
+    """
     y, x = np.nonzero(mask)
     rise_y, rise_x = np.gradient(cv2.GaussianBlur(half, (0, 0), max(1.0, max(mask.shape) / 100)))
     normal = np.stack([-rise_x[y, x], -rise_y[y, x], np.ones(len(y))], 1)
     normal /= np.linalg.norm(normal, axis=1, keepdims=True)
     brightness = colour[y, x].mean(-1)
     table = np.concatenate([np.ones((len(y), 1)), normal], 1)
-    ridge = np.diag([1e-3, 1, 1, 1]) * len(y) * 0.02  # a weak light where colours say nothing about it
+    ridge = np.diag([1e-3, 1, 1, 1]) * len(y) * 0.02  # a weak light if the colours don't determine it
     light = np.linalg.solve(table.T @ table + ridge, table.T @ (brightness - brightness.mean()))
     light[0] += brightness.mean()
     front = table @ light

@@ -1,6 +1,6 @@
-"""Where Gaussians are added and removed while they are fitted (Kerbl et al. 2023, sec. 5; gsplat's default numbers).
+"""Density control: adds and removes Gaussians during fitting (Kerbl et al. 2023, sec. 5; gsplat's default numbers).
 
-Parameters and Adam's two moments live side by side here, because both change length together.
+Parameters and Adam's two moments are kept together because their lengths change together.
 """
 
 import math
@@ -20,12 +20,12 @@ _BETAS, _EPS = (0.9, 0.999), 1e-15
 class DensityRules:
     """When to split and when to drop. Lengths are shares of the scene's extent."""
 
-    gradient: float = 2e-4  # of the place, in units of half the picture
+    gradient: float = 2e-4  # of the position, in units of half the picture
     split_over: float = 0.01
     opacity_under: float = 0.005
     size_over: float = 0.1
     limit: int = 100_000  # Gaussians
-    extent_m: float = 2.2  # 1.1 x the cameras' largest distance from their middle
+    extent_m: float = 2.2  # 1.1 x the cameras' largest distance from their centre
 
 
 class Population:
@@ -49,14 +49,14 @@ class Population:
         self.gradient, self.seen = np.zeros(len(self)), np.zeros(len(self))
 
     def observe(self, gradients: Array, radii: Array, size: int) -> None:
-        """Adds the gradients of places [C, N, 2], in pixels, of Gaussians that were in the pictures."""
+        """Adds the position gradients [C, N, 2], in pixels, of the Gaussians visible in the pictures."""
         visible = (radii > 0).all(-1)
         norm = np.sqrt((gradients.astype(np.float64) ** 2).sum(-1)) * (size / 2 * len(gradients))
         self.gradient += (norm * visible).sum(0)
         self.seen += visible.sum(0)
 
     def step(self, rates: dict[str, float], scale: float = 1.0) -> None:
-        """One step of Adam; gradients count `scale` times. Clears them."""
+        """Takes one Adam step with gradients times `scale`, and clears them."""
         self.steps += 1
         b1, b2 = _BETAS
         with torch.no_grad():
@@ -82,8 +82,10 @@ class Population:
         self._clear()
 
     def refine(self, rules: DensityRules, rng: np.random.Generator, *, drop_large: bool = False) -> tuple[int, int]:
-        """Clones small and splits large Gaussians whose places are pulled hardest, then drops the invisible ones.
-        Returns how many were added and dropped."""
+        """Clones small and splits large Gaussians with the largest position gradients, then drops invisible ones.
+
+        Returns the numbers added and dropped.
+        """
         before = len(self)
         scales = torch.exp(self.values["log_scales"].detach()).amax(-1)
         pull = torch.as_tensor(self.gradient / np.maximum(self.seen, 1), device=scales.device)
@@ -113,14 +115,14 @@ class Population:
         return grown, int((~keep).sum())
 
     def fade(self, most: float = 0.01) -> None:
-        """Opacity reset: nothing is more opaque than `most`, and its moments are forgotten."""
+        """Opacity reset: limits opacities to `most` and clears their moments."""
         with torch.no_grad():
             self.values["logits"].clamp_(max=math.log(most / (1 - most)))
             self.first["logits"].zero_()
             self.second["logits"].zero_()
 
     def state(self) -> dict[str, Tensor]:
-        """Everything, for a checkpoint."""
+        """The whole state, on the CPU, for a checkpoint."""
         parts = {"": self.values, "first.": self.first, "second.": self.second}
         state = {f"{p}{name}": t.detach().cpu().clone() for p, group in parts.items() for name, t in group.items()}
         return state | {
@@ -129,7 +131,7 @@ class Population:
         }  # fmt: skip
 
     def restore(self, state: dict[str, Tensor], device: str) -> None:
-        """The opposite of `state`."""
+        """Restores what `state` returned."""
         self.values = {name: state[name].to(device).requires_grad_() for name in NAMES}
         self.first = {name: state[f"first.{name}"].to(device) for name in NAMES}
         self.second = {name: state[f"second.{name}"].to(device) for name in NAMES}
@@ -138,7 +140,7 @@ class Population:
 
 
 def turn(quats: Tensor, vectors: Tensor) -> Tensor:
-    """Vectors [N, 3] turned by quaternions wxyz [N, 4] of any length."""
+    """Vectors [N, 3] rotated by quaternions wxyz [N, 4] of any length."""
     q = torch.nn.functional.normalize(quats, dim=-1)
     w, axis = q[:, :1], q[:, 1:]
     cross = torch.linalg.cross(axis, vectors)

@@ -1,7 +1,8 @@
 """Stage 2 of Diffusion² (sec. 3.4, 4.1): dynamic Gaussians from an image matrix.
 
-First the canonical Gaussians alone, on all views of the reference frame; then the whole matrix trains the motion, and
-the canonical ones follow at a lower rate, the less the farther a picture is from the reference view and frame.
+The canonical Gaussians are fitted first, to all views of the reference frame. Then the whole matrix trains the motion,
+while the canonical Gaussians learn at a lower rate. That rate falls with a picture's distance from the reference view
+and frame.
 """
 
 import logging
@@ -33,16 +34,16 @@ _RATES = {"log_scales": 5e-3, "quats": 1e-3, "logits": 0.05, "sh0": 2.5e-3, "sh_
 
 @dataclass(frozen=True, slots=True)
 class FitSettings:
-    """How to fit. Defaults are the paper's where it gives them, else ours (docs/4d.md says how they were chosen)."""
+    """How to fit. Defaults are the paper's where it gives any, else ours (docs/4d.md explains the choice)."""
 
     iterations: int = 5000
     warm_up: int = 3000
-    views_per_step: int = 1  # pictures of one frame that a step sees
+    views_per_step: int = 1  # pictures of one frame per step
     motion: MotionConfig = field(default_factory=MotionConfig)
     motion_rate: Ramp = MOTION_RATE
     place_rate: Ramp = PLACE_RATE
-    canonical_rate: float = 0.3  # after the warm-up, of the canonical learning rates
-    canonical: bool = True  # canonical Gaussians learn; else the motion alone
+    canonical_rate: float = 0.3  # factor of the canonical learning rates after the warm-up
+    canonical: bool = True  # canonical Gaussians learn; False: only the motion does
     decoupled: bool = True  # weigh canonical gradients by the distance from the references
     degree: int = 3
     similarity: float = 0.2  # weight of 1 - SSIM
@@ -50,9 +51,9 @@ class FitSettings:
     random_background: bool = True
     antialiased: bool = True
     refine_every: int = 100
-    refine_from: float = 0.1  # of the warm-up
-    refine_until: float = 0.7  # of all iterations
-    fade_at: float = 0.4  # opacity reset, of the warm-up; 0 = never
+    refine_from: float = 0.1  # share of the warm-up
+    refine_until: float = 0.7  # share of all iterations
+    fade_at: float = 0.4  # when opacity is reset, share of the warm-up; 0 = never
     density: DensityRules = field(default_factory=DensityRules)
     initial_points: int = 10_000
     device: str = "cpu"
@@ -61,8 +62,11 @@ class FitSettings:
 
 @contextmanager
 def one_thread(device: str = "cpu") -> Iterator[None]:
-    """On a CPU torch's share of a step is so small that waking its threads costs more than they save; the rasteriser
-    has threads of its own."""
+    """Limits torch to one thread on a CPU.
+
+    Torch's share of a step is so small that waking its threads costs more than they save. The rasteriser has a
+    separate pool.
+    """
     before = torch.get_num_threads()
     if device == "cpu":
         torch.set_num_threads(1)
@@ -73,9 +77,9 @@ def one_thread(device: str = "cpu") -> Iterator[None]:
 
 
 def hull_points(matrix: Matrix, count: int, rng: np.random.Generator) -> tuple[Array, Array]:
-    """`count` random points inside the visual hull of the reference frame's masks, with the mean colour they show.
+    """At most `count` random points [n, 3] in the visual hull of the reference frame's masks, and their mean colours.
 
-    A box of points is thinned by every view's mask; that start costs a moment and spares most floaters.
+    Every view's mask thins a box of points. Starting from the hull takes a moment and avoids most floaters.
     """
     frame = matrix.reference_frame
     half = np.tan(np.radians(matrix.info.fov_deg / 2)) * matrix.info.radius_m
@@ -91,7 +95,7 @@ def hull_points(matrix: Matrix, count: int, rng: np.random.Generator) -> tuple[A
         inside &= within & (known[row, column] > 127)
         colours += matrix.images[view, frame][row, column]
     points, colours = points[inside], colours[inside] / (255 * matrix.views)
-    if len(points) < 100:  # masks that contradict each other: a ball is better than nothing
+    if len(points) < 100:  # the masks contradict each other: start from a ball
         points = rng.normal(0, half / 4, (count, 3)).astype(np.float32)
         colours = np.full_like(points, 0.5)
     return points[:count], colours[:count]
@@ -104,7 +108,7 @@ def _pixels(points: Array, camera: Camera) -> tuple[Array, Array]:
 
 
 def initial(matrix: Matrix, settings: FitSettings) -> Gaussians:
-    """Where fitting begins: points in the visual hull, as large as their distance."""
+    """The Gaussians that fitting starts from: points in the visual hull, as large as their mean spacing."""
     points, colours = hull_points(matrix, settings.initial_points, np.random.default_rng((settings.seed, 1)))
     spread = np.prod(points.std(0) * 3.5) ** (1 / 3) if len(points) > 1 else 0.1
     return from_points(points, colours, float(spread / len(points) ** (1 / 3)), 0.1, settings.degree)
@@ -137,14 +141,14 @@ class Fit:
 
     @property
     def scene(self) -> Scene:
-        """What has been fitted so far."""
+        """The scene fitted so far, on the CPU."""
         still = self.iteration <= self.settings.warm_up and self.iteration < self.settings.iterations
         g = self.population.gaussians
         kept = Gaussians(*(t.detach().cpu() for t in g.tensors().values()))
         return Scene(kept, None if still or self.matrix.frames < 2 else self.motion.cpu(), self.matrix.info)
 
     def run(self, checkpoint: Path | None = None, progress: OnProgress = silent) -> Scene:
-        """Fits to the end, from a checkpoint where there is one. The checkpoint is renewed every minute."""
+        """Fits to the end, resuming from `checkpoint` if it exists. The checkpoint is saved every minute."""
         if checkpoint is not None and checkpoint.exists():
             self.restore(checkpoint)
         saved, total = time.monotonic(), self.settings.iterations
@@ -158,7 +162,7 @@ class Fit:
         return self.scene
 
     def step(self) -> float:
-        """One iteration; returns its loss. Draws depend on (seed, iteration) alone."""
+        """Runs one iteration and returns its loss. Random numbers depend on (seed, iteration) only."""
         s, m = self.settings, self.matrix
         rng = np.random.default_rng((s.seed, 2, self.iteration))
         moving = self.iteration >= s.warm_up and m.frames > 1
@@ -233,10 +237,10 @@ class Fit:
         os.replace(part, path)
 
     def restore(self, path: Path) -> None:
-        """Goes on from a checkpoint; one of another matrix is ignored, which is logged."""
+        """Loads a checkpoint. One of another matrix is ignored with a warning."""
         state = torch.load(path, map_location="cpu", weights_only=True)
         if state["shape"] != list(self.matrix.images.shape):
-            log.warning("%s belongs to another image matrix; starting anew", path)
+            log.warning("%s belongs to another image matrix; starting over", path)
             return
         self.iteration = state["iteration"]
         self.population.restore(state["population"], self.settings.device)

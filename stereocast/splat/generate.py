@@ -1,9 +1,9 @@
-"""Stage 1 of Diffusion² with SVD-XT and SV3D_p: an object's picture or video to an image matrix.
+"""Stage 1 of Diffusion² with SVD-XT and SV3D_p: from an object's picture or video to an image matrix.
 
-The reference ring and the reference video are made first where they weren't given; then every row is denoised by SVD on
-its ring view and every column by SV3D on its video frame, both composed (diffusion.compose). The state stays on the
-host; rows and columns go through the card in batches. Many processes divide the work (diffusion.ranks), and what is done
-is kept (splat.keep).
+The reference ring and video are generated first unless they are given. SVD then denoises every row given its ring view,
+and SV3D every column given its video frame; the two are composed (diffusion.compose). The state stays on the host; rows
+and columns pass through the card in batches. Several processes can share the work (diffusion.ranks), and finished parts
+are saved (splat.keep).
 """
 
 from dataclasses import dataclass, replace
@@ -30,7 +30,7 @@ _CHUNKS = (
     5,
     2,
     1,
-)  # frames that SVD's temporal decoder takes together: 10 as published, fewer where memory runs out
+)  # frames per call of SVD's temporal decoder: 10 as published, fewer if memory runs out
 _SVD_AUG, _SV3D_AUG = 0.02, 1e-5
 
 
@@ -51,8 +51,8 @@ class Stage1:
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What stage 1 is given, uint8 RGB on white: a picture [S, S, 3], a reference video [F, S, S, 3], a ring
-    [V, S, S, 3] (the input view last). Alphas, uint8, where the input had them."""
+    """The input of stage 1, uint8 RGB on white: a picture [S, S, 3], a reference video [F, S, S, 3], or a ring
+    [V, S, S, 3] with the input view last. Alphas, uint8, if the input has them."""
 
     image: Array | None = None
     video: Array | None = None
@@ -63,7 +63,7 @@ class Known:
 
     @property
     def start(self) -> Array:
-        """The picture from which the rest is made. Raises ValueError where nothing is known."""
+        """The picture from which the rest is generated. Raises ValueError if nothing is given."""
         for pictures, which in ((self.image, ...), (self.video, self.reference_frame), (self.ring, -1)):
             if pictures is not None:
                 return pictures[which]
@@ -71,7 +71,7 @@ class Known:
 
     @property
     def reference_frame(self) -> int:
-        """The first where SVD makes the video, the last where one is given (as published)."""
+        """The first frame if SVD generates the video, the last if a video is given (as published)."""
         return 0 if self.video is None else len(self.video) - 1
 
 
@@ -106,7 +106,7 @@ def _polars(options: Stage1) -> Tensor:
 
 
 def column_denoiser(images: Array, options: Stage1, models: Models, purpose: str) -> compose.Guided:
-    """SV3D on these pictures: all views of each."""
+    """SV3D conditioned on these pictures: generates all views of each."""
     tokens, latents = conditions(images, _SV3D_AUG, purpose, models, options.seed)
     vector = svd.sv3d_vector(_polars(options), svd.azimuths(options.views), _SV3D_AUG)
     network = Network(models.sv3d, models, models.svd)
@@ -114,7 +114,7 @@ def column_denoiser(images: Array, options: Stage1, models: Models, purpose: str
 
 
 def row_denoiser(images: Array, options: Stage1, models: Models, purpose: str) -> compose.Guided:
-    """SVD on these pictures: a video of each."""
+    """SVD conditioned on these pictures: generates a video of each."""
     tokens, latents = conditions(images, _SVD_AUG, purpose, models, options.seed)
     vector = svd.svd_vector(options.frames, options.fps_id, options.motion_bucket, _SVD_AUG)
     network = Network(models.svd, models, models.sv3d)
@@ -122,7 +122,7 @@ def row_denoiser(images: Array, options: Stage1, models: Models, purpose: str) -
 
 
 def sample(denoiser: compose.Guided, length: int, purpose: str, options: Stage1, progress: OnProgress) -> Tensor:
-    """One sequence of latents [T, 4, s, s] by plain Euler steps; `purpose` names its noise and its progress."""
+    """One sequence of latents [T, 4, s, s] by plain Euler steps. `purpose` names its noise and its progress."""
     sigmas = edm.karras_sigmas(options.steps)
     shape = (1, length, *denoiser.image.shape[1:])
     x = compose.seeded_noise(options.seed, purpose, 0, shape) * float(torch.sqrt(1 + sigmas[0] ** 2))
@@ -134,7 +134,7 @@ def sample(denoiser: compose.Guided, length: int, purpose: str, options: Stage1,
 
 
 def decode(latents: Tensor, vae: Any, device: str, *, temporal: bool) -> Array:
-    """uint8 RGB [T, S, S, 3]; SVD's decoder takes ten frames at a time. Raises OutOfMemory."""
+    """Decodes latents [T, 4, s, s] to uint8 RGB [T, S, S, 3]. `temporal`: by SVD's decoder. Raises OutOfMemory."""
     vae.to(device)
 
     def work(part: Tensor) -> Tensor:
@@ -150,7 +150,7 @@ def decode(latents: Tensor, vae: Any, device: str, *, temporal: bool) -> Array:
 def references(
     models: Models, options: Stage1, known: Known, ranks: Ranks, keep: Keep, progress: OnProgress
 ) -> tuple[Array, Array]:
-    """Ring and video, what wasn't given made: side by side where there are two processes."""
+    """Ring and video, generated unless given; two processes generate them in parallel."""
     start = known.start[None]
 
     def ring() -> Array:
@@ -166,7 +166,7 @@ def references(
         return decode(latents, models.video_vae, models.device, temporal=True)
 
     makers = {"ring": (ring, known.ring, options.views), "video": (video, known.video, options.frames)}
-    kept = {name: ranks.told(keep.load(name)) for name in makers}  # the first process's folder alone counts
+    kept = {name: ranks.told(keep.load(name)) for name in makers}  # only the first process's folder counts
     made: dict[str, Array] = {}
     for rank, (name, (make, given, count)) in enumerate(makers.items()):
         table = kept[name]
@@ -177,7 +177,7 @@ def references(
         else:
             mine = ranks.rank == rank % ranks.count
             made[name] = make() if mine else np.zeros((count, *start.shape[1:]), np.uint8)
-    for name, (_, given, _) in makers.items():  # both are under way before either waits for the other
+    for name, (_, given, _) in makers.items():  # after the loop above, so that neither process waits before it starts
         if given is None and kept[name] is None:
             made[name] = ranks.gather(torch.from_numpy(made[name])).numpy()
             if ranks.rank == 0:
@@ -189,7 +189,7 @@ def stage1(
     models: Models, options: Stage1, progress: OnProgress, known: Known, *, ranks: Ranks | None = None,
     keep: Keep | None = None,
 ) -> Matrix:  # fmt: skip
-    """The matrix [V, F] from what is known; the same in all processes. Raises OutOfMemory."""
+    """The matrix [V, F], the same in all processes. Raises OutOfMemory."""
     ranks, keep = ranks or Ranks(), keep or Keep()
     reference = known.reference_frame
     if known.video is not None:
@@ -204,7 +204,7 @@ def stage1(
     images = _decoded(state, models, ranks, keep, progress)
     turn = -1.0 if options.clockwise else 1.0
     azimuths = tuple(float(turn * a) % 360 for a in np.degrees(svd.azimuths(options.views).numpy()))
-    # SVD was told of a video at fps_id + 1 frames a second
+    # SVD's fps_id is one less than the frame rate
     fps = known.fps if known.video is not None and known.fps else options.fps_id + 1
     info = SceneInfo(
         options.frames, fps, RADIUS_M, FOV_DEG, options.elevation_deg, images.shape[2], method="SVD and SV3D"
@@ -215,7 +215,7 @@ def stage1(
 def _sampled(
     rows: compose.Guided, columns: compose.Guided, options: Stage1, ranks: Ranks, keep: Keep, progress: OnProgress
 ) -> Tensor:
-    """The denoised latents [V, F, 4, s, s], from where an earlier run stopped."""
+    """The denoised latents [V, F, 4, s, s]; resumes where an earlier run stopped."""
     noise = compose.seeded_noise(options.seed, "matrix", 0, (options.views, options.frames, *rows.image.shape[1:]))
     total = len(compose.plan(options.steps, options.choices.rollback_steps))
     table = ranks.told(keep.load("latents"))
@@ -238,14 +238,14 @@ def _sampled(
             if ranks.rank == 0:
                 keep.save_now_and_then("latents", state=state.numpy(), done=np.array(done))
                 progress(Progress("matrix", done, total))
-    finally:  # whatever ended it: what is done is kept
+    finally:  # also after an error or Ctrl-C
         if ranks.rank == 0 and done > first:
             keep.save("latents", state=state.numpy(), done=np.array(done))
     return state
 
 
 def _decoded(state: Tensor, models: Models, ranks: Ranks, keep: Keep, progress: OnProgress) -> Array:
-    """Pictures uint8 [V, F, S, S, 3] of latents; every process decodes some views, and each is kept."""
+    """Decodes latents to pictures uint8 [V, F, S, S, 3]. Every process decodes and saves some of the views."""
     views: list[Array | None] = []
     for v, row in enumerate(state):
         kept = keep.load(f"view_{v:02d}") if ranks.rank == v % ranks.count else None
@@ -263,7 +263,7 @@ def _decoded(state: Tensor, models: Models, ranks: Ranks, keep: Keep, progress: 
 
 
 def masks_of(images: Array, known: Known) -> Array:
-    """uint8 masks [V, F, S, S] of the matrix's pictures on white; where the input's own alpha is known, that."""
+    """uint8 masks [V, F, S, S] of the matrix's pictures on white, or the input's alpha where it is known."""
     masks = np.stack([[prepare.mask_on_white(picture) for picture in row] for row in images])
     if known.alpha is not None and known.video is not None:
         masks[-1] = known.alpha
@@ -275,8 +275,10 @@ def masks_of(images: Array, known: Known) -> Array:
 
 
 def square(frames: Array, size: int, ratio: float = 0.9) -> tuple[Array, Array]:
-    """RGBA [T, H, W, 4] as the models take it, one box for all: uint8 RGB [T, size, size, 3] on white, alpha
-    [T, size, size]."""
+    """RGBA [T, H, W, 4] as the models take it: uint8 RGB [T, size, size, 3] on white and alpha [T, size, size].
+
+    All frames share one box.
+    """
     box = prepare.bounding_box(frames[..., 3], ratio)
     framed = np.stack([prepare.framed(frame, size, box=box) for frame in frames])
     return prepare.on_white(framed), framed[..., 3]

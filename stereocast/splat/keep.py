@@ -1,4 +1,4 @@
-"""What stage 1 has made so far, on disk: an interrupted run resumes after its last part."""
+"""Finished parts of stage 1 on disk, so that an interrupted run resumes after its last part."""
 
 import os
 import shutil
@@ -16,13 +16,13 @@ SAVE_S = 60.0
 
 @dataclass(slots=True)
 class Keep:
-    """Arrays by name in a folder; without a folder nothing is kept."""
+    """Named arrays in a folder. Without a folder nothing is saved."""
 
     folder: Path | None = None
     _saved: dict[str, float] = field(default_factory=dict)
 
     def load(self, name: str) -> dict[str, Array] | None:
-        """What was saved under that name, None where nothing whole is."""
+        """The arrays saved under this name, or None if the file is missing or damaged."""
         path = self._path(name)
         if path is None or not path.exists():
             return None
@@ -33,7 +33,7 @@ class Keep:
             return None
 
     def save(self, name: str, **arrays: Array) -> None:
-        """Puts arrays on disk, whole or not at all."""
+        """Writes arrays to disk atomically."""
         path = self._path(name)
         if path is None:
             return
@@ -43,14 +43,14 @@ class Keep:
         os.replace(part, path)
 
     def save_now_and_then(self, name: str, **arrays: Array) -> None:
-        """The same, at most once a minute."""
+        """Like `save`, at most once a minute."""
         now = time.monotonic()
         if now - self._saved.setdefault(name, now) >= SAVE_S:
             self.save(name, **arrays)
             self._saved[name] = now
 
     def drop(self) -> None:
-        """Deletes everything."""
+        """Deletes the folder."""
         if self.folder is not None:
             shutil.rmtree(self.folder, ignore_errors=True)
 

@@ -1,7 +1,7 @@
 """The embedded default of `4d`: a closed relief of the object (splat.relief) instead of a generative model.
 
-A video moves it by its own frames, a picture by a gentle idle motion. What comes out is a small image matrix and a start
-for stage 2, which is as fine as the films will be. What the camera never saw is guessed, not generated.
+A video's frames move it; a picture gets a gentle idle motion. The result is a small image matrix, and Gaussians that
+stage 2 starts from, as fine as the rendered films. What the camera never saw is guessed, not generated.
 """
 
 import math
@@ -29,17 +29,17 @@ class LiftSettings:
     views: int = 13
     frames: int = 9
     size: int = 192
-    fine: int = 192  # side of the pictures that the relief is made from
+    fine: int = 192  # side of the pictures from which the relief is made
     elevation_deg: float = 0.0
     ratio: float = 0.85
-    reference_frame: int | None = None  # of a video: the middle one
+    reference_frame: int | None = None  # None: the middle frame of a video
     fps: float = 12.0
     seed: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Tracks:
-    """Where the reference frame's points are at every time."""
+    """Positions of the reference frame's points at every time."""
 
     points: Array  # float32 [N, 3]
     shifts: Array  # float32 [F, N, 3]
@@ -47,7 +47,7 @@ class Tracks:
 
 @dataclass(frozen=True, slots=True)
 class Lifted:
-    """What stage 2 takes."""
+    """The input of stage 2."""
 
     matrix: Matrix
     start: Gaussians
@@ -55,8 +55,10 @@ class Lifted:
 
 
 def idle(points: Array, time: float) -> Array:
-    """float32 [N, 3]: where points are at `time` (0..1; 0 and 1 are the pose itself) of a gentle idle motion: the body
-    leans, turns and breathes about its feet."""
+    """Points at `time` of a gentle idle motion, float32 [N, 3]: the body leans, turns and breathes about its feet.
+
+    `time` is in 0..1; at 0 and 1 the points are unmoved.
+    """
     low, high = points[:, 1].min(), points[:, 1].max()
     height = np.clip((points[:, 1] - low) / max(high - low, 1e-6), 0, 1)
     phase = 2 * math.pi * time
@@ -73,9 +75,8 @@ def idle(points: Array, time: float) -> Array:
 def lift(frames: Array, depths: Array | None, settings: LiftSettings) -> Lifted:
     """The relief, its small matrix and its tracks, from framed RGBA pictures.
 
-    frames: uint8 [T, S, S, 4], as fine as the relief shall be, all in one box; depths: float32 [T, S, S], 1 = nearest, or
-    None.
-    One frame gets an idle motion, several are a video's own motion.
+    frames uint8 [T, S, S, 4], at the relief's resolution, all in one box; depths float32 [T, S, S], 1 = nearest, or
+    None. A single frame gets the idle motion, several keep the video's motion.
     """
     camera = orbit_camera(0, frames.shape[1], settings.elevation_deg)
     count = len(frames)
@@ -99,7 +100,7 @@ def lift(frames: Array, depths: Array | None, settings: LiftSettings) -> Lifted:
 
 
 def animate(start: Gaussians, settings: LiftSettings) -> Lifted:
-    """A still object's Gaussians with the idle motion, and the matrix that the ring sees of them."""
+    """Adds the idle motion to a still object's Gaussians and renders the matrix from the ring of cameras."""
     points = start.means.numpy()
     azimuths, info = ring(settings.views, settings.frames, settings.size, settings.elevation_deg)
     images = np.empty((settings.views, settings.frames, settings.size, settings.size, 3), np.uint8)
@@ -114,28 +115,28 @@ def animate(start: Gaussians, settings: LiftSettings) -> Lifted:
 
 
 def object_gaussians(points: Array, colours: Array, spacing: float) -> Gaussians:
-    """Gaussians of a solid object's surface points [N, 3], fitted into the view: centred, longest side 1 m."""
+    """Gaussians on a solid object's surface points [N, 3], fitted into the view: centred, longest side 1 m."""
     low, high = points.min(0), points.max(0)
     scale = 1.0 / max(float((high - low).max()), 1e-9)
     return from_points((points - (low + high) / 2) * scale, colours, spacing * scale, 0.9, 0)
 
 
 def _seen(gaussians: Gaussians, azimuths: tuple[float, ...], settings: LiftSettings) -> tuple[Array, Array]:
-    """What the ring sees of Gaussians: pictures uint8 [V, S, S, 3] on white, and masks."""
+    """The Gaussians seen from the ring: pictures uint8 [V, S, S, 3] on white, and masks uint8 [V, S, S]."""
     images, masks = [], []
     for azimuth in azimuths:
         camera = orbit_camera(azimuth, settings.size, settings.elevation_deg)
         with torch.no_grad():
-            seen = render(gaussians, None, 0, [camera], antialiased=True)  # they are finer than its pixels
+            seen = render(gaussians, None, 0, [camera], antialiased=True)  # Gaussians are smaller than pixels
         images.append(np.rint(seen.rgb[0].clamp(0, 1).numpy() * 255).astype(np.uint8))
         masks.append(np.rint(seen.alpha[0, ..., 0].clamp(0, 1).numpy() * 255).astype(np.uint8))
     return np.stack(images), np.stack(masks)
 
 
 def follow(frames: Array, reliefs: list[Relief], reference: int, camera: Camera) -> tuple[Array, Array]:
-    """The reference relief's points [N, 3] and their shifts [F, N, 3], along dense optical flow from frame to frame.
+    """The reference relief's points [N, 3] and their shifts [F, N, 3], tracked by dense optical flow.
 
-    A point that leaves the silhouette goes to its nearest pixel; its height is that of the relief it arrives on.
+    A point that leaves the silhouette moves to the nearest pixel inside. Its height comes from the relief of its frame.
     """
     tiled = surface(reliefs[reference], camera)
     shifts = np.zeros((len(frames), len(tiled.points), 3), np.float32)
@@ -153,8 +154,10 @@ def follow(frames: Array, reliefs: list[Relief], reference: int, camera: Camera)
 
 
 def _calm(flow: Array, mask: Array) -> Array:
-    """The flow inside the object, smoothed a little, and carried on outside it: a thin part moves as one, and the still
-    background doesn't hold it back."""
+    """The flow inside the object, slightly smoothed and continued outside it.
+
+    So a thin part moves as one and the still background doesn't hold it back.
+    """
     sigma = max(1.0, mask.shape[0] / 96)
     smooth = smooth_inside(flow, mask, sigma)
     _, labels = cv2.distanceTransformWithLabels(
@@ -167,7 +170,7 @@ def _calm(flow: Array, mask: Array) -> Array:
 
 
 def _into(at: Array, mask: Array) -> Array:
-    """Places (x, y) in pixels, those outside the mask put on its nearest pixel."""
+    """Positions (x, y) in pixels; those outside the mask move to its nearest pixel."""
     _, labels = cv2.distanceTransformWithLabels(
         (~mask).astype(np.uint8), cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL
     )
@@ -185,7 +188,7 @@ def small_motion() -> MotionConfig:
 
 
 def learn(tracks: Tracks, config: MotionConfig, steps: int = 500, batch: int = 2048, seed: int = 0) -> Motion:
-    """A motion network that follows the tracks: least squares of place alone, the start of stage 2's second phase."""
+    """A motion network fitted to the tracks by least squares of position: the start of stage 2's second phase."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         motion = Motion(config).start_still()

@@ -19,8 +19,10 @@ def _window(device: str) -> Tensor:
 
 
 class _Blur(torch.autograd.Function):
-    """11-tap Gaussian of 1.5 on [H, W, C] of the CPU, zero outside: OpenCV's is many times faster than a convolution.
-    It is symmetric, so it is its own gradient."""
+    """11-tap Gaussian (sigma 1.5) of [H, W, C] on the CPU, zero outside.
+
+    OpenCV's is many times faster than a convolution. Being symmetric, it is its own gradient.
+    """
 
     @staticmethod
     def forward(ctx: Any, x: Tensor) -> Tensor:
@@ -33,7 +35,7 @@ class _Blur(torch.autograd.Function):
 
 
 def blur(x: Tensor) -> Tensor:
-    """11-tap Gaussian of 1.5 on both axes of [H, W, C], zero outside."""
+    """11-tap Gaussian (sigma 1.5) along both axes of [H, W, C], zero outside."""
     if not x.is_cuda:
         return _Blur.apply(x)
     w, planes = _window(str(x.device)), x.permute(2, 0, 1)[:, None]
@@ -42,7 +44,7 @@ def blur(x: Tensor) -> Tensor:
 
 
 def ssim(a: Tensor, b: Tensor) -> Tensor:
-    """Mean SSIM (Wang et al. 2004, 11 x 11 Gaussian of 1.5) of pictures [N, H, W, C] in 0..1."""
+    """Mean SSIM (Wang et al. 2004, 11 x 11 Gaussian, sigma 1.5) of pictures [N, H, W, C] in 0..1."""
     scores = []
     for one, two in zip(a, b, strict=True):
         channels = one.shape[-1]
@@ -55,11 +57,11 @@ def ssim(a: Tensor, b: Tensor) -> Tensor:
 
 
 def photometric(image: Tensor, target: Tensor, similarity: float = 0.2) -> Tensor:
-    """0.8 L1 + 0.2 (1 - SSIM) of pictures [N, H, W, 3]."""
+    """(1 - similarity) L1 + similarity (1 - SSIM) of pictures [N, H, W, 3] in 0..1."""
     loss = (1 - similarity) * (image - target).abs().mean()
     return loss + similarity * (1 - ssim(image, target)) if similarity else loss
 
 
 def psnr(a: Tensor, b: Tensor) -> float:
-    """Peak signal to noise in dB of pictures in 0..1."""
+    """Peak signal-to-noise ratio in dB of pictures in 0..1."""
     return float(-10 * torch.log10(((a - b) ** 2).mean().clamp_min(1e-12)))

@@ -1,4 +1,4 @@
-"""The image matrix: what every view sees at every time, its weights, its files, its contact sheet."""
+"""The image matrix: a picture for every view and time. Its weights, files and contact sheet."""
 
 import json
 import os
@@ -15,7 +15,7 @@ from stereocast.types import Array
 
 @dataclass(frozen=True, slots=True)
 class Matrix:
-    """Pictures on white [view, frame], their masks, and where the views stand."""
+    """Pictures on white [view, frame], their masks, and the views' positions."""
 
     images: Array  # uint8 [V, F, H, W, 3]
     masks: Array  # uint8 [V, F, H, W]
@@ -44,11 +44,11 @@ class Matrix:
         return frame / (self.frames - 1) if self.frames > 1 else 0.0
 
     def trust(self, view_deg: float = 45.0, frame_share: float = 1 / 6, floor: float = 0.05) -> Array:
-        """float64 [V, F] in floor..1: how much a picture may say about canonical texture.
+        """How far each picture is trusted for canonical texture, float64 [V, F] in floor..1.
 
-        Diffusion² (sec. 3.4) lowers it "away from the reference view and frame" and gives no numbers. The whole
-        reference column and row are conditions of stage 1 and stay sharp, so a picture is trusted when either its view
-        or its frame is near: 1 - (1 - a)(1 - b), with Gaussian a of the angle on the ring and b of the frames between.
+        Diffusion² (sec. 3.4) lowers it "away from the reference view and frame" and gives no numbers. The reference
+        column and row are conditions of stage 1 and stay sharp, so a picture is trusted if either its view or its frame
+        is near: 1 - (1 - a)(1 - b), with Gaussians a of the angle on the ring and b of the distance in frames.
         """
         angle = np.abs((np.asarray(self.azimuths_deg) - self.azimuths_deg[self.reference_view] + 180) % 360 - 180)
         frames = np.abs(np.arange(self.frames) - self.reference_frame)
@@ -59,7 +59,10 @@ class Matrix:
 
 
 def save(matrix: Matrix, folder: Path) -> None:
-    """Writes view_VV/frame_FF.png, mask_FF.png and matrix.json, the json last: it marks the matrix as complete."""
+    """Writes view_VV/frame_FF.png, view_VV/mask_FF.png and, last, matrix.json: it marks the matrix as complete.
+
+    Raises SinkError.
+    """
     for v in range(matrix.views):
         row = folder / f"view_{v:02d}"
         row.mkdir(parents=True, exist_ok=True)
@@ -79,7 +82,7 @@ def save(matrix: Matrix, folder: Path) -> None:
 
 
 def load(folder: Path) -> Matrix:
-    """Reads what `save` wrote. Raises SourceError where it is incomplete."""
+    """Reads what `save` wrote. Raises SourceError if it is incomplete."""
     try:
         d = json.loads((folder / "matrix.json").read_text())
         views, frames = range(d["views"]), range(d["frames"])
@@ -109,7 +112,7 @@ def _read(path: Path, colour: bool) -> Array:
 
 
 def contact_sheet(matrix: Matrix, size: int = 96) -> Array:
-    """uint8 RGB [V * size, F * size, 3]: a row for every view, a column for every frame; the references are framed."""
+    """uint8 RGB [V * size, F * size, 3]: a row per view, a column per frame. The references have a border."""
     sheet = np.full((matrix.views * size, matrix.frames * size, 3), 255, np.uint8)
     for v in range(matrix.views):
         for f in range(matrix.frames):
@@ -121,6 +124,6 @@ def contact_sheet(matrix: Matrix, size: int = 96) -> Array:
 
 
 def ring(count: int, frames: int, size: int, elevation_deg: float = 0.0) -> tuple[tuple[float, ...], SceneInfo]:
-    """Azimuths of a ring of `count` views and the facts of a matrix of that shape."""
+    """Azimuths in degrees of a ring of `count` views, and the SceneInfo of a matrix of this shape."""
     info = SceneInfo(frames, 12.0, RADIUS_M, FOV_DEG, elevation_deg, size)
     return tuple(360 * i / count for i in range(count)), info

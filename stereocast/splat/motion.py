@@ -1,8 +1,8 @@
-"""Motion of Gaussians over time: a small network from (place, time) to offsets, and the ramps it is trained with.
+"""Motion of Gaussians over time: a small network from (position, time) to offsets, and its training schedules.
 
 Yang et al., "Deformable 3D Gaussians for High-Fidelity Monocular Dynamic Scene Reconstruction", 2024 (sec. 3.2, 3.3):
-positional encoding, a ReLU network with one skip, one linear head per quantity. Its three published variants are here
-under the published names of their parameters; width and depth are free.
+positional encoding, a ReLU network with one skip connection, one linear head per quantity. The three published variants
+keep their parameter names; width and depth are free.
 """
 
 import math
@@ -23,7 +23,7 @@ class MotionConfig:
     width: int = 256
     depth: int = 8
     place_octaves: int = 10
-    time_octaves: int = 10  # "blender": 6, then a network of its own
+    time_octaves: int = 10  # "blender": 6, followed by a separate network
     time_width: int = 256
     time_outputs: int = 30
 
@@ -37,7 +37,7 @@ def blender() -> MotionConfig:
 
 
 def encode(x: Tensor, octaves: int) -> Tensor:
-    """x [.., D] and, per octave, sin and cos of 2^k x, all axes together: [.., D (1 + 2 octaves)] (Mildenhall 2020)."""
+    """x [.., D], then for each octave k sin and cos of 2^k x: [.., D (1 + 2 octaves)] (Mildenhall 2020)."""
     parts = [x]
     for octave in range(octaves):
         parts += [torch.sin(x * 2.0**octave), torch.cos(x * 2.0**octave)]
@@ -45,7 +45,7 @@ def encode(x: Tensor, octaves: int) -> Tensor:
 
 
 class Motion(nn.Module):
-    """(place [N, 3], time [N, 1] or a number) -> offsets of place, rotation [N, 4] and scale [N, 3]."""
+    """(position [N, 3], time [N, 1] or a number) -> offsets of position, rotation [N, 4] and scale [N, 3]."""
 
     def __init__(self, config: MotionConfig = MotionConfig()) -> None:
         super().__init__()
@@ -57,7 +57,7 @@ class Motion(nn.Module):
             )
             time = config.time_outputs
         inputs, width = place + time, config.width
-        self.skip = config.depth // 2  # after this layer the input joins again
+        self.skip = config.depth // 2  # the input is concatenated again after this layer
         sizes = [inputs if i == 0 else width + inputs if i == self.skip + 1 else width for i in range(config.depth)]
         self.linear = nn.ModuleList(nn.Linear(size, width) for size in sizes)
         if config.variant == "sixdof":
@@ -67,7 +67,7 @@ class Motion(nn.Module):
         self.gaussian_rotation, self.gaussian_scaling = nn.Linear(width, 4), nn.Linear(width, 3)
 
     def start_still(self) -> "Motion":
-        """Shrinks the heads, so that training begins with nearly no motion. Returns self."""
+        """Shrinks the heads so that training starts with almost no motion. Returns self."""
         with torch.no_grad():
             for name in ("gaussian_warp", "gaussian_rotation", "gaussian_scaling", "branch_w", "branch_v"):
                 head = getattr(self, name, None)
@@ -77,7 +77,7 @@ class Motion(nn.Module):
         return self
 
     def forward(self, place: Tensor, time: Tensor | float) -> tuple[Tensor, Tensor, Tensor]:
-        """Offsets of place [N, 3] ("sixdof": rigid motions [N, 4, 4]), rotation [N, 4] and scale [N, 3]."""
+        """Offsets of position [N, 3] ("sixdof": rigid motions [N, 4, 4]), rotation [N, 4] and scale [N, 3]."""
         if not isinstance(time, Tensor):
             time = place.new_full((len(place), 1), time)
         when = encode(time, self.config.time_octaves)
@@ -113,7 +113,7 @@ def rigid(w: Tensor, v: Tensor, angle: Tensor) -> Tensor:
 
 
 def moved(means: Tensor, shift: Tensor) -> Tensor:
-    """Places after an offset [N, 3] or a rigid motion [N, 4, 4]."""
+    """Positions [N, 3] after an offset [N, 3] or a rigid motion [N, 4, 4]."""
     if shift.ndim == 2:
         return means + shift
     return (shift[:, :3, :3] @ means[..., None])[..., 0] + shift[:, :3, 3]
@@ -121,7 +121,7 @@ def moved(means: Tensor, shift: Tensor) -> Tensor:
 
 @dataclass(frozen=True, slots=True)
 class Ramp:
-    """A value that falls from `start` to `end` within `steps`: exponentially, or in a straight line."""
+    """A value that falls from `start` to `end` over `steps`, exponentially or linearly (`straight`)."""
 
     start: float
     end: float
@@ -135,10 +135,10 @@ class Ramp:
         return math.exp(math.log(self.start) * (1 - share) + math.log(self.end) * share)
 
     def within(self, iterations: int, full: int = 40_000) -> "Ramp":
-        """The same ramp for a run of `iterations` where the published one has `full`."""
+        """The ramp scaled from the published `full` iterations to `iterations`."""
         return Ramp(self.start, self.end, max(1, round(self.steps * iterations / full)), self.straight)
 
 
 PLACE_RATE = Ramp(8e-4, 8e-6, 30_000)
 MOTION_RATE = Ramp(8e-4, 1.6e-6, 40_000)
-TIME_NOISE = Ramp(0.1, 1e-15, 20_000, straight=True)  # of annealed smooth training (sec. 3.3)
+TIME_NOISE = Ramp(0.1, 1e-15, 20_000, straight=True)  # annealed smooth training (sec. 3.3)

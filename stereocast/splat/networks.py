@@ -1,4 +1,4 @@
-"""SVD-XT and SV3D_p as stage 1 of Diffusion² uses them: read from published files, run on a card that may be small."""
+"""SVD-XT and SV3D_p for stage 1 of Diffusion²: loaded from the published files, run even on small cards."""
 
 import logging
 from collections.abc import Callable
@@ -15,12 +15,12 @@ from stereocast.models.weights import WeightStore
 
 log = logging.getLogger(__name__)
 NAMES = ("svd", "svd-unet", "sv3d")  # on the shelf
-_BOTH = 20e9  # bytes free on a card where both UNets stay on it: 6.1 GB of weights, and an evaluation's memory
+_BOTH = 20e9  # free bytes from which both UNets stay on the card: 6.1 GB of weights plus working memory
 
 
 @dataclass(slots=True)
 class Models:
-    """The networks, any size: both UNets, the image tower, both decoders (SVD's also encodes)."""
+    """The networks: both UNets, the image tower, both decoders (SVD's also encodes)."""
 
     svd: Any
     sv3d: Any
@@ -32,21 +32,23 @@ class Models:
     together: bool = True  # both UNets stay on the device
 
     def rest(self) -> None:
-        """Takes both UNets off the device: something else needs it."""
+        """Moves both UNets off the device to make room."""
         if self.device != "cpu":
             self.svd.to("cpu"), self.sv3d.to("cpu")
             release()
 
 
 def release() -> None:
-    """Gives the cached memory of a card back."""
+    """Frees torch's cached memory on the card."""
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
 
 
 def load_models(store: WeightStore, device: str, precision: str = "auto") -> Models:
-    """The published weights: bf16 on a card, float32 on a CPU, unless `precision` says otherwise. Files may be of
-    either precision. Raises WeightsError, LicenceNotAccepted."""
+    """Loads the published weights: bf16 on a card, float32 on a CPU, unless `precision` says otherwise.
+
+    The files may have either precision. Raises WeightsError, LicenceNotAccepted.
+    """
     from diffusers import AutoencoderKL
 
     on_card = device.startswith("cuda")
@@ -91,16 +93,20 @@ def _part(part: str, folder: Path, stem: str, dtype: torch.dtype) -> Any:
 
 
 class Network:
-    """A UNet as the composition calls it: it comes to the device when it is needed, and takes fewer sequences at once
-    when memory runs out."""
+    """A UNet as the composition calls it.
+
+    It is moved to the device when needed and processes fewer sequences at once when memory runs out.
+    """
 
     def __init__(self, unet: Any, models: Models, other: Any) -> None:
         self.unet, self.models, self.other = unet, models, other
         self.most = 1 << 30  # sequences at once
 
     def __call__(self, x: Tensor, level: Tensor, context: Tensor, vector: Tensor) -> Tensor:
-        """Raw output [B, T, 4, h, w] of x [B, T, 8, h, w], level [B], context [B, 1, D], vector [B, T, E]. Raises
-        OutOfMemory."""
+        """Raw output [B, T, 4, h, w] of x [B, T, 8, h, w], level [B], context [B, 1, D], vector [B, T, E].
+
+        Raises OutOfMemory.
+        """
         m = self.models
         if not m.together and m.device != "cpu":
             self.other.to("cpu")
@@ -116,11 +122,11 @@ class Network:
         m = self.models
         if tried > 1:
             self.most = tried // 2
-            log.warning("memory ran out: %d sequence(s) at once from here on", self.most)
+            log.warning("memory ran out: processing %d sequence(s) at once from now on", self.most)
         elif m.together:
             m.together = False
             self.other.to("cpu")
-            log.warning("memory ran out: the two UNets take turns on the card from here on")
+            log.warning("memory ran out: the two UNets take turns on the card from now on")
         else:
             raise OutOfMemory(
                 f"{m.device} is too small for one sequence of the image matrix; use a smaller --matrix-size"
@@ -138,12 +144,14 @@ class Network:
 
 
 def in_pieces(work: Callable[[Tensor], Tensor], x: Tensor, sizes: tuple[int, ...], device: str) -> Tensor:
-    """work(x) on runs of `sizes[0]` elements, on the next smaller runs each time that memory runs out. Raises
-    OutOfMemory."""
+    """work(x) in pieces of `sizes[0]` elements; starts over with the next size when memory runs out.
+
+    Raises OutOfMemory.
+    """
     for size in sizes:
         try:
             return torch.cat([work(part) for part in x.split(size)])
         except torch.OutOfMemoryError:
             release()
-            log.warning("memory ran out: fewer than %d frames are decoded at once", size)
+            log.warning("memory ran out: decoding fewer than %d frames at once", size)
     raise OutOfMemory(f"{device} is too small to decode one picture; use a smaller --matrix-size")

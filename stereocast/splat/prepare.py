@@ -1,4 +1,4 @@
-"""Object pictures as the models and the relief want them: cut out, boxed, square, on white."""
+"""Prepares object pictures for the models and the relief: cut out, boxed, square, on white."""
 
 from dataclasses import dataclass
 
@@ -14,7 +14,7 @@ _BITS = 22  # of the resampling weights
 
 @dataclass(frozen=True, slots=True)
 class Box:
-    """A rectangle in pixels and the side of the square that it is centred on."""
+    """A rectangle in pixels, and the side of the square in which it is centred."""
 
     x: int
     y: int
@@ -24,10 +24,10 @@ class Box:
 
 
 def bounding_box(alpha: Array, ratio: float | None = 0.9) -> Box:
-    """The box of alpha > 0 (uint8 [H, W], or [T, H, W]: one box for all frames, so that nothing jitters).
+    """The box of alpha > 0, uint8 [H, W] or [T, H, W]; all frames share one box, so nothing jitters.
 
-    The square's side is int(longer side / ratio); without a ratio it is the picture's height. Raises SourceError where
-    nothing is opaque.
+    The square's side is int(longer side / ratio), or the picture's height without a ratio. Raises SourceError if
+    everything is transparent.
     """
     seen = (alpha > 0).reshape(-1, *alpha.shape[-2:]).any(0)
     if not seen.any():
@@ -39,18 +39,18 @@ def bounding_box(alpha: Array, ratio: float | None = 0.9) -> Box:
 
 
 def centred(image: Array, box: Box) -> Array:
-    """The box's content [.., C] in the middle of a clear square of the box's side."""
+    """The box's content [side, side, C], centred in a transparent square."""
     side, centre = box.side, box.side // 2
     out = np.zeros((side, side, image.shape[-1]), image.dtype)
     top, left = centre - box.height // 2, centre - box.width // 2
-    y0, x0 = max(0, -top), max(0, -left)  # a box that is larger than its square is cut
+    y0, x0 = max(0, -top), max(0, -left)  # a box larger than its square is cropped
     y1, x1 = min(box.height, side - top), min(box.width, side - left)
     out[top + y0 : top + y1, left + x0 : left + x1] = image[box.y + y0 : box.y + y1, box.x + x0 : box.x + x1]
     return out
 
 
 def _kernel(source: int, target: int) -> Array:
-    """Lanczos-3 weights in units of 2^-22, whole float64 [target, source], widened when it shrinks."""
+    """Lanczos-3 weights in units of 2^-22, integral float64 [target, source], widened for shrinking."""
     scale = max(source / target, 1.0)
     centres = (np.arange(target) + 0.5) * source / target
     x = (np.arange(source)[None] + 0.5 - centres[:, None]) / scale
@@ -60,8 +60,8 @@ def _kernel(source: int, target: int) -> Array:
 
 
 def lanczos(image: Array, size: int) -> Array:
-    """uint8 [H, W, C] at `size` x `size`: one axis after the other in fixed point, each rounded to 8 bits, so that the
-    result is Pillow's to the last bit."""
+    """Resizes uint8 [H, W, C] to [size, size, C], bit-exact with Pillow: width first, then height, in fixed point,
+    each rounded to 8 bits."""
     half, unit = 1 << (_BITS - 1), 1 << _BITS
     wide = np.einsum("ts,hsc->htc", _kernel(image.shape[1], size), image.astype(np.float64))
     wide = np.clip(np.floor((wide + half) / unit), 0, 255)
@@ -70,7 +70,7 @@ def lanczos(image: Array, size: int) -> Array:
 
 
 def resized(rgba: Array, size: int) -> Array:
-    """uint8 RGBA [H, W, 4] at another size; colours are weighted by alpha, so that clear pixels don't bleed."""
+    """Resizes uint8 RGBA [H, W, 4] to [size, size, 4]. Alpha weighs the colours, so transparent pixels don't bleed."""
     alpha = rgba[..., 3:].astype(np.float64) / 255
     premultiplied = np.concatenate([np.rint(rgba[..., :3] * alpha).astype(np.uint8), rgba[..., 3:]], -1)
     small = lanczos(premultiplied, size)
@@ -80,7 +80,7 @@ def resized(rgba: Array, size: int) -> Array:
 
 
 def on_white(rgba: Array) -> Array:
-    """uint8 RGB of uint8 RGBA [.., 4] over white, cut off to 8 bits."""
+    """uint8 RGB [.., 3] of uint8 RGBA [.., 4] over white, truncated to 8 bits."""
     values = rgba / 255.0
     return ((values[..., :3] * values[..., 3:] + (1 - values[..., 3:])) * 255).astype(np.uint8)
 
@@ -91,10 +91,10 @@ def framed(rgba: Array, size: int = MODEL_SIZE, ratio: float | None = 0.9, box: 
 
 
 def cut_out(rgb: Array) -> Array:
-    """uint8 RGBA of an RGB picture [H, W, 3] whose object stands in the middle.
+    """uint8 RGBA [H, W, 4] of an RGB picture [H, W, 3] with an object in the middle.
 
     GrabCut (Rother et al. 2004) from a prior: the border is background, the middle probably the object. A plain
-    background is recognised by its colour first. Raises SourceError where no object is found.
+    background is recognised by its colour first. Raises SourceError if no object is found.
     """
     height, width = rgb.shape[:2]
     scale = min(1.0, 320 / max(height, width))
@@ -107,7 +107,7 @@ def cut_out(rgb: Array) -> Array:
     border = np.ones_like(labels, bool)
     border[edge:-edge, edge:-edge] = False
     around = np.median(small[border], 0)
-    if np.abs(small[border] - around).mean() < 8:  # one colour: what differs from it is the object
+    if np.abs(small[border] - around).mean() < 8:  # a plain background: whatever differs from it is the object
         different = np.abs(small.astype(int) - around).max(-1) > 24
         labels[:] = np.where(different, cv2.GC_PR_FGD, cv2.GC_PR_BGD)
     labels[border] = cv2.GC_BGD
@@ -115,7 +115,7 @@ def cut_out(rgb: Array) -> Array:
         raise SourceError("no object was found in the middle of the picture; give a PNG with alpha")
     cv2.setRNGSeed(0)
     models = np.zeros((1, 65)), np.zeros((1, 65))
-    whole = (0, 0, columns, rows)  # not looked at where the mask is given
+    whole = (0, 0, columns, rows)  # ignored when a mask is given
     cv2.grabCut(small[..., ::-1].copy(), labels, whole, *models, 4, cv2.GC_INIT_WITH_MASK)
     mask = np.isin(labels, (cv2.GC_FGD, cv2.GC_PR_FGD)).astype(np.uint8)
     mask = largest(cv2.morphologyEx(mask, cv2.MORPH_OPEN, np.ones((3, 3), np.uint8)))
@@ -126,14 +126,14 @@ def cut_out(rgb: Array) -> Array:
 
 
 def mask_on_white(image: Array) -> Array:
-    """uint8 mask [S, S] of an object on white, uint8 RGB [S, S, 3].
+    """The uint8 mask [S, S] of an object on white, uint8 RGB [S, S, 3].
 
-    Background is what the border reaches through white; what an outline encloses belongs to the object, however white
-    it is. Gaps of an outline up to a fortieth of the picture are closed for that; where shading runs out into white
-    without an edge, the object goes on as far as its convex hull.
+    White connected to the border is background; white inside an outline belongs to the object. Gaps in an outline of up
+    to a fortieth of the picture are closed first. Where shading fades into white without an edge, the object extends to
+    its convex hull.
     """
     away = 255 - image.min(-1).astype(np.int32)
-    own = np.clip((away - 4) * 24, 0, 255).astype(np.uint8)  # 255 from 15 levels off white on
+    own = np.clip((away - 4) * 24, 0, 255).astype(np.uint8)  # 255 from 15 levels off white
     clear = away > 2  # faint shading is an outline too
     clear |= _run_out(away, clear)
     reach = max(1, image.shape[0] // 80)
@@ -151,8 +151,10 @@ _FAINT, _RAMP = 28, 0.7
 
 
 def _run_out(away: Array, clear: Array) -> Array:
-    """White parts of the convex hulls of what is clear, where the border between them is a ramp and no edge. away: levels
-    off white, int32 [S, S]."""
+    """White parts within the convex hulls of clear parts that border them by a ramp, not an edge, bool [S, S].
+
+    away int32 [S, S]: levels off white.
+    """
     out = np.zeros_like(clear)
     reach = max(3, clear.shape[0] // 48)
     near, wide = (_most(away, r) for r in (1, reach))
@@ -182,12 +184,12 @@ def _most(values: Array, reach: int) -> Array:
 
 
 def _beside(mask: Array) -> Array:
-    """What touches the mask."""
+    """The mask and all pixels that touch it."""
     return cv2.dilate(mask.astype(np.uint8), np.ones((3, 3), np.uint8)).astype(bool)
 
 
 def largest(mask: Array) -> Array:
-    """The mask's largest connected part with all parts at least a tenth as large (shoes beside a trouser leg)."""
+    """The mask's largest connected part and all parts at least a tenth as large (such as shoes)."""
     count, labels, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=8)
     if count <= 1:
         return mask

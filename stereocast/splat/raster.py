@@ -1,7 +1,7 @@
 """The CPU rasteriser of Gaussians: compiled, multi-threaded, differentiable, deterministic.
 
-Images and gradients don't depend on the number of threads: every tile is composited by one thread, and gradients are
-summed per Gaussian in a fixed order.
+Images and gradients don't depend on the number of threads: one thread composites a tile, and the gradients of each
+Gaussian are summed in a fixed order.
 """
 
 import os
@@ -22,7 +22,7 @@ Tensor = Any  # torch.Tensor; mypy doesn't know torch
 
 
 def thread_count() -> int:
-    """Threads of the rasteriser: NUMBA_NUM_THREADS, else the CPUs this process may use."""
+    """The rasteriser's threads: NUMBA_NUM_THREADS, or else the number of CPUs this process may use."""
     wanted = os.environ.get("NUMBA_NUM_THREADS", "")
     if wanted.isdigit() and int(wanted) > 0:
         return int(wanted)
@@ -35,7 +35,7 @@ def _pool(threads: int) -> ThreadPoolExecutor:
 
 
 def _spread(kernel: Callable[..., None], count: int, threads: int, chunk: int, *arguments: Any) -> None:
-    """kernel(first, end, *arguments) over 0..count, in chunks that idle threads take."""
+    """Runs kernel(first, end, *arguments) over 0..count in chunks, which idle threads take."""
     if threads == 1 or count <= chunk:
         kernel(0, count, *arguments)
         return
@@ -46,7 +46,7 @@ def _spread(kernel: Callable[..., None], count: int, threads: int, chunk: int, *
 
 @dataclass(slots=True)
 class View:
-    """One camera's intermediate results; `grad` is there after backward."""
+    """One camera's intermediate results. `grad` is set by backward."""
 
     matrix: Array  # float64 [4, 4], world -> camera
     intrinsics: Array  # float64 [3, 3]
@@ -112,7 +112,7 @@ def _render(scene: tuple[Array, ...], view: Array, k: Array, background: Array, 
 
 
 def _padded(gradient: Array, shape: tuple[int, ...]) -> Array:
-    """The gradient of a picture, zero outside it, at whole tiles."""
+    """A picture's gradient, zero-padded to whole tiles."""
     if gradient.shape[:2] == shape[:2]:
         return np.ascontiguousarray(gradient)
     out = np.zeros(shape, np.float32)
@@ -123,7 +123,7 @@ def _padded(gradient: Array, shape: tuple[int, ...]) -> Array:
 def _render_back(
     scene: tuple[Array, ...], kept: View, options: Options, given: tuple[Array, Array, Array], grads: tuple[Array, ...]
 ) -> None:
-    """Adds to grads, those of the scene's five arrays, what comes from one camera."""
+    """Adds one camera's share to `grads`, the gradients of the scene's five arrays."""
     means, quats, scales, opacities, colours = scene
     g_means, g_quats, g_scales, g_opacities, g_colours = grads
     threads, count = options.threads or thread_count(), len(means)
@@ -194,9 +194,11 @@ def rasterize(
     options: Options,
     backgrounds: Array | None = None,  # [C, 3]; None: black
 ) -> tuple[Tensor, Tensor, Tensor, list[View]]:
-    """Images [C, H, W, 3], alphas [C, H, W, 1], accumulated depths Σ weight z [C, H, W, 1] (divide by alpha for the
-    expected one), and what each camera saw. Differentiable in the five scene tensors. Raises ValueError for a shape
-    that doesn't fit."""
+    """Images [C, H, W, 3], alphas [C, H, W, 1], accumulated depths Σ weight z [C, H, W, 1], and each camera's View.
+
+    Divide the depth by alpha for the expected depth. Differentiable in the five scene tensors. Raises ValueError for a
+    wrong shape.
+    """
     count = len(means)
     want = {
         "means": (means, (count, 3)),

@@ -1,7 +1,7 @@
 """A closed relief of an object from one picture: its surface, and Gaussians that tile it.
 
-The front is the silhouette, inflated, with the depth map's detail on it; the back is the inflated silhouette with a guess
-of its colours (splat.back). It is as fine as the picture that it is made from.
+The front is the inflated silhouette with the depth map's detail; the back is the inflated silhouette with guessed
+colours (splat.back). The relief has the picture's resolution.
 """
 
 import math
@@ -16,19 +16,21 @@ from stereocast.splat.back import back_colours, smooth_inside
 from stereocast.splat.scene import SH_C0, Camera, Gaussians
 from stereocast.types import Array
 
-_PLUMP = 0.8  # a limb's cross section: 1 would be √2 deeper than wide
-_DETAIL = 0.1  # depth map's relief, of the object's size
+_PLUMP = 0.8  # scales a limb's depth: at 1 it would be √2 deeper than wide
+_DETAIL = 0.1  # height of the depth map's relief, share of the picture's side
 _STEEPEST = 8.0
 _WALL_STEP = 1.5  # pixels
-_WIDE, _SOLID = 0.72, 5.0  # pixels, logit: neighbours cover each other, or the far side would shine through
-_SOLVED_AT = 192  # side of the picture on which the silhouette is inflated
-_PLAIN = 0.03  # colours of four pixels that differ by less are one Gaussian's
+_WIDE, _SOLID = 0.72, 5.0  # pixels, logit: neighbours overlap, or the far side would shine through
+_SOLVED_AT = 192  # side of the picture in which the silhouette is inflated
+_PLAIN = 0.03  # four pixels whose colours differ by less share one Gaussian
 
 
 def inflate(mask: Array) -> Array:
-    """Half thickness in pixels, float32 [H, W], of a silhouette (bool): the root of the solution of ∇²u = -4, which
-    makes a ball of a disc and a tube of a strip. Zero outside. Large masks are solved small and followed to their
-    outline."""
+    """Half the thickness in pixels, float32 [H, W], of a silhouette bool [H, W]; zero outside.
+
+    The root of the solution of ∇²u = -4, which turns a disc into a ball and a strip into a tube. Large masks are solved
+    at reduced size, then refined up to their outline.
+    """
     inside = mask.astype(bool).copy()
     inside[0] = inside[-1] = inside[:, 0] = inside[:, -1] = False
     shrink = max(mask.shape) / _SOLVED_AT
@@ -38,13 +40,13 @@ def inflate(mask: Array) -> Array:
     small = cv2.resize(inside.astype(np.float32), size, interpolation=cv2.INTER_AREA) > 0.5
     u = cv2.resize(_solved(small).astype(np.float32), mask.shape[::-1], interpolation=cv2.INTER_LINEAR) * shrink**2
     distance = cv2.distanceTransform(inside.astype(np.uint8), cv2.DIST_L2, 5)
-    u = np.maximum(u, distance**2)  # never less, whatever the shape; what is too thin for the small picture has this
+    u = np.maximum(u, distance**2)  # a lower bound for any shape; the small picture may have lost thin parts
     return (np.sqrt(u) * _PLUMP * inside).astype(np.float32)
 
 
 def _solved(inside: Array) -> Array:
     distance = cv2.distanceTransform(inside.astype(np.uint8), cv2.DIST_L2, 5)
-    u = (distance * distance.max()).astype(np.float64)  # a start that is near for most shapes
+    u = (distance * distance.max()).astype(np.float64)  # close to the solution for most shapes
     y, x = np.nonzero(inside)
     halves = [(y[(y + x) % 2 == c], x[(y + x) % 2 == c]) for c in (0, 1)]
     relax = 2 / (1 + math.sin(math.pi / max(8.0, 2.5 * float(distance.max()))))  # over-relaxation, by the widest part
@@ -56,7 +58,7 @@ def _solved(inside: Array) -> Array:
 
 
 def detail(depth: Array, mask: Array) -> Array:
-    """The depth map's relief, about -0.5..0.5, without offset and slope, fading at the outline; float32 [H, W]."""
+    """The depth map's relief without offset and slope, float32 [H, W] in -0.5..0.5, fading at the outline."""
     y, x = np.nonzero(mask)
     if len(y) < 16:
         return np.zeros(mask.shape, np.float32)
@@ -75,7 +77,7 @@ class Relief:
     """One frame's closed surface, on the pixel grid of the reference camera."""
 
     mask: Array  # bool [H, W]
-    core: Array  # bool [H, W], without the outline's pixels, which Gaussians of its neighbours cover
+    core: Array  # bool [H, W], without the outline's pixels, which their neighbours' Gaussians cover
     front: Array  # float32 [H, W], towards the camera, metres from the middle plane
     back: Array  # float32 [H, W], away from it
     colour: Array  # float32 [H, W, 3], 0..1
@@ -83,7 +85,7 @@ class Relief:
 
 
 def relief(rgba: Array, depth: Array | None, camera: Camera) -> Relief:
-    """The closed relief of a framed RGBA picture, uint8 [S, S, 4]; `depth` is inverse depth [S, S], 1 = nearest."""
+    """The closed relief of a framed RGBA picture, uint8 [S, S, 4]. depth [S, S]: inverse depth, 1 = nearest."""
     size = rgba.shape[0]
     mask = prepare.largest(rgba[..., 3] > 127).astype(bool)
     pixel = metres_per_pixel(camera)
@@ -99,7 +101,7 @@ def relief(rgba: Array, depth: Array | None, camera: Camera) -> Relief:
 
 
 def _clean(colour: Array, mask: Array) -> Array:
-    """Outline pixels are mixed with the background: they get the colour of what is nearest inside, where there is any."""
+    """Gives outline pixels, which are blended with the background, the nearest colour inside, if there is one."""
     reach = max(1, round(mask.shape[0] / 170))
     solid = cv2.erode(mask.astype(np.uint8), np.ones((2 * reach + 1, 2 * reach + 1), np.uint8)).astype(bool)
     if not solid.any():
@@ -109,17 +111,17 @@ def _clean(colour: Array, mask: Array) -> Array:
     )
     table = np.zeros((int(labels.max()) + 1, 3), np.float32)
     table[labels[solid]] = smooth_inside(colour, solid, 0.7 * reach)[solid]
-    edge = mask & ~solid & (distance < 2.5 * reach)  # a thin part keeps its own
+    edge = mask & ~solid & (distance < 2.5 * reach)  # thin parts keep their colour
     return np.where(edge[..., None], table[labels], colour).astype(np.float32)
 
 
 def metres_per_pixel(camera: Camera) -> float:
-    """At the plane through the origin."""
+    """Metres per pixel in the plane through the origin."""
     return float(camera.view[2, 3] / camera.intrinsics[0, 0])
 
 
 def _core(mask: Array) -> Array:
-    """The mask without its outline; lines that are thinner than that stay."""
+    """The mask without its outline. Thinner lines stay."""
     distance = cv2.distanceTransform(np.pad(mask.astype(np.uint8), 1), cv2.DIST_L2, 3)[1:-1, 1:-1]
     ridge = distance >= cv2.dilate(distance, np.ones((3, 3), np.uint8))
     return mask & ((distance > 1.5) | ridge)
@@ -127,18 +129,18 @@ def _core(mask: Array) -> Array:
 
 @dataclass(frozen=True, slots=True)
 class Surface:
-    """Points of a relief: where they are in the picture, and on which side."""
+    """Points of a relief: their position in the picture and their side."""
 
     u: Array  # float32 [N], pixels
     v: Array
-    share: Array  # float32 [N]: 1 on the front, 0 on the back, between them on the wall along the outline
+    share: Array  # float32 [N]: 1 on the front, 0 on the back, in between on the wall along the outline
     cell: Array  # float32 [N], pixels that a point stands for
     points: Array  # float32 [N, 3], world
     colours: Array  # float32 [N, 3]
 
 
 def surface(shape: Relief, camera: Camera) -> Surface:
-    """Front, back, and the wall between them along the outline; where four pixels are alike one point stands for them."""
+    """Front, back, and the wall between them along the outline. One point stands for four similar pixels."""
     parts = []
     for colour, front_share in ((shape.colour, 1.0), (shape.colour_back, 0.0)):
         y, x, cell = cells(shape.core, colour)
@@ -155,7 +157,7 @@ def surface(shape: Relief, camera: Camera) -> Surface:
 
 
 def cells(core: Array, colour: Array) -> tuple[Array, Array, Array]:
-    """The core's pixels (y, x) and their size, 1; and 2 for a square of four alike, given by its first."""
+    """The core's cells: y, x and size. Size 1 is a pixel; size 2 is a square of four similar pixels, at its first."""
     rows, columns = core.shape[0] // 2, core.shape[1] // 2
 
     def fours(a: Array) -> Array:
@@ -173,7 +175,7 @@ def cells(core: Array, colour: Array) -> tuple[Array, Array, Array]:
 
 
 def wall(shape: Relief, camera: Camera) -> tuple[Array, Array, Array]:
-    """Pixels (y, x) along the outline, one for each step from back (share near 0) to front (near 1)."""
+    """Points on the wall: y, x and share, with one per step from the back (share near 0) to the front (near 1)."""
     rim = shape.core & ~cv2.erode(shape.core.astype(np.uint8), np.ones((3, 3), np.uint8)).astype(bool)
     y, x = np.nonzero(rim)
     steps = np.ceil((shape.front[y, x] + shape.back[y, x]) / (_WALL_STEP * metres_per_pixel(camera))).astype(int)
@@ -182,7 +184,10 @@ def wall(shape: Relief, camera: Camera) -> tuple[Array, Array, Array]:
 
 
 def sampled(field: Array, u: Array, v: Array) -> Array:
-    """A field [H, W(, C)] at places in pixels [N], linear, its border going on. (OpenCV's remap ends at 32,767 places.)"""
+    """A field [H, W(, C)] sampled bilinearly at [N] positions in pixels, with its border extended.
+
+    OpenCV's remap is limited to 32,767 positions.
+    """
     x, y = np.clip(u - 0.5, 0, field.shape[1] - 1), np.clip(v - 0.5, 0, field.shape[0] - 1)
     left, top = np.minimum(x.astype(int), field.shape[1] - 2), np.minimum(y.astype(int), field.shape[0] - 2)
     across, down = (x - left).astype(np.float32), (y - top).astype(np.float32)
@@ -194,19 +199,19 @@ def sampled(field: Array, u: Array, v: Array) -> Array:
 
 
 def height(shape: Relief, u: Array, v: Array, share: Array) -> Array:
-    """Height of places (pixels) on the front, the back or between them."""
+    """Height in metres at positions (pixels) on the front, the back or between them."""
     return np.asarray(share * sampled(shape.front, u, v) - (1 - share) * sampled(shape.back, u, v))
 
 
 def place(u: Array, v: Array, height: Array, camera: Camera) -> Array:
-    """World points float32 [N, 3] at pixels (u, v), `height` metres before the plane through the origin."""
+    """World points float32 [N, 3] at pixels (u, v), `height` metres in front of the plane through the origin."""
     k, depth = camera.intrinsics, camera.view[2, 3] - height
     seen = np.stack([(u - k[0, 2]) / k[0, 0] * depth, (v - k[1, 2]) / k[1, 1] * depth, depth], 1)
     return ((seen - camera.view[:3, 3]) @ camera.view[:3, :3]).astype(np.float32)
 
 
 def surfels(shape: Relief, camera: Camera) -> Gaussians:
-    """Gaussians that tile the relief: flat ones tilted with front and back, round ones on the wall between them."""
+    """Gaussians that tile the relief: flat ones that follow front and back, round ones on the wall between them."""
     tiled, pixel = surface(shape, camera), metres_per_pixel(camera)
     sides = (tiled.share == 1) | (tiled.share == 0)
     quats, scales = np.empty((len(sides), 4)), np.empty((len(sides), 3))
@@ -217,7 +222,7 @@ def surfels(shape: Relief, camera: Camera) -> Gaussians:
         flat = steep < 1e-6
         cx, cy = np.where(flat, 1.0, sx / np.maximum(steep, 1e-6)), np.where(flat, 0.0, sy / np.maximum(steep, 1e-6))
         stretch = np.sqrt(1 + steep**2)
-        # camera axes: x right, y down, z forward; the surface rises against z
+        # camera axes: x right, y down, z forward; the surface rises towards -z
         along = np.stack([cx, cy, -steep], 1) / stretch[:, None]
         across = np.stack([-cy, cx, np.zeros_like(cx)], 1)
         turn = np.stack([along, across, np.cross(along, across)], 2)  # columns
@@ -243,7 +248,7 @@ def _slopes(side: Array, mask: Array, pixel: float) -> tuple[Array, Array]:
 
 
 def quaternions(r: Array) -> Array:
-    """wxyz [N, 4] of rotations [N, 3, 3] (the largest component first, which keeps it stable)."""
+    """Quaternions wxyz [N, 4] of rotations [N, 3, 3]. The largest component is computed first, for stability."""
     m = r.astype(np.float64)
     trace = [m[:, 0, 0] + m[:, 1, 1] + m[:, 2, 2]] + [2 * m[:, i, i] - np.trace(m, axis1=1, axis2=2) for i in range(3)]
     best = np.argmax(np.stack(trace, 1), 1)

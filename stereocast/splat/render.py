@@ -1,6 +1,6 @@
-"""Rendering of scenes: one contract, two back ends. The CPU's is our own rasteriser; CUDA's is gsplat.
+"""Rendering of scenes: one contract, two back ends. On the CPU it is our rasteriser, on CUDA gsplat.
 
-The only user of gsplat. Both follow its conventions (see raster).
+Only this module uses gsplat. Both back ends follow its conventions (see `raster`).
 """
 
 from collections.abc import Iterator
@@ -25,16 +25,16 @@ WHITE = (1.0, 1.0, 1.0)
 
 @dataclass(slots=True)
 class Rendering:
-    """What cameras see. `places` gives, after backward, each Gaussian's gradient in the picture."""
+    """What cameras see."""
 
     rgb: Tensor  # [C, H, W, 3]
     alpha: Tensor  # [C, H, W, 1]
-    depth: Tensor  # [C, H, W, 1], expected, metres along the axis
+    depth: Tensor  # [C, H, W, 1], expected depth, metres along the axis
     radii: Any  # [C, N, 2], pixels
     _kept: Any
 
     def place_gradients(self) -> Array:
-        """float32 [C, N, 2]: gradients of the places in pixels, after backward."""
+        """Gradients of the Gaussians' positions in pixels, float32 [C, N, 2]. Call after backward."""
         if isinstance(self._kept, list):
             return np.stack([view.grad[:, :2] for view in self._kept])
         return to_host(self._kept["means2d"].grad)
@@ -49,7 +49,7 @@ def rasterize(
     degree: int = 3,
     antialiased: bool = False,
 ) -> Rendering:
-    """Renders Gaussians with whatever suits the device of the tensors."""
+    """Renders Gaussians: with gsplat if the tensors are on CUDA, else with our rasteriser. Raises ExtraMissing."""
     views = np.stack([camera.view for camera in cameras])
     ks = np.stack([camera.intrinsics for camera in cameras])
     width, height = cameras[0].width, cameras[0].height
@@ -91,7 +91,7 @@ def render(
     degree: int | None = None,
     antialiased: bool = False,
 ) -> Rendering:
-    """The scene at `time` (0..1) from cameras of one size. Differentiable."""
+    """Renders the scene at `time` (0..1) from cameras of one size. Differentiable."""
     harmonics = torch.cat([gaussians.sh0, gaussians.sh_rest], 1)
     shown = gaussians.degree if degree is None else min(degree, gaussians.degree)
     opacities = torch.sigmoid(gaussians.logits)
@@ -102,7 +102,7 @@ def render(
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """One moment of a film: when in the scene, and from where."""
+    """One frame of a film: the scene's time and the camera."""
 
     time: float  # 0..1
     camera: Camera
@@ -110,7 +110,7 @@ class Moment:
 
 @dataclass(frozen=True, slots=True)
 class Rig:
-    """Two eyes. The screen lies at the object; farther points are behind it."""
+    """A pair of eyes. The screen is at the object; farther points lie behind it."""
 
     ipd_m: float = 0.063
     converge_m: float = 2.0
@@ -118,17 +118,17 @@ class Rig:
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """How long a film is and how fast its scene goes."""
+    """The length of a film and the speed of its scene."""
 
-    frames: int  # pictures of the film
-    step: float  # frames of the scene from picture to picture
+    frames: int  # of the film
+    step: float  # frames of the scene per frame of the film
 
     @classmethod
     def of(cls, info: SceneInfo, seconds: float, rate: float) -> "Pace":
-        """About `seconds` at `rate` pictures a second: whole rounds of the motion, so that the film loops without a seam.
+        """About `seconds` at `rate` frames per second: whole rounds of the motion, so the film loops seamlessly.
 
-        Its speed is the scene's own, off by at most half a picture a film. A film of less than half a round stays as
-        long as was asked for.
+        The motion keeps the scene's speed, to within half a frame per film. A film shorter than half a round keeps the
+        requested length.
         """
         round_frames = _round(info)
         rounds = round(seconds * info.fps / round_frames) if round_frames else 0
@@ -139,12 +139,12 @@ class Pace:
 
 
 def _round(info: SceneInfo) -> int:
-    """Frames of the scene until its motion begins again: once round, or there and back."""
+    """Frames of the scene until its motion repeats: once through a loop, otherwise forward and back."""
     return (info.frames - 1) * (1 if info.loop else 2)
 
 
 def orbit(scene: Scene, size: int, pace: Pace, turns: float = 1.0) -> list[Moment]:
-    """Once around the object while time runs."""
+    """The camera circles the object `turns` times while time runs."""
     info = scene.info
     moments = []
     for i in range(pace.frames):
@@ -155,14 +155,14 @@ def orbit(scene: Scene, size: int, pace: Pace, turns: float = 1.0) -> list[Momen
 
 
 def fixed(scene: Scene, size: int, pace: Pace, azimuth_deg: float = 0.0) -> list[Moment]:
-    """Time runs before a camera that stands still."""
+    """The camera stands still while time runs."""
     info = scene.info
     camera = orbit_camera(azimuth_deg, size, info.elevation_deg, info.radius_m, info.fov_deg)
     return [Moment(play(scene, i * pace.step), camera) for i in range(pace.frames)]
 
 
 def play(scene: Scene, frame: float) -> float:
-    """The time (0..1) of the scene's frame number, whole or not: loops run round, others to and fro."""
+    """The time (0..1) of a frame number of the scene, which may be fractional. Loops wrap; others run back and forth."""
     last = scene.info.frames - 1
     if last < 1:
         return 0.0
@@ -177,12 +177,12 @@ def stereo_clips(
     device: str = "cpu",
     background: tuple[float, float, float] = WHITE,
 ) -> Iterator[StereoClip]:
-    """The film as the packer takes it: RGB of both eyes (without a rig, twice the middle one), depth of the left."""
+    """The film as the packer takes it: RGB of both eyes and the left eye's depth. Without a rig both eyes are equal."""
     gaussians = Gaussians(*(tensor.detach().to(device) for tensor in scene.gaussians.tensors().values()))
     motion = None if scene.motion is None else scene.motion.to(device)
     seen_before: dict[
         tuple[float, bytes], tuple[Array, Array, Array]
-    ] = {}  # a camera that stands still sees loops again
+    ] = {}  # a fixed camera sees the same pictures in every round
 
     def see(moment: Moment) -> tuple[Array, Array, Array]:
         key = (round(moment.time, 6), moment.camera.view.tobytes())
@@ -208,7 +208,7 @@ def stereo_clips(
 
 
 def _inverse_depth(seen: Rendering, radius_m: float) -> Array:
-    """0..1, 1 = nearest (0.4 radius before the middle), 0 = background."""
+    """Relative inverse depth float32 [H, W] in 0..1: 1 = nearest (0.4 radius in front of the origin), 0 = background."""
     depth, alpha = to_host(seen.depth[0, ..., 0]), to_host(seen.alpha[0, ..., 0])
     near, far = 1 / (radius_m * 0.6), 1 / (radius_m * 1.4)
     value = (1 / np.maximum(depth, 0.1 * radius_m) - far) / (near - far)

@@ -1,7 +1,7 @@
-"""The dynamic scene: canonical Gaussians, their motion, cameras on an orbit, and the files they are kept in.
+"""The dynamic scene: canonical Gaussians, their motion, cameras on an orbit, and file formats.
 
-World: y up, the object at the origin, metres. Cameras are OpenCV's (x right, y down, z forward). Azimuth 0 looks along
--z and grows counter-clockwise seen from above (the camera moves to its right).
+World: y up, the object at the origin, metres. Cameras follow OpenCV (x right, y down, z forward). At azimuth 0 a camera
+looks along -z; the azimuth grows counter-clockwise seen from above (the camera moves to its right).
 """
 
 import json
@@ -38,8 +38,10 @@ class Camera:
     height: int
 
     def moved_right(self, metres: float, converge_m: float) -> "Camera":
-        """The camera shifted along its own x axis by `metres`; points at depth `converge_m` stay where they are in the
-        picture (the sensor is shifted, the axes stay parallel)."""
+        """The camera shifted along its x axis by `metres`.
+
+        Points at depth `converge_m` keep their position in the picture: the sensor shifts, the axes stay parallel.
+        """
         view, k = self.view.copy(), self.intrinsics.copy()
         view[0, 3] -= metres
         k[0, 2] += k[0, 0] * metres / converge_m
@@ -47,7 +49,7 @@ class Camera:
 
 
 def intrinsics(size: int, fov_deg: float = FOV_DEG) -> Array:
-    """float64 [3, 3] of a square picture."""
+    """The intrinsics of a square picture, float64 [3, 3]."""
     focal = size / 2 / math.tan(math.radians(fov_deg) / 2)
     return np.array([[focal, 0, size / 2], [0, focal, size / 2], [0, 0, 1]])
 
@@ -74,7 +76,7 @@ def orbit_camera(
 
 @dataclass(slots=True)
 class Gaussians:
-    """Parameters as they are trained: logarithms of scales, logits of opacities."""
+    """Parameters in trainable form: logarithms of scales, logits of opacities."""
 
     means: Tensor  # [N, 3]
     log_scales: Tensor  # [N, 3]
@@ -94,7 +96,7 @@ class Gaussians:
         return {name: getattr(self, name) for name in NAMES}
 
     def keep(self, chosen: Any) -> "Gaussians":
-        """Those that `chosen` (mask or indices) names."""
+        """The Gaussians selected by `chosen`, a mask or indices."""
         return Gaussians(*(tensor[chosen] for tensor in self.tensors().values()))
 
 
@@ -105,7 +107,7 @@ def from_points(
     opacity: float = 0.1,
     degree: int = 3,
 ) -> Gaussians:
-    """Gaussians on coloured points; `scale` in metres, one number, [N] or [N, 3]."""
+    """Gaussians at coloured points. scale: metres, one number, [N] or [N, 3]."""
     count = len(points)
     scales = np.broadcast_to(np.asarray(scale, np.float32).reshape(-1, 1 if np.ndim(scale) < 2 else 3), (count, 3))
     quats = torch.zeros(count, 4)
@@ -122,7 +124,7 @@ def from_points(
 
 @dataclass(frozen=True, slots=True)
 class SceneInfo:
-    """What a scene was made from, as far as rendering needs it."""
+    """What rendering needs to know about a scene's origin."""
 
     frames: int = 1
     fps: float = 12.0
@@ -130,21 +132,21 @@ class SceneInfo:
     fov_deg: float = FOV_DEG
     elevation_deg: float = 0.0
     size: int = 576  # of the pictures it was fitted to
-    loop: bool = False  # the last frame is the first one again
+    loop: bool = False  # the last frame equals the first
     source: str = ""
     method: str = ""  # how the pictures were made: "relief" or the models' names
 
 
 @dataclass(slots=True)
 class Scene:
-    """Gaussians in canonical space and what moves them."""
+    """Gaussians in canonical space and their motion."""
 
     gaussians: Gaussians
     motion: Motion | None = None
     info: SceneInfo = field(default_factory=SceneInfo)
 
     def at(self, time: float) -> Gaussians:
-        """The Gaussians at `time` (0..1), as parameters again (for files)."""
+        """The Gaussians at `time` (0..1) as trainable parameters, for files."""
         g = self.gaussians
         if self.motion is None:
             return g
@@ -154,7 +156,7 @@ class Scene:
 
 
 def posed(g: Gaussians, motion: Motion | None, time: float) -> tuple[Tensor, Tensor, Tensor]:
-    """Means, quaternions and linear scales at `time`. Canonical places enter the network detached."""
+    """Means, quaternions and linear scales at `time`. The network gets the canonical positions detached."""
     quats = torch.nn.functional.normalize(g.quats, dim=-1)
     scales = torch.exp(g.log_scales)
     if motion is None:
@@ -164,7 +166,7 @@ def posed(g: Gaussians, motion: Motion | None, time: float) -> tuple[Tensor, Ten
 
 
 def save(scene: Scene, path: Path) -> None:
-    """Writes `.4dgs`: safetensors of the canonical parameters and the network, with the settings as metadata."""
+    """Writes a `.4dgs` file: the canonical parameters and the network as safetensors, with the settings as metadata."""
     tensors = {f"gaussians.{k}": v.detach().cpu().contiguous() for k, v in scene.gaussians.tensors().items()}
     metadata = {"format": _FORMAT, "scene": json.dumps(asdict(scene.info))}
     if scene.motion is not None:
@@ -176,12 +178,12 @@ def save(scene: Scene, path: Path) -> None:
 
 
 def load(path: Path) -> Scene:
-    """Reads `.4dgs`. Raises SourceError for anything else."""
+    """Reads a `.4dgs` file. Raises SourceError for anything else."""
     try:
         with safe_open(path, "pt") as file:
             metadata = file.metadata() or {}
             if metadata.get("format") != _FORMAT:
-                raise SourceError(f"{path}: no scene of this program (its format says '{metadata.get('format')}')")
+                raise SourceError(f"{path} is not a scene of this program (its format is '{metadata.get('format')}')")
             gaussians = Gaussians(*(file.get_tensor(f"gaussians.{name}") for name in NAMES))
             motion = None
             if "motion" in metadata:
@@ -198,7 +200,7 @@ def load(path: Path) -> Scene:
 
 
 def ply_bytes(g: Gaussians) -> bytes:
-    """The common Gaussian PLY: places, harmonics (channel-major), logit opacity, log scales, quaternion wxyz."""
+    """The usual Gaussian PLY: positions, harmonics (channel-major), logit opacity, log scales, quaternion wxyz."""
     rest = g.sh_rest.detach().permute(0, 2, 1).reshape(len(g), -1)
     columns = [g.means, g.sh0.reshape(len(g), 3), rest, g.logits[:, None], g.log_scales, g.quats]
     table = np.concatenate([to_host(column).astype("<f4") for column in columns], 1)
@@ -212,7 +214,7 @@ def ply_bytes(g: Gaussians) -> bytes:
 
 
 def splat_bytes(g: Gaussians) -> bytes:
-    """The 32-byte format: float32 place and scale, uint8 colour, opacity and quaternion; most visible first."""
+    """The 32-byte .splat format: float32 position and scale, uint8 colour, opacity and quaternion; most visible first."""
     means, scales = to_host(g.means), to_host(torch.exp(g.log_scales))
     opacity = to_host(torch.sigmoid(g.logits))
     colour = np.clip(to_host(g.sh0)[:, 0] * SH_C0 + 0.5, 0, 1)
@@ -226,7 +228,7 @@ def splat_bytes(g: Gaussians) -> bytes:
 
 
 def write(data: bytes, path: Path) -> None:
-    """Writes a file under its final name only when it is complete."""
+    """Writes a file atomically: it gets its final name when complete."""
     part = path.with_name(f"{path.stem}.part{path.suffix}")
     part.write_bytes(data)
     os.replace(part, path)

@@ -1,4 +1,4 @@
-"""Stages 1 and 2 in a row for the embedded default: framed pictures to a scene, through a folder that keeps the work."""
+"""Stages 1 and 2 of the embedded default: from framed pictures to a scene. A folder keeps the intermediate results."""
 
 import json
 from dataclasses import dataclass
@@ -22,21 +22,21 @@ from stereocast.types import Array
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """Where the matrix and checkpoints are kept, and what they belong to."""
+    """The folder of the matrix and checkpoints, and the run they belong to."""
 
     folder: Path
-    key: str  # changes with input and settings
+    key: str  # depends on input and settings
     resume: bool = False
 
     def usable(self) -> bool:
-        """Whether what is there belongs to this run."""
+        """Whether the folder's content belongs to this run and may be resumed."""
         try:
             return self.resume and json.loads((self.folder / "work.json").read_text())["key"] == self.key
         except (OSError, ValueError, KeyError):
             return False
 
     def claim(self) -> None:
-        """Empties the folder of other runs' work."""
+        """Removes other runs' results from the folder."""
         if self.usable():
             return
         for name in ("fit.pt", "start.safetensors", "matrix/matrix.json", "work.json"):
@@ -47,7 +47,7 @@ class Work:
 
     @property
     def keep(self) -> Keep:
-        """Parts of stage 1 of diffusion2."""
+        """The saved parts of Diffusion²'s stage 1."""
         return Keep(self.folder / "stage1")
 
     @property
@@ -56,7 +56,7 @@ class Work:
 
 
 def lifted(source: Array | Gaussians, depths: Array | None, settings: LiftSettings, work: Work) -> Lifted:
-    """Stage 1, or what an interrupted run kept of it. `source`: framed RGBA [T, S, S, 4], or a solid object."""
+    """Runs stage 1, or loads the result of an interrupted run. source: framed RGBA [T, S, S, 4], or a solid object."""
     work.claim()
     kept = work.folder / "start.safetensors"
     if kept.exists():
@@ -80,8 +80,10 @@ def lifted(source: Array | Gaussians, depths: Array | None, settings: LiftSettin
 
 
 def relief_fit(iterations: int, device: str, seed: int) -> FitSettings:
-    """Stage 2 for the relief. Its Gaussians are finer than the matrix and stay as they are; what is learned is their
-    motion, which begins with the tracks."""
+    """Settings of stage 2 for the relief.
+
+    Its Gaussians are finer than the matrix and stay as they are. Only their motion is learned, starting from the tracks.
+    """
     return FitSettings(
         iterations=iterations, warm_up=0, motion=lift.small_motion(), motion_rate=Ramp(4e-4, 2e-5, 40_000),
         canonical=False, degree=0, refine_every=0, fade_at=0, device=device, seed=seed,
@@ -89,7 +91,7 @@ def relief_fit(iterations: int, device: str, seed: int) -> FitSettings:
 
 
 def reconstruct(made: Lifted, settings: FitSettings, work: Work, progress: OnProgress) -> Scene:
-    """Stage 2 from a lifted object: the motion learns the tracks first, then everything the matrix."""
+    """Stage 2 for a lifted object: the motion is first fitted to the tracks, then everything to the matrix."""
     motion = None
     if not work.checkpoint.exists() and made.matrix.frames > 1:
         progress(Progress("motion", 0, 1))
@@ -100,8 +102,10 @@ def reconstruct(made: Lifted, settings: FitSettings, work: Work, progress: OnPro
 
 
 def ring_of(solid: Gaussians, views: int, size: int, elevation_deg: float) -> tuple[Array, Array]:
-    """The reference ring of a static object for stage 1: uint8 RGB [V, S, S, 3] on white and alpha [V, S, S], azimuth
-    360°/V first."""
+    """A static object's reference ring for stage 1: uint8 RGB [V, S, S, 3] on white and alpha [V, S, S].
+
+    The first azimuth is 360°/V.
+    """
     pictures, alphas = [], []
     for k in range(1, views + 1):
         with torch.no_grad():

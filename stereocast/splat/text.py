@@ -1,4 +1,4 @@
-"""A text to a picture of an object, by one of the text-to-image models on the shelf."""
+"""A picture of an object from text, by one of the text-to-image models on the shelf."""
 
 from pathlib import Path
 from typing import Any
@@ -12,12 +12,14 @@ from stereocast.splat import prepare
 from stereocast.types import Array
 
 WITH = "full body, centred, plain white background"
-_DISTILLED = {"sdxl-turbo": {"num_inference_steps": 4, "guidance_scale": 0.0}}  # others: their pipeline's own
+_DISTILLED = {"sdxl-turbo": {"num_inference_steps": 4, "guidance_scale": 0.0}}  # others: their pipeline's defaults
 
 
 def picture(prompt: str, store: WeightStore, model: str, device: str, precision: str, seed: int) -> Array:
-    """uint8 RGBA [H, W, 4] of an object made from text, cut out of its plain background. Raises WeightsError,
-    LicenceNotAccepted, SourceError, OutOfMemory."""
+    """An object generated from text and cut out of its plain background, uint8 RGBA [H, W, 4].
+
+    Raises WeightsError, LicenceNotAccepted, SourceError, OutOfMemory.
+    """
     from diffusers import AutoPipelineForText2Image
 
     folder = store.path(model)
@@ -35,12 +37,14 @@ def picture(prompt: str, store: WeightStore, model: str, device: str, precision:
     try:
         made = pipe.to(device)(f"{prompt}, {WITH}", generator=generator, output_type="np", **_DISTILLED.get(model, {}))
     except torch.OutOfMemoryError as error:
-        raise OutOfMemory(f"{model} doesn't fit on {device}; make the picture elsewhere and give it instead") from error
+        raise OutOfMemory(
+            f"{model} doesn't fit on {device}; make the picture with another program and give that instead"
+        ) from error
     return prepare.cut_out(np.rint(made.images[0] * 255).astype(np.uint8))
 
 
 def _variant(folder: Path) -> dict[str, str]:
-    """Which of a folder's files: the full ones where they are, else those of half precision."""
+    """Selects a folder's files: full precision if present, else half precision."""
     full = (folder / "unet/diffusion_pytorch_model.safetensors").is_file()
     half = (folder / "unet/diffusion_pytorch_model.fp16.safetensors").is_file()
     return {"variant": "fp16"} if half and not full else {}

@@ -1,4 +1,4 @@
-"""Generated pixels into the holes of a warped view, so that no seam shows."""
+"""Blends generated pixels seamlessly into the holes of a warped view."""
 
 from dataclasses import dataclass
 
@@ -13,22 +13,25 @@ from stereocast.types import Array, Colour, PixelFormat
 
 @dataclass(slots=True)
 class Composer:
-    """Puts a drawn view into the holes of the warped one, frame by frame of a shot and eye."""
+    """Blends a drawn view into the holes of the warped one, frame by frame, for one shot and eye."""
 
     geometry: Geometry
     pixel_format: PixelFormat
     colour: Colour
     mirror: bool  # a left view
-    _trust: Array | None = None  # of the frame before: what is taken fades in
+    _trust: Array | None = None  # the previous frame's: drawn pixels fade in
     _rested: bool = False
 
     def rest(self) -> None:
-        """Frames go by that keep the warp's fill: the next drawn one fades in."""
+        """Skips frames that keep the warp's fill: the next drawn frame fades in."""
         self._trust, self._rested = None, True
 
     def __call__(self, warped: Array, drawn: Array, seen: Seen, small: Array) -> Array:
-        """`warped` one picture; `drawn` RGB in 0..1 float32 [h, w, 3] at the sampler's size; `small` depth [h', w'] at
-        latent size. `seen`, mirrored where `mirror` is. A new picture, or `warped` itself where there is nothing to do."""
+        """The blended picture, or `warped` itself if there is nothing to do.
+
+        warped: one picture; drawn float32 [h, w, 3]: RGB in 0..1 at the sampler's size; seen: mirrored if `mirror`;
+        small [h', w']: depth at latent size.
+        """
         if not seen.holes.any():
             return warped
         turn = np.s_[:, ::-1] if self.mirror else np.s_[:, :]
@@ -65,7 +68,7 @@ class Composer:
         return out
 
     def _brightness(self, sheets: list[tuple[Array, Array]]) -> tuple[Array, Array]:
-        """Of the warped and the drawn picture, as float32 code values of 8 bits."""
+        """The brightness of the warped and the drawn picture, float32 in 8-bit code values."""
         scale = np.float32(255 / ((1 << self.pixel_format.bits) - 1))
         one = 0 if self.pixel_format.planar else 1  # luma, or green
         return (
@@ -75,7 +78,7 @@ class Composer:
 
 
 def placed(drawn: Array, columns: Array) -> Array:
-    """`drawn` [h, w, 3] seen at `columns` (of the film's pixels) of each of the film's rows, float32 [H, W, 3]."""
+    """`drawn` [h, w, 3] sampled at `columns` [H, W], in the film's pixels, float32 [H, W, 3]."""
     height, width = columns.shape
     across = (columns + np.float32(0.5)) * np.float32(drawn.shape[1] / width) - np.float32(0.5)
     lines = (np.arange(height, dtype=np.float32) + 0.5) * np.float32(drawn.shape[0] / height) - np.float32(0.5)
@@ -85,5 +88,5 @@ def placed(drawn: Array, columns: Array) -> Array:
 
 
 def _sheets(picture: Array, pixel_format: PixelFormat) -> list[Array]:
-    """Views of the picture's planes, or of its three colours."""
+    """Views of the picture's planes, or of its R, G and B channels."""
     return list(planes.planes(picture)) if pixel_format.planar else [picture[..., n] for n in range(3)]

@@ -1,6 +1,6 @@
-"""Cross-view attention (StereoCrafter-Zero, Eq. 9) as attention processors: the right view asks with the left's queries.
+"""Cross-view attention (StereoCrafter-Zero, Eq. 9) as attention processors: the right view uses the left's queries.
 
-Torch is imported by the callers' rooms; here tensors are only passed on.
+This module doesn't import torch: it only passes tensors on.
 """
 
 from typing import Any
@@ -9,15 +9,15 @@ from stereocast.types import Array
 
 
 def coupled(site: Any, *, script: bool) -> bool:
-    """Whether the views are coupled here: every self-attention; `script`: text and image too, but not the first one."""
+    """Whether this site couples the views: every self-attention. `script`: also text and image, but not the first."""
     return not site.is_initial if script else bool(site.is_self)
 
 
 class Record:
-    """Runs the left view and keeps its queries by site."""
+    """Attention of the left view; keeps its queries by site."""
 
     def __init__(self, features: dict[str, Array], *, script: bool = False, host: bool = False) -> None:
-        """`host`: queries are kept in main memory."""
+        """`host`: keep the queries in main memory."""
         self.features, self.script, self.host = features, script, host
 
     def __call__(self, site: Any, q: Array, k: Array, v: Array) -> Array:
@@ -29,7 +29,7 @@ class Record:
 
 
 class Replay:
-    """Runs the right view with the left's queries."""
+    """Attention of the right view, with the left's queries."""
 
     def __init__(self, features: dict[str, Array], *, script: bool = False) -> None:
         self.features, self.script = features, script
@@ -43,7 +43,7 @@ class Replay:
 
 
 def paired(*, script: bool = False) -> Any:
-    """A processor for a batch [left, right]: the naive run, and the readable form of Eq. 9."""
+    """A processor for a batch [left, right]: the plain, readable form of Eq. 9."""
 
     def attend(site: Any, q: Array, k: Array, v: Array) -> Array:
         from stereocast.models.attention import fused

@@ -1,7 +1,6 @@
-"""The second view by StereoCrafter-Zero: for a generated film, and as the synthesis stage of a given one.
+"""The second view by StereoCrafter-Zero: for generated films, and shared with the synthesis stage of existing ones.
 
-The sampler is `diffusion.zero`; here it gets its network, its depth and its windows, and its result is put where the
-warp uncovers something. Knows nothing of files.
+The sampler is `diffusion.zero`. This module gives it a network, depth and settings. It knows no files.
 """
 
 import logging
@@ -31,11 +30,11 @@ log = logging.getLogger(__name__)
 
 LAST_WARP = {"1024": 34, "512": 44, "256": 45}
 STRENGTH = 4.0  # % of the width
-FILM, _RESTART, _FRESH, _FILL = range(10, 14)  # purposes of noise
+FILM, _RESTART, _FRESH, _FILL = range(10, 14)  # what noise is drawn for
 
 
 class VideoViews:
-    """The video network as the sampler wants it: two views that meet in the attention processors."""
+    """The video network as the sampler calls it: two views, coupled by the attention processors."""
 
     def __init__(self, model: VideoModel, conditions: Conditions, *, script: bool) -> None:
         self.model, self.conditions, self.script = model, conditions, script
@@ -55,7 +54,7 @@ class VideoViews:
 
 
 def _listed(made: zero.Warps, settings: ZeroOptions) -> zero.Warps:
-    """The lists of 50 steps with what the settings change in them."""
+    """The lists for 50 steps with the settings applied."""
     iterations = made.iterations
     if settings.warp_at is not None:
         iterations = tuple(sorted({int(word) for word in settings.warp_at.split(",")}))
@@ -74,12 +73,12 @@ def _coupled(text: str) -> tuple[int, int]:
         return (0, 1 << 30) if text == "all" else (0, 0)
     first, end = (int(word) for word in text.split("-"))
     if first >= end:
-        raise UsageError(f"--cross-view {text}: the end must lie behind the beginning")
+        raise UsageError(f"--cross-view {text}: the end must be larger than the beginning")
     return first, end
 
 
 def zero_config(model: VideoConfig, settings: SamplerSettings, steps: int) -> zero.ZeroConfig:
-    """The sampler's constants: preset, model, settings; lists are stretched to the number of steps. Raises UsageError."""
+    """The sampler's constants from preset, model and settings, with lists scaled to `steps`. Raises UsageError."""
     made = zero.ZeroConfig.preset(settings.zero_preset)
     script, rescale = settings.zero_preset == "script", settings.guidance_rescale
     if rescale is None:
@@ -111,7 +110,7 @@ def zero_config(model: VideoConfig, settings: SamplerSettings, steps: int) -> ze
 
 
 def strength(settings: ScreenSettings, depth: Array | None = None) -> float:
-    """Largest disparity in % of the width; `auto` by the rule of the warp, for relative depth [T, h, w] in 0..1."""
+    """The largest disparity in % of the width. For `auto`, the warp's rule on relative depth [T, h, w] in 0..1."""
     wanted = getattr(settings, "strength_percent", STRENGTH if settings.strength is None else settings.strength)
     if not isinstance(wanted, str):
         return float(wanted)
@@ -121,7 +120,7 @@ def strength(settings: ScreenSettings, depth: Array | None = None) -> float:
 def inputs_of(
     config: zero.ZeroConfig, noise: Sequence[Tensor], seed: int, place: tuple[int, int], device: str
 ) -> zero.Inputs:
-    """The random draws of a window: they depend on (seed, shot, window) alone."""
+    """The noise of a window, which depends on (seed, shot, window) only. `place` is (shot, window)."""
     shape = tuple(noise[0].shape)
 
     def draws(purpose: int) -> Iterator[Tensor]:
@@ -135,26 +134,26 @@ def inputs_of(
 
 
 def scales(eyes: str, percent: float) -> tuple[float | None, float | None]:
-    """Shift in % of (left, right) view; None: that view is the source itself."""
+    """The shift of the (left, right) view in %; None: that view is the source itself."""
     return {"right": (None, percent), "left": (-percent, None), "both": (-percent / 2, percent / 2)}[eyes]
 
 
 @dataclass(frozen=True, slots=True)
 class Before:
-    """What a window of a generated film leaves for the next."""
+    """What a window of a generated film passes on to the next."""
 
     window: int  # number of the next one
     percent: float  # strength
-    views: tuple[Tensor | None, Tensor | None]  # latents [1, 4, n, h, w] of the frames that both have
+    views: tuple[Tensor | None, Tensor | None]  # latents [1, 4, n, h, w] of the shared frames
 
 
 class SecondView:
-    """The other view, or both, of a film that is being generated."""
+    """The second view, or both views, of a film that is being generated."""
 
     def __init__(self, model: VideoModel, conditions: Conditions, steps: list[Step], settings: SamplerSettings) -> None:
-        """Raises UsageError for settings the sampler doesn't have."""
+        """Raises UsageError for settings that the sampler doesn't support."""
         if getattr(settings, "cfg_image", None) is not None:
-            raise UsageError("--cfg-image works with --format mono alone; leave it out for stereo")
+            raise UsageError("--cfg-image works with --format mono only; leave it out for stereo")
         self.model, self.steps, self.settings = model, steps, settings
         self.config = zero_config(model.config, settings, len(steps))
         self.network = VideoViews(model, conditions, script=settings.zero_preset == "script")
@@ -162,7 +161,7 @@ class SecondView:
         self.sampler = zero.ZeroSampler(self.network, steps, self.config, store=self.store)
 
     def left(self, x: Tensor, step: Step) -> Tensor:
-        """The guided prediction for the first view, its features kept for the second."""
+        """The guided prediction for the first view. Keeps its features for the second."""
         return self.sampler.guided_left(self.steps.index(step), x)
 
     def views(
@@ -174,10 +173,10 @@ class SecondView:
         progress: OnProgress = silent,
         before: "Before | None" = None,
     ) -> tuple[Tensor | None, Tensor | None]:
-        """Final latents of the left and right view, None where it is the first view itself. Raises OutOfMemory.
+        """Final latents of the left and right view; None for a view that is the source. Raises OutOfMemory.
 
-        levels: S + 1 latents; noise [S, 4, T, h, w]; pictures RGB in 0..1; depth float32 [T, h', w']; `before`: what the
-        window before this one leaves behind.
+        levels: S + 1 latents; noise [S, 4, T, h, w]; pictures: RGB in 0..1; depth float32 [T, h', w']; before: what the
+        previous window passes on.
         """
         FlickerGuard(propagated=self.settings.propagate).check(pictures, depth)
         percent = strength(self.settings, depth) if before is None else before.percent
@@ -205,23 +204,23 @@ class SecondView:
         return made[0], made[1]
 
     def leaves(self, window: int, views: tuple[Tensor | None, Tensor | None], frames: int) -> Before:
-        """What these latents leave for window number `window`, which shares their last `frames` frames."""
+        """What these latents pass on to window number `window`, which shares their last `frames` frames."""
         kept = tuple(None if view is None else view[:, :, -frames:].clone() for view in views)
         return Before(window, self.config.scale_percent, (kept[0], kept[1]))
 
     def screen(self, depth: Array) -> float:
-        """The depth that lies on the screen."""
+        """The depth at the screen."""
         wanted = self.settings.convergence
         return comfort.auto_screen(depth, self.settings.pop_out) if isinstance(wanted, str) else wanted
 
     def converged(self, left: Array, right: Array, at: float) -> tuple[Array, Array]:
-        """Both views moved apart so that depth `at` lies on the screen; RGB [T, H, W, 3]."""
+        """Both views shifted so that depth `at` lies on the screen; RGB [T, H, W, 3]."""
         shift = at * self.config.scale_percent / 100 * left.shape[2] / 2
         return moved(left, -shift), moved(right, shift)
 
 
 def latent_depth(depth: Array, like: Tensor, settings: ZeroOptions) -> Tensor:
-    """Depth float32 [T, h', w'] at the size of latents [1, 4, T, h, w]."""
+    """Depth float32 [T, h', w'] resized to that of latents [1, 4, T, h, w]."""
     values = torch.from_numpy(np.ascontiguousarray(depth, np.float32))[:, None]
     if settings.zero_preset == "script" and settings.exponent != 1.0:
         values = values**settings.exponent
@@ -235,7 +234,7 @@ def finished(
     held: zero.Held | None,
     progress: OnProgress = silent,
 ) -> Tensor:
-    """Walks a whole run. Raises OutOfMemory."""
+    """Runs the sampler to the end and returns its latents. Raises OutOfMemory."""
     try:
         for at in sampler.right(depth, inputs, held):
             progress(Progress("second view", at.done, at.total))
@@ -248,7 +247,7 @@ def finished(
 
 
 def moved(view: Array, pixels: float) -> Array:
-    """Pictures [T, H, W, 3] moved to the right by `pixels`, edges repeated."""
+    """Pictures [T, H, W, 3] shifted right by `pixels`, with edges repeated."""
     matrix = np.array([[1, 0, pixels], [0, 1, 0]], np.float32)
     size = (view.shape[2], view.shape[1])
     return np.stack(

@@ -1,4 +1,4 @@
-"""StereoCrafter-Zero as the synthesis stage of a given film: windows whose result is put where the warp uncovers something."""
+"""StereoCrafter-Zero as the synthesis stage of an existing film: sampled windows fill what the warp uncovers."""
 
 import logging
 from collections.abc import Iterator
@@ -30,32 +30,32 @@ log = logging.getLogger(__name__)
 
 
 class WindowKeeper(Protocol):
-    """Keeps what windows came to, so that a run that goes on needn't sample them again."""
+    """Saves finished windows, so that a resumed run needn't sample them again."""
 
     def load(self, place: tuple[int, int], pts: Array) -> dict[str, Array] | None:
-        """What was saved for this window of these frames, or None."""
+        """What was saved for this window if its frames have these pts, or None."""
         ...
 
     def save(self, place: tuple[int, int], pts: Array, arrays: dict[str, Array]) -> None:
-        """Keeps a finished window."""
+        """Saves a finished window."""
         ...
 
 
 @dataclass(slots=True)
 class _Part:
-    """One window of a group: which of the waiting frames it has, and what becomes of it."""
+    """One window of a group: its range of the waiting frames, and its result."""
 
     place: tuple[int, int]
     start: int
     stop: int
-    new: int  # its first frame that isn't of the window before
+    new: int  # its first frame that isn't in the previous window
     latents: list[Tensor | None] | None = None  # None: keeps the classical fill
     wanted: bool = True
 
 
 @dataclass(slots=True)
 class _Waiting:
-    """Frames of a shot that wait, and what the last window left behind."""
+    """The waiting frames of a shot, and what its last window passes on."""
 
     number: int
     clips: list[DepthClip] = field(default_factory=list)
@@ -63,14 +63,14 @@ class _Waiting:
         default_factory=lambda: [None, None]
     )  # per view: latents of the frames that stay
     window: int = 0
-    fresh: int = 0  # waiting frames that haven't been given out
+    fresh: int = 0  # waiting frames that haven't been yielded
     begun: bool = False
-    scales: list[Geometry | None] | None = None  # of each view
+    scales: list[Geometry | None] | None = None  # per view
     composers: list[Composer | None] = field(default_factory=lambda: [None, None])
 
 
 class ZeroSynthesizer:
-    """Windows of frames, each sampled with the overlap of the one before held; cuts start afresh."""
+    """Samples windows of frames, each tied to the previous one by its overlap. A cut starts over."""
 
     def __init__(
         self,
@@ -79,9 +79,10 @@ class ZeroSynthesizer:
         model: VideoModel | None = None,
         fov_deg: float = comfort.SCREEN_FOV_DEG,
     ) -> None:
-        """`model`: one that is loaded already; `fov_deg`: as for WarpSynthesizer.
+        """`model` None: it is loaded. `fov_deg`: as for WarpSynthesizer.
 
-        Raises WeightsError, LicenceNotAccepted, UsageError, OutOfMemory."""
+        Raises WeightsError, LicenceNotAccepted, UsageError, OutOfMemory.
+        """
         if settings.zero_overlap >= settings.zero_window:
             raise UsageError(
                 f"--zero-overlap {settings.zero_overlap}: must be below --zero-window {settings.zero_window}"
@@ -102,7 +103,7 @@ class ZeroSynthesizer:
 
     @classmethod
     def cost(cls, settings: ViewSettings, info: StreamInfo) -> Cost:
-        """Windows that wait, are joined and are warped; on a CPU the weights and the features that are kept, too."""
+        """Frames of waiting, joined and warped windows; on a CPU also the weights and the stored features."""
         span = settings.zero_window + (settings.zero_batch - 1) * (settings.zero_window - settings.zero_overlap)
         window = WarpSynthesizer.cost(settings, info) + Cost(4 * span)
         if choose_device(settings.device).on_gpu:
@@ -123,10 +124,10 @@ class ZeroSynthesizer:
                 yield from self._group(shot, last=True)
 
     def _group(self, shot: _Waiting, *, last: bool) -> Iterator[StereoClip]:
-        """Samples what waits, and gives out what is new in it, a window at a time."""
+        """Samples the waiting frames and yields the new ones, a window at a time."""
         settings = self.settings
         held = min(len(shot.clips), max(shot.fresh + settings.zero_overlap, settings.zero_window))
-        shot.clips = shot.clips[-held:]  # the shot's last window reaches back as far as it is long
+        shot.clips = shot.clips[-held:]  # the shot's last window reaches back to its full length
         clip, depth = _joined(shot.clips)
         parts = self._parts(shot, len(clip))
         stereos = [self._warped(shot, clip, depth, part) for part in parts]
@@ -159,7 +160,7 @@ class ZeroSynthesizer:
         return parts
 
     def _warped(self, shot: _Waiting, clip: Clip, depth: DepthMap, part: _Part) -> tuple[StereoClip, list[list[Seen]]]:
-        """Our own sub-pixel warp of a window's new frames, at the source's size, and what it sees in each view."""
+        """The sub-pixel warp of a window's new frames, at the source's size, and what each view sees."""
         first = not shot.begun and part.new == 0
         one = replace(clip, frames=clip.frames[part.new : part.stop], pts=clip.pts[part.new : part.stop], first=first)
         values = DepthMap(depth.values[part.new : part.stop], depth.metric)
@@ -181,7 +182,7 @@ class ZeroSynthesizer:
         return stereo, seen
 
     def _fix(self, part: _Part, clip: Clip) -> None:
-        """Gives the shot the scale that an earlier run found for it."""
+        """Restores the shot's scale from an earlier run."""
         kept = self._kept(part, clip)
         if kept is not None and "scale" in kept:
             gain, screen, unit = (float(value) for value in kept["scale"])
@@ -191,7 +192,7 @@ class ZeroSynthesizer:
         return None if self.keeper is None else self.keeper.load(part.place, clip.pts[part.start : part.stop])
 
     def _begin(self, shot: _Waiting, clip: Clip, depth: DepthMap, part: _Part, seen: list[list[Seen]]) -> None:
-        """The geometry of a shot's views, and who composes them."""
+        """Sets up the geometry and the composers of a shot's views."""
         scale, unit = self._warp.scale, self._warp.unit
         factor = self.model.networks.first_stage_model.factor
         rows, columns = self.shape[0] // factor, self.shape[1] // factor
@@ -217,11 +218,11 @@ class ZeroSynthesizer:
             shot.composers[number] = Composer(geometry, clip.pixel_format, clip.colour, mirror)
 
     def _relative(self, clip: Clip, depth: DepthMap) -> Array:
-        """Depth as the sampler takes it, float32 [T, h, w]: 1 is the nearest surface."""
+        """Depth as the sampler takes it, float32 [T, h, w], 1 = nearest surface."""
         return np.asarray(to_host(depth.values) / np.float32(self._warp.unit if depth.metric else 1.0))
 
     def _wants(self, clip: Clip, values: Array, part: _Part, seen: list[list[Seen]]) -> bool:
-        """Whether a window is worth sampling: its holes are large, and seen in no frame beside."""
+        """Whether a window is worth sampling: its holes are large and visible in no neighbouring frame."""
         if self.settings.full_view:
             return True
         if not any(one.holes.any() for views in seen for one in views):
@@ -240,7 +241,7 @@ class ZeroSynthesizer:
         return share * 100 >= self.settings.zero_holes
 
     def _fill_in(self, shot: _Waiting, clip: Clip, values: Array, parts: list[_Part]) -> None:
-        """Latents for the windows that want them: kept ones, then every other one, then those between."""
+        """Gets latents for the windows that want them: first saved ones, then every other window, then those between."""
         assert shot.scales is not None
         for part in parts:
             kept = self._kept(part, clip)
@@ -279,7 +280,7 @@ class ZeroSynthesizer:
         self.keeper.save(part.place, clip.pts[part.start : part.stop], arrays)
 
     def _window(self, shot: _Waiting, clip: Clip, values: Array, parts: list[_Part], k: int) -> Window:
-        """A window with what the ones beside it hold already."""
+        """A window with the latents that its neighbours already have."""
         part = parts[k]
         frames = replace(clip, frames=clip.frames[part.start : part.stop], pts=clip.pts[part.start : part.stop])
         pictures = planes.rgb_frames(frames, self.shape)
@@ -300,7 +301,7 @@ class ZeroSynthesizer:
     def _composed(
         self, shot: _Waiting, part: _Part, stereo: StereoClip, seen: list[list[Seen]], values: Array
     ) -> StereoClip:
-        """The warped frames with what was drawn in their holes, or the whole drawn view."""
+        """The warped frames with drawn pixels in their holes, or the whole drawn view."""
         changed: dict[str, Array] = {}
         for number, (name, views) in enumerate(zip(("left", "right"), seen, strict=True)):
             composer = shot.composers[number]
@@ -324,7 +325,7 @@ class ZeroSynthesizer:
         return replace(stereo, **changed)
 
     def _whole(self, drawn: Array, stereo: StereoClip, number: int) -> Array:
-        """A whole drawn view at the film's size; the sampler's screen is the farthest depth, the film's isn't."""
+        """A whole drawn view at the film's size, shifted: the sampler's screen is at the farthest depth, the film's isn't."""
         half = 0.5 if self.settings.synthesised == "both" else 1.0
         shift = (-1 if number == 0 else 1) * half * self._warp.scale.gain * self._warp.scale.screen
         large = planes.resize(drawn, stereo.height, stereo.width)
@@ -334,7 +335,7 @@ class ZeroSynthesizer:
 
 
 def loaded(settings: ViewSettings, info: StreamInfo) -> VideoModel:
-    """The video model of the settings, placed as the card allows. Raises WeightsError, LicenceNotAccepted, OutOfMemory."""
+    """Loads the settings' video model as the card's memory allows. Raises WeightsError, LicenceNotAccepted, OutOfMemory."""
     store = weights.WeightStore.of(settings, choice.FAMILY)
     device = choose_device(settings.device).name
     thrift = checkpoints.thrift_of(settings, device)

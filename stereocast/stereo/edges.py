@@ -1,6 +1,6 @@
-"""Depth edges before the warp: small maps are brought to the picture's size and soft steps become sharp.
+"""Depth edges before the warp: enlarges small maps to the picture's size and sharpens soft steps.
 
-A network draws a step over several pixels. Warped as it is, it becomes a ramp of torn pixels; snapped, it is a
+A network draws a step over several pixels. Warped unchanged, it becomes a ramp of torn pixels; snapped, it becomes a
 foreground, a background and a hole.
 """
 
@@ -11,8 +11,8 @@ from stereocast.kernels import cpu_edges
 from stereocast.types import Array
 
 STEP = 2.0  # px: a smaller change of disparity within a few pixels is a slope
-CRISP = 1.25  # columns over which a step of an exact map is drawn, at most, in three of four places
-WORK_WIDTH = 800  # small maps are snapped at about this width, then once more on the way to the picture
+CRISP = 1.25  # largest width in pixels, at the 25th percentile, of the steps of an exact map
+WORK_WIDTH = 800  # small maps are snapped at about this width, then again when enlarged to the picture
 
 
 def _box(radius: int) -> Array:
@@ -20,8 +20,7 @@ def _box(radius: int) -> Array:
 
 
 def softness(disparity: Array, step: float = STEP) -> float:
-    """Over how many pixels the steps of a map [H, W] are drawn: 1 for an exact one, 3 to 4 after a threefold
-    enlargement. 1 if there are no steps."""
+    """The width in pixels of a map's steps [H, W]: 1 if exact or without steps, 3 to 4 after a threefold enlargement."""
     values = np.ascontiguousarray(disparity, np.float32)
     box = _box(4)
     spread = cv2.dilate(values, box) - cv2.erode(values, box)
@@ -35,10 +34,10 @@ def softness(disparity: Array, step: float = STEP) -> float:
 
 
 def snap(disparity: Array, width_px: float | None = None, step: float = STEP) -> Array:
-    """Soft steps of a map float32 [H, W] made sharp; `width_px` is its `softness` (None: measured here).
+    """A map float32 [H, W] with its soft steps sharpened. `width_px`: its `softness`, None = measure it.
 
-    An exact map comes back as it is. Every pixel of a soft step joins the side it is closer to, by a few rounds of a
-    shock filter, so that slopes and plateaus keep their values.
+    An exact map is returned unchanged. A few rounds of a shock filter move every pixel of a soft step to the closer
+    side; slopes and plateaus keep their values.
     """
     values: Array = np.ascontiguousarray(disparity, np.float32)
     width_px = softness(values, step) if width_px is None else width_px
@@ -46,7 +45,7 @@ def snap(disparity: Array, width_px: float | None = None, step: float = STEP) ->
         return values
     rounds = int(np.clip(round(0.85 * width_px), 1, 8))
     box = _box(rounds + 1)
-    values = cv2.medianBlur(values, 5)  # takes off the overshoot of cubic enlargements
+    values = cv2.medianBlur(values, 5)  # removes the overshoot of cubic enlargements
     near, far = cv2.dilate(values, box), cv2.erode(values, box)
     cpu_edges.toggle(values, near, far, np.float32(step), rounds)
     return values
@@ -55,9 +54,9 @@ def snap(disparity: Array, width_px: float | None = None, step: float = STEP) ->
 def enlarge(
     disparity: Array, height: int, width: int, out: Array | None = None, width_px: float | None = None
 ) -> Array:
-    """Disparity float32 [h, w] in pixels of the large width, at [height, width], with its steps snapped.
+    """Disparity float32 [h, w], in pixels of the large width, enlarged to [height, width] with its steps snapped.
 
-    `width_px`: softness at the size of `working_size`, None: measured here.
+    width_px: softness at `working_size`, None = measure it.
     """
     rows, columns = working_size(disparity.shape[0], disparity.shape[1], height, width)
     low: Array = np.ascontiguousarray(disparity, np.float32)
@@ -77,19 +76,21 @@ def enlarge(
 
 
 def compile_edges() -> None:
-    """Compiles what `enlarge` needs, by a map of a few pixels."""
+    """Compiles what `enlarge` needs by calling it with a few pixels."""
     enlarge(np.zeros((9, 16), np.float32), 108, 192, None, 3.0)
 
 
 def working_softness(disparity: Array, height: int, width: int) -> float:
-    """`softness` of a map [h, w] at the size at which `enlarge` snaps it: measured once per shot, so that it doesn't
-    change from frame to frame."""
+    """`softness` of a map [h, w] at the size at which `enlarge` snaps it.
+
+    Measured once per shot, so that it doesn't change from frame to frame.
+    """
     rows, columns = working_size(disparity.shape[0], disparity.shape[1], height, width)
     return softness(cv2.resize(np.ascontiguousarray(disparity, np.float32), (columns, rows)))
 
 
 def working_size(rows: int, columns: int, height: int, width: int) -> tuple[int, int]:
-    """The size at which a map [rows, columns] is snapped before it is brought to [height, width]."""
+    """The size at which a map [rows, columns] is snapped before it is enlarged to [height, width]."""
     factor = max(1, min(3, WORK_WIDTH // max(columns, 1)))
     if factor * columns >= width or factor * rows >= height:
         return height, width
@@ -97,8 +98,10 @@ def working_size(rows: int, columns: int, height: int, width: int) -> tuple[int,
 
 
 def fill_unknown(disparity: Array) -> Array:
-    """Exact disparity float32 [H, W] with nan filled from the background side of its row (the smaller known end);
-    rows without any known value copy the nearest row that has some. All nan becomes 0."""
+    """Exact disparity float32 [H, W] with nan filled from the background side of its row (the smaller known end).
+
+    Rows without a known value copy the nearest row with one. A map that is all nan becomes 0.
+    """
     known = np.isfinite(disparity)
     if known.all():
         return np.ascontiguousarray(disparity, np.float32)

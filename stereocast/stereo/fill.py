@@ -1,6 +1,6 @@
-"""Fills disocclusions of one warped view: they are background, so background grows in and foreground doesn't.
+"""Fills disocclusions of one warped view. They are background, so the background grows in and the foreground doesn't.
 
-fast: harmonic. best: harmonic, pulled towards the colours that lie along the background's structure.
+fast: harmonic. best: harmonic, pulled towards colours along the background's structure.
 """
 
 from collections.abc import Sequence
@@ -15,13 +15,13 @@ from stereocast.types import Array
 
 Effort = Literal["fast", "best"]
 SWEEPS = {"fast": 4, "best": 12}
-STRIP = 2  # columns whose mean is continued into a strip at the frame's side
-REACH, SIGMA = 14, 6.0  # px: how far around a hole structure is looked for
-CAP = 40  # px: how far along its structure a colour is fetched
-PULL = 2.0  # weight of that colour against the neighbours' (1 each), times coherence squared
-STEEPEST = 4.0  # rows per column that a strip at the side may lean
-LEAN = 0.6  # share of the structure's slope that a strip follows: the whole of it tears textures (best SSIM near 0.6)
-LEAN_SIGMA = 8.0  # rows: neighbouring rows of a strip lean alike
+STRIP = 2  # columns whose mean continues into a strip at the frame's side
+REACH, SIGMA = 14, 6.0  # px: radius around a hole in which structure is measured
+CAP = 40  # px: distance along the structure from which a colour may come
+PULL = 2.0  # weight of that colour, times coherence squared; each neighbour counts 1
+STEEPEST = 4.0  # rows per column: the steepest lean of a strip at the side
+LEAN = 0.6  # share of the structure's slope that a strip follows: all of it tears textures (best SSIM near 0.6)
+LEAN_SIGMA = 8.0  # rows: smooths the lean, so that neighbouring rows of a strip agree
 
 
 def _window() -> Array:
@@ -39,11 +39,11 @@ def fill(
     effort: Effort = "fast",
     others: Sequence[Other] = (),
 ) -> None:
-    """Fills the holes of all planes [P, H, W] in place; the view is a right one or reversed (see `kernels.cpu`).
+    """Fills the holes of all planes [P, H, W] in place. The view is a right one, or reversed (see `kernels.cpu`).
 
-    source [P, H, W], disparity float32 [H, W] and `gain` are what was warped; shifts int16 [H, W] and holes uint8
-    [H, W rounded up to 8] are what the warp wrote. `others`: this layer in other frames, their
-    flow in this layer's pixels as the kernels see them; what was seen or shown there is kept.
+    source [P, H, W], disparity float32 [H, W] and gain: the warp's input; shifts int16 [H, W] and holes uint8
+    [H, W rounded up to 8]: its output. others: this layer in other frames, with the flow in this layer's pixels as the
+    kernels see them; background seen or shown there is reused.
     """
     count, height = planes.shape[:2]
     starts = np.empty(height + 1, np.int32)

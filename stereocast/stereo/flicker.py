@@ -1,4 +1,4 @@
-"""The known failure of StereoCrafter-Zero (appendix C.2): the depth of a small object that moves fast jumps between frames."""
+"""Detects a known failure of StereoCrafter-Zero (appendix C.2): a small, fast object's depth jumps between frames."""
 
 import logging
 
@@ -10,16 +10,16 @@ from stereocast.types import Array
 
 log = logging.getLogger(__name__)
 
-JUMP, AREA = 0.15, 0.004  # depth change along motion, and the share of the picture, that are too much
+JUMP, AREA = 0.15, 0.004  # limits: depth change along motion, share of the picture
 _SIZE = (160, 96)
 _TOLERANCE_PX = 1.5
 
 
 def flicker(pictures: Array, depth: Array) -> float:
-    """The largest share of a picture whose depth changes along its motion by more than `JUMP` from one frame to the next.
+    """The largest share of a picture whose depth changes by more than `JUMP` along its motion to the next frame.
 
-    Only what can be followed there and back counts: at what appears or vanishes a change means nothing.
-    pictures RGB in 0..1 [T, H, W, 3]; depth [T, h, w], about 0..1.
+    Only pixels with consistent forward and backward flow count: a change means nothing where something appears or
+    vanishes. pictures [T, H, W, 3]: RGB in 0..1; depth [T, h, w], about 0..1.
     """
     greys = [grey(cv2.resize(p, _SIZE, interpolation=cv2.INTER_AREA)) for p in pictures]
     maps = [cv2.resize(np.asarray(d, np.float32), _SIZE, interpolation=cv2.INTER_AREA) for d in depth]
@@ -35,27 +35,27 @@ def flicker(pictures: Array, depth: Array) -> float:
 
         followed = np.linalg.norm(flow + arrived(back), axis=-1) < _TOLERANCE_PX
         jump = (np.abs(arrived(maps[t + 1]) - maps[t]) > JUMP) & followed
-        # edges move by a fraction of a pixel whatever the depth does: only what stays after an opening counts
+        # edges always move by a fraction of a pixel, so only what survives an opening counts
         opened = cv2.morphologyEx(jump.astype(np.uint8), cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
         worst = max(worst, float(opened.mean()))
     return worst
 
 
 class FlickerGuard:
-    """Looks at each window and warns once a run."""
+    """Checks each window for flicker and warns once per run."""
 
     def __init__(self, *, propagated: bool) -> None:
-        """`propagated`: the depth is averaged along motion already, so that is no advice."""
+        """`propagated`: depth is already averaged along motion, so the warning doesn't suggest --propagate."""
         self._advice = "try a lower --strength" if propagated else "try --propagate"
         self.warned = False
 
     def check(self, pictures: Array, depth: Array) -> None:
-        """As for `flicker`; nothing is measured after a warning."""
+        """Checks a window, arguments as for `flicker`. Does nothing after a warning."""
         share = 0.0 if self.warned else flicker(pictures, depth)
         if share > AREA:
             self.warned = True
             log.warning(
-                "depth jumps in %.1f %% of the picture between two frames, as with a small fast object; %s",
+                "depth jumps between frames in %.1f %% of the picture, typical of a small, fast object; %s",
                 share * 100,
                 self._advice,
             )

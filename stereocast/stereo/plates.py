@@ -1,7 +1,7 @@
-"""What one eye showed in the frame before, and what it will see in a few frames: the background plates of a shot.
+"""A shot's background plates: what an eye showed in the previous frame, and what it will see in a few frames.
 
-Fills once shown are carried along the motion; what comes to light later is taken from there. Bounded: one former view
-per eye, AHEAD frames of the film, one small flow field each. Forgotten at a cut.
+A fill that was shown moves along with the motion, and background uncovered later is taken from there. Memory is
+bounded: one former view per eye, AHEAD frames of the film, one small flow field each. Cleared at a cut.
 """
 
 from dataclasses import dataclass, field
@@ -14,35 +14,35 @@ from stereocast.settings import StereoSettings
 from stereocast.types import Array, PixelFormat
 
 FLOW_WIDTH = 480
-AHEAD = 4  # frames: how far ahead is looked for background that the foreground still hides
+AHEAD = 4  # frames to look ahead for background that the foreground still hides
 
 
 def look_ahead(settings: StereoSettings) -> int:
-    """How many frames the warp holds back: for `best`, and for auto strength, which one clip alone would judge badly."""
+    """How many frames the warp holds back: for `best`, and for auto strength, which needs more than one clip."""
     return AHEAD if settings.fill == "best" or settings.strength_percent == "auto" else 0
 
 
 def small(image: Array, pixel_format: PixelFormat) -> Array:
-    """Brightness of one picture as uint8, about FLOW_WIDTH wide."""
+    """The brightness of one picture, uint8 [h, w], at most FLOW_WIDTH wide."""
     height, width = size(image, pixel_format)
     columns = min(width, FLOW_WIDTH)
     return small_luma(image, pixel_format, (max(16, round(height * columns / width)), columns))
 
 
 def motion(now: Array, before: Array, width: int) -> Array:
-    """Optical flow from `now` to `before` (both from `small`), float32 [2, h, w], in pixels of `width` columns."""
+    """Optical flow from `now` to `before` (both from `small`), float32 [2, h, w], in pixels of a picture `width` wide."""
     return in_pixels(Flow("fast")(now, before), now.shape[0] * width / now.shape[1], width)
 
 
 def in_pixels(flow: Array, height: float, width: int) -> Array:
-    """Flow [h, w, 2] between small pictures as [2, h, w], in pixels of a picture of that size."""
+    """Flow [h, w, 2] between small pictures as [2, h, w], in pixels of a picture of [height, width]."""
     scale = np.array([width / flow.shape[1], height / flow.shape[0]], np.float32)
     return np.ascontiguousarray((flow * scale).transpose(2, 0, 1))
 
 
 @dataclass(slots=True)
 class Layer:
-    """A finished layer of a view and what is known of it, as the warp wrote it (reversed for a left view)."""
+    """A finished layer of a view with the warp's output for it, reversed for a left view."""
 
     planes: Array  # [P, H, W]
     shifts: Array  # int16 [H, W]
@@ -51,8 +51,10 @@ class Layer:
 
 @dataclass(slots=True)
 class Other:
-    """A layer of the same eye in another frame. `flow` float32 [2, h, w]: the source's motion to it; `filled`: its
-    holes hold the fill that was shown."""
+    """A layer of the same eye in another frame.
+
+    flow float32 [2, h, w]: the source's motion to that frame; filled: its holes contain the fill that was shown.
+    """
 
     layer: Layer
     flow: Array
@@ -61,13 +63,13 @@ class Other:
 
 @dataclass(slots=True)
 class Plates:
-    """The former frame's view of one eye; `flow` leads from the present frame to it (None: there is none)."""
+    """The previous frame's view of one eye. `flow`: from the current frame to the previous one, None if there is none."""
 
     layers: dict[int, Layer] = field(default_factory=dict)
     flow: Array | None = None
 
     def former(self, number: int) -> list[Other]:
-        """Layer `number` of the former view, if the present frame continues it: one item or none."""
+        """Layer `number` of the previous view, if the current frame continues it: a list of one or none."""
         layer = self.layers.get(number)
         return [] if layer is None or self.flow is None else [Other(layer, self.flow, filled=True)]
 

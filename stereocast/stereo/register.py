@@ -1,11 +1,11 @@
-"""A drawn view laid over the holes of a warped one.
+"""Registers a drawn view with the holes of a warped one.
 
-The sampler moves latents by whole latents (Appendix B), the warp of the film moves pixels by fractions of one. So what
-the sampler drew behind an outline lies elsewhere than the hole it is for, by up to a latent: 8 pixels at the model's size.
-Here each hole pixel is asked for at its background's own place in the drawn view, the drawn foreground is left out, and
-what was drawn counts only where it agrees with the background that is seen beside the hole.
+The sampler shifts by whole latents (Appendix B), the warp by fractions of a pixel. So what the sampler drew behind an
+outline is off from its hole by up to a latent: 8 pixels at the model's size. Each hole pixel is therefore looked up
+where its background lies in the drawn view. Drawn foreground is excluded, and drawn pixels count only where they agree
+with the visible background next to the hole.
 
-All arrays are those of a right view; a left view is worked on as its mirror image.
+All arrays are those of a right view; a left view is processed as its mirror image.
 """
 
 from dataclasses import dataclass, replace
@@ -17,19 +17,19 @@ from stereocast import kernels
 from stereocast.kernels import cpu
 from stereocast.types import Array
 
-MARGIN = 0.75  # latents of depth by which something drawn must be nearer to count as foreground
-GOOD, BAD = 0.35, 0.7  # error at the rim against the background's own variance: trusted below, not above
-FLOOR = 2.0  # code values squared: less variance than this is no texture
-REACH = 3.0  # latents: how far around a hole the background is compared
-SHRINK = 4  # local means are taken at this part of the size
+MARGIN = 0.75  # latents of shift by which something drawn must be nearer to count as foreground
+GOOD, BAD = 0.35, 0.7  # error at the rim over the background's variance: full trust below GOOD, none above BAD
+FLOOR = 2.0  # code values squared: less variance than this isn't texture
+REACH = 3.0  # latents: radius around a hole in which the background is compared
+SHRINK = 4  # local means are computed at the size divided by this
 PHASES = (0.0, 0.25, 0.5, 0.75)
 WIDER = (0.0, 0.5, 1.0, 1.5, 2.0, 3.0)  # latents
-PRICE = 0.02  # of a latent more to draw, against the share of holes that aren't reached
+PRICE = 0.02  # cost of a further latent of shift, in shares of the holes that aren't reached
 
 
 @dataclass(frozen=True, slots=True)
 class Geometry:
-    """Where the sampler puts things: depth D lands `trunc(D**exponent * latents + phase)` latents further left."""
+    """Where the sampler puts things: depth D moves left by `trunc(D**exponent * latents + phase)` latents."""
 
     latents: float  # largest shift, > 0
     rows: int
@@ -39,23 +39,23 @@ class Geometry:
 
     @property
     def scale_percent(self) -> float:
-        """The shift as the sampler's % of the width."""
+        """The largest shift in % of the width, as the sampler takes it."""
         return self.latents / self.columns * 100
 
     def depth(self, small: Array) -> Array:
-        """Depth at latent size as the sampler's exact warp takes it with exponent 1."""
+        """Depth at latent size for the sampler's exact warp with exponent 1."""
         if not self.phase and self.exponent == 1.0:
             return small
         raised = small if self.exponent == 1.0 else small**self.exponent
         return raised + self.phase / self.latents
 
     def steps(self, depth: Array) -> Array:
-        """Latents by which depth of any shape is moved, float32, whole numbers."""
+        """The whole latents by which depth of any shape moves, float32."""
         raised = np.clip(depth, 0, None) ** np.float32(self.exponent) if self.exponent != 1.0 else depth
         return np.trunc(raised * np.float32(self.latents) + np.float32(self.phase))
 
     def landed(self, small: Array) -> Array:
-        """What depth is seen at each latent of the drawn view, float32 [h, w]; -1 where nothing landed."""
+        """The depth visible at each latent of the drawn view, float32 [h, w]; -1 where nothing lands."""
         moved = np.ascontiguousarray(self.depth(small), np.float32)
         found, blank = kernels.warp_exact(small[None].astype(np.float32), moved, self.scale_percent)
         return np.where(blank, np.float32(-1), found[0])
@@ -63,9 +63,9 @@ class Geometry:
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """The pixel warp of one frame: disparity at each pixel of the view (in holes that of the background), and its depth."""
+    """The pixel warp of one frame: disparity and depth at each pixel of the view, the background's in holes."""
 
-    disparity: Array  # float32 [H, W], pixels: source column minus column
+    disparity: Array  # float32 [H, W], pixels: source column minus view column
     depth: Array  # float32 [H, W], relative
     holes: Array  # bool [H, W]
 
@@ -73,8 +73,11 @@ class Seen:
     def of(
         cls, disparity: Array, gain: float, pixels: float, screen: float, *, mirror: bool, distrust: int = 1
     ) -> "Seen":
-        """disparity float32 [H, W] of the source; `gain` 1 or 0.5 of it is shifted; depth d has `pixels * (d - screen)`;
-        `distrust` as for `warp.Look`."""
+        """What the warp of a source frame shows.
+
+        disparity float32 [H, W]: the source's, in pixels, `pixels * (d - screen)` for depth d; gain and distrust: as
+        for `warp.Look`.
+        """
         height, width = disparity.shape
         flat = np.zeros((1, height, width), np.uint8)
         shifts, holes = np.empty((height, width), np.int16), np.zeros((height, (width + 7) // 8 * 8), np.uint8)
@@ -86,7 +89,7 @@ class Seen:
         return cls(found, depth, holes[:, :width] != 0)
 
     def hidden(self) -> tuple[Array, Array]:
-        """Where the holes' background lies in the source, bool [H, W], and its depth there, float32 [H, W] (0 elsewhere)."""
+        """Where the holes' background lies in the source, bool [H, W], and its depth, float32 [H, W], 0 elsewhere."""
         there, depth = np.zeros_like(self.holes), np.zeros_like(self.depth)
         rows, columns = np.nonzero(self.holes)
         at = np.rint(columns + self.disparity[rows, columns]).astype(np.int64)
@@ -97,7 +100,7 @@ class Seen:
         return there, depth
 
     def every(self, rows: int) -> "Seen":
-        """Each `rows`-th row."""
+        """Every `rows`-th row."""
         return Seen(self.disparity[::rows], self.depth[::rows], self.holes[::rows])
 
 
@@ -108,15 +111,18 @@ def at_latents(depth: Array, rows: int, columns: int, *, mirror: bool = False) -
 
 
 def sought(seen: Seen, geometry: Geometry) -> Array:
-    """The column of the drawn view, in the film's pixels, at which each pixel of the view is drawn, float32 [H, W]."""
+    """For each pixel of the view, its column in the drawn view, in the film's pixels, float32 [H, W]."""
     width = seen.disparity.shape[1]
     columns = np.arange(width, dtype=np.float32)
     return columns + seen.disparity - geometry.steps(seen.depth) * np.float32(width / geometry.columns)
 
 
 def unhidden(seen: Seen, geometry: Geometry, columns: Array, landed: Array, stride: int = 1) -> Array:
-    """0..1 [H, W]: how far what is drawn at `columns` is the wanted background: 0 under drawn foreground and outside
-    the frame, 1 half a latent from either. `seen` has each `stride`-th row."""
+    """How far the pixels drawn at `columns` are the wanted background, float32 [H, W] in 0..1.
+
+    0 under drawn foreground and outside the frame, 1 from half a latent away from either. `seen` has every `stride`-th
+    row.
+    """
     height, width = seen.disparity.shape
     at = (columns + 0.5) * np.float32(geometry.columns / width) - 0.5
     lines = np.arange(height, dtype=np.float32)[:, None] * stride
@@ -137,8 +143,11 @@ def unhidden(seen: Seen, geometry: Geometry, columns: Array, landed: Array, stri
 
 
 def fitted(base: Geometry, seen: list[Seen], small: list[Array]) -> Geometry:
-    """The geometry whose drawn view reaches most of these frames' holes: the phase of the truncation, and if need be a
-    larger shift. small: depth float32 [h, w] of each frame."""
+    """The geometry whose drawn view reaches most of these frames' holes.
+
+    It varies the phase of the truncation and, if necessary, enlarges the shift. small: each frame's depth, float32
+    [h, w].
+    """
     total = sum(int(one.holes.sum()) for one in seen)
     if not total:
         return base
@@ -164,7 +173,7 @@ def _small(values: Array) -> Array:
 
 
 def _mean(values: Array, weight: Array, sigma: float) -> tuple[Array, Array]:
-    """Local mean of `values` where `weight` counts, and the weight's own mean; both at the small size."""
+    """The local mean of `values` weighted by `weight`, and the local mean of the weight, both at the small size."""
     counted = cv2.GaussianBlur(_small(weight), (0, 0), sigma)
     total = cv2.GaussianBlur(_small(values * weight), (0, 0), sigma)
     return total / np.maximum(counted, 1e-4), counted
@@ -176,15 +185,15 @@ def _large(values: Array, shape: tuple[int, int]) -> Array:
 
 @dataclass(frozen=True, slots=True)
 class Rim:
-    """The background beside the holes of one frame."""
+    """The background next to the holes of one frame."""
 
-    known: Array  # float32 0..1 [H, W]: background that is seen and drawn
+    known: Array  # float32 [H, W] in 0..1: background next to a hole, both seen and drawn
     sigma: float  # of local means, pixels
-    near: Array  # bool [H, W]: background, seen, next to a hole
+    near: Array  # bool [H, W]: visible background
 
     @classmethod
     def of(cls, seen: Seen, geometry: Geometry, reached: Array) -> "Rim":
-        """`reached` of `unhidden`."""
+        """`reached`: the result of `unhidden`."""
         width = seen.holes.shape[1]
         latent = width / geometry.columns
         reach = max(3, round(REACH * latent))
@@ -196,7 +205,10 @@ class Rim:
 
 
 def trust(base: Array, drawn: Array, rim: Rim) -> Array:
-    """0..1 [H, W]: whether the drawn brightness agrees with the background seen beside; planes float32 [H, W]."""
+    """How far the drawn brightness agrees with the visible background next to holes, float32 [H, W] in 0..1.
+
+    base, drawn float32 [H, W]: brightness.
+    """
     sigma = rim.sigma / SHRINK
     difference = base - drawn
     offset, there = _mean(difference, rim.known, sigma)
@@ -210,12 +222,12 @@ def trust(base: Array, drawn: Array, rim: Rim) -> Array:
 
 
 def matched(base: Array, drawn: Array, rim: Rim) -> Array:
-    """`drawn` with its local colour brought to that of the background seen beside the holes; planes float32 [H, W]."""
+    """`drawn` with its local colour matched to the visible background next to the holes; planes float32 [H, W]."""
     offset, there = _mean(base - drawn, rim.known, rim.sigma / SHRINK)
     return drawn + _large(np.where(there > 2e-3, offset, 0).astype(np.float32), base.shape)
 
 
 def seam(seen: Seen, rim: Rim, pixels: float = 2.5) -> Array:
-    """0..1 [H, W]: 0 at the background's rim, where the warp's own fill continues it, 1 `pixels` away."""
+    """Blending weight in holes [H, W] in 0..1: 0 at the background, which the warp's fill continues, 1 `pixels` away."""
     distance = cv2.distanceTransform((~rim.near).astype(np.uint8), cv2.DIST_L2, 3)
     return np.clip(distance / pixels, 0, 1) * seen.holes

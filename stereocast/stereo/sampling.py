@@ -1,6 +1,6 @@
-"""Windows of a film through the StereoCrafter-Zero sampler: several at once, each smaller when memory runs out.
+"""Runs windows of a film through the StereoCrafter-Zero sampler: several at once, fewer and smaller if memory runs out.
 
-Knows latents and pictures of one shot; which frames make a window, and what becomes of the result, is `diffuse_film`'s.
+It knows the latents and pictures of one shot. `diffuse_film` chooses the frames of a window and uses the result.
 """
 
 import logging
@@ -26,26 +26,26 @@ from stereocast.stereo.register import Geometry
 from stereocast.types import Array
 
 log = logging.getLogger(__name__)
-LEAST = 4  # frames of a window, below which memory is said to be too small
-SMALL_TILE = 32  # latent samples a side, for the decoder
+LEAST = 4  # frames: if a window of this size doesn't fit, memory is too small
+SMALL_TILE = 32  # side of the decoder's tiles, latents
 
 
 @dataclass(slots=True)
 class Window:
-    """Frames that are sampled together, and what is known of their right view(s) beforehand."""
+    """Frames that are sampled together, and the latents of their other views that are already known."""
 
     place: tuple[int, int]  # (shot, window)
     pictures: Array  # RGB in 0..1 [T, h, w, 3] at the working size
     depth: Array  # float32 [T, h', w'], relative
     before: list[Tensor | None]  # per view: latents [1, 4, n, h, w] of the first n frames, or None
-    after: list[Tensor | None]  # of the last n frames
+    after: list[Tensor | None]  # likewise, of the last n frames
 
     def part(self, begin: int, end: int, before: list[Tensor | None], after: list[Tensor | None]) -> "Window":
         return replace(self, pictures=self.pictures[begin:end], depth=self.depth[begin:end], before=before, after=after)
 
 
 def stride_of(config: VideoConfig, rate: Fraction | None, asked: int | None) -> int:
-    """What the model is told of a film's rate: frames a second, or for 256 its frame stride (of films at about 30)."""
+    """The model's `fs` input for a film's rate: frames per second, or for model 256 the frame stride at about 30 fps."""
     if asked is not None:
         return asked
     if not rate:
@@ -56,7 +56,7 @@ def stride_of(config: VideoConfig, rate: Fraction | None, asked: int | None) -> 
 
 
 class Sampling:
-    """Windows to latents of the other view(s) and back to pictures."""
+    """Turns windows into latents of the other views, and those into pictures."""
 
     def __init__(self, model: VideoModel, settings: ViewSettings, fs: int) -> None:
         self.model, self.settings, self.fs = model, settings, fs
@@ -69,21 +69,21 @@ class Sampling:
     def latents(
         self, windows: Sequence[Window], scales: Sequence[Geometry | None], progress: OnProgress, frames: int
     ) -> list[list[Tensor | None]]:
-        """For each window the latents [1, 4, T, h, w] of each view; None where `scales` has None: that view is the film.
+        """For each window the latents [1, 4, T, h, w] of each view, None for a view that is the film itself.
 
-        `scales`: the geometry of each view, the left one mirrored. `frames`: how many frames of the film become ready
-        with this, for `progress`. Raises OutOfMemory where even the smallest window doesn't fit.
+        scales: the geometry of each view (the left one mirrored), None for the film itself. frames: how many frames of
+        the film this completes, for `progress`. Raises OutOfMemory if even the smallest window doesn't fit.
         """
         try:
             with turn(self.model):
                 return self._sampled(windows, scales, progress, frames)
         except (torch.OutOfMemoryError, OutOfMemory) as error:
             caught: BaseException = error.__cause__ if isinstance(error, OutOfMemory) and error.__cause__ else error
-            caught.__traceback__ = None  # it holds the tensors of what failed
+            caught.__traceback__ = None  # it would keep the failed attempt's tensors alive
         self._release()
         if self.budget:
             self.budget = 0
-            log.warning("%s is out of memory; from now on it keeps no features of the left view", self.model.device)
+            log.warning("%s is out of memory; it stops storing features of the left view", self.model.device)
             return self.latents(windows, scales, progress, frames)
         if len(windows) > 1:
             half = len(windows) // 2
@@ -95,10 +95,10 @@ class Sampling:
         return [self._halved(windows[0], scales, progress, frames, caught)]
 
     def _thriftier(self) -> bool:
-        """Saves memory in the next way that is left; False where none is."""
+        """Takes the next measure that saves memory. False if none is left."""
         if not self.model.offload:
             self.model.retreat()
-            what = "keeps idle networks in main memory"
+            what = "moves idle networks to main memory"
         elif not self.model.tile:
             self.model.tile, what = SMALL_TILE, "decodes in tiles"
         else:
@@ -114,7 +114,7 @@ class Sampling:
         frames: int,
         error: BaseException,
     ) -> list[Tensor | None]:
-        """One window as two that overlap, the second held to the first."""
+        """Samples one window as two overlapping ones, the second tied to the first. Raises OutOfMemory."""
         count = len(window.pictures)
         if count <= LEAST:
             raise OutOfMemory(
@@ -146,7 +146,7 @@ class Sampling:
         counts = [len(window.pictures) for window in windows]
         length = max(counts)
         if length < 2:
-            length = settings.zero_window  # temporal layers want a film, not a still
+            length = settings.zero_window  # temporal layers need more than one frame
         films, maps = zip(*(self._padded(window, length) for window in windows), strict=True)
         clean = torch.cat([model.encode(film, None).float() for film in films])
         conditions = _together(
@@ -199,7 +199,7 @@ class Sampling:
 
     @staticmethod
     def _padded(window: Window, length: int) -> tuple[Tensor, Array]:
-        """The window's film [T, 3, h, w] in -1..1 and depth, its last frame repeated up to `length` frames."""
+        """The window's film [T, 3, h, w] in -1..1 and depth, padded to `length` frames by repeating the last one."""
         video = torch.from_numpy(np.ascontiguousarray(window.pictures.transpose(0, 3, 1, 2))).float() * 2 - 1
         depth, missing = window.depth, length - len(window.pictures)
         if missing:
@@ -209,7 +209,7 @@ class Sampling:
 
     @staticmethod
     def _held(windows: Sequence[Window], view: int, like: Tensor, fixed: Tensor) -> zero.Held | None:
-        """What is known of a view in these windows."""
+        """The known latents of a view in these windows, or None."""
         known, frames = torch.zeros_like(like), torch.zeros(like.shape[0], 1, like.shape[2], 1, 1, dtype=torch.bool)
         for k, window in enumerate(windows):
             before, after, count = window.before[view], window.after[view], len(window.pictures)
@@ -248,7 +248,7 @@ def _together(each: Sequence[Conditions]) -> Conditions:
 
 
 def _joined(each: Sequence[zero.Inputs], noise: Sequence[Tensor]) -> zero.Inputs:
-    """The draws of several windows as those of one batch."""
+    """The noise of several windows as one batch."""
     if len(each) == 1:
         return each[0]
     fresh = (torch.cat(draws) for draws in zip(*(one.fresh for one in each if one.fresh is not None), strict=False))

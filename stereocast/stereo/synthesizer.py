@@ -1,7 +1,8 @@
-"""The stage from clips with depth to two views, on the CPU. One task per frame; frames of a clip run side by side."""
+"""The stage from clips with depth to two views, on the CPU. One task per frame; the frames of a clip run in parallel."""
 
 import os
 import threading
+import zlib
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -9,6 +10,7 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import cv2
 import numpy as np
@@ -28,14 +30,15 @@ from stereocast.types import Array, Clip, DepthMap, Disparity, PixelFormat, Ster
 def read_disparity(path: Path) -> Array:
     """Exact disparities float32 [T, H, W] from .npz (key 'disparity') or .npy; nan = unknown. Raises UsageError."""
     try:
-        loaded = np.load(path)
-    except (OSError, ValueError, EOFError) as error:
+        with path.open("rb") as file:
+            loaded = np.load(file)
+            if isinstance(loaded, np.lib.npyio.NpzFile):
+                if "disparity" not in loaded:
+                    names = ", ".join(loaded.files)
+                    raise UsageError(f"--disparity {path}: contains no array 'disparity' (its arrays: {names})")
+                loaded = loaded["disparity"]
+    except (OSError, ValueError, EOFError, BadZipFile, zlib.error) as error:
         raise UsageError(f"--disparity {path}: not a readable .npz or .npy file; {error}") from error
-    if isinstance(loaded, np.lib.npyio.NpzFile):
-        with loaded:
-            if "disparity" not in loaded:
-                raise UsageError(f"--disparity {path}: has no array 'disparity' (it has: {', '.join(loaded.files)})")
-            loaded = loaded["disparity"]
     values = np.asarray(loaded)
     if values.ndim not in (2, 3) or values.dtype.kind not in "fiu":
         raise UsageError(f"--disparity {path}: needs numbers of shape [H, W] or [T, H, W], not {values.shape}")
@@ -44,18 +47,21 @@ def read_disparity(path: Path) -> Array:
 
 @dataclass(frozen=True, slots=True)
 class Motions:
-    """Flow float32 [2, h, w] from a frame to the one before, and to the one that comes AHEAD later; None: not known."""
+    """Flow float32 [2, h, w] from a frame to the previous one, and to the one AHEAD frames later. None: unknown."""
 
     back: Array | None
     ahead: Array | None
 
 
 def with_later(clips: Iterator[DepthClip], look: int) -> Iterator[tuple[DepthClip, list[tuple[Array, Array]]]]:
-    """Each clip with pictures and depth of up to `look` frames that follow it in its shot; holds no more clips than that."""
+    """Each clip with the pictures and depth of up to `look` frames that follow it in its shot.
+
+    Holds back no more clips than that takes.
+    """
     waiting: deque[DepthClip] = deque()
 
     def known() -> bool:
-        """Whether all that the first one needs is there."""
+        """Whether everything that the first clip needs has arrived."""
         follow = [clip for clip, _ in islice(waiting, 1, None)]
         ended = waiting[0][0].last or (bool(follow) and follow[-1].first)
         return ended or sum(len(clip) - clip.overlap for clip in follow) >= look
@@ -79,7 +85,7 @@ def with_later(clips: Iterator[DepthClip], look: int) -> Iterator[tuple[DepthCli
 
 
 class WarpSynthesizer:
-    """Sub-pixel warp and fill of both eyes, or of one."""
+    """Sub-pixel warp and fill of one eye or both."""
 
     def __init__(
         self,
@@ -90,13 +96,13 @@ class WarpSynthesizer:
         first_frame: int = 0,
         fov_deg: float = comfort.SCREEN_FOV_DEG,
     ) -> None:
-        """`info` isn't needed here: sizes come with the clips.
+        """Raises UsageError for an unreadable --disparity.
 
-        `threads` 0: one per core.
-        `first_frame`: number of the first frame that will come, for --disparity.
-        `fov_deg`: horizontal angle of the screen, for --strength auto."""
+        info: unused, sizes come with the clips; threads: 0 = one per core, at most 8; first_frame: number of the first
+        frame, for --disparity; fov_deg: horizontal angle of the screen, for --strength auto.
+        """
         self.settings = settings
-        self.keeps_holes = True  # False: views come without what was invented in them, which a film has no use for
+        self.keeps_holes = True  # False: views come without masks of the filled pixels, which a film doesn't need
         self.held = look_ahead(settings)
         self._fov_deg = fov_deg
         self._threads = threads or min(8, os.cpu_count() or 1)
@@ -114,19 +120,19 @@ class WarpSynthesizer:
         self._last_luma: Array | None = None
         self._pictures, self._masks, self._maps = Pool(), Pool(), Pool()
         self.disparities: dict[int, Array] | None = (
-            None  # of the last clip by frame, for who asks by putting a table here
+            None  # if set to a dict, it receives the last clip's disparities by frame
         )
 
     @classmethod
     def cost(cls, settings: StereoSettings, info: StreamInfo) -> Cost:
-        """The frames that are looked ahead; buffers of each thread; a former view of each eye for `best`."""
+        """Frames held back to look ahead, buffers of each thread, and for `best` a former view of each eye."""
         pixels = info.width * info.height
         buffers = min(8, os.cpu_count() or 1) * 10 * pixels
         plates = 2 * AHEAD * 4 * pixels if settings.fill == "best" else 0
         return Cost(look_ahead(settings), buffers + plates)
 
     def __call__(self, clips: Iterator[DepthClip]) -> Iterator[StereoClip]:
-        """Clips come out as they came in, `overlap` frames left out."""
+        """Yields one stereo clip per clip, without its `overlap` frames."""
         with ThreadPoolExecutor(self._threads, thread_name_prefix="warp") as pool:
             for (clip, depth), later in with_later(clips, self.held):
                 made = self._convert(clip, depth, later, pool)
@@ -137,7 +143,7 @@ class WarpSynthesizer:
     def _convert(
         self, clip: Clip, depth: DepthMap, later: Sequence[tuple[Array, Array]], pool: ThreadPoolExecutor
     ) -> StereoClip:
-        """`later`: the pictures and depth maps of the frames that follow this clip in its shot, as far as is looked."""
+        """`later`: pictures and depth maps of the frames that follow this clip in its shot, at most `held`."""
         frames = np.ascontiguousarray(to_host(clip.frames)[clip.overlap :])
         values = to_host(depth.values)[clip.overlap :]
         film, maps = [*frames, *(late for late, _ in later)], [*values, *(late for _, late in later)]
@@ -174,7 +180,7 @@ class WarpSynthesizer:
             for number, eye in enumerate(holes):
                 draw(t, eye, disparity, halved=number > 0)
 
-        if self.settings.fill == "best":  # each frame needs the one before: the eyes run side by side, not the frames
+        if self.settings.fill == "best":  # each frame needs the previous one, so only the eyes run in parallel
             motions = self._motions(film, count, form, pool, depth.flows[clip.overlap :])
             used = {*range(count), *(t + AHEAD for t in range(count) if motions[t].ahead is not None)}
             mapped = pool.map(lambda n: disparity_of(n, self._maps.empty((height, width), np.float32)), used)
@@ -191,7 +197,7 @@ class WarpSynthesizer:
                     draw(t, eye, disparities[t], plates=plates, ahead=ahead)
 
             list(pool.map(one_eye, holes))
-        elif count == 1:  # the eyes side by side
+        elif count == 1:  # the eyes in parallel
             disparity = disparity_of(0, self._maps.empty((height, width), np.float32))
             list(pool.map(lambda eye: draw(0, eye, disparity), holes))
         else:
@@ -214,16 +220,16 @@ class WarpSynthesizer:
 
     @property
     def scale(self) -> comfort.DepthScale:
-        """The open shot's map from depth to disparity."""
+        """The current shot's map from depth to disparity."""
         return self._scale
 
     @property
     def unit(self) -> float:
-        """The open shot's depth that counts as 1."""
+        """The depth that counts as 1 in the current shot."""
         return self._unit
 
     def fix(self, scale: comfort.DepthScale, unit: float) -> None:
-        """The next shot gets this map instead of one of its own: an earlier run began it."""
+        """Sets the next shot's map instead of measuring it: an earlier run started that shot."""
         self._fixed = scale, unit
 
     def _space(self, height: int, width: int) -> Workspace:
@@ -233,7 +239,7 @@ class WarpSynthesizer:
         return space
 
     def _begin_shot(self, clip: Clip, depth: Array, metric: bool) -> None:
-        """Scale, softness and plates of a new shot."""
+        """Sets the scale and softness of a new shot and clears its plates."""
         self._begun = True
         self._plates = {"left": Plates(), "right": Plates()}
         self._last_luma = None
@@ -257,9 +263,10 @@ class WarpSynthesizer:
         pool: ThreadPoolExecutor,
         known: Sequence[Array | None] = (),
     ) -> list[Motions]:
-        """Motion from each of the first `count` frames to the one before it, across clips of a shot, and to a later one.
+        """Motion from each of the first `count` frames to the previous one, across clips of a shot, and to a later one.
 
-        `known`: what the depth estimator found of the former, in pixels of its maps; only what it didn't is looked for.
+        known: flows to the previous frame from the depth estimator, in pixels of its maps, None where it has none. Only
+        missing flows are computed.
         """
         lumas = list(pool.map(lambda frame: small(frame, pixel_format), film))
         before = [self._last_luma, *lumas[: count - 1]]
@@ -277,7 +284,7 @@ class WarpSynthesizer:
         return list(pool.map(lambda t: Motions(back(t), flow(t, after[t])), range(count)))
 
     def _disparities(self, clip: Clip, depth: Sequence[Array], count: int) -> Callable[[int, Array], Array]:
-        """A function from (frame, buffer) to that frame's disparity in pixels, finite, [H, W]. The clip has `count` frames."""
+        """A function from (frame, buffer) to that frame's disparity in pixels, [H, W], finite. `count`: the clip's frames."""
         grown = max(0, self.settings.edge_dilation - 1)
 
         def grow(disparity: Array) -> Array:
@@ -298,9 +305,9 @@ class WarpSynthesizer:
     def _finish(
         self, clip: Clip, frames: Array, views: dict[str, Array], holes: dict[str, Any], depth: Array
     ) -> tuple[Array, Array]:
-        """Border handling and floating window; returns the left and the right view."""
+        """Applies border handling and floating window. Returns the left and right view."""
         border, form = self.settings.border, clip.pixel_format
-        for eye, view in views.items():  # the source itself is never painted on
+        for eye, view in views.items():  # never paint on the source itself
             if view is frames and (border in ("crop", "scale") or self.settings.window_guard):
                 views[eye] = frames.copy()
         if border == "paper":
@@ -327,7 +334,7 @@ class WarpSynthesizer:
         return views["left"], views["right"]
 
     def _strip(self, width: int) -> int:
-        """Columns at either side that may have no source in this shot, the same in all its frames."""
+        """Columns at either side that may lack a source in this shot, the same in all its frames."""
         if self._exact is None:
             return min(width // 4, frame_edge.strip_width(self._scale, self._gain, 0.0, self._unit))
         known = np.abs(self._exact[np.isfinite(self._exact)])
@@ -335,13 +342,13 @@ class WarpSynthesizer:
 
     def _fitted(self, exact: Array, frame: int, height: int, width: int) -> Array:
         if len(exact) > 1 and frame >= len(exact):
-            raise UsageError(f"--disparity {self.settings.disparity}: has {len(exact)} frames, the film has more")
+            raise UsageError(f"--disparity {self.settings.disparity}: has {len(exact)} frames, but the film has more")
         one = edges.snap(edges.fill_unknown(exact[frame if len(exact) > 1 else 0]))
         short = (height - one.shape[0], width - one.shape[1])
         if short == (0, 0):
             return one
-        if max(short) <= 1 and min(short) >= 0:  # an odd size that was padded on reading
+        if max(short) <= 1 and min(short) >= 0:  # an odd size was padded on reading
             return np.ascontiguousarray(np.pad(one, ((0, short[0]), (0, short[1])), mode="edge"))
         raise UsageError(
-            f"--disparity {self.settings.disparity}: is {one.shape[1]}x{one.shape[0]}, the picture {width}x{height}"
+            f"--disparity {self.settings.disparity}: is {one.shape[1]}x{one.shape[0]}, but the film {width}x{height}"
         )

@@ -1,6 +1,6 @@
-"""How much of a window no frame shows: the part of its holes that only a generative model can know.
+"""How much of a window no frame shows: the share of its holes that only a generative model can fill.
 
-A hole is background that an object hides. Where the object or the camera moves, frames before or after show that
+A hole is background that an object hides. If the object or the camera moves, earlier or later frames show that
 background, and `--fill best` takes it from there.
 """
 
@@ -14,17 +14,17 @@ from stereocast.types import Array, PixelFormat
 
 _WIDTH = 256
 _BESIDE = (-8, -4, 4, 8)  # frames
-_SAME = 0.06  # of relative depth: the same surface
-_AROUND = 8  # small pixels: how far around a hole its background is looked at
+_SAME = 0.06  # relative depth: points that differ by less are on one surface
+_AROUND = 8  # pixels of the small picture: radius around a hole within which its background is examined
 
 
 def unseen_share(
     frames: Array, depth: Array, holes: Sequence[Array], behind: Sequence[Array], first: int, pixel_format: PixelFormat
 ) -> float:
-    """The share of a picture that is hole and seen in no frame of the window: the mean over frames `first` and on.
+    """The share of a picture that is a hole and visible in no frame of the window, averaged from frame `first` on.
 
-    frames [T, ...]; depth float32 [T, h, w], relative. For frames `first` and on: holes bool [H, W] at their background's
-    place in the source, and that background's depth `behind`, float32 [H, W].
+    frames [T, ...]; depth float32 [T, h, w], relative. From frame `first` on: holes bool [H, W], where their background
+    lies in the source, and behind float32 [H, W], that background's depth.
     """
     shape = _shape(frames, pixel_format)
     greys = [small_luma(frame, pixel_format, shape) for frame in frames]
@@ -54,8 +54,10 @@ def _shape(frames: Array, pixel_format: PixelFormat) -> tuple[int, int]:
 
 
 def _visible(flow: Array, here: Array, there: Array, far: Array) -> Array:
-    """Where background of depth `far` is seen in the other frame, bool [h, w]. Its motion is that of the background
-    around: the object's own motion says nothing."""
+    """Where the other frame shows background of depth `far`, bool [h, w].
+
+    Its motion comes from the background around it: the object's motion says nothing about it.
+    """
     weight = (here < far + _SAME).astype(np.float32)
     total = cv2.GaussianBlur(weight, (0, 0), _AROUND)
     moved = cv2.GaussianBlur(flow * weight[..., None], (0, 0), _AROUND) / np.maximum(total, 1e-4)[..., None]

@@ -1,4 +1,4 @@
-"""One new view of one picture: warp, then fill. Planar 4:2:0 and RGB, 8 and 16 bit."""
+"""One new view of one picture: warp, then fill. Planar 4:2:0 and RGB, 8 to 16 bits."""
 
 from dataclasses import dataclass, replace
 
@@ -15,7 +15,7 @@ _NO_MASK = np.empty((0, 0), np.uint8)
 
 @dataclass(slots=True)
 class Workspace:
-    """Buffers of one thread for pictures of one size; nothing in it outlives a call."""
+    """Buffers of one thread for pictures of one size. Their content doesn't outlive a call."""
 
     disparity: Array  # float32 [H, W]
     chroma_disparity: Array  # float32 [H/2, W/2]
@@ -38,7 +38,7 @@ class Workspace:
 
 
 def layers(image: Array, pixel_format: PixelFormat) -> list[Array]:
-    """The picture's planes by size, each [P, h, w]: luma and both chromas, or R, G and B together."""
+    """The picture's planes grouped by size, each [P, h, w]: luma, then both chromas; or R, G and B together."""
     if not pixel_format.planar:
         return [image.transpose(2, 0, 1)]
     luma, first, _ = planes(image)
@@ -49,10 +49,10 @@ def layers(image: Array, pixel_format: PixelFormat) -> list[Array]:
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """How views of a film are drawn: the same for all its frames.
+    """How a film's views are drawn, the same for all frames.
 
-    `gain`: 1 for a whole disparity, 0.5 for half of it, and at least 0. `distrust`: columns of background beside a
-    silhouette that are taken to be mixed with it (0 or 1).
+    gain: share of the disparity by which pixels move, >= 0, 0.5 if both views are drawn. distrust: columns of
+    background next to a silhouette that are considered blended with it (0 or 1).
     """
 
     gain: float
@@ -74,12 +74,12 @@ def render_view(
     halved: bool = False,
     ahead: tuple[list[Layer], Array] | None = None,
 ) -> None:
-    """Writes the view that sees every pixel `gain * disparity` further left (right, if `mirror`) into `out`.
+    """Writes to `out` the view in which every pixel moves left (right if `mirror`) by `gain * disparity`.
 
-    image, out: one picture; disparity float32 [H, W], finite, contiguous; holes bool [H, W] (written): what was
-    invented, None: nobody asks. `plates`: the former frame of this eye, if any. `halved`: the space holds this disparity at the size of
-    chroma already, from the other eye. `ahead`: the layers of a later frame (`seen_layers`) and the motion from this
-    frame to it, float32 [2, h, w] in pixels.
+    image, out: one picture; disparity float32 [H, W], finite, contiguous. holes bool [H, W] receives the filled pixels,
+    None if not needed. plates: this eye's previous frame, if any. halved: `space` already has this disparity at chroma
+    size, from the other eye. ahead: the layers of a later frame (`seen_layers`) and the motion from this frame to it,
+    float32 [2, h, w] in pixels.
     """
     gain, pixel_format, distrust = look.gain, look.pixel_format, look.distrust
     peak = (1 << pixel_format.bits) - 1
@@ -106,13 +106,13 @@ def render_view(
 
 
 def _layer_flow(flow: Array, number: int, mirror: bool) -> Array:
-    """Flow in the pixels of a layer as the kernels see it: half for chroma, reversed for a left view."""
+    """Flow in a layer's pixels as the kernels see it: halved for chroma, reversed for a left view."""
     scaled = flow * np.float32(0.5) if number else flow
     return np.stack([-scaled[0, :, ::-1], scaled[1, :, ::-1]]) if mirror else scaled
 
 
 def compile_warp(pixel_format: PixelFormat) -> None:
-    """Compiles the warp for planar films of that format, by a picture of a few pixels."""
+    """Compiles the warp for planar films of this format by calling it with a few pixels."""
     plane, space = np.zeros((1, 8, 16), pixel_format.dtype), Workspace.of(8, 16)
     view = np.zeros((8, 16), np.uint8)
     space.disparity[:] = 0
@@ -125,7 +125,7 @@ def compile_warp(pixel_format: PixelFormat) -> None:
 
 
 def compile_fill(pixel_format: PixelFormat) -> None:
-    """Compiles the fast fill for planar films of that format, likewise."""
+    """Compiles the fast fill for planar films of this format by calling it with a few pixels."""
     plane, space = np.zeros((1, 8, 16), pixel_format.dtype), Workspace.of(8, 16)
     space.disparity[:], space.shifts[:], space.holes[2:5, 6:9] = 0, 0, 1
     fill(plane, plane.copy(), space.disparity, 0.5, space.shifts, space.holes)
@@ -133,7 +133,7 @@ def compile_fill(pixel_format: PixelFormat) -> None:
 
 
 def seen_layers(image: Array, disparity: Array, look: Look, *, mirror: bool = False) -> list[Layer]:
-    """What a view shows of one picture without any fill, for `ahead` of `render_view` with the same arguments."""
+    """What a view shows of one picture, without fill, for `render_view`'s `ahead`. Same arguments as there."""
     gain, pixel_format, distrust = look.gain, look.pixel_format, look.distrust
     peak = (1 << pixel_format.bits) - 1
     depth, found = disparity, []

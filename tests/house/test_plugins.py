@@ -50,7 +50,7 @@ def test_convert_with_it(installed: Path, tmp_path: Path) -> None:
     film = make_film(tmp_path / "film.mp4", frames=6, size=(48, 64))
     done = run(installed, "convert", film, "-o", tmp_path / "out.mp4", "--depth", "luma", "--encoder", "x264")
     assert done.returncode == 0, done.stderr
-    assert "depth: luma (asked for)" in done.stderr
+    assert "depth: luma (requested)" in done.stderr
     assert len(read_film(tmp_path / "out.mp4")["frames"]) == 6
     assert "luma" in run(installed, "doctor").stdout
     wrong = run(installed, "convert", film, "--depth", "lumma")

@@ -129,10 +129,21 @@ def test_wrong_disparity_is_a_usage_error(tmp_path, values):
         run(film(), block(), disparity=tmp_path / "d.npy")
 
 
-def test_unreadable_disparity_is_a_usage_error(tmp_path):
-    (tmp_path / "d.npz").write_bytes(b"no archive")
+@pytest.mark.parametrize("content", [b"", b"no archive", b"PK\x03\x04 cut short"])
+def test_unreadable_disparity_is_a_usage_error(tmp_path, content):
+    (tmp_path / "d.npz").write_bytes(content)
     with pytest.raises(UsageError, match="d.npz"):
         read_disparity(tmp_path / "d.npz")
+
+
+def test_a_damaged_archive_of_disparity_is_a_usage_error(tmp_path):
+    path = tmp_path / "d.npz"
+    np.savez(path, disparity=np.zeros((HEIGHT, WIDTH), np.float32))
+    content = bytearray(path.read_bytes())
+    content[500:600] = b"x" * 100
+    path.write_bytes(content)
+    with pytest.raises(UsageError, match="d.npz"):
+        read_disparity(path)
 
 
 def test_overlap_is_left_out_and_threads_do_not_matter():

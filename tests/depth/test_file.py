@@ -1,0 +1,28 @@
+"""A folder of depth maps that the user supplies."""
+
+import numpy as np
+import pytest
+
+from stereocast.depth.file import read_map
+from stereocast.errors import SourceError
+
+
+def test_the_suffix_may_be_in_capitals(tmp_path):
+    values = np.random.default_rng(0).random((4, 5), np.float32)
+    with (tmp_path / "MAP.NPY").open("wb") as file:
+        np.save(file, values)
+    assert np.array_equal(read_map(tmp_path / "MAP.NPY"), values)
+
+
+@pytest.mark.parametrize("name", ["map.png", "map.npy", "map.npz"])
+@pytest.mark.parametrize("content", [b"", b"PK\x03\x04 cut short", b"no map"])
+def test_a_damaged_map_is_a_source_error(tmp_path, name, content):
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(SourceError, match=name):
+        read_map(tmp_path / name)
+
+
+def test_a_map_of_text_is_a_source_error(tmp_path):
+    np.save(tmp_path / "map.npy", np.array([["a", "b"]]))
+    with pytest.raises(SourceError, match="must hold numbers"):
+        read_map(tmp_path / "map.npy")
