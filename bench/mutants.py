@@ -1,31 +1,38 @@
-"""Mutation score of the tests on kernels, packing and timestamps.
+"""Mutation score of the tests: on kernels, packing and timestamps, or on whole rooms.
 
     python -m bench mutants [--count 320] [--seed 1] [--workers 2] [--area kernels,pack,timestamps] [--json FILE]
+    python -m bench mutants --area media,depth,jobs [--most-s 30] [--reach FILE] ...
 
-A fixed-seed sample of mutants, made by cosmic-ray's operators; each is put into a copy of the tree, where the tests of
-its file run without Numba's compiler (NUMBA_DISABLE_JIT=1), the quickest first, until one fails. A test run that fails or
-takes too long kills its mutant. Left out: code that needs a GPU, annotations and decorators, texts of errors, `==`
-turned into `is`. Survivors are printed with their line; those named in EQUIVALENT change nothing that can be seen.
+A fixed-seed sample of mutants, made by cosmic-ray's operators; each is put into a copy of the tree, where tests run until
+one fails. A test run that fails or takes too long kills its mutant. In kernels, packing and timestamps these are the tests
+of the file, without Numba's compiler (NUMBA_DISABLE_JIT=1). In rooms they are the tests that reach the line, the quickest
+first, `--most-s` seconds of them; which do is measured first, or read from `--reach`, where it is kept. Left out: code
+that needs a GPU, annotations and decorators, texts of errors, `==` turned into `is`. Survivors are printed with their line;
+those named in EQUIVALENT change nothing that can be seen.
 """
 
 import argparse
 import ast
+import contextlib
 import json
 import os
 import random
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from queue import SimpleQueue
 
 from cosmic_ray import plugins
 from cosmic_ray.ast import ast_nodes, get_ast
 from cosmic_ray.mutating import mutate_code
+
+from bench._reach import Reach, measure
 
 ROOT = Path(__file__).resolve().parent.parent
 KERNELS = "tests/kernels"
@@ -46,7 +53,14 @@ TESTS = {  # file: its tests, quickest first
     "stereocast/media/timing.py": ["tests/media/test_timing.py", "tests/media/test_reader.py"],
 }  # fmt: skip
 AREAS = {"kernels": "stereocast/kernels/", "pack": "stereocast/pack/", "timestamps": "stereocast/media/timing.py"}
-SHARES = {"kernels": 0.65, "pack": 0.2, "timestamps": 0.15}
+ROOMS = {"media": "stereocast/media/", "depth": "stereocast/depth/", "jobs": "stereocast/jobs/"}
+REACHING = [  # the tests that may reach a room's lines
+    *(f"tests/{name}" for name in ("media", "depth", "jobs", "shots", "gen", "contracts", "faults", "api", "cli")),
+    *(f"tests/parity/test_{name}.py" for name in ("depthcrafter", "video_depth_anything", "preprocess")),
+    "tests/house/test_once.py", "tests/serve/test_library.py", "tests/stereo/test_zero_options.py",
+]  # fmt: skip
+SHARES = {"kernels": 0.65, "pack": 0.2, "timestamps": 0.15, "media": 0.45, "depth": 0.2, "jobs": 0.35}
+FILES = ("pyproject.toml", "README.md", "CHANGELOG.md", "CONTRIBUTING.md", "constraints.txt", "mkdocs.yml")
 _LEFT_OUT = ("VariableReplacer", "VariableInserter", "RemoveDecorator", "ExceptionReplacer")
 GPU = {"stereocast/kernels/cuda.py": ("has_triton",)}
 # file, the line as the mutant has it, why no test can see the change
@@ -122,13 +136,20 @@ def every(file: str) -> list[Mutant]:
     return found
 
 
+def files_of(area: str) -> list[str]:
+    """The Python files of an area."""
+    if area in AREAS:
+        return sorted(file for file in TESTS if file.startswith(AREAS[area]))
+    return sorted(path.relative_to(ROOT).as_posix() for path in (ROOT / ROOMS[area]).rglob("*.py"))
+
+
 def sample(count: int, seed: int, areas: list[str]) -> list[Mutant]:
     """`count` mutants over the areas by their shares, no two of one family at one place."""
     stream, drawn = random.Random(seed), []
     total = sum(SHARES[area] for area in areas)
     for area in areas:
         places: dict[tuple[str, int, int, str], list[Mutant]] = {}
-        for file in sorted(f for f in TESTS if f.startswith(AREAS[area])):
+        for file in files_of(area):
             for mutant in every(file):
                 places.setdefault((file, mutant.line, mutant.column, mutant.family), []).append(mutant)
         keys = sorted(places)
@@ -138,30 +159,61 @@ def sample(count: int, seed: int, areas: list[str]) -> list[Mutant]:
 
 
 def copy_tree(target: Path) -> None:
-    """What the tests need."""
-    for name in ("stereocast", "tests", "encoders", "presets", "bench", "training", "pyproject.toml"):
+    """What the tests need, and kernels that are compiled already."""
+    for name in ("stereocast", "tests", "encoders", "presets", "bench", "training", "samples", "docs", *FILES):
         source = ROOT / name
         if source.is_dir():
-            shutil.copytree(source, target / name, ignore=shutil.ignore_patterns("__pycache__", "node_modules", "runs"))
+            shutil.copytree(source, target / name, ignore=shutil.ignore_patterns("*.pyc", "node_modules", "runs"))
         else:
             shutil.copy(source, target / name)
 
 
-def run(tree: Path, file: str, limit_s: float) -> str:
+def surroundings(tree: Path, *, compiled: bool) -> dict[str, str]:
+    """The environment of a test run in the copy `tree`."""
+    environment = {**os.environ, "PYTHONPATH": str(tree), "OMP_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": "1"}
+    environment |= {"STEREOCAST_SHARED": str(tree / "none"), "HOME": str(tree), "TMPDIR": str(tree)}
+    return environment if compiled else {**environment, "NUMBA_DISABLE_JIT": "1"}
+
+
+def run(tree: Path, runs: list[list[str]], limit_s: float, *, compiled: bool) -> str:
     """'passed', 'failed' or 'slow'."""
-    environment = {**os.environ, "NUMBA_DISABLE_JIT": "1", "PYTHONPATH": str(tree), "OMP_NUM_THREADS": "1"}
-    environment |= {"PYTHONDONTWRITEBYTECODE": "1", "STEREOCAST_SHARED": str(tree / "none")}
-    for tests in TESTS[file]:
-        if not (tree / tests).exists():
-            continue
-        command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "--hypothesis-seed=0", tests]
-        try:
-            done = subprocess.run(command, cwd=tree, env=environment, capture_output=True, timeout=limit_s)
-        except subprocess.TimeoutExpired:
-            return "slow"
-        if done.returncode:
+    for tests in runs:
+        command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "-p", "no:randomly"]
+        command += ["--hypothesis-seed=0", "--basetemp", str(tree / "temporary"), *tests]
+        environment = surroundings(tree, compiled=compiled)
+        with subprocess.Popen(
+            command, cwd=tree, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        ) as running:  # fmt: skip
+            try:
+                code = running.wait(limit_s)
+            except subprocess.TimeoutExpired:
+                return "slow"
+            finally:
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(running.pid, signal.SIGKILL)  # with what its tests started
+        if code:
             return "failed"
     return "passed"
+
+
+def listed(tree: Path, file: str) -> list[list[str]]:
+    """The runs that TESTS names for a file."""
+    return [[tests] for tests in TESTS[file] if (tree / tests).exists()]
+
+
+def reach_of(kept: Path | None, tree: Path) -> Reach:
+    """Read from `kept` where that is there, else measured in the copy `tree` and kept."""
+    if kept is not None and kept.exists():
+        table = json.loads(kept.read_text("utf-8"))
+        lines = {file: {int(line): names for line, names in rows.items()} for file, rows in table["lines"].items()}
+        return Reach(lines, table["seconds"])
+    with tempfile.TemporaryDirectory() as place:
+        tests = [name for name in REACHING if (tree / name).exists()]
+        reach = measure(tree, tests, surroundings(tree, compiled=True), Path(place))
+    if kept is not None:
+        kept.write_text(json.dumps(asdict(reach)), "utf-8")
+    return reach
 
 
 def excuse(file: str, line: str) -> str:
@@ -177,10 +229,17 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--area", default=",".join(AREAS))
-    parser.add_argument("--limit-s", type=float, default=120.0, help="longest run of one test file")
+    parser.add_argument(
+        "--limit-s", type=float, default=120.0, help="longest run of one test file, or of a line's tests"
+    )
+    parser.add_argument("--most-s", type=float, default=30.0, help="tests of a line that are run, in seconds")
+    parser.add_argument("--reach", type=Path, help="JSON file that keeps which tests reach which lines")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args(argv)
-    chosen = sample(options.count, options.seed, options.area.split(","))
+    areas = options.area.split(",")
+    if set(areas) & set(AREAS) and set(areas) & set(ROOMS):
+        parser.error(f"either of {', '.join(AREAS)} or of {', '.join(ROOMS)}")
+    chosen = sample(options.count, options.seed, areas)
     rows: list[dict[str, object]] = []
     with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(options.workers) as pool:
         trees: SimpleQueue[Path] = SimpleQueue()
@@ -189,8 +248,9 @@ def main(argv: list[str]) -> int:
             copy_tree(tree)
             trees.put(tree)
         whole = trees.get()
-        used = sorted({mutant.file for mutant in chosen})
-        broken = [file for file in used if run(whole, file, 600) != "passed"]
+        used = sorted({mutant.file for mutant in chosen if mutant.file in TESTS and not set(areas) & set(ROOMS)})
+        broken = [file for file in used if run(whole, listed(whole, file), 600, compiled=False) != "passed"]
+        reach = reach_of(options.reach, whole) if set(areas) & set(ROOMS) else None
         trees.put(whole)
         if broken:
             print(f"the tests of {', '.join(broken)} don't pass as they are")
@@ -203,7 +263,8 @@ def main(argv: list[str]) -> int:
             begin = time.monotonic()
             try:
                 (tree / mutant.file).write_text(changed, "utf-8")
-                outcome = run(tree, mutant.file, options.limit_s)
+                tests = [reach.tests(mutant.file, mutant.line, options.most_s)] if reach else listed(tree, mutant.file)
+                outcome = run(tree, [names for names in tests if names], options.limit_s, compiled=reach is not None)
             finally:
                 (tree / mutant.file).write_text(source, "utf-8")
                 trees.put(tree)
@@ -213,7 +274,8 @@ def main(argv: list[str]) -> int:
             why = excuse(mutant.file, line) if outcome == "passed" else ""
             rows.append({
                 "file": mutant.file, "line": mutant.line, "operator": mutant.operator, "outcome": outcome,
-                "before": before, "after": line, "equivalent": why, "seconds": round(time.monotonic() - begin, 1),
+                "before": before, "after": line, "equivalent": why, "tests": len(tests[0]) if reach else None,
+                "seconds": round(time.monotonic() - begin, 1),
             })  # fmt: skip
             if outcome == "passed":
                 print(
@@ -222,7 +284,8 @@ def main(argv: list[str]) -> int:
                 )
 
         list(pool.map(one, chosen))
-    for area, prefix in AREAS.items():
+    for area in areas:
+        prefix = {**AREAS, **ROOMS}[area]
         mine = [row for row in rows if str(row["file"]).startswith(prefix)]
         killed = sum(row["outcome"] != "passed" for row in mine)
         known = sum(bool(row["equivalent"]) for row in mine)

@@ -9,15 +9,28 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from stereocast import registry
 
+settings.register_profile("suite", deadline=None, suppress_health_check=[HealthCheck.too_slow])  # no test is timed
+settings.load_profile("suite")
 ROOT = Path(__file__).resolve().parent.parent
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--reference", default=str(ROOT / "tests/data/reference"), help="folder of parity cases")
     parser.addoption("--update-golden", action="store_true", help="rewrite the golden JSON files")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_setupnodes() -> None:
+    """Before several processes share the tests: kernels are compiled once, not by each of them at the same time."""
+    from stereocast.jobs.convert import compiling
+    from stereocast.types import PixelFormat
+
+    for form in (PixelFormat.YUV420P, PixelFormat.YUV420P10):
+        compiling.ahead(form)
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

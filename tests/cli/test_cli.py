@@ -103,22 +103,28 @@ def test_a_still(tmp_path: Path) -> None:
     assert cv2.imread(str(tmp_path / "photo_LRF_Full_SBS.png")).shape == (90, 244, 3)
 
 
-def start_long(tmp_path: Path) -> tuple[subprocess.Popen, Path]:
-    source = make_film(tmp_path / "long.mp4", frames=24 * 25, size=(270, 480), cuts=[300])
+@pytest.fixture(scope="module")
+def long_film(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_film(tmp_path_factory.mktemp("films") / "long.mp4", frames=24 * 25, size=(180, 320), cuts=[300])
+
+
+def start_long(tmp_path: Path, film: Path) -> tuple[subprocess.Popen, Path]:
+    source = tmp_path / "long.mp4"
+    source.write_bytes(film.read_bytes())
     part = tmp_path / "long_LRF_Full_SBS.part.mp4"
     command = [sys.executable, "-m", "stereocast", "convert", str(source)]
     process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, start_new_session=True)
     deadline = time.monotonic() + 120
     while (
-        not (part.exists() and part.stat().st_size > 200_000) and time.monotonic() < deadline and process.poll() is None
+        not (part.exists() and part.stat().st_size > 100_000) and time.monotonic() < deadline and process.poll() is None
     ):
         time.sleep(0.02)
     return process, part
 
 
 @needs_signals
-def test_ctrl_c_ends_soon_and_says_where_things_are(tmp_path: Path) -> None:
-    process, part = start_long(tmp_path)
+def test_ctrl_c_ends_soon_and_says_where_things_are(tmp_path: Path, long_film: Path) -> None:
+    process, part = start_long(tmp_path, long_film)
     process.send_signal(signal.SIGINT)
     message = process.communicate(timeout=60)[1].decode()
     assert process.returncode == 130, message
@@ -126,8 +132,8 @@ def test_ctrl_c_ends_soon_and_says_where_things_are(tmp_path: Path) -> None:
     assert len(read_film(part)["frames"]) > 24
 
 
-def test_kill_leaves_a_readable_part(tmp_path: Path) -> None:
-    process, part = start_long(tmp_path)
+def test_kill_leaves_a_readable_part(tmp_path: Path, long_film: Path) -> None:
+    process, part = start_long(tmp_path, long_film)
     process.kill()
     process.communicate()
     assert len(read_film(part)["frames"]) > 24
