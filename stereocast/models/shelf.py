@@ -164,7 +164,7 @@ _ENTRIES = (
             "scheduler/scheduler_config.json",
         ),
         licence=_STABILITY,
-        terms="see the licence; larger companies need their own",
+        terms="see the licence; larger companies need a separate one",
         size=1_460_000_000,
         revision=_SVD_REVISION,
         extra="diffusion",
@@ -175,7 +175,7 @@ _ENTRIES = (
         repo=_SVD,
         files=("unet/config.json", "unet/diffusion_pytorch_model.fp16.safetensors"),
         licence=_STABILITY,
-        terms="see the licence; larger companies need their own",
+        terms="see the licence; larger companies need a separate one",
         size=3_050_000_000,
         revision=_SVD_REVISION,
         family="svd",
@@ -195,10 +195,10 @@ _ENTRIES = (
         about="views around an object",
     ),
     _text_to_image(
-        "sdxl-turbo", "stabilityai/sdxl-turbo", _STABILITY, "see the licence; larger companies need their own"
+        "sdxl-turbo", "stabilityai/sdxl-turbo", _STABILITY, "see the licence; larger companies need a separate one"
     ),
     _text_to_image(
-        "sdxl", "stabilityai/stable-diffusion-xl-base-1.0", "CreativeML OpenRAIL++-M", "any use but those it lists"
+        "sdxl", "stabilityai/stable-diffusion-xl-base-1.0", "CreativeML OpenRAIL++-M", "any use except those it lists"
     ),
     _dynamicrafter("dynamicrafter-1024", "DynamiCrafter_1024"),
     _dynamicrafter("dynamicrafter-512", "DynamiCrafter_512", "9eb874455b7903c0244fe7bf53ca21cb979cd05a"),

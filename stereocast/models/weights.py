@@ -212,7 +212,7 @@ def _endpoint() -> str | None:
 def _unreachable(entry: Weights, error: BaseException) -> WeightsError:
     reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
     return WeightsError(
-        f"weights '{entry.name}' can't be downloaded from {entry.repo} ({reason}); run it again to resume the "
+        f"weights '{entry.name}' can't be downloaded from {entry.repo} ({reason}); run the command again to resume the "
         f"download, or give --weights {entry.name}=PATH"
     )
 

@@ -84,3 +84,6 @@ def test_bad_files_are_named(tmp_path: Path) -> None:
     (good / "config.json").write_text(json.dumps({"model": "1024", "vae_params": {}}))
     with pytest.raises(WeightsError, match=r"config\.json"):
         checkpoints.load(good)
+    (good / "config.json").write_text("[]")
+    with pytest.raises(WeightsError, match=r"config\.json"):
+        checkpoints.load(good)
