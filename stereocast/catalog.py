@@ -1,8 +1,8 @@
-"""The TOML shelves: `encoders/` (one codec profile per file) and `presets/` (one headset per file), with `presets/recipes`
-(options of one experiment per file) and `presets/quality` (options of each --quality).
+"""The TOML shelves: `encoders/` (one codec profile per file), `presets/` (one headset per file), `presets/recipes` (options
+of one experiment per file) and `presets/quality` (options of each --quality).
 
-A name that ends in .toml is a path, anything else a name on the shelf. The shelves lie beside this package in a wheel
-and one level up in a checkout.
+A name that ends in .toml is a path, anything else a name on the shelf. The shelves are inside this package in a wheel,
+one level up in a checkout.
 """
 
 import tomllib
@@ -23,48 +23,48 @@ _HERE = Path(__file__).resolve().parent
 
 
 class EncoderProfile(Settings):
-    """One way to encode: an FFmpeg encoder, its options, and what it needs."""
+    """An encoder profile: an FFmpeg encoder, its options and requirements."""
 
     name: str
     """Shelf name."""
     codec: str
     """FFmpeg's encoder name."""
     family: Literal["h264", "hevc", "av1", "vp9", "ffv1"]
-    """What a decoder has to understand."""
+    """Codec that a decoder must support."""
     via: Literal["pyav", "ffmpeg"] = "pyav"
-    """pyav: the bundled FFmpeg; ffmpeg: a system ffmpeg through ffmpeg-python."""
+    """pyav: the bundled FFmpeg; ffmpeg: the system's FFmpeg, through ffmpeg-python."""
     pixel_format: PixelFormat = PixelFormat.YUV420P
-    """What the encoder is fed with."""
+    """Pixel format of the encoder's input."""
     quality: int | None = None
     """Default constant quality."""
     quality_option: str = "crf"
-    """The encoder's option for it."""
+    """The encoder's option for constant quality."""
     options: dict[str, str] = Field(default_factory=dict)
-    """Passed to the encoder as they are."""
+    """Options passed to the encoder unchanged."""
     tag: str | None = None
     """Sample entry in mp4, such as hvc1."""
     max_width: int = 16384
-    """Widest picture the encoder takes."""
+    """Largest width the encoder supports, in pixels."""
     pictures: int = 12
-    """Main memory it takes, in pictures of its format: look-ahead, references and threads, as measured."""
+    """Measured memory use, in pictures of its format: look-ahead, references and threads."""
     about: str
-    """One line for people."""
+    """Description in one line."""
 
     def private(self, quality: int | None = None) -> dict[str, str]:
-        """The encoder's private options, with the wanted constant quality (None: the profile's own)."""
+        """The encoder's private options with this constant quality (None: the profile's default)."""
         value = self.quality if quality is None else quality
         return {**self.options, **({} if value is None else {self.quality_option: str(value)})}
 
 
 class DecoderLimit(Settings):
-    """What one codec family may ask of the headset."""
+    """What the headset can decode in one codec family."""
 
     max_width: int
-    """Pixels."""
+    """Largest width in pixels."""
     max_height: int
-    """Pixels."""
+    """Largest height in pixels."""
     max_rate: float
-    """Frames per second at that size."""
+    """Highest frame rate at the largest size, in frames per second."""
 
 
 class Preset(Settings):
@@ -73,15 +73,15 @@ class Preset(Settings):
     name: str
     """Shelf name."""
     title: str
-    """What people call it."""
+    """Display name."""
     encoders: tuple[str, ...]
-    """Profiles in order of preference for ordinary sources (width up to `wide_from`)."""
+    """Encoder profiles in order of preference, for sources up to `wide_from` wide."""
     encoders_wide: tuple[str, ...] = ()
-    """Profiles in order of preference above it (default: the same)."""
+    """Encoder profiles in order of preference, for wider sources (default: `encoders`)."""
     wide_from: int = 1920
-    """Source width above which `encoders_wide` holds."""
+    """Source width in pixels above which `encoders_wide` applies."""
     encoders_hdr: tuple[str, ...] = ("x265-10bit",)
-    """Profiles for 10-bit HDR sources."""
+    """Encoder profiles in order of preference, for 10-bit HDR sources."""
     format: Layout | None = None
     """Default layout."""
     limits: dict[Literal["h264", "hevc", "av1", "vp9", "ffv1"], DecoderLimit]
@@ -89,26 +89,26 @@ class Preset(Settings):
     screen_fov_deg: float = 60.0
     """Horizontal angle of the virtual screen, for comfort figures."""
     vr180_size: int = 2880
-    """Edge of one eye's half sphere in pixels."""
+    """Edge of one eye's half sphere, in pixels."""
     notes: str = ""
-    """What a person should know."""
+    """Notes for users."""
 
 
 class Recipe(Settings):
-    """Options in a file: an experiment of a paper, or a level of quality."""
+    """A file of options: an experiment from a paper, or a level of quality."""
 
     name: str
     """Shelf name."""
     title: str
-    """What it is, in a line."""
+    """Description in one line."""
     paper: str = ""
     """The paper's short name."""
     place: str = ""
     """Table, figure or section of the paper."""
     jobs: tuple[Literal["convert", "gen", "4d", "preview"], ...]
-    """The commands that take it."""
+    """Commands that accept it."""
     options: dict[str, Any]
-    """Options by their names in Python."""
+    """Options, named as in Python."""
 
 
 Entry = TypeVar("Entry", EncoderProfile, Preset, Recipe)
@@ -116,7 +116,7 @@ Model = TypeVar("Model", bound=Settings)
 
 
 def shelf(kind: str) -> Path:
-    """The folder of `kind` ('encoders', 'presets', or a folder in it)."""
+    """The folder of `kind` ('encoders', 'presets', or a folder in 'presets'). Raises UsageError if it is missing."""
     for folder in (_HERE / kind, _HERE.parent / kind):
         if folder.is_dir():
             return folder
@@ -137,7 +137,7 @@ def _load(kind: str, what: str, name: str, model: type[Entry]) -> Entry:
     try:
         table: dict[str, Any] = tomllib.loads(path.read_text("utf-8"))
         return model.model_validate({"name": path.stem, **table})
-    except tomllib.TOMLDecodeError as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UsageError(f"{path} is not valid TOML: {error}") from error
     except ValidationError as error:
         raise UsageError(f"{path}: {explained(error, model)}") from error
@@ -159,7 +159,7 @@ def recipe(name: str) -> Recipe:
 
 
 def level(name: str) -> Recipe:
-    """What --quality `name` sets. Raises UnknownName, UsageError."""
+    """The options that --quality `name` sets. Raises UnknownName, UsageError."""
     return _load("presets/quality", "quality", name, Recipe)
 
 
@@ -175,23 +175,23 @@ def _from_recipe(model: type[Settings], name: str) -> dict[str, Any]:
     """The options of a recipe for a job. Raises UsageError, UnknownName."""
     made, job = recipe(name), _job(model)
     if job not in made.jobs:
-        raise UsageError(f"--recipe {name}: is for {' and '.join(made.jobs)}, not for {job}")
+        raise UsageError(f"--recipe {name} is for {' and '.join(made.jobs)}, not for {job}")
     return made.options
 
 
 def _from_level(model: type[Settings], given: Mapping[str, Any]) -> dict[str, Any]:
-    """The options of the wanted level of quality, as far as the job has them. Raises UsageError."""
+    """The options of the requested quality level that the job has. Raises UsageError."""
     wanted = given.get("quality")
     named = isinstance(wanted, str) and not wanted.isdigit()
     samples = "zero_preset" in model.model_fields
     diffuses = samples and ("synth" not in model.model_fields or given.get("synth") == _DIFFUSION)
     if named and wanted in get_args(Level) and not diffuses:
         raise UsageError(
-            f"--quality {wanted}: needs --synth {_DIFFUSION}; --crf sets the encoder's quality"
+            f"--quality {wanted} needs --synth {_DIFFUSION}; --crf sets the encoder's quality"
             if samples
-            else f"--quality {wanted}: for convert and gen only; --crf sets the encoder's quality"
+            else f"--quality {wanted} is for convert and gen only; --crf sets the encoder's quality"
         )
-    if not diffuses or (named and wanted not in get_args(Level)):  # a wrong word is told by the model
+    if not diffuses or (named and wanted not in get_args(Level)):  # the model reports an unknown word
         return {}
     default = "good" if "synth" in model.model_fields else "paper"
     found = level(str(wanted) if named else default).options
@@ -205,9 +205,9 @@ def settle(
     *,
     spelled: Callable[[str], str] = keyword,
 ) -> Model:
-    """The settings of a job: default < preset < quality < recipe < `settings` < `given`. Settled settings stay as they are.
+    """A job's settings by precedence: default < preset < quality < recipe < `settings` < `given`.
 
-    `spelled` says how errors name an option. Raises UsageError, UnknownName.
+    Settling twice changes nothing. `spelled`: how errors name an option. Raises UsageError, UnknownName.
     """
     before = {} if settings is None else {name: getattr(settings, name) for name in settings.model_fields_set}
     wanted = {**before, **without_retired(_job(model), given, spelled)}

@@ -1,17 +1,17 @@
-"""Every error a user can meet.
+"""Every error that a user can see.
 
     StereocastError            exit code 1: the job failed
-    ├── UsageError             exit code 2: the call can't be carried out as written
-    │   ├── UnknownName        a name that is on no shelf; says the nearest one
-    │   └── LimitExceeded      the preset's headset can't play what was asked for
-    ├── SourceError            the input is missing, damaged, or holds no video
+    ├── UsageError             exit code 2: the request is invalid
+    │   ├── UnknownName        an unknown name; suggests the closest one
+    │   └── LimitExceeded      the preset's headset can't play the requested picture
+    ├── SourceError            the input is missing, damaged, or contains no video
     ├── SinkError              the output can't be written (exists, disk full, encoder failed)
-    ├── ExtraMissing           an optional part isn't installed; says the pip line
-    ├── WeightsError           weights are absent, damaged or of another model
-    │   └── LicenceNotAccepted the weights' licence has to be accepted first
-    └── OutOfMemory            the device is too small even for the smallest window
+    ├── ExtraMissing           an optional part isn't installed; gives the pip command
+    ├── WeightsError           weights are missing, damaged or of another model
+    │   └── LicenceNotAccepted the weights' licence must be accepted first
+    └── OutOfMemory            memory is too small even for the smallest window
 
-A message is one line: what, which file or value, what to do.
+A message is one line: what is wrong, in which file or value, and what to do.
 """
 
 from collections.abc import Iterable
@@ -19,13 +19,13 @@ from difflib import get_close_matches
 
 
 class StereocastError(Exception):
-    """Base of all errors that are shown to a user as one line."""
+    """Base of all errors that users see as one line."""
 
     exit_code = 1
 
 
 class UsageError(StereocastError):
-    """The call can't be carried out as written."""
+    """The request is invalid."""
 
     exit_code = 2
 
@@ -34,7 +34,7 @@ class UnknownName(UsageError):
     """`name` is not among the `known` names of a `kind` of thing."""
 
     def __init__(self, kind: str, name: str, known: Iterable[str], *, cutoff: float = 0.5) -> None:
-        """`cutoff`: how alike (0..1) a name must be to be offered."""
+        """`cutoff`: how similar (0..1) a name must be to be suggested."""
         names = sorted(known)
         near = get_close_matches(name, names, n=1, cutoff=cutoff)
         hint = f"did you mean '{near[0]}'?" if near else f"known: {', '.join(names)}"
@@ -46,7 +46,7 @@ class LimitExceeded(UsageError):
 
 
 class SourceError(StereocastError):
-    """The input is missing, damaged, or holds no video."""
+    """The input is missing, damaged, or contains no video."""
 
 
 class SinkError(StereocastError):
@@ -62,8 +62,10 @@ class ExtraMissing(StereocastError):
 
 
 def how_to_install(extra: str) -> str:
-    """The line that adds an extra to this very install: from its checkout or file where it came from one, not from an index
-    that may not have it."""
+    """The command that adds an extra to this installation.
+
+    An installation from a checkout or file is extended from there, because an index may not have the package.
+    """
     import json
     import os
     import sys
@@ -93,12 +95,12 @@ def how_to_install(extra: str) -> str:
 
 
 class WeightsError(StereocastError):
-    """Weights are absent, damaged or of another model."""
+    """Weights are missing, damaged or of another model."""
 
 
 class LicenceNotAccepted(WeightsError):
-    """The licence of the weights has to be accepted before the first download."""
+    """The licence of the weights must be accepted before the first download."""
 
 
 class OutOfMemory(StereocastError):
-    """The device is too small even for the smallest window."""
+    """The device's memory is too small even for the smallest window."""

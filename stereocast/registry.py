@@ -1,7 +1,7 @@
-"""Names to back ends. Nothing here is imported before it is asked for.
+"""Names to back ends. A back end is imported on first use.
 
-To add a back end to this package: its module, and one line here. A package of its own adds one by an entry point of the
-group `stereocast.depth` or `stereocast.synth`; see docs/extending.md.
+To add a back end to this package, write its module and add one line here. A separate package adds one by an entry point
+in the group `stereocast.depth` or `stereocast.synth`; see docs/extending.md.
 """
 
 from collections.abc import Mapping
@@ -17,12 +17,12 @@ from stereocast.errors import ExtraMissing, UnknownName, UsageError
 
 @dataclass(frozen=True, slots=True)
 class Backend:
-    """Where a back end lives, what it needs, and what to tell people about it."""
+    """A back end's location, requirements and description."""
 
     target: str  # "module:attribute"
     extra: str | None = None  # of EXTRAS
     about: str = ""
-    requires: tuple[str, ...] = ()  # packages without an extra of ours
+    requires: tuple[str, ...] = ()  # packages that are in none of our extras
 
     @property
     def installed(self) -> bool:
@@ -35,7 +35,7 @@ class Backend:
         return tuple(package for package in wanted if find_spec(package) is None)
 
 
-EXTRAS: Mapping[str, tuple[str, ...]] = {  # extra of pyproject.toml: the modules that show it is there
+EXTRAS: Mapping[str, tuple[str, ...]] = {  # an extra in pyproject.toml: the modules that show it is installed
     "depth": ("torch", "safetensors", "transformers", "huggingface_hub"),
     "diffusion": ("torch", "safetensors", "transformers", "huggingface_hub", "diffusers", "accelerate", "ftfy"),
     "4d": ("torch", "safetensors", "transformers", "diffusers", "trimesh"),
@@ -49,7 +49,7 @@ _IMAGE = "stereocast.depth.image"
 
 DEPTH: Mapping[str, Backend] = {
     "embedded": Backend("stereocast.depth.embedded:EmbeddedDepth", about="small network in the wheel, CPU"),
-    "file": Backend("stereocast.depth.file:FileDepth", about="a depth video or folder of your own"),
+    "file": Backend("stereocast.depth.file:FileDepth", about="your depth video or folder of depth maps"),
     "video-depth-anything-small": Backend(f"{_VDA}:SmallVideoDepth", "depth", "video, consistent, free"),
     "video-depth-anything-base": Backend(f"{_VDA}:BaseVideoDepth", "depth", "video, non-commercial"),
     "video-depth-anything-large": Backend(f"{_VDA}:LargeVideoDepth", "depth", "video, non-commercial"),
@@ -69,7 +69,7 @@ SYNTH: Mapping[str, Backend] = {
     "stereocrafter-zero": Backend(
         "stereocast.stereo.diffuse_film:ZeroSynthesizer",
         "diffusion",
-        "diffusion, GPU: what the warp uncovers",
+        "diffusion fills what the warp uncovers, GPU",
     ),
 }
 
@@ -80,7 +80,7 @@ GENERATORS: Mapping[str, Backend] = {
 }
 
 ENGINES: Mapping[str, Backend] = {
-    "local": Backend("stereocast.jobs.convert.engines.local:LocalEngine", about="processes of this machine"),
+    "local": Backend("stereocast.jobs.convert.engines.local:LocalEngine", about="processes on this machine"),
     "ray": Backend("stereocast.jobs.convert.engines.ray:RayEngine", "cluster", about="a Ray cluster"),
 }
 
@@ -97,12 +97,12 @@ def _found(group: str) -> dict[str, Backend]:
 
 
 def offered(shelf: Mapping[str, Backend], kind: str) -> dict[str, Backend]:
-    """The shelf with what other packages bring; our own names win."""
+    """The shelf plus back ends from other packages. Our names take precedence."""
     return {**(_found(GROUPS[kind]) if kind in GROUPS else {}), **shelf}
 
 
 def find(shelf: Mapping[str, Backend], kind: str, name: str) -> Backend:
-    """The back end `name`, nothing imported. Raises UnknownName, ExtraMissing."""
+    """The back end `name`, without importing it. Raises UnknownName, ExtraMissing."""
     known = offered(shelf, kind)
     if name not in known:
         raise UnknownName(kind, name, known)
@@ -113,14 +113,17 @@ def find(shelf: Mapping[str, Backend], kind: str, name: str) -> Backend:
 
 
 def load(shelf: Mapping[str, Backend], kind: str, name: str) -> Any:
-    """The attribute behind `name`. Raises UnknownName, ExtraMissing, UsageError for a package that can't be imported."""
+    """The class or function of back end `name`.
+
+    Raises UnknownName, ExtraMissing, and UsageError if another package's back end can't be imported.
+    """
     backend = find(shelf, kind, name)
     module, attribute = backend.target.split(":")
     if name in shelf:
         return getattr(import_module(module), attribute)
     try:
         return getattr(import_module(module), attribute)
-    except Exception as error:  # somebody else's code: whatever it raises, ours isn't broken
+    except Exception as error:  # another package's code may raise anything
         raise UsageError(
             f"{kind} '{name}' ({backend.about}) can't be loaded: {type(error).__name__}: {error}"
         ) from error

@@ -1,7 +1,7 @@
-"""The values that travel between stages: frozen, checked where they are made, free of behaviour.
+"""The values that pass between stages: frozen, checked on construction, without behaviour.
 
-Video stays in planes: `frames` of a yuv420p clip is [T, H*3//2, W], the Y, U and V planes below each other as FFmpeg
-orders them (see `planes`); stills and lossless work are [T, H, W, 3] RGB. Arrays are NumPy or torch.
+Video stays in planes: `frames` of a yuv420p clip are [T, H*3//2, W], with the Y, U and V planes stacked in FFmpeg's
+order (see `pictures.planes`). Stills and lossless work are RGB, [T, H, W, 3]. Arrays are NumPy or torch.
 """
 
 from dataclasses import dataclass, field
@@ -13,7 +13,7 @@ Array = Any  # numpy.ndarray or torch.Tensor; importing either here would make e
 
 
 class PixelFormat(StrEnum):
-    """How samples lie in memory; names are FFmpeg's."""
+    """How samples are arranged in memory, named as in FFmpeg."""
 
     YUV420P = "yuv420p"  # uint8 [H*3//2, W]
     YUV420P10 = "yuv420p10le"  # uint16, values 0..1023, [H*3//2, W]
@@ -34,7 +34,7 @@ class PixelFormat(StrEnum):
 
 
 class Layout(StrEnum):
-    """Where the two views lie in the picture that is written."""
+    """How the two views are arranged in the output picture."""
 
     SBS = "sbs"
     HALF_SBS = "half-sbs"
@@ -53,14 +53,14 @@ class Layout(StrEnum):
 
 
 class Projection(StrEnum):
-    """What the picture is mapped on."""
+    """The surface on which the picture is shown."""
 
     FLAT = "flat"
     EQUIRECT_180 = "equirect-180"
 
 
 class Anaglyph(StrEnum):
-    """Colour mixing of an anaglyph for red-cyan glasses."""
+    """Colour mixing for anaglyphs with red-cyan glasses."""
 
     DUBOIS = "dubois"
     COLOR = "color"
@@ -71,7 +71,7 @@ class Anaglyph(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class StereoFormat:
-    """What a player has to know to show the picture."""
+    """What a player must know to show the picture."""
 
     layout: Layout
     projection: Projection = Projection.FLAT
@@ -82,7 +82,7 @@ class StereoFormat:
 
 @dataclass(frozen=True, slots=True)
 class Colour:
-    """Colour tags of a stream; the values are FFmpeg's enums (ISO 23001-8), 2 = unspecified."""
+    """Colour tags of a stream. The values are FFmpeg's enums (ISO 23001-8), 2 = unspecified."""
 
     primaries: int = 2
     transfer: int = 2
@@ -92,7 +92,7 @@ class Colour:
 
 @dataclass(frozen=True, slots=True)
 class HdrStatic:
-    """HDR10 static metadata: chromaticities (x, y) of r, g, b, white; luminances and light levels in cd/m²."""
+    """HDR10 static metadata: chromaticities (x, y) of red, green, blue and white; luminances and light levels in cd/m²."""
 
     primaries: tuple[tuple[Fraction, Fraction], ...] = ()
     luminance: tuple[Fraction, Fraction] | None = None  # min, max
@@ -111,9 +111,9 @@ class StreamInfo:
     pixel_format: PixelFormat = PixelFormat.YUV420P
     colour: Colour = field(default_factory=Colour)
     hdr: HdrStatic | None = None
-    rotation: int = 0  # degrees that were applied
+    rotation: int = 0  # degrees, already applied
     sample_aspect: Fraction = Fraction(1)
-    frames: int | None = None  # None: not known before the end
+    frames: int | None = None  # None: unknown until the end
     duration: Fraction | None = None  # seconds
     padding: tuple[int, int] = (0, 0)  # rows and columns added to a still to make its size even
 
@@ -148,9 +148,9 @@ class Frame:
 
 @dataclass(frozen=True, slots=True)
 class Shot:
-    """The frames between two cuts. Every clip says of which shot it is, from the cut to the file.
+    """The frames between two cuts. Every clip carries its shot through the whole pipeline.
 
-    `pts` and `check` are its first frame's tick and checksum, by which it is found again in the source.
+    pts, check: tick and checksum of its first frame, by which it is found again in the source.
     """
 
     number: int = 0
@@ -160,7 +160,7 @@ class Shot:
 
 @dataclass(frozen=True, slots=True)
 class Clip:
-    """Consecutive frames of one shot. The first `overlap` frames were in the clip before."""
+    """Consecutive frames of one shot. The first `overlap` frames were also in the previous clip."""
 
     frames: Array  # [T, H*3//2, W] or [T, H, W, 3]
     pts: Array  # int64 [T]
@@ -168,8 +168,8 @@ class Clip:
     colour: Colour = field(default_factory=Colour)
     shot: Shot = field(default_factory=Shot)
     overlap: int = 0
-    first: bool = True  # a new shot begins here
-    last: bool = True  # the shot ends here
+    first: bool = True  # the shot starts with this clip
+    last: bool = True  # the shot ends with this clip
 
     def __post_init__(self) -> None:
         _check_frames(self.frames, self.pixel_format, 1)
@@ -201,8 +201,9 @@ class DepthMap:
     values: Array  # float32 [T, h, w], at the clip's size or smaller
     metric: bool = False
     flows: tuple[Array | None, ...] = ()
-    """Where each pixel came from in the frame before, float32 [h, w, 2] in pixels of the map, as far as that was found;
-    () or one for each map. What comes later needn't look for it again."""
+    """Flow from each frame to the previous one, float32 [h, w, 2] in pixels of the map, None if unknown.
+
+    Either empty or one per map. Later stages needn't compute it again."""
 
     def __post_init__(self) -> None:
         _check_maps(self.values, "depth", "float32")
@@ -215,7 +216,7 @@ class DepthMap:
 
 @dataclass(frozen=True, slots=True)
 class Disparity:
-    """x_left - x_right in pixels of that clip's width; positive is in front of the screen; nan = unknown."""
+    """x_left - x_right in pixels of the clip's width. Positive is in front of the screen; nan = unknown."""
 
     values: Array  # float32 [T, H, W]
 
@@ -225,14 +226,14 @@ class Disparity:
 
 @dataclass(frozen=True, slots=True)
 class StereoClip:
-    """Both views of a clip, what was invented in them, and the depth they came from."""
+    """Both views of a clip, masks of their filled pixels, and the depth from which they were made."""
 
     left: Array  # like Clip.frames
     right: Array
     pts: Array  # int64 [T]
     pixel_format: PixelFormat = PixelFormat.RGB24
     colour: Colour = field(default_factory=Colour)
-    holes_left: Array | None = None  # bool [T, H, W]; None: that view is the source, or nobody asked for them
+    holes_left: Array | None = None  # bool [T, H, W]; None: the view is the source, or masks weren't requested
     holes_right: Array | None = None
     depth: DepthMap | None = None
     disparity: Disparity | None = None  # of the left view, for reports
@@ -264,7 +265,7 @@ class StereoClip:
 
 @dataclass(frozen=True, slots=True)
 class PackedClip:
-    """Pictures as they are encoded. `second` holds the right view where each eye has a file of its own."""
+    """Pictures as they are encoded. `second`: the right view if each eye has a separate file."""
 
     frames: Array  # [T, H'*3//2, W'] or [T, H', W', 3]
     pts: Array  # int64 [T]

@@ -76,11 +76,11 @@ def resolve(settings: EstimatorSettings) -> tuple[str, str]:
 
 
 def _best(settings: EstimatorSettings) -> tuple[str, str]:
-    free = f"`stereocast models download {_FREE[0]}` for better depth"
+    free = f"for better depth run `stereocast models download {_FREE[0]}`"
     if _FREE[0] not in registry.DEPTH or not registry.DEPTH[_FREE[0]].installed:
-        return "embedded", "the packages of the extra 'depth' aren't installed"
+        return "embedded", "the extra 'depth' isn't installed"
     if settings.device != "auto":
         devices.choose_device(settings.device)  # refuse a missing device, whatever estimates depth
     for name in _candidates(settings, weights.WeightStore.of(settings, None)):
-        return name, "the best one whose weights are on this disk"
-    return "embedded", f"no other weights are on this disk; {free}"
+        return name, "the best one with weights on this disk"
+    return "embedded", f"no other weights on this disk; {free}"

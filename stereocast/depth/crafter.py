@@ -139,7 +139,7 @@ class Sampler:
         self.window, self.overlap = options.window, options.overlap
         self._waiting: Frames | None = None  # latents are zero until they exist
         self._carried = 0  # leading frames of `_waiting` that have stitched latents
-        self._start = 0  # number of the first frame that waits
+        self._start = 0  # number of the first waiting frame
         self._windows = 0
 
     def push(self, tokens: Tensor, images: Tensor) -> Iterator[Frames]:

@@ -1,9 +1,9 @@
 """Score composition of two diffusion models over an image matrix.
 
 Yang et al., "Diffusion²: Dynamic 3D Content Generation via Score Composition of Video and Multi-view Diffusion Models",
-Algorithm 1 (A.2). Rows (a view over time) are denoised by one model, columns (a time over the views) by the other; both
-clean predictions are mixed, s on the columns' model; in the first steps a little noise is added and the step repeated.
-Knows latents and two functions, no networks.
+Algorithm 1 (A.2). One model denoises rows (a view over time), the other columns (all views at one time). Both clean
+predictions are mixed, with weight s for the columns' model. The first steps add a little noise and are repeated. This
+module knows latents and two functions, no networks.
 """
 
 import math
@@ -26,15 +26,15 @@ Curve = Literal["constant", "linear", "cosine", "logistic"]
 
 @dataclass(frozen=True, slots=True)
 class ComposeOptions:
-    """The choices of Algorithm 1."""
+    """Options of Algorithm 1."""
 
-    s: float = 0.5  # share of the columns' (multi-view) model; the top of a falling curve
+    s: float = 0.5  # weight of the columns' (multi-view) model; the start of a falling curve
     s_min: float = 0.0
     curve: Curve = "constant"
     rollback_steps: int = 5
     view_weights: Literal["none", "cosine"] = "none"
     renoise: Literal["linear", "variance"] = "linear"
-    batch: int = 1  # rows or columns that go through a model together
+    batch: int = 1  # rows or columns per call of a model
 
 
 PAPER = ComposeOptions()
@@ -45,7 +45,7 @@ OPTION_SETS = {"paper": PAPER, "official": OFFICIAL}
 def shares(
     curve: Curve, steps: int, most: float = 1.0, least: float = 0.0, steepness: float = 15.0, middle: float = 0.6
 ) -> Tensor:
-    """float64 [steps]: s at each step; all curves but the constant fall from most to least."""
+    """s at each step, float64 [steps]. All curves except the constant one fall from `most` to `least`."""
     x = torch.linspace(0, 1, steps, dtype=torch.float64)
     if curve == "constant":
         return torch.full_like(x, most)
@@ -59,26 +59,28 @@ def shares(
 
 
 def cosine_window(views: int = 21) -> Tensor:
-    """float64 [views]: 1 at the input view (the last) and the back, 0 at the sides. The published formula is for 21
-    views; others are scaled to it."""
+    """float64 [views]: 1 at the input view (the last) and the back, 0 at the sides.
+
+    The published formula is for 21 views; other counts are scaled.
+    """
     k = torch.arange(1, views + 1, dtype=torch.float64)
     return 0.5 * (1 + torch.cos(2 * math.pi * k / (views / 2)))
 
 
 def cosine_view_weights(views: int = 21) -> Tensor:
-    """float64 [views], w_v: the rows' model counts in full at the input view and the back, a quarter at the sides."""
+    """w_v, float64 [views]: the rows' model has full weight at the input view and the back, a quarter at the sides."""
     return 1 - 0.75 * (1 - cosine_window(views))
 
 
 def row_shares(options: ComposeOptions, views: int, step: int, steps: int) -> Tensor:
-    """float32 [views]: the weight of the rows' model, w_v (1 - s)."""
+    """The weight of the rows' model, w_v (1 - s), float32 [views]."""
     s = float(shares(options.curve, steps, options.s, options.s_min)[step])
     weights = cosine_view_weights(views) if options.view_weights == "cosine" else torch.ones(views, dtype=torch.float64)
     return (weights * (1 - s)).float()
 
 
 def seeded_noise(seed: int, purpose: str, index: int, shape: tuple[int, ...]) -> Tensor:
-    """Unit noise, float32, that depends on (seed, purpose, index) alone: not on batches, cards or what ran before."""
+    """Unit noise, float32, that depends only on (seed, purpose, index), not on batches, cards or earlier calls."""
     stream = np.random.default_rng([seed, int.from_bytes(purpose.encode()[:8].ljust(8, b"\0"), "big"), index])
     return torch.from_numpy(stream.standard_normal(shape, np.float32))
 
@@ -86,7 +88,7 @@ def seeded_noise(seed: int, purpose: str, index: int, shape: tuple[int, ...]) ->
 def _through(
     denoiser: SequenceDenoiser, sequences: Tensor, sigma: float, chosen: tuple[int, ...], batch: int
 ) -> Tensor:
-    """Clean predictions of the chosen sequences [N, T, C, h, w], the others zero."""
+    """Clean predictions of the chosen sequences [N, T, C, h, w]; the others are zero."""
     out = torch.zeros_like(sequences)
     for at in range(0, len(chosen), batch):
         which = torch.tensor(chosen[at : at + batch])
@@ -99,10 +101,10 @@ class Evaluation:
     """The state after one evaluation of both models."""
 
     step: int
-    again: bool  # the step is repeated after this one
+    again: bool  # the step will be repeated
     before_renoise: Tensor  # [V, F, C, h, w], right after the Euler step
     state: Tensor
-    columns: Tensor  # the columns' model's prediction, as [view, frame]
+    columns: Tensor  # the columns' model's prediction, arranged as [view, frame]
     rows: Tensor
 
 
@@ -115,7 +117,7 @@ def evaluations(
     renoise: Callable[[int], Tensor] | None = None,  # k -> unit noise of the k-th re-noising
     seed: int = 0,
     ranks: Ranks | None = None,
-    kept: tuple[int, Tensor] | None = None,  # evaluations done before, and the state after them
+    kept: tuple[int, Tensor] | None = None,  # number of evaluations already done, and the state after them
 ) -> Iterator[Evaluation]:
     """Algorithm 1, evaluation by evaluation. The state stays on the host in float32."""
     ranks, steps = ranks or Ranks(), len(sigmas) - 1
@@ -128,7 +130,7 @@ def evaluations(
         weight = row_shares(options, views, step, steps)[:, None, None, None, None]
         share = balance.mine
         begun = time.perf_counter()
-        by_column, none = state.transpose(0, 1).contiguous(), ()  # a model without weight isn't asked
+        by_column, none = state.transpose(0, 1).contiguous(), ()  # a model without weight isn't run
         wanted = share.columns if bool((weight < 1).any()) else none
         columns = _through(column_denoiser, by_column, sigma, wanted, options.batch)
         between = time.perf_counter()
@@ -146,7 +148,7 @@ def evaluations(
 
 
 def plan(steps: int, rollback_steps: int) -> list[tuple[int, bool]]:
-    """Every evaluation: its step, and whether the step is repeated after it."""
+    """For every evaluation, its step and whether that step will be repeated."""
     return [(step, again) for step in range(steps) for again in ((True, False) if step < rollback_steps else (False,))]
 
 
@@ -171,9 +173,9 @@ Network = Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]
 
 @dataclass(frozen=True, slots=True)
 class Guided:
-    """A SequenceDenoiser of a network: v-scaling of SVD, classifier-free guidance with a scale for each element.
+    """A SequenceDenoiser from a network: SVD's v-scaling, classifier-free guidance with a scale per element.
 
-    context [N, 1, D] and image [N, C, h, w] are those of the N rows (or columns); the unconditional half has both at
+    context [N, 1, D] and image [N, C, h, w] belong to the N rows (or columns). The unconditional half sets both to
     zero and keeps the vector.
     """
 

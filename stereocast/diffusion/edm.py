@@ -25,7 +25,7 @@ def karras_sigmas(steps: int, sigma_min: float = SIGMA_MIN, sigma_max: float = S
 
 
 def initial_sigma(sigma_max: float = SIGMA_MAX) -> float:
-    """The factor of unit normal noise with which sampling begins: sqrt(sigma_max² + 1)."""
+    """The factor of the unit normal noise that sampling starts from: sqrt(sigma_max² + 1)."""
     return sqrt(sigma_max**2 + 1)
 
 
@@ -44,19 +44,19 @@ class Scalings:
 
 
 def scalings(sigma: float) -> Scalings:
-    """v-prediction with sigma_data = 1."""
+    """The scalings of v-prediction with sigma_data = 1."""
     square = sigma**2 + 1
     return Scalings(1 / sqrt(square), 1 / square, -sigma / sqrt(square))
 
 
 def denoised(prediction: Tensor, x: Tensor, sigma: float) -> Tensor:
-    """x0 from the network's raw output, in float32, same shape as `x`."""
+    """x0 from the network's raw output, float32, same shape as `x`."""
     scale = scalings(sigma)
     return scale.c_skip * x.float() + scale.c_out * prediction.float()
 
 
 def euler_step(x: Tensor, x0: Tensor, sigma: float, sigma_next: float) -> Tensor:
-    """One step of the probability flow from sigma to sigma_next, in float32, returned in the dtype of `x`."""
+    """One step of the probability flow from sigma to sigma_next, computed in float32, returned in the dtype of `x`."""
     wide = x.float()
     slope = (wide - x0.float()) / sigma
     return (wide + slope * (sigma_next - sigma)).to(x.dtype)

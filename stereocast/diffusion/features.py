@@ -1,4 +1,4 @@
-"""What the left view gives to the right one, kept as far as memory allows."""
+"""Features that the left view passes to the right one, stored as far as memory allows."""
 
 from typing import Any, Literal
 
@@ -9,9 +9,9 @@ Features = Any  # of a network's left view
 
 
 class FeatureStore:
-    """Left-view features by (iteration, branch), up to a budget in bytes; what doesn't fit isn't kept.
+    """Left-view features by (iteration, branch), up to a budget in bytes. What doesn't fit isn't stored.
 
-    Features of the iteration at work are kept beside the budget, since every repetition needs them.
+    Features of the current iteration are stored outside the budget, because every repetition needs them.
     """
 
     def __init__(self, budget: int = 1 << 62) -> None:
@@ -20,7 +20,7 @@ class FeatureStore:
         self._now: dict[tuple[int, Branch], Features] = {}
 
     def put(self, iteration: int, branch: Branch, features: Features) -> None:
-        """Keeps features if they fit."""
+        """Stores features if they fit."""
         size = size_of(features)
         if self.used + size <= self.budget:
             self._kept[iteration, branch] = features
@@ -30,13 +30,13 @@ class FeatureStore:
         return self._kept.get((iteration, branch), self._now.get((iteration, branch)))
 
     def put_now(self, iteration: int, branch: Branch, features: Features) -> None:
-        """Keeps features until another iteration begins."""
+        """Stores features until the next iteration."""
         self._now = {key: value for key, value in self._now.items() if key[0] == iteration}
         self._now[iteration, branch] = features
 
 
 def size_of(features: Features) -> int:
-    """Bytes of all tensors in it."""
+    """The size of all tensors in `features` in bytes."""
     if isinstance(features, Tensor):
         return int(features.numel() * features.element_size())
     if isinstance(features, dict):

@@ -1,4 +1,4 @@
-"""Guidance: how predictions with and without conditions are combined. Pure functions; the first axis is samples."""
+"""Guidance: combines predictions with and without conditions. Pure functions; the first axis is samples."""
 
 from torch import Tensor
 
@@ -9,12 +9,12 @@ def classifier_free(cond: Tensor, uncond: Tensor, scale: float) -> Tensor:
 
 
 def three_way(cond: Tensor, image_only: Tensor, uncond: Tensor, scale: float, image_scale: float) -> Tensor:
-    """Text and image guided apart: `image_only` has the image and an empty text."""
+    """Separate guidance for text and image. `image_only`: the prediction with the image and an empty text."""
     return uncond + image_scale * (image_only - uncond) + scale * (cond - image_only)
 
 
 def rescaled(guided: Tensor, cond: Tensor, amount: float) -> Tensor:
-    """Brings each sample's spread towards that of `cond` (Lin et al. 2023, arXiv:2305.08891, eq. 15-16)."""
+    """Moves each sample's standard deviation towards that of `cond` (Lin et al. 2023, arXiv:2305.08891, eq. 15-16)."""
     if amount == 0:
         return guided
     axes = tuple(range(1, guided.ndim))

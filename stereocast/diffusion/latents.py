@@ -1,4 +1,4 @@
-"""Latents: noising, blending with known ones, and noise that depends on (seed, shot, window) alone."""
+"""Latents: noising, blending with known latents, and noise that depends on (seed, shot, window) only."""
 
 import numpy as np
 import torch
@@ -8,18 +8,18 @@ from stereocast.diffusion.schedules import Step
 
 
 def noised(clean: Tensor, step: Step, noise: Tensor) -> Tensor:
-    """`clean` at the noise level of a step's input; the dynamic scale isn't applied (see `Step.scale`)."""
+    """`clean` at the noise level of a step's input, without the dynamic scale (see `Step.scale`)."""
     return step.signal * clean + step.noise * noise
 
 
 def blended(x: Tensor, known: Tensor, mask: Tensor, step: Step, noise: Tensor | None) -> Tensor:
-    """`known` where `mask` is 1, noised to the step's level (or as it is, without `noise`), `x` elsewhere."""
+    """`known` where `mask` is 1, noised to the step's level (unchanged if `noise` is None), and `x` elsewhere."""
     held = known if noise is None else noised(known, step, noise)
     return held * mask + (1 - mask) * x
 
 
 def generator(seed: int, *place: int) -> torch.Generator:
-    """A source of noise for one place (shot, window, purpose), the same on every device and batch size."""
+    """A noise source for one place (shot, window, purpose), the same for every device and batch size."""
     words = np.random.SeedSequence([seed, *place]).generate_state(2, np.uint32)
     return torch.Generator("cpu").manual_seed(int(words[0]) << 31 ^ int(words[1]))
 

@@ -1,6 +1,6 @@
-"""Who does which rows and columns of an image matrix, and how results meet: one process, or many through torch.distributed.
+"""Divides the rows and columns of an image matrix among processes of torch.distributed and gathers the results.
 
-Every piece is computed by itself, so the result doesn't depend on who did it, bit for bit. Knows no networks.
+Every row and column is computed independently, so the result is bit-exact for any division. It knows no networks.
 """
 
 import math
@@ -14,23 +14,23 @@ import numpy as np
 import torch
 from torch import Tensor
 
-_PATIENCE = timedelta(hours=1)  # that a process waits for the others
-_WORTH = 0.95  # a division that shortens a step to less than that is taken
+_PATIENCE = timedelta(hours=1)  # how long a process waits for the others
+_WORTH = 0.95  # a new division is adopted if it shortens a step to less than this share
 
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """The columns and rows that one process does."""
+    """The columns and rows of one process."""
 
     columns: tuple[int, ...]
     rows: tuple[int, ...]
 
 
 def divide(columns: int, rows: int, costs: tuple[float, float], speeds: Sequence[float]) -> list[Share]:
-    """A run of pieces for each process, all columns before all rows, so that most processes need one model only.
+    """Consecutive columns, then rows, for each process, so that most processes need only one model.
 
-    costs: of a column and of a row; speeds: of the processes. Whose stretch of the whole cost a piece's middle falls
-    into does it.
+    costs: of a column and of a row; speeds: of the processes. The total cost is divided in proportion to the speeds,
+    and a column or row belongs to the process whose part contains its middle.
     """
     cost = np.concatenate([np.full(columns, costs[0]), np.full(rows, costs[1])])
     middles = np.cumsum(cost) - cost / 2
@@ -46,7 +46,7 @@ def divide(columns: int, rows: int, costs: tuple[float, float], speeds: Sequence
 
 
 class Ranks:
-    """The processes of torch.distributed where it is initialised, else this one alone."""
+    """The processes of torch.distributed if it is initialised, otherwise only this one."""
 
     def __init__(self, device: str = "cpu") -> None:
         on = torch.distributed.is_available() and torch.distributed.is_initialized()
@@ -55,15 +55,15 @@ class Ranks:
         self.device = device
 
     def gather(self, whole: Tensor) -> Tensor:
-        """The sum over processes of tensors that are zero outside each one's share: exact, since x + 0 = x."""
+        """The sum over all processes of tensors that are zero outside each process's share. Exact, since x + 0 = x."""
         if self.count < 2:
             return whole
-        there = whole.contiguous().to(self.device)  # gloo adds memory as it lies; NCCL takes what lies on the card
+        there = whole.contiguous().to(self.device)  # gloo needs contiguous memory, NCCL tensors on the card
         torch.distributed.all_reduce(there)
         return there.to(whole.device)
 
     def told(self, value: Any) -> Any:
-        """What the first process has, in all of them."""
+        """The first process's value, in all processes."""
         if self.count < 2:
             return value
         box = [value]
@@ -72,15 +72,17 @@ class Ranks:
 
 
 def join(rank: int, count: int, device: str, meeting: str = "env://") -> Ranks:
-    """Makes this process one of `count`: NCCL between cards, gloo between CPUs. `meeting`: file:///PATH, or torchrun's
-    environment."""
+    """Makes this process one of `count`, connected by NCCL (cards) or gloo (CPUs).
+
+    meeting: file:///PATH, or env:// for torchrun's environment.
+    """
     backend = "cpu:gloo,cuda:nccl" if device.startswith("cuda") else "gloo"
     torch.distributed.init_process_group(backend, init_method=meeting, rank=rank, world_size=count, timeout=_PATIENCE)
     return Ranks(device)
 
 
 def leave() -> None:
-    """Ends what `join` began."""
+    """Undoes `join`."""
     if torch.distributed.is_available() and torch.distributed.is_initialized():
         with suppress(RuntimeError):  # the others may be gone
             torch.distributed.destroy_process_group()
@@ -88,7 +90,7 @@ def leave() -> None:
 
 @dataclass(slots=True)
 class Balance:
-    """The division of a matrix's columns and rows among processes, by what they were measured to cost."""
+    """The division of a matrix's columns and rows among processes, by their measured cost."""
 
     ranks: Ranks
     columns: int
@@ -98,7 +100,7 @@ class Balance:
     _seen: int = 0
 
     def __post_init__(self) -> None:
-        # a column has a picture for every row; nothing else is known of costs yet
+        # a column has one picture per row; nothing else is known about costs yet
         self.costs = float(self.rows), float(self.columns)
         self.shares = divide(self.columns, self.rows, self.costs, [1.0] * self.ranks.count)
 
@@ -107,9 +109,9 @@ class Balance:
         return self.shares[self.ranks.rank]
 
     def learn(self, seconds: tuple[float, float]) -> None:
-        """Takes how long this process's columns and rows took, tells the others, and divides anew where that pays.
+        """Shares the seconds that this process's columns and rows took, and divides anew if that pays.
 
-        The first time says nothing: networks come to the card, kernels are chosen.
+        The first measurement is ignored: it includes moving networks to the card and choosing kernels.
         """
         if self.ranks.count < 2:
             return
@@ -127,14 +129,14 @@ class Balance:
         speeds = (done @ each + 1e-12) / np.maximum(taken.sum(1), 1e-12)
         speeds = np.where(
             done.sum(1) > 0, speeds, speeds[done.sum(1) > 0].mean()
-        )  # one without work is like the others
+        )  # a process without work counts as average
         found = divide(self.columns, self.rows, self.costs, [float(speed) for speed in speeds])
         if _longest(found, each, speeds) < _WORTH * _longest(self.shares, each, speeds):
             self.shares = found
 
 
 def _longest(shares: Sequence[Share], each: Any, speeds: Any) -> float:
-    """Seconds of the process that is ready last."""
+    """Seconds until the last process is ready."""
     return max(
         ((len(share.columns) * each[0] + len(share.rows) * each[1]) / speed for share, speed in zip(shares, speeds, strict=True)),
         default=math.inf,

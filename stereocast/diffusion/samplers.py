@@ -1,6 +1,6 @@
-"""DDIM (Song et al. 2021, arXiv:2010.02502): one step as a pure function, and loops that yield every step.
+"""DDIM (Song et al. 2021, arXiv:2010.02502): one step as a pure function, and a loop that yields every step.
 
-The network is a function (latents, step) -> output; guidance happens inside it. Whoever drives a loop may stop it.
+The network is a function (latents, step) -> output that includes guidance. The caller may stop a loop at any step.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -16,7 +16,7 @@ Prediction = Literal["eps", "v"]
 
 @dataclass(frozen=True, slots=True)
 class Stepped:
-    """What one step made. `x` is `sqrt(alpha_prev) * x0 + direction + noise`."""
+    """The result of one step: `x = sqrt(alpha_prev) * x0 + direction + noise`."""
 
     x: Tensor
     x0: Tensor  # the clean estimate, after dynamic rescale
@@ -26,7 +26,7 @@ class Stepped:
 
 @dataclass(frozen=True, slots=True)
 class Sampled:
-    """One step of a loop: which, what entered, what came out."""
+    """One step of a loop: its number, input and result."""
 
     number: int
     x_in: Tensor
@@ -41,7 +41,7 @@ def clean_and_eps(x: Tensor, output: Tensor, step: Step, prediction: Prediction)
 
 
 def ddim(x: Tensor, output: Tensor, step: Step, prediction: Prediction, noise: Tensor) -> Stepped:
-    """One step. eps isn't recomputed after the rescale, as in the published sampler."""
+    """One DDIM step. eps isn't recomputed after the rescale, as in the published sampler."""
     x0, eps = clean_and_eps(x, output, step, prediction)
     if step.scale != step.scale_prev:
         x0 = x0 * (step.scale_prev / step.scale)
@@ -50,9 +50,9 @@ def ddim(x: Tensor, output: Tensor, step: Step, prediction: Prediction, noise: T
 
 
 def inverted(after: Tensor, x: Tensor, output: Tensor, step: Step, prediction: Prediction) -> Tensor:
-    """One step of DDIM inversion (eta 0): the level before `after`, with the noise that the network's `output` sees in `x`.
+    """One step of DDIM inversion (eta 0): the level before `after`, with the noise that `output` predicts for `x`.
 
-    `x` is a guess of the result; where it is the result itself, `ddim` with sigma 0 leads from there to `after` exactly.
+    `x` is a guess of the result. If it equals the result, `ddim` with sigma 0 leads back to `after` exactly.
     """
     _, eps = clean_and_eps(x, output, step, prediction)
     x0 = (after - (1 - step.alpha_prev) ** 0.5 * eps) / step.alpha_prev**0.5 * (step.scale / step.scale_prev)
@@ -67,7 +67,7 @@ def sample(
     noise: Callable[[int], Tensor],
     before: Callable[[Tensor, int], Tensor] = lambda x, number: x,
 ) -> Iterator[Sampled]:
-    """Walks all steps from `x` at the first level; `noise(number)` and `before` (blending) are called once per step."""
+    """Runs all steps from `x` at the first level. Calls `noise(number)` and `before(x, number)` (blending) once per step."""
     for number, step in enumerate(steps):
         x_in = before(x, number)
         result = ddim(x_in, network(x_in, step), step, prediction, noise(number))

@@ -1,7 +1,7 @@
 """Noise schedules of latent video models and their DDIM tables (Song et al. 2021, arXiv:2010.02502), as plain numbers.
 
-Schedules are computed in float64 and kept in float32; the tables follow the published order of float32 operations, so
-that trajectories agree with it. Knows no network.
+Schedules are computed in float64 and stored in float32. The tables follow the published order of float32 operations, so
+trajectories agree with the published ones. This module knows no network.
 """
 
 from dataclasses import dataclass
@@ -15,18 +15,18 @@ from stereocast.types import Array
 Spacing = Literal["uniform", "uniform_trailing"]
 STEPS = 1000
 START, STOP = 0.00085, 0.012
-RAMP = 400  # timesteps over which the dynamic scale goes from 1 to its base
+RAMP = 400  # timesteps over which the dynamic scale falls from 1 to its base
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """Coefficients of one DDIM step, from the level of its input to that of its output."""
+    """Coefficients of one DDIM step, from its input's level to its output's."""
 
     timestep: int
     alpha: float  # cumulative alpha of the input
     alpha_prev: float  # of the output
     sigma: float
-    scale: float  # dynamic rescale of the input's and the output's level
+    scale: float  # dynamic rescale at the input's level, then at the output's
     scale_prev: float
     direction: float  # sqrt(1 - alpha_prev - sigma²), not below 0
     signal: float  # sqrt(alpha), from the full table
@@ -35,7 +35,7 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """betas and cumulative alphas float64 [1000]; scales float32 [1400], or None without dynamic rescale."""
+    """betas and cumulative alphas, float64 [1000]; scales float32 [1400], None without dynamic rescale."""
 
     betas: Array
     alphas_cumprod: Array
@@ -43,7 +43,7 @@ class Schedule:
     zero_snr: bool
 
     def buffers(self) -> dict[str, Array]:
-        """What published models register, float32, by their names."""
+        """The buffers that published models register, float32, by name."""
         betas, total = self.betas, self.alphas_cumprod
         before = np.append(1.0, total[:-1])
         with np.errstate(divide="ignore"):
@@ -69,8 +69,10 @@ class Schedule:
         return {name: values.astype(np.float32) for name, values in made.items()}
 
     def tables(self, steps: int, spacing: Spacing, eta: float) -> dict[str, Array]:
-        """The sampler's tables in ascending time: timesteps, alphas, alphas_prev, sigmas, and, with dynamic rescale,
-        scale and scale_prev. Raises UsageError for a step count that the spacing can't carry."""
+        """The sampler's tables in ascending time: timesteps, alphas, alphas_prev, sigmas, sqrt_one_minus_alphas.
+
+        With dynamic rescale also scale and scale_prev. Raises UsageError for a step count that the spacing doesn't allow.
+        """
         at = timesteps(steps, spacing)
         total = self.alphas_cumprod.astype(np.float32)
         alphas = total[at]
@@ -92,12 +94,12 @@ class Schedule:
         return made
 
     def steps(self, steps: int, spacing: Spacing, eta: float) -> list[Step]:
-        """The DDIM steps in sampling order, the noisiest first."""
+        """The DDIM steps in sampling order, noisiest first. Raises UsageError."""
         tables, full = self.tables(steps, spacing, eta), self.buffers()
         made = []
         for n in reversed(range(len(tables["timesteps"]))):
             at, sigma, before = int(tables["timesteps"][n]), tables["sigmas"][n], tables["alphas_prev"][n]
-            # float32, in this order; a negative rounding residue would be nan (zero terminal SNR, 20 or 25 steps)
+            # float32, in this order; a negative rounding error would give nan (zero terminal SNR, 20 or 25 steps)
             rest = np.float32(1) - before - sigma * sigma
             made.append(
                 Step(
@@ -116,14 +118,14 @@ class Schedule:
 
 
 def zero_terminal_snr(alphas_cumprod: Array) -> Array:
-    """Cumulative alphas whose last is 0 and whose first is kept (Lin et al. 2023, arXiv:2305.08891, algorithm 1)."""
+    """Cumulative alphas rescaled to end at 0, with the first unchanged (Lin et al. 2023, arXiv:2305.08891, algorithm 1)."""
     root = np.sqrt(alphas_cumprod)
     first, last = root[0], root[-1]
     return np.square((root - last) * first / (first - last))
 
 
 def linear(*, zero_snr: bool = False, base_scale: float | None = None) -> Schedule:
-    """betas linear in their square roots; with `base_scale`, dynamic rescale down to it."""
+    """The schedule with square roots of betas linear; with `base_scale`, dynamic rescale down to it."""
     betas = np.linspace(START**0.5, STOP**0.5, STEPS) ** 2
     total = np.cumprod(1 - betas)
     if zero_snr:
@@ -137,16 +139,16 @@ def linear(*, zero_snr: bool = False, base_scale: float | None = None) -> Schedu
 
 
 def timesteps(steps: int, spacing: Spacing) -> Array:
-    """The selected timesteps int64, ascending; `uniform` may give one or two more than asked. Raises UsageError."""
+    """The selected timesteps, int64, ascending. `uniform` may give one or two more than `steps`. Raises UsageError."""
     if not 1 <= steps <= STEPS:
-        raise UsageError(f"--steps {steps}: needs 1 to {STEPS}")
+        raise UsageError(f"--steps {steps}: must be from 1 to {STEPS}")
     if spacing == "uniform":
         chosen = np.arange(0, STEPS, STEPS // steps) + 1
     else:
         chosen = np.round(np.arange(STEPS, 0, -STEPS / steps)).astype(np.int64)[::-1] - 1
     chosen = chosen.astype(np.int64)
     if chosen[0] < 0 or chosen[-1] >= STEPS:
-        raise UsageError(f"--steps {steps}: this model's spacing can't take that many; use {_near(steps, spacing)}")
+        raise UsageError(f"--steps {steps}: this model doesn't support that number; use {_near(steps, spacing)}")
     return chosen
 
 

@@ -1,5 +1,7 @@
-"""The exact warp on latents: the left view's levels as the right view starts from, what stays blank, and its border
-(StereoCrafter-Zero, sec. 4 and Appendix B)."""
+"""The exact warp on latents: the left view's levels seen from the right, the blanks, and the border.
+
+StereoCrafter-Zero, sec. 4 and Appendix B.
+"""
 
 import torch
 from torch import Tensor
@@ -9,12 +11,12 @@ from stereocast import kernels
 
 
 def small_depth(depth: Tensor, height: int, width: int) -> Tensor:
-    """Depth [T, 1, H, W] at latent size, float32 [T, h, w]: bilinear, no antialiasing, values as they are."""
+    """Depth [T, 1, H, W] at latent size, float32 [T, h, w]: bilinear, without antialiasing, values unscaled."""
     return F.interpolate(depth.float(), size=(height, width), mode="bilinear", align_corners=False)[:, 0]
 
 
 class Warp:
-    """The exact warp (Appendix B) of one depth, as a gather that is worked out once."""
+    """The exact warp (Appendix B) for one depth, computed once as a gather."""
 
     def __init__(self, depth: Tensor, scale_percent: float, exponent: float) -> None:
         """depth float32 [T, h, w], or [B, T, h, w] for B windows at once."""
@@ -26,14 +28,16 @@ class Warp:
             self.blank, self._source = self.blank[:, None], self._source[:, None]
 
     def __call__(self, left: Tensor, filling: Tensor) -> Tensor:
-        """left [B, 4, T, h, w] seen from the right, blanks from `filling`."""
+        """left [B, 4, T, h, w] seen from the right, with blanks taken from `filling`."""
         moved = torch.gather(left, -1, self._source.expand(left.shape))
         return torch.where(self.blank, filling, moved)
 
 
 def border_columns(blank: Tensor, scale_percent: float) -> int:
-    """Width of the border (Eq. 3): the run of columns, from the side that opens, each of whose rows is blank in at
-    least one frame; 0 if all columns are. blank bool [T, h, w]."""
+    """Width of the border (Eq. 3): the run of columns, from the side that opens, that are blank in every row.
+
+    A row counts as blank if it is in at least one frame. 0 if all columns are blank. blank bool [T, h, w].
+    """
     counts = blank.any(0).all(0)
     if bool(counts.all()):
         return 0
@@ -42,7 +46,7 @@ def border_columns(blank: Tensor, scale_percent: float) -> int:
 
 
 def border_mask(blank: Tensor, scale_percent: float) -> Tensor:
-    """The border as bool [T, h, w]: all rows and frames of its columns; [B, 1, T, h, w] for B windows."""
+    """The border, bool [T, h, w]: its columns in all rows and frames. For B windows, [B, 1, T, h, w]."""
     if blank.ndim == 5:
         return torch.stack([border_mask(one[0], scale_percent) for one in blank])[:, None]
     columns, mask = border_columns(blank, scale_percent), torch.zeros_like(blank)
@@ -53,5 +57,5 @@ def border_mask(blank: Tensor, scale_percent: float) -> Tensor:
 
 
 def bordered(filling: Tensor, left: Tensor, mask: Tensor, share: float) -> Tensor:
-    """Eq. 3 on the filling latents: inside the mask `share` of the left view."""
+    """Eq. 3: the filling latents, mixed with `share` of the left view inside the mask."""
     return torch.where(mask, share * left + (1 - share) * filling, filling)

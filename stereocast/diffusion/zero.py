@@ -1,8 +1,8 @@
-"""StereoCrafter-Zero's sampler: a second view from a video diffusion model without training (noisy restart, iterative
-refinement, cross-view attention). Equation numbers are the paper's.
+"""StereoCrafter-Zero's sampler: a second view from a video diffusion model, without training.
 
-Knows latents, depth at latent size and a network of two calls; nothing of pictures. The left view is never changed. Its
-features are computed once per iteration and used again while the budget allows; results don't depend on that.
+Noisy restart, iterative refinement, cross-view attention; equation numbers are the paper's. The sampler knows latents,
+depth at latent size and a network with two calls, but no pictures. It never changes the left view. The left features
+are computed once per iteration and reused as far as the budget allows; results don't depend on that.
 """
 
 from collections.abc import Iterator, Sequence
@@ -22,11 +22,11 @@ class ViewNetwork(Protocol):
     """A video network that couples views. Latents are [1, 4, T, h, w]; outputs are the raw prediction."""
 
     def left(self, z: Tensor, step: Step, branch: Branch, keep: bool, /) -> tuple[Tensor, Features | None]:
-        """The left view alone, and its features if they are to be kept."""
+        """The left view's output, and its features if `keep`."""
         ...
 
     def right(self, z: Tensor, step: Step, branch: Branch, features: Features | None, /) -> Tensor:
-        """The right view; without features it isn't coupled."""
+        """The right view's output. Without features it isn't coupled."""
         ...
 
 
@@ -44,14 +44,14 @@ class Restart:
 
 @dataclass(frozen=True, slots=True)
 class Warps:
-    """At which iterations the left view is warped into the right one, how often each is refined, and the last."""
+    """The iterations at which the left view is warped into the right one, their repetitions, and the last warp."""
 
     iterations: tuple[int, ...] = (9, 14, 19, 24, 29, 34, 39, 44, 49)
     repetitions: tuple[int, ...] = (8, 7, 6, 5, 4, 3, 3, 3, 3)
     last: int = 34
 
     def in_force(self, first: int) -> dict[int, int]:
-        """Iteration -> repetitions, from iteration `first` on."""
+        """Repetitions by iteration, from iteration `first` to the last warp."""
         listed = dict(zip(self.iterations, self.repetitions, strict=True))
         chosen = {i: n for i, n in listed.items() if first <= i <= self.last}
         if self.last >= first and self.last not in listed:
@@ -62,7 +62,7 @@ class Warps:
 
 @dataclass(frozen=True, slots=True)
 class Refine:
-    """Iterative refinement (3.2): Eq. 4 or the authors' program's way."""
+    """Iterative refinement (3.2): Eq. 4, or as in the authors' program ("latent")."""
 
     mode: Literal["eq4", "latent"] = "eq4"
     weight: Literal["sqrt_alpha_bar", "sqrt_alpha_bar_next"] = "sqrt_alpha_bar"
@@ -80,9 +80,9 @@ class ZeroConfig:
     exponent: float = 1.0  # on the resized depth
     cross_view: tuple[int, int] = (0, 1 << 30)  # [first, end) with coupled attention
     cross_view_counts: Literal["iterations", "pairs"] = (
-        "iterations"  # pairs: steps of the right view, run on over passes
+        "iterations"  # pairs: steps of the right view, counted across passes
     )
-    known_outside: bool = False  # outside the holes the left view's latents stand in every step, warped
+    known_outside: bool = False  # in every step, use the left view's warped latents outside the holes
     restart: Restart = field(default_factory=Restart)
     warps: Warps = field(default_factory=Warps)
     refine: Refine = field(default_factory=Refine)
@@ -90,7 +90,7 @@ class ZeroConfig:
 
     @classmethod
     def preset(cls, name: str) -> "ZeroConfig":
-        """`paper` or `script` (the authors' program)."""
+        """The constants of the `paper`, or of the `script` (the authors' program)."""
         if name == "paper":
             return cls()
         return cls(
@@ -101,7 +101,7 @@ class ZeroConfig:
         )
 
     def scaled(self, steps: int) -> "ZeroConfig":
-        """The lists, made for 50 steps, for another number of steps: the same share of the way."""
+        """This config for another number of steps: lists for 50 steps are scaled proportionally."""
         if steps == 50:
             return self
 
@@ -114,36 +114,35 @@ class ZeroConfig:
         return replace(self, warps=warps, restart=restart)
 
     def pair_steps(self, steps: int) -> int:
-        """How often the right view is stepped in a run."""
+        """The number of steps of the right view in a run."""
         k = min(self.restart.iterations, steps)
         return self.restart.passes * k + steps - k + sum(n - 1 for n in self.warps.in_force(k).values())
 
 
 @dataclass(frozen=True, slots=True)
 class Inputs:
-    """Random draws; latents [B, 4, T, h, w] on one device, B windows."""
+    """Random draws for B windows: latents [B, 4, T, h, w] on one device."""
 
     noise: Sequence[Tensor]  # one per iteration, the same in all passes and for both views
     restart_noise: Sequence[Tensor]  # per iteration or per pass
-    fresh: Iterator[Tensor] | None = None  # for repetitions, where they draw afresh
-    fill: Tensor | None = None  # noise for the first holes, where that is asked for
+    fresh: Iterator[Tensor] | None = None  # for repetitions with fresh noise
+    fill: Tensor | None = None  # noise for the first holes, if configured
 
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """Right-view latents that are already known: the first n frames of a window that overlaps the one before, or those
-    of `frames`."""
+    """Right-view latents that are already known: the first n frames of a window, or those marked by `frames`."""
 
-    clean: Tensor  # [B, 4, n, h, w]; n is T where `frames` is given
+    clean: Tensor  # [B, 4, n, h, w]; n = T if `frames` is given
     noise: Tensor  # like `clean`, one draw for all levels
     frames: Tensor | None = None  # bool [B, 1, T, 1, 1]
 
     def at(self, step: Step) -> Tensor:
-        """At the level of a step's input."""
+        """The known latents at the level of a step's input."""
         return step.alpha**0.5 * step.scale * self.clean + (1 - step.alpha) ** 0.5 * self.noise
 
     def over(self, x: Tensor, known: Tensor) -> Tensor:
-        """`x` [B, 4, T, h, w] with `known` in these frames."""
+        """`x` [B, 4, T, h, w] with the known frames replaced by `known`."""
         if self.frames is not None:
             return torch.where(self.frames, known.to(x), x)
         return torch.cat([known.to(x), x[:, :, self.clean.shape[2] :]], 2)
@@ -151,7 +150,7 @@ class Held:
 
 @dataclass(frozen=True, slots=True)
 class Trace:
-    """One step of the right view: where, what entered, what came out."""
+    """One step of the right view: its position, input and result."""
 
     phase: Literal["restart", "refine", "plain"]
     iteration: int
@@ -160,12 +159,12 @@ class Trace:
     total: int
     x_in: Tensor
     result: Stepped
-    stored: Tensor | None = None  # what the next pass fills with
-    blended: Tensor | None = None  # Eq. 4's prediction behind the holes of x_in
+    stored: Tensor | None = None  # the filling for the next pass
+    blended: Tensor | None = None  # Eq. 4's prediction in the holes of x_in
 
 
 class ZeroSampler:
-    """One window: the left trajectory (sampled or given), then the right one."""
+    """Samples one window: the left trajectory (sampled or given), then the right one."""
 
     def __init__(
         self,
@@ -176,7 +175,7 @@ class ZeroSampler:
         cached: bool = True,
         store: FeatureStore | None = None,
     ) -> None:
-        """`cached` False evaluates the left view again in every step of the pair (the naive run)."""
+        """`cached` False: the left view is evaluated again in every step of the right view (the naive run)."""
         self.network, self.steps, self.config, self.cached = network, steps, config, cached
         self.store = store or FeatureStore()
         self.levels: list[Tensor] = []
@@ -185,7 +184,7 @@ class ZeroSampler:
     # ---- the left view
 
     def left(self, x: Tensor, noise: Sequence[Tensor]) -> Iterator[tuple[int, Tensor]]:
-        """Plain sampling from `x`; yields (iteration, level after it). Fills `levels`, S + 1 latents."""
+        """Samples the left view from `x`. Yields (iteration, level after it) and fills `levels`, S + 1 latents."""
         self.levels = [x]
         for i, step in enumerate(self.steps):
             x = ddim(x, self.guided_left(i, x), step, self.config.prediction, noise[i]).x
@@ -193,15 +192,16 @@ class ZeroSampler:
             yield i, x
 
     def given(self, clean: Tensor, noise: Tensor) -> None:
-        """The left view of a film: `clean` at every level with one noise."""
+        """Sets `levels` for an existing film: `clean` at every level, with one noise."""
         self.levels = [
             step.alpha**0.5 * step.scale * clean + (1 - step.alpha) ** 0.5 * noise for step in self.steps
         ] + [clean]
 
     def inverted(self, clean: Tensor, rounds: int = 2) -> Iterator[int]:
-        """The left view of a film by DDIM inversion (Song et al. 2021, eq. 14) of `clean`, unguided; yields the iteration.
+        """Sets `levels` for an existing film by unguided DDIM inversion of `clean` (Song et al. 2021, eq. 14).
 
-        Every step is solved by `rounds` fixed-point iterations (Pan et al. 2023, arXiv:2309.04907); 1 is the usual inversion.
+        Yields the iterations. Each is solved by `rounds` fixed-point iterations (Pan et al. 2023, arXiv:2309.04907); 1 is
+        the usual inversion.
         """
         levels = [clean]
         x = self.steps[-1].scale_prev * clean
@@ -216,11 +216,11 @@ class ZeroSampler:
         self.levels = levels[::-1]
 
     def adopt(self, levels: Sequence[Tensor]) -> None:
-        """Levels that were sampled before: S + 1 latents."""
+        """Sets `levels` to ones sampled earlier: S + 1 latents."""
         self.levels = list(levels)
 
     def guided_left(self, i: int, x: Tensor) -> Tensor:
-        """The guided prediction of the left view at iteration i; its features are kept."""
+        """The guided prediction of the left view at iteration i. Stores its features."""
         outputs = []
         for branch in self._branches:
             keep = self.cached and self._crosses(i)
@@ -241,7 +241,7 @@ class ZeroSampler:
         return guidance.rescaled(guided, outputs[0], self.config.guidance_rescale)
 
     def _crosses(self, i: int) -> bool:
-        """Whether views are coupled now; a left view that is sampled before pairs are counted may be asked for any."""
+        """Whether views are coupled now. Before pairs are counted, any left features may be needed later."""
         if self.config.cross_view_counts == "pairs" and self._pairs is None:
             return self.config.cross_view[0] < self.config.cross_view[1]
         now = i if self._pairs is None or self.config.cross_view_counts == "iterations" else self._pairs
@@ -250,7 +250,7 @@ class ZeroSampler:
     # ---- the right view
 
     def _features(self, i: int, branch: Branch) -> Features | None:
-        if not self.cached:  # evaluated for every step of the pair, used or not
+        if not self.cached:  # evaluated for every step, used or not
             _, features = self.network.left(self.levels[i], self.steps[i], branch, self._crosses(i))
             return features if self._crosses(i) else None
         if not self._crosses(i):
@@ -263,14 +263,14 @@ class ZeroSampler:
         return features
 
     def step(self, i: int, x: Tensor, noise: Tensor) -> Stepped:
-        """One DDIM step of the right view, coupled to the left one."""
+        """One DDIM step of the right view, coupled to the left view."""
         outputs = [self.network.right(x, self.steps[i], branch, self._features(i, branch)) for branch in self._branches]
         if self._pairs is not None:
             self._pairs += 1
         return ddim(x, self._combined(outputs), self.steps[i], self.config.prediction, noise)
 
     def right(self, depth: Tensor, inputs: Inputs, held: Held | None = None) -> Iterator[Trace]:
-        """All steps of the right view; `levels` must be there. depth float32 [T, h, w]. The last item's result is x_S."""
+        """All steps of the right view; `levels` must be set. depth float32 [T, h, w]. The last item's result is x_S."""
         warp = warped.Warp(depth, self.config.scale_percent, self.config.exponent)
         total = self.config.pair_steps(len(self.steps))
         done = 0
@@ -326,7 +326,7 @@ class ZeroSampler:
                 yield Trace("restart", i, turn, 0, 0, x_in, result, stored=stored[-1])
 
     def _noisy(self, i: int, turn: int, x: Tensor, inputs: Inputs) -> Tensor:
-        """Eq. 2: what the next pass fills with."""
+        """Eq. 2: the filling for the next pass."""
         rules, step = self.config.restart, self.steps[i]
         weight = step.alpha if rules.weight == "alpha_bar" else step.alpha**0.5
         ratio = step.sigma / self.steps[i - 1].sigma if rules.sigma_ratio and i else 1.0
@@ -336,7 +336,7 @@ class ZeroSampler:
     def refined(
         self, i: int, repetitions: int, warp: warped.Warp, before: Stepped, inputs: Inputs, held: Held | None = None
     ) -> Iterator[Trace]:
-        """Phase 2 at one iteration: warp, then N steps that change what lies behind the holes (Eq. 4 or "latent")."""
+        """Phase 2 at one iteration: warp, then N steps that change the latents in the holes (Eq. 4 or "latent")."""
         rules, step, root = self.config.refine, self.steps[i], self.steps[i].alpha ** 0.5
         weight = root if rules.weight == "sqrt_alpha_bar" else step.alpha_prev**0.5
         blended, noise = before.x0, inputs.noise[i]
@@ -357,6 +357,6 @@ class ZeroSampler:
 
 
 def counts(config: ZeroConfig, steps: int) -> tuple[int, int]:
-    """Network evaluations (one view, one branch) of a run: naive, and with the left features kept."""
+    """Network evaluations (one view, one branch) of a run: naive, and with stored left features."""
     branches, pairs = (1 if config.guidance == 1.0 else 2), config.pair_steps(steps)
     return branches * (steps + 2 * pairs), branches * (steps + pairs)

@@ -1,8 +1,8 @@
 """The source that needs no weights: a camera that moves through one picture, in stereo.
 
-The picture becomes two sheets: what is seen, torn at depth edges, and a background sheet that goes on behind them. Near
-surfaces end in a matte of their own (`gen.matte`), not at the edge of a grid cell. Both sheets are drawn from each eye's
-place in every frame, so what was hidden looks the same throughout. Knows no files.
+The picture becomes two sheets: the visible surface, torn at depth edges, and a background sheet that continues behind
+it. Near surfaces end in a matte (`gen.matte`), not at the edge of a grid cell. Both sheets are drawn for each eye in
+every frame, so uncovered background stays consistent. This module knows no files.
 """
 
 import re
@@ -22,10 +22,10 @@ from stereocast.types import Array
 FAR = 0.22  # inverse depth of the farthest surface; the nearest has 1
 FOCAL = 1.0  # in widths of the picture: 53 degrees
 CELL = 2  # pixels per grid cell
-PAD = 0.14  # of the width: how far the background sheet goes on beyond the picture
+PAD = 0.14  # share of the width by which the background sheet extends beyond the picture
 TEAR = 0.08  # step of relative depth within a cell that counts as an edge
-STRENGTH = 2.0  # largest disparity in % of the width, where none is asked for
-MARGIN = 1.035  # slight enlargement, so that the frame's sides stay covered
+STRENGTH = 2.0  # default for the largest disparity, % of the width
+MARGIN = 1.035  # slight enlargement that keeps the frame's sides covered
 
 _WORDS = (  # first match wins; (pattern, move, direction)
     (r"\b(pull(s|ing)? (back|out|away)|dolly (out|back)|back(s|ing)? (away|off|up)|retreat\w*|reveal\w*)\b", "dolly", -1),
@@ -43,7 +43,7 @@ _WORDS = (  # first match wins; (pattern, move, direction)
 
 @dataclass(frozen=True, slots=True)
 class Pose:
-    """Where the camera is: right, down and forward in units of the nearest surface's distance, and where it looks."""
+    """The camera's position (right, down, forward, in units of the nearest surface's distance) and direction."""
 
     x: float = 0.0
     y: float = 0.0
@@ -54,7 +54,7 @@ class Pose:
 
 
 def chosen_move(prompt: str, move: str = "auto") -> tuple[str, int]:
-    """The move that the prompt's words ask for and its direction; a gentle orbit if they ask for none."""
+    """The move (`move`, or for 'auto' the one that the prompt describes, by default a gentle orbit) and its direction."""
     text = prompt.lower()
     found = next(((name, way) for pattern, name, way in _WORDS if re.search(pattern, text)), ("orbit", 1))
     if move == "auto":
@@ -63,9 +63,9 @@ def chosen_move(prompt: str, move: str = "auto") -> tuple[str, int]:
 
 
 def pose_at(move: str, direction: int, when: float, amount: float, pivot: float) -> Pose:
-    """The camera at `when` 0..1 of the move; `pivot` is the inverse depth of what stays in the middle.
+    """The camera at `when` (0..1) of the move. `pivot`: inverse depth of the point that stays in the middle.
 
-    Orbit and swing end where they began, so the clip may be looped; the others ease in and out.
+    Orbit and swing end where they start, so the clip can loop. The others ease in and out.
     """
     turn, ease = 2 * pi * when, 0.5 - 0.5 * cos(pi * when)
     centred = (2 * ease - 1) * direction
@@ -87,10 +87,10 @@ def pose_at(move: str, direction: int, when: float, amount: float, pivot: float)
 
 
 class CameraMove:
-    """One picture's sheets and its move."""
+    """A picture's sheets and its camera move."""
 
     def __init__(self, picture: Array, depth: Array, settings: GenSettings) -> None:
-        """`picture` RGB in 0..1 [H, W, 3]; `depth` float32 at its size, 1 = near, sharp at edges."""
+        """picture [H, W, 3]: RGB in 0..1; depth float32 [H, W]: 1 = near, with sharp edges."""
         self.settings = settings
         self.picture = np.ascontiguousarray(picture, np.float32)
         self.height, self.width = picture.shape[:2]
@@ -116,7 +116,7 @@ class CameraMove:
 
     @property
     def name(self) -> str:
-        """What the camera does, in a word or two."""
+        """The move's name, with its direction."""
         backwards = {"dolly": "dolly out", "zoom": "zoom out", "pan": "pan left", "tilt": "tilt down"}
         return backwards.get(self.move, self.move) if self.direction < 0 else self.move
 
@@ -132,9 +132,9 @@ class CameraMove:
                 yield left, right
 
     def view(self, pose: Pose, eye: float) -> Array:
-        """The picture from one place; `eye` in parts of the distance between the eyes, right is positive."""
+        """The picture seen from one eye, RGB in 0..1 [H, W, 3]. `eye`: offset in interocular distances, right = positive."""
         focal = FOCAL * self.width
-        base = self.disparity / (focal * (1 - FAR))  # the eyes' distance
+        base = self.disparity / (focal * (1 - FAR))  # distance between the eyes
         shift = eye * base * focal * (FAR + (1 - FAR) * self.screen)
         placed = Pose(pose.x + eye * base, pose.y, pose.z, pose.yaw, pose.pitch, pose.zoom * MARGIN)
         shape = (self.height, self.width)
@@ -148,7 +148,7 @@ class _Sheet:
     """A textured surface over the picture's plane."""
 
     def __init__(self, colour: Array, inverse: Array, pad: int, tear: float | None, cover: Array | None = None) -> None:
-        """`cover` 0..1 [H, W]: how much of each pixel the surface takes (None: all of it)."""
+        """`cover` [H, W]: the share (0..1) of each pixel that the surface covers, None = all."""
         self.colour, self.pad, self.cover = colour, pad, cover
         height, width = inverse.shape
         self.rows, self.columns = _grid(height), _grid(width)
@@ -161,7 +161,7 @@ class _Sheet:
             self.keep = np.max(corners, 0) - np.min(corners, 0) < tear
 
     def drawn(self, pose: Pose, focal: float, shift: float, shape: tuple[int, int]) -> tuple[Array, Array]:
-        """Colour [H, W, 3] and how much of each pixel it takes, 0..1 float32 [H, W]."""
+        """Colour [H, W, 3] and the share of each pixel that it covers, float32 [H, W] in 0..1."""
         height, width = self.size
         across = (self.u - self.pad - (width - 1) / 2) / focal
         down = (self.v - self.pad - (height - 1) / 2) / focal
@@ -179,25 +179,27 @@ class _Sheet:
         there = (places[0] >= 0).astype(np.float32)
         if self.cover is None:
             return colour, there
-        # a torn cell's own edge is hidden: it lies where the matte is 0, or where the other sheet shows the same
+        # a torn cell's edge stays invisible: it lies where the matte is 0, or where the other sheet looks the same
         inside = cv2.GaussianBlur(cv2.erode(there, np.ones((3, 3), np.uint8)), (0, 0), 0.8)
         share = cv2.remap(self.cover, places[0], places[1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
         return colour, share * inside
 
 
 def _grid(size: int) -> Array:
-    """Every second sample, and the last."""
+    """Positions of every `CELL`-th sample, and of the last."""
     places = np.arange(0, size, CELL)
     return places if places[-1] == size - 1 else np.append(places, size - 1)
 
 
 def background(picture: Array, inverse: Array, radius: int) -> tuple[Array, Array]:
-    """The picture and its inverse depth with a band of `radius` pixels along near sides of edges taken away, and what
-    lies behind grown into it."""
+    """The picture and its inverse depth without a band of `radius` pixels along the near side of edges.
+
+    The background grows into that band.
+    """
     disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius + 1, 2 * radius + 1))
     behind = cv2.erode(inverse, disc)
     sides = (inverse - behind > 0.07).astype(np.uint8)
-    near = cv2.dilate(sides, np.ones((5, 5), np.uint8))  # soft outlines carry the near colour
+    near = cv2.dilate(sides, np.ones((5, 5), np.uint8))  # soft outlines contain the near colour
     near = np.maximum(near, _interiors(inverse, behind, sides, 3 * radius))
     known = (near == 0).astype(np.float32)
     stacked = np.concatenate([picture, np.minimum(inverse, behind + 0.07)[..., None]], -1)
@@ -208,8 +210,10 @@ def background(picture: Array, inverse: Array, radius: int) -> tuple[Array, Arra
 
 
 def _interiors(inverse: Array, behind: Array, near: Array, reach: int) -> Array:
-    """Pixels within `reach` of a near side that are as near as it: the inside of wide objects, from where nothing may
-    grow, uint8 [H, W]. `behind`: the level behind, where `near` is 1."""
+    """Pixels within `reach` of a near side that are as near as it, uint8 [H, W].
+
+    They are the inside of wide objects, from which nothing may grow. `behind`: the level behind where `near` is 1.
+    """
     if not near.any():
         return np.zeros_like(near)
     distance, labels = cv2.distanceTransformWithLabels(1 - near, cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL)
@@ -219,7 +223,7 @@ def _interiors(inverse: Array, behind: Array, near: Array, reach: int) -> Array:
 
 
 def grown(values: Array, known: Array) -> Array:
-    """`values` [H, W, C] where `known` is 1; elsewhere smooth growth from there (push-pull pyramid)."""
+    """`values` [H, W, C] where `known` is 1, smoothly extended elsewhere (push-pull pyramid)."""
     height, width = known.shape
     if min(height, width) <= 2 or known.min() >= 1:
         total = max(float(known.sum()), 1e-6)

@@ -1,4 +1,4 @@
-"""The generative source: a picture and a prompt to frames, by DynamiCrafter. One view; stereo is made elsewhere."""
+"""The generative source: frames from a picture and a prompt, by DynamiCrafter. One view; `stereo` makes the second."""
 
 import logging
 from collections.abc import Callable, Iterator
@@ -37,38 +37,38 @@ class Trajectory:
     conditions: Conditions
     steps: list[Step]
     noise: Tensor  # [S, 4, T, h, w], one tensor per step
-    levels: list[Tensor]  # S + 1 latents [1, 4, T, h, w], the noisiest first
+    levels: list[Tensor]  # S + 1 latents [1, 4, T, h, w], noisiest first
 
 
 def tensor(picture: Array) -> Tensor:
-    """RGB in 0..1 [H, W, 3] to [3, H, W] in -1..1."""
+    """RGB [H, W, 3] in 0..1 to [3, H, W] in -1..1."""
     return torch.from_numpy(np.ascontiguousarray(picture.transpose(2, 0, 1))).float() * 2 - 1
 
 
 def pictures(video: Tensor) -> Array:
-    """[3, T, H, W] in -1..1 to RGB in 0..1, float32 [T, H, W, 3]."""
+    """[3, T, H, W] in -1..1 to RGB [T, H, W, 3] in 0..1, float32."""
     host: Array = to_host(((video.float().clamp(-1, 1) + 1) / 2).permute(1, 2, 3, 0))
     return host
 
 
 class DiffusionSource:
-    """Prepares conditions and walks the sampler; `progress` is told of each step."""
+    """Prepares conditions and runs the sampler. Each step is reported to `progress`."""
 
     def __init__(self, model: VideoModel, settings: GenSettings) -> None:
-        """Raises UsageError where an option isn't one of this model."""
+        """Raises UsageError for an option that this model doesn't support."""
         self.model, self.settings, self.config = model, settings, model.config
         self.interpolates = settings.loop or settings.end_image is not None
         if self.interpolates and self.config.name != "512":
-            log.warning("loops and end pictures were trained into 512-interp; %s may ignore them", self.config.name)
+            log.warning("only 512-interp was trained on loops and end pictures; %s may ignore them", self.config.name)
         if self.interpolates and settings.frames < 3:
-            raise UsageError(f"--frames {settings.frames}: from one picture to another needs 3 or more")
+            raise UsageError(f"--frames {settings.frames}: a loop or an end picture needs 3 or more")
         low, high = (INTERP_FS, 30) if self.interpolates else self.config.fs_range
         self.fs = settings.fs or (INTERP_FS if self.interpolates else self.config.fs)
         if not low <= self.fs <= high:
-            log.warning("--fs %s is outside the advised %s..%s of this model", self.fs, low, high)
+            log.warning("--fs %s is outside this model's recommended range %s..%s", self.fs, low, high)
         if settings.frames < 16:
-            log.warning("--frames %s: the model was trained on 16, fewer look poor", settings.frames)
-        self.window = 0  # of a clip that is longer than one
+            log.warning("--frames %s: the model was trained on 16; fewer look poor", settings.frames)
+        self.window = 0  # number of the window, in a clip that is longer than one
         self._check_sides()
 
     def _check_sides(self) -> None:
@@ -79,14 +79,14 @@ class DiffusionSource:
                 )
 
     def fit(self, height: int, width: int) -> None:
-        """Takes the shape nearest to that of a picture, unless the model's own is asked for."""
+        """Adopts the shape closest to that of a picture, unless the settings select the model's shape."""
         if self.settings.shape == "picture":
             rows, columns = self.model.shape_for(height, width)
             self.config = replace(self.config, height=rows, width=columns)
             self._check_sides()
 
     def conditions(self, picture: Array, end: Array | None) -> Conditions:
-        """From RGB in 0..1 of any size."""
+        """The conditions of a film that starts with `picture` and, if given, ends with `end`: RGB in 0..1, any size."""
         height, width = self.config.height, self.config.width
         if self.settings.shape == "picture":
             picture = filled(picture, height, width)
@@ -102,7 +102,7 @@ class DiffusionSource:
 
     @property
     def steps(self) -> list[Step]:
-        """The sampler's steps. Raises UsageError for a count that the model can't take."""
+        """The sampler's steps. Raises UsageError for a number that the model doesn't support."""
         return self.config.schedule().steps(self.settings.steps, self.config.spacing, self.settings.eta)
 
     @property
@@ -121,8 +121,11 @@ class DiffusionSource:
         phase: str = "film",
         known: Tensor | None = None,
     ) -> Trajectory:
-        """Samples one window; `network` takes the place of the plain guided one. `known`: latents [1, 4, n, h, w] of its
-        first frames, which end the window before. Raises OutOfMemory."""
+        """Samples one window. Raises OutOfMemory.
+
+        network: replaces the plain guided prediction; known: latents [1, 4, n, h, w] of the first frames, which are the
+        previous window's last.
+        """
         for film in self.walk(conditions, progress, network, phase, known):
             last = film
         if known is not None:
@@ -137,7 +140,7 @@ class DiffusionSource:
         phase: str = "film",
         known: Tensor | None = None,
     ) -> Iterator[Trajectory]:
-        """The same, yielding the unfinished trajectory after every step (preview, cancel)."""
+        """As `trajectory`, but yields the unfinished trajectory after every step (preview, cancel)."""
         settings, steps = self.settings, self.steps
         shape = (1, self.config.unet.out_channels, settings.frames, *self._sides)
         x = self._noise(1, *shape).to(self.model.device)
@@ -147,7 +150,7 @@ class DiffusionSource:
         levels = [x]
 
         def hold(x: Tensor, number: int) -> Tensor:
-            """The known frames at the level of a step, in their place; their noise is the same at every level."""
+            """`x` with the known frames at the step's level. Their noise is the same at every level."""
             if known is None:
                 return x
             step, fixed = steps[number], self._noise(3, *known.shape).to(known)
@@ -169,11 +172,11 @@ class DiffusionSource:
             ) from error
 
     def decoded(self, x: Tensor) -> Array:
-        """Latents [1, 4, T, h, w] to RGB in 0..1 [T, H, W, 3]."""
+        """Latents [1, 4, T, h, w] to RGB [T, H, W, 3] in 0..1."""
         return pictures(self.model.decode(x)[0])
 
     def trimmed(self, frames: Array, *, stereo: bool) -> Array:
-        """Without the frames that were given: they have no depth (both ends), and a loop would show one twice."""
+        """`frames` without the given pictures: in stereo they have no depth, and a loop would show one twice."""
         if stereo and self.interpolates:
             return frames[1:-1]
         return frames[:-1] if self.settings.loop else frames

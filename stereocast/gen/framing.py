@@ -1,7 +1,7 @@
-"""A picture of any size brought to a model's: the shorter fit, then a centred crop, with padding where it is narrower.
+"""Brings a picture of any size to a model's size.
 
-As the published script does it: the shorter side is resized to the shorter side of the model, then the centre is cut
-out; a picture that is narrower than the model's shape is padded on both sides.
+As in the published script: the shorter side is resized to the model's shorter side, then the centre is cropped. A
+picture narrower than the model's shape is padded on both sides.
 """
 
 import cv2
@@ -13,7 +13,7 @@ PAD = {"black": 0.0, "grey": 0.5}
 
 
 def filled(picture: Array, height: int, width: int) -> Array:
-    """RGB in 0..1 [H, W, 3] cut to exactly the shape of [height, width], as little as possible off two sides."""
+    """RGB [H, W, 3] in 0..1 resized to [height, width, 3], float32, after the smallest crop to that aspect ratio."""
     rows, columns = picture.shape[:2]
     keep = (min(rows, max(1, round(columns * height / width))), min(columns, max(1, round(rows * width / height))))
     part = tuple(
@@ -25,7 +25,7 @@ def filled(picture: Array, height: int, width: int) -> Array:
 
 
 def framed(picture: Array, height: int, width: int, pad: str = "black") -> Array:
-    """RGB in 0..1 [H, W, 3] to float32 [height, width, 3]."""
+    """RGB [H, W, 3] in 0..1 to float32 [height, width, 3]: resized, cropped and padded. `pad`: 'black' or 'grey'."""
     rows, columns = picture.shape[:2]
     scale = min(height, width) / min(rows, columns)
     size = (max(1, round(rows * scale)), max(1, round(columns * scale)))
@@ -38,7 +38,7 @@ def framed(picture: Array, height: int, width: int, pad: str = "black") -> Array
 
 
 def _centred(target: int, source: int) -> tuple[slice, slice]:
-    """Where the middle of `source` lies in `target`, and which part of it."""
+    """Where the middle of `source` lies in `target`, and which part of `source` that is."""
     if source >= target:
         at = (source - target) // 2
         return slice(0, target), slice(at, at + target)

@@ -1,8 +1,8 @@
-"""Near surfaces with soft outlines: their depth goes on a few pixels beyond them, and a matte says where they end.
+"""Near surfaces with soft outlines: their depth extends a few pixels beyond them, and a matte marks where they end.
 
-A torn grid ends in steps of its cells. Here the grid tears beyond the outline, where the matte is 0 already; the matte
-follows the picture (guided filter: He et al. 2010), and colours beside the outline are the surface's own, so nothing of
-the old background travels with it.
+A torn grid ends in jagged cells. So the grid is torn beyond the outline, where the matte is already 0. The matte follows
+the picture (guided filter: He et al. 2010), and pixels next to the outline get the surface's colour, so that no old
+background moves with the surface.
 """
 
 from dataclasses import dataclass
@@ -12,9 +12,9 @@ import numpy as np
 
 from stereocast.types import Array
 
-_SMOOTH = 4e-4  # of the guided filter: smaller follows fainter edges
+_SMOOTH = 4e-4  # epsilon of the guided filter: smaller values follow fainter edges
 _RADIUS = 3  # px
-_CORE = 0.97  # cover above which a pixel is the surface alone
+_CORE = 0.97  # cover above which a pixel shows only the surface
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,14 +27,14 @@ class Outlined:
 
 
 def outlined(picture: Array, inverse: Array, step: float, reach: int) -> Outlined:
-    """The sheet of what is seen. `step` of inverse depth is an outline; near depth goes on for `reach` pixels."""
+    """The sheet of the visible surface. A `step` of inverse depth is an outline; near depth extends by `reach` pixels."""
     box = np.ones((2 * reach + 1, 2 * reach + 1), np.uint8)
     near = cv2.dilate(inverse, box)
-    behind = near - inverse > step  # beside something nearer
+    behind = near - inverse > step  # next to something nearer
     if not behind.any():
         return Outlined(picture, inverse, np.ones(inverse.shape, np.float32))
     wide = np.ones((2 * (reach + _RADIUS) + 1,) * 2, np.uint8)
-    front = (inverse - cv2.erode(inverse, wide) > step) & ~behind  # the near side, as far in as the filter looks
+    front = (inverse - cv2.erode(inverse, wide) > step) & ~behind  # the near side, as deep as the filter reaches
     cover = np.clip((_guided(picture, front.astype(np.float32)) - 0.1) / 0.8, 0, 1)
     outside = cv2.distanceTransform((~front).astype(np.uint8), cv2.DIST_L2, 3)
     within = cv2.distanceTransform((~behind).astype(np.uint8), cv2.DIST_L2, 3)
@@ -46,7 +46,7 @@ def outlined(picture: Array, inverse: Array, step: float, reach: int) -> Outline
 
 
 def _guided(picture: Array, mask: Array) -> Array:
-    """`mask` made to follow the edges of the picture's brightness, 0..1 [H, W]."""
+    """`mask` adapted to the edges of the picture's brightness, [H, W] in about 0..1."""
     guide = cv2.cvtColor(np.ascontiguousarray(picture, np.float32), cv2.COLOR_RGB2GRAY)
     size = (2 * _RADIUS + 1, 2 * _RADIUS + 1)
     mean, middle = cv2.blur(guide, size), cv2.blur(mask, size)
@@ -56,7 +56,7 @@ def _guided(picture: Array, mask: Array) -> Array:
 
 
 def _carried(picture: Array, inverse: Array, mixed: Array) -> Array:
-    """`picture` with `mixed` pixels in the colour of the nearest pixel that is none."""
+    """`picture` with each `mixed` pixel in the colour of the nearest unmixed one."""
     if mixed.all():
         return picture
     _, labels = cv2.distanceTransformWithLabels(mixed.astype(np.uint8), cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL)

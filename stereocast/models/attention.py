@@ -1,7 +1,7 @@
-"""The seam in every attention: a network says where it attends, an `Attend` says how.
+"""The hook in every attention: the network says where it attends, an `Attend` says how.
 
-The default is fused attention (no score matrix in memory). The stereo sampler passes its own, so no network is ever
-patched. Knows nothing of stereo.
+The default is fused attention, without a score matrix in memory. The stereo sampler passes a different one, so no
+network needs patching. This module doesn't know about stereo.
 """
 
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ class Site:
     """One attention of a network."""
 
     name: str  # the module's path, unique within the network
-    kind: str  # "spatial", "temporal" (both self-attention), "text" or "image" (both read the context)
+    kind: str  # "spatial", "temporal" (self-attention), "text" or "image" (attention to the context)
 
     @property
     def is_self(self) -> bool:
@@ -29,7 +29,7 @@ class Site:
 
 
 class Attend(Protocol):
-    """q [N, heads, n, d], k and v [N, heads, m, d] to [N, heads, n, d]. Views and samples come first within N."""
+    """q [N, heads, n, d], k and v [N, heads, m, d] to [N, heads, n, d]. Views and samples are outermost in N."""
 
     def __call__(self, site: Site, q: Tensor, k: Tensor, v: Tensor, /) -> Tensor: ...
 

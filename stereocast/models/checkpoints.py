@@ -1,7 +1,7 @@
-"""Published DynamiCrafter files to a model that runs: which one it is, its key quirks, memory, and conversion.
+"""Builds a DynamiCrafter model from published files: recognises the model, maps keys, saves memory, converts files.
 
-Reading is `weights`' business. A folder may hold a `config.json` beside the checkpoint (`model`, `unet_params`,
-`vae_params`, `open_clip_config`, `resampler_params`, `height`, `width`) for networks of other widths.
+`loading` reads the tensors. For networks of other widths, a folder may contain a `config.json` next to the checkpoint
+(`model`, `unet_params`, `vae_params`, `open_clip_config`, `resampler_params`, `height`, `width`).
 """
 
 import json
@@ -33,16 +33,16 @@ Precision = Literal["auto", "fp32", "fp16", "bf16"]
 
 @dataclass(frozen=True, slots=True)
 class Thrift:
-    """What is spent to save memory or time."""
+    """Measures that save memory or time."""
 
-    offload: bool = False  # only the working network is on the device
+    offload: bool = False  # only the running network is on the device
     batched: bool = False  # both guidance branches in one pass
-    tile: int = 0  # latent samples per tile of the decoder; 0: whole frames
+    tile: int = 0  # side of the decoder's tiles, latents; 0: whole frames
     compiled: bool = False
 
 
 def thrift_of(settings: DiffusionOptions, device: str) -> Thrift:
-    """The settings as they apply on a device, next to the other models of the job. Raises OutOfMemory."""
+    """The settings' measures on a device shared with the job's other models. Raises OutOfMemory."""
     share = turns.share_for(settings, device)
     return Thrift(
         settings.offload or (share is not None and share.offload),
@@ -53,7 +53,7 @@ def thrift_of(settings: DiffusionOptions, device: str) -> Thrift:
 
 
 def renamed(key: str) -> str | None:
-    """A published key as ours: prefixes stripped, the 256 model's name of the rate embedding; None: left out."""
+    """Our name for a published key: strips prefixes and renames the 256 model's rate embedding. None: skip the entry."""
     key = key.removeprefix(_STRIP)
     if key.startswith(_RENAMED[0]):
         key = key.replace(*_RENAMED)
@@ -63,7 +63,7 @@ def renamed(key: str) -> str | None:
 
 
 def recognised(state: Mapping[str, Any], path: Path) -> str:
-    """Which published model it is: 256 by its learnable scales, 512 and 1024 by their dynamic scale, else by name."""
+    """Which published model it is: 256 by its learnable scales, 512 and 1024 by their dynamic scale or their name."""
     if any(key.endswith("attn2.alpha") for key in state):
         return "256"
     scales = state.get("scale_arr")
@@ -72,30 +72,30 @@ def recognised(state: Mapping[str, Any], path: Path) -> str:
     text = f"{path.parent.name}/{path.name}"
     found = [name for name in ("1024", "512") if name in text]
     if not found:
-        log.warning("%s doesn't say whether it is the 512 or the 1024 model; taken as 1024", path)
+        log.warning("%s: can't tell whether this is the 512 or the 1024 model; assuming 1024", path)
     return found[0] if found else "1024"
 
 
 def config_of(path: Path, state: Mapping[str, Any]) -> VideoConfig:
-    """The config beside the checkpoint, or the published one it is recognised as. Raises WeightsError."""
+    """The config next to the checkpoint, or else that of the recognised published model. Raises WeightsError."""
     name, beside = recognised(state, path), path.parent / "config.json"
     if not beside.is_file():
         return VideoConfig.published(name)
     try:
         return VideoConfig.of(json.loads(beside.read_text("utf-8")), name)
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise WeightsError(f"{beside} is not a configuration of this model ({error}); repair or remove it") from error
 
 
 def find(path: Path) -> Path:
-    """The checkpoint of a folder (a converted one first), or the file itself. Raises WeightsError."""
+    """The checkpoint of a folder (preferably a converted one), or the file itself. Raises WeightsError."""
     if path.is_dir() and (path / CONVERTED).is_file():
         return path / CONVERTED
     return loading.find_checkpoint(path, "model")
 
 
 def load(path: Path, device: str = "cpu", precision: Precision = "auto", thrift: Thrift | None = None) -> VideoModel:
-    """A model from a file or folder in one of the published layouts, entry by entry onto its device.
+    """Loads a model from a file or folder in a published layout, entry by entry onto its device.
 
     `auto` is float32 on a CPU and float16 on a GPU. Raises WeightsError, OutOfMemory.
     """
@@ -104,7 +104,7 @@ def load(path: Path, device: str = "cpu", precision: Precision = "auto", thrift:
     state = _entries(file)
     config = config_of(file, state)
     for name in VideoConfig.published("1024").schedule().buffers():
-        state.pop(name, None)  # recomputed: half precision would spoil them
+        state.pop(name, None)  # recomputed, because half precision would degrade them
     with torch.device("meta"):
         networks = VideoNetworks(config)
     dtype = dtype_of(precision, device)
@@ -131,7 +131,7 @@ def load(path: Path, device: str = "cpu", precision: Precision = "auto", thrift:
 
 
 def dtype_of(precision: Precision, device: str) -> torch.dtype:
-    """The number format: as asked, or half precision on a GPU."""
+    """The dtype of --precision; `auto` is float32 on a CPU and float16 on a GPU."""
     if precision == "auto":
         return torch.float32 if device == "cpu" else torch.float16
     return {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}[precision]
@@ -143,14 +143,16 @@ def _entries(file: Path) -> dict[str, Tensor]:
     del found
     if not any(key.startswith("model.diffusion_model.") for key in state):
         some = ", ".join(sorted(state)[:3]) or "nothing"
-        raise WeightsError(f"{file} is not a DynamiCrafter checkpoint (it holds {some}); give the folder of model.ckpt")
+        raise WeightsError(
+            f"{file} is not a DynamiCrafter checkpoint (it contains {some}); give the folder of model.ckpt"
+        )
     return state
 
 
 def convert(path: Path, target: Path | None = None) -> Path:
-    """Writes the checkpoint as float16 safetensors beside it (or to `target`): half the size, mapped in seconds.
+    """Writes the checkpoint as float16 safetensors next to it (or to `target`): half the size, loaded in seconds.
 
-    Checked against its model first. Raises WeightsError.
+    The checkpoint is checked against its model first. Raises WeightsError.
     """
     from safetensors.torch import save_file
 
@@ -162,7 +164,9 @@ def convert(path: Path, target: Path | None = None) -> Path:
     buffers = set(config.schedule().buffers())
     wrong = [key for key in want if key not in buffers and (key not in state or tuple(state[key].shape) != want[key])]
     if wrong:
-        raise WeightsError(f"{file} isn't complete: {wrong[0]} and {len(wrong) - 1} more are missing or misshapen")
+        raise WeightsError(
+            f"{file} is incomplete: {wrong[0]} and {len(wrong) - 1} more are missing or have a wrong shape"
+        )
     half = {key: state[key].to(torch.float16).contiguous().clone() for key in want if key not in buffers}
     half["scale_arr"] = torch.full((1,), config.base_scale or 1.0) if config.base_scale else torch.empty(0)
     target = target or file.with_name(CONVERTED)

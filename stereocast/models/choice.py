@@ -1,4 +1,4 @@
-"""Which video model a job takes, from what was asked for and what is on this disk. Loads nothing."""
+"""Selects a job's video model by the settings and the weights on disk. Loads nothing."""
 
 import json
 from pathlib import Path
@@ -11,8 +11,10 @@ _SIZES = ("1024", "512", "256")
 
 
 def video_model(settings: WeightSettings, *, interpolates: bool = False) -> str:
-    """The shelf's name of the DynamiCrafter that `settings.model` asks for: by name, or the largest that is here; the
-    one that `1024` means where none is."""
+    """The shelf's name of the DynamiCrafter that `settings.model` selects.
+
+    `auto` and `camera` select the largest one on disk, or the largest of all if none is.
+    """
     asked = str(getattr(settings, "model", "auto"))
     if asked not in ("auto", "camera"):
         return f"{FAMILY}-{asked}"
@@ -22,7 +24,7 @@ def video_model(settings: WeightSettings, *, interpolates: bool = False) -> str:
 
 
 def video_size(settings: WeightSettings) -> str:
-    """1024, 512 or 256: the size of that model, as far as names and configuration tell."""
+    """The size of that model, 1024, 512 or 256, judged by its names and configuration."""
     name = video_model(settings)
     own = WeightStore.of(settings, FAMILY).given(name)
     if own is not None and getattr(settings, "model", "auto") in ("auto", "camera"):

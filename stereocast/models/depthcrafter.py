@@ -1,7 +1,7 @@
-"""DepthCrafter's networks: SVD's image encoder and VAE, and a UNet that sees every frame's own image token.
+"""DepthCrafter's networks: SVD's image encoder and VAE, and a UNet with one image token per frame.
 
-Hu et al., "DepthCrafter: Generating Consistent Long Depth Sequences for Open-world Videos", 2024. It knows nothing of
-windows or films: frames in, latents and predictions out. All tensors lie on `device`; frames are RGB in -1..1.
+Hu et al., "DepthCrafter: Generating Consistent Long Depth Sequences for Open-world Videos", 2024. This module knows no
+windows or films: frames in, latents and predictions out. All tensors are on `device`; frames are RGB in -1..1.
 """
 
 from collections.abc import Callable, Iterator
@@ -23,15 +23,15 @@ from stereocast.models import loading, turns, weights
 Offload = Literal["none", "model", "sequential"]
 CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
 CLIP_STD = (0.26862954, 0.26130258, 0.27577711)
-FPS, MOTION_BUCKET = 7.0, 127.0  # fps is 7 here, not SVD's 7 - 1
-STRIDE = 64  # pixels: the VAE halves three times and the UNet three times more, without fixing sizes up
-# Activations of one frame in one UNet call, bytes per latent pixel in half precision: 26 GB for 110 frames of 72x128,
-# 9 GB for 110 frames of 32x64 (the model's own page), weights taken off.
+FPS, MOTION_BUCKET = 7.0, 127.0  # 7, not 7 - 1 as for SVD
+STRIDE = 64  # pixels: the VAE halves three times and the UNet three times more, without padding
+# Activations of one frame in one UNet call, bytes per latent pixel in half precision, without weights: 26 GB for 110
+# frames of 72x128, 9 GB for 110 frames of 32x64 (according to the model's page).
 BYTES_PER_LATENT_PIXEL = 24_000
 
 
 class DepthCrafterUNet(UNetSpatioTemporalConditionModel):
-    """SVD's UNet with one image token per frame. The keys are those of SVD's UNet."""
+    """SVD's UNet with one image token per frame. It keeps the keys of SVD's UNet."""
 
     def forward(self, sample: Tensor, sigma_level: Tensor, tokens: Tensor, added_time_ids: Tensor) -> Tensor:
         """The raw prediction F.
@@ -71,8 +71,10 @@ class DepthCrafterUNet(UNetSpatioTemporalConditionModel):
 
 
 def antialiased_resize(images: Tensor, rows: int, columns: int) -> Tensor:
-    """SVD's resize: a Gaussian (sigma = half of what the factor exceeds 1 by) with mirrored borders, then bicubic
-    interpolation whose corner samples coincide. images: [T, C, H, W] -> [T, C, rows, columns]."""
+    """SVD's resize, from [T, C, H, W] to [T, C, rows, columns].
+
+    A Gaussian with sigma (factor - 1) / 2 and mirrored borders, then bicubic interpolation with aligned corners.
+    """
     for axis, size in ((-2, rows), (-1, columns)):
         sigma = max((images.shape[axis] / size - 1) / 2, 0.001)
         width = max(int(4 * sigma), 3) | 1
@@ -94,15 +96,15 @@ def _dtype(network: Any) -> torch.dtype:
 
 
 def _cast(network: Any, dtype: torch.dtype) -> None:
-    # diffusers' own `to` warns at each call of modules that should stay float32: there are none
+    # diffusers' `to` warns on each call about modules that should stay float32; there are none
     torch.nn.Module.to(network, dtype)
 
 
 @dataclass(slots=True, weakref_slot=True)
 class Networks:
-    """The three networks, where they run, and how they are moved there.
+    """The three networks, their device, and how they get there.
 
-    offload: none keeps all on the device, model moves each there for its turn, sequential moves layer by layer.
+    offload: `none` keeps all on the device, `model` moves each network there while it runs, `sequential` each layer.
     """
 
     unet: Any
@@ -111,8 +113,8 @@ class Networks:
     device: str = "cpu"
     offload: Offload = "none"
 
-    resident: bool = True  # offload none: the weights are on the device, not waiting for their turn (see `turns`)
-    work_bytes: int = 4_000_000_000  # beside the weights, for a window as it was planned
+    resident: bool = True  # with offload none: the weights are on the device, not waiting for their turn (see `turns`)
+    work_bytes: int = 4_000_000_000  # working memory for a window, in addition to the weights
 
     def __post_init__(self) -> None:
         for network in (self.unet, self.vae, self.image_encoder):
@@ -132,7 +134,7 @@ class Networks:
         )
 
     def place(self, *, resident: bool) -> None:
-        """Brings the weights to the device, or to main memory."""
+        """Moves the weights to the device, or to main memory."""
         for network in (self.unet, self.vae, self.image_encoder):
             network.to(self.device if resident else "cpu")
         self.resident = resident
@@ -144,7 +146,7 @@ class Networks:
 
     @contextmanager
     def on_device(self, network: Any) -> Iterator[Any]:
-        """The network where it can run, for the time of the block."""
+        """The network, on the device within the block."""
         if self.offload != "model":
             with turns.turn(self):
                 yield network
@@ -164,10 +166,10 @@ class Networks:
             return encoder(((images - mean) / std).to(self.dtype)).image_embeds
 
     def encode(self, frames: Tensor) -> Tensor:
-        """Latents (the mode, not scaled), [T, 4, H/8, W/8], of frames [T, 3, H, W] in -1..1.
+        """Latents (the mode, unscaled), [T, 4, H/8, W/8], of frames [T, 3, H, W] in -1..1.
 
-        SVD's encoder overflows in fp16: it is lifted to fp32 for its turn (`force_upcast`). It sees one frame at a
-        time: it knows no neighbours, and eight at once would take 14 GB at 576x1024.
+        SVD's encoder overflows in fp16, so it runs in fp32 (`force_upcast`). It encodes frames one by one: they are
+        independent, and eight at once would take 14 GB at 576x1024.
         """
         kept = _dtype(self.vae)
         wide = torch.float32 if kept == torch.float16 and self.vae.config.force_upcast else kept
@@ -186,13 +188,13 @@ class Networks:
         return float(self.vae.config.scaling_factor)
 
     def decode(self, latents: Tensor) -> Tensor:
-        """Frames [T, 3, H, W], about -1..1, of scaled latents [T, 4, h, w]; its temporal layers see these frames."""
+        """Frames [T, 3, H, W] in about -1..1 of scaled latents [T, 4, h, w]. Temporal layers see only these frames."""
         with self.on_device(self.vae) as vae:
             scaled = latents.to(_dtype(vae)) / self.latent_scale
             return vae.decode(scaled, num_frames=len(latents)).sample
 
     def predict(self, scaled: Tensor, level: float, tokens: Tensor, image_latents: Tensor, strength: float) -> Tensor:
-        """F, [1, T, 4, h, w], for noisy depth latents already times c_in [1, T, 4, h, w], at noise level ln(sigma)/4.
+        """F, [1, T, 4, h, w], for noisy depth latents [1, T, 4, h, w] scaled by c_in, at noise level ln(sigma)/4.
 
         tokens [T, C]; image_latents [T, 4, h, w]; strength: the conditioning noise.
         """
@@ -215,24 +217,26 @@ BUILDERS: dict[str, Callable[[dict[str, Any]], Any]] = {
 
 
 def build_empty(part: str, config: dict[str, Any]) -> Any:
-    """The network `part` (unet, vae, image_encoder) of a published configuration, parameters on the meta device."""
+    """The network `part` (unet, vae, image_encoder) of a published configuration, with parameters on the meta device."""
     with init_empty_weights(include_buffers=False):
         return BUILDERS[part](config)
 
 
 def without_buffers(key: str) -> str | None:
-    """Key map: older checkpoints carry position ids, which are no weights."""
+    """Key map: skips the position ids in older checkpoints, which aren't weights."""
     return None if key.endswith("position_ids") else key
 
 
 def load(store: weights.WeightStore, dtype: torch.dtype, device: str, offload: Offload = "none") -> Networks:
-    """The published networks: the UNet of `depthcrafter`, image encoder and VAE of `svd` (or beside the UNet, where a
-    folder holds all of them). Raises WeightsError, LicenceNotAccepted."""
+    """Loads the published networks: the UNet of `depthcrafter`, image encoder and VAE of `svd`.
+
+    A folder may also contain all three. Raises WeightsError, LicenceNotAccepted.
+    """
     own = store.path("depthcrafter")
     complete = own.is_dir() and (own / "vae").is_dir() and (own / "image_encoder").is_dir()
     base = own if complete else store.path("svd")
     unet = own / "unet" if (own / "unet").is_dir() else own
-    # layers that are brought in one by one can't be lifted to fp32 for encoding, and don't need to be small either
+    # with layers moved one by one, encoding can't be upcast to fp32 temporarily, and size doesn't matter
     vae_dtype = torch.float32 if offload == "sequential" and dtype == torch.float16 else dtype
     return Networks(
         _part("unet", unet, "diffusion_pytorch_model", dtype),

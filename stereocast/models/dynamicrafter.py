@@ -1,7 +1,7 @@
-"""The video UNet of DynamiCrafter (Xing et al. 2023, arXiv:2310.12190) and the model that holds its five networks.
+"""The video UNet of DynamiCrafter (Xing et al. 2023, arXiv:2310.12190).
 
-Modules carry the names of the published checkpoints, so a state dict needs no key map. Every width comes from a
-config. Knows nothing of schedules, prompts or pictures.
+Modules have the names of the published checkpoints, so a state dict needs no key map. Every width comes from a config.
+This module knows no schedules, prompts or pictures.
 """
 
 import math
@@ -16,14 +16,14 @@ from torch.nn import functional as F
 from stereocast.models.attention import Attend, Site, fused, join_heads, split_heads
 
 TEXT_TOKENS = 77
-TOKENS_PER_FRAME = 16  # fixed in the published code: image tokens of one frame
+TOKENS_PER_FRAME = 16  # image tokens of one frame, fixed in the published code
 GROUPS = 32
 INITIAL_HEADS = 8
 
 
 @dataclass(frozen=True, slots=True)
 class UNetConfig:
-    """Widths and switches; names are those of the published configuration files."""
+    """Widths and switches, named as in the published configuration files."""
 
     in_channels: int = 8
     out_channels: int = 4
@@ -39,14 +39,14 @@ class UNetConfig:
 
     @classmethod
     def of(cls, published: Mapping[str, Any]) -> "UNetConfig":
-        """From the `unet_params` of a published config; keys that don't change the network are ignored."""
+        """From the `unet_params` of a published config. Keys that don't affect the network are ignored."""
         known = {f.name for f in fields(cls)}
         values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in published.items() if k in known}
         return cls(**values)
 
 
 def sinusoid(steps: Tensor, width: int) -> Tensor:
-    """[B] to [B, width] float32: cosines, then sines, frequencies exp(-ln(10000) i / half)."""
+    """[B] to [B, width], float32: cosines, then sines, with frequencies exp(-ln(10000) i / half)."""
     half = width // 2
     frequencies = torch.exp(-math.log(10000.0) * torch.arange(half, dtype=torch.float32) / half).to(steps.device)
     angles = steps.float()[:, None] * frequencies[None]
@@ -55,7 +55,7 @@ def sinusoid(steps: Tensor, width: int) -> Tensor:
 
 
 class Attention(nn.Module):
-    """Multi-head attention. With `image`, tokens behind the text's are attended separately with the same query."""
+    """Multi-head attention. With `image`, the tokens after the text are attended separately with the same query."""
 
     def __init__(self, width: int, context: int, heads: int, head: int, *, image: bool, learnable: bool) -> None:
         super().__init__()
@@ -88,7 +88,7 @@ class Attention(nn.Module):
 
 
 class GatedGelu(nn.Module):
-    """Linear, half of it gated by the exact GELU of the other half."""
+    """A linear layer, half of whose output is gated by the exact GELU of the other half."""
 
     def __init__(self, width: int, inner: int) -> None:
         super().__init__()
@@ -110,7 +110,7 @@ class FeedForward(nn.Module):
 
 
 class Block(nn.Module):
-    """Pre-norm transformer block; without a context both attentions are self-attention."""
+    """Pre-norm transformer block. Without a context both attentions are self-attention."""
 
     def __init__(self, width: int, heads: int, head: int, context: int | None, *, learnable: bool) -> None:
         super().__init__()
@@ -128,7 +128,7 @@ class Block(nn.Module):
 
 
 class SpatialTransformer(nn.Module):
-    """Tokens are the pixels of one frame; the context is text and image."""
+    """A transformer over the pixels of one frame, with text and image as context."""
 
     def __init__(self, width: int, config: UNetConfig) -> None:
         super().__init__()
@@ -159,7 +159,7 @@ class SpatialTransformer(nn.Module):
 
 
 class TemporalTransformer(nn.Module):
-    """Tokens are the frames of one pixel. No mask and no positions; norm statistics run over all frames."""
+    """A transformer over the frames of one pixel, without mask and positions. Norm statistics cover all frames."""
 
     def __init__(self, width: int, heads: int, head: int, depth: int, *, linear: bool) -> None:
         super().__init__()
@@ -184,7 +184,7 @@ class TemporalTransformer(nn.Module):
 
 
 class TemporalConv(nn.Module):
-    """Four convolutions over time, with one skip around all of them."""
+    """Four convolutions over time with one skip connection around them."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -213,7 +213,7 @@ class ResBlock(nn.Module):
             nn.GroupNorm(GROUPS, out), nn.SiLU(), nn.Dropout(0.0), nn.Conv2d(out, out, 3, padding=1)
         )
         self.skip_connection: nn.Module = nn.Identity() if width == out else nn.Conv2d(width, out, 1)
-        self.temopral_conv = TemporalConv(out)  # spelled so in the published keys
+        self.temopral_conv = TemporalConv(out)  # sic, as in the published keys
 
     def forward(self, x: Tensor, embedding: Tensor, frames: int) -> Tensor:
         y = self.in_layers(x) + self.emb_layers(embedding)[:, :, None, None]
@@ -243,7 +243,7 @@ class Upsample(nn.Module):
 
 
 class UNet(nn.Module):
-    """Noisy latents and conditions to the network's output (eps or v, as it was trained)."""
+    """From noisy latents and conditions to the network's output (eps or v, as trained)."""
 
     def __init__(self, config: UNetConfig) -> None:
         super().__init__()
@@ -325,8 +325,8 @@ class UNet(nn.Module):
     ) -> Tensor:
         """x [B, in, T, H, W], timesteps int [B], context [B, 77 + m, c], fs int [B] or None (the config's default).
 
-        Returns [B, out, T, H, W]. Image tokens go to their frame where m is 16 T, else all of them to every frame.
-        Raises ValueError for sides that are no multiple of `stride`.
+        Returns [B, out, T, H, W]. If m is 16 T, each frame gets its 16 image tokens, else every frame gets all.
+        Raises ValueError for sides that aren't multiples of `stride`.
         """
         count, _, frames, height, width = x.shape
         if height % self.stride or width % self.stride:
@@ -348,7 +348,7 @@ class UNet(nn.Module):
         return self.out(h).unflatten(0, (count, frames)).transpose(1, 2).to(x.dtype)
 
     def embed(self, timesteps: Tensor, fs: Tensor | None, count: int, dtype: torch.dtype) -> Tensor:
-        """The sum of both embeddings, [B, 4 * model_channels]."""
+        """The sum of the embeddings of time and rate, [B, 4 * model_channels]."""
         base = self.config.model_channels
         if fs is None:
             fs = torch.full((count,), self.config.default_fs, device=timesteps.device)
@@ -358,7 +358,7 @@ class UNet(nn.Module):
 
     @staticmethod
     def per_frame(context: Tensor, frames: int) -> Tensor:
-        """[B, m, c] to [B*T, m', c]."""
+        """The context of each frame: [B, m, c] to [B*T, m', c]."""
         if context.shape[1] != TEXT_TOKENS + TOKENS_PER_FRAME * frames:
             return context.repeat_interleave(frames, 0)
         text = context[:, :TEXT_TOKENS].repeat_interleave(frames, 0)

@@ -1,6 +1,6 @@
 """The KL autoencoder of Stable Diffusion: pictures to latents and back, frame by frame, whole or in tiles.
 
-Names are those of the published checkpoints. Attention is fused, so no (hw)² matrix is ever in memory.
+Modules have the names of the published checkpoints. Attention is fused, so no (hw)² matrix is in memory.
 """
 
 from collections.abc import Mapping
@@ -17,7 +17,7 @@ LOGVAR_RANGE = (-30.0, 20.0)
 
 @dataclass(frozen=True, slots=True)
 class VaeConfig:
-    """Names are those of the published configuration files."""
+    """Widths, named as in the published configuration files."""
 
     ch: int = 128
     ch_mult: tuple[int, ...] = (1, 2, 4, 4)
@@ -151,7 +151,7 @@ class _Decoder(nn.Module):
 
 
 class KlVae(nn.Module):
-    """Pictures [B, 3, H, W] in -1..1; moments [B, 8, H/8, W/8]; latents [B, 4, H/8, W/8] before any scale factor."""
+    """Pictures [B, 3, H, W] in -1..1, moments [B, 8, H/8, W/8], latents [B, 4, H/8, W/8] without scale factor."""
 
     def __init__(self, config: VaeConfig) -> None:
         super().__init__()
@@ -162,16 +162,16 @@ class KlVae(nn.Module):
 
     @property
     def factor(self) -> int:
-        """Pixels per latent sample, each way."""
+        """Pixels per latent, along each side."""
         return int(2 ** (len(self.config.ch_mult) - 1))
 
     def moments(self, pictures: Tensor) -> Tensor:
-        """Mean and log-variance, side by side on the channel axis."""
+        """Mean and log-variance, concatenated along the channels."""
         result: Tensor = self.quant_conv(self.encoder(pictures.to(self.quant_conv.weight.dtype)))
         return result
 
     def encode(self, pictures: Tensor, noise: Tensor | None) -> Tensor:
-        """A sample of the posterior with the given standard normal `noise`, or its mean. One frame at a time."""
+        """A sample of the posterior for standard normal `noise`, or its mean if None. Processes frames one by one."""
         parts = []
         for number in range(len(pictures)):
             mean, logvar = self.moments(pictures[number : number + 1]).float().chunk(2, 1)
@@ -181,8 +181,11 @@ class KlVae(nn.Module):
         return torch.cat(parts)
 
     def decode(self, latents: Tensor, tile: int = 0) -> Tensor:
-        """Latents to pictures, float32, not clamped, one frame at a time. `tile` > 0: tiles of that many latent
-        samples with a quarter of overlap, blended; less memory, and not bit for bit the same."""
+        """Pictures, float32, unclamped, from latents. Processes frames one by one.
+
+        tile > 0: uses blended tiles of `tile` x `tile` latents that overlap by a quarter. That takes less memory and
+        isn't bit-exact.
+        """
         frames = [latents[number : number + 1] for number in range(len(latents))]
         return torch.cat([self._tiled(frame, tile) if tile else self._whole(frame) for frame in frames])
 

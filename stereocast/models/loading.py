@@ -1,6 +1,6 @@
-"""Checkpoint files into models: what a file holds, whether it is whole, and whether it fits. The only reader of tensors.
+"""Loads checkpoint files into models and checks that they are complete and fit. Only this module reads tensors.
 
-Knows nothing of hubs and licences (see `weights`).
+It doesn't know hubs and licences (see `weights`).
 """
 
 import hashlib
@@ -16,7 +16,7 @@ Rename = Callable[[str], str | None]
 
 
 def check(path: Path, sha256: str | None = None) -> None:
-    """Raises WeightsError unless `path` has that hash, and a complete safetensors header where it is such a file."""
+    """Raises WeightsError if the file's hash, its safetensors header or its JSON is wrong."""
     if path.suffix == ".safetensors":
         header(path)
     elif path.suffix == ".json":
@@ -34,7 +34,7 @@ def check(path: Path, sha256: str | None = None) -> None:
 
 
 def header(path: Path) -> dict[str, Any]:
-    """The header of a safetensors file: name -> dtype, shape, offsets. Raises WeightsError if it is damaged or cut."""
+    """The header of a safetensors file: name -> dtype, shape, offsets. Raises WeightsError for a damaged or truncated file."""
     size = path.stat().st_size
     try:
         with path.open("rb") as stream:
@@ -52,7 +52,7 @@ def header(path: Path) -> dict[str, Any]:
 
 
 def find_checkpoint(folder: Path, stem: str) -> Path:
-    """The checkpoint `stem` of a folder: fp16 variant or not, one safetensors file, shards, or a pickle of tensors."""
+    """The checkpoint `stem` of a folder: safetensors, shards, or a pickle of tensors, also in fp16. Raises WeightsError."""
     if folder.is_file():
         return folder
     for suffix in (
@@ -67,7 +67,7 @@ def find_checkpoint(folder: Path, stem: str) -> Path:
     ):
         if (folder / f"{stem}{suffix}").is_file():
             return folder / f"{stem}{suffix}"
-    raise WeightsError(f"{folder} holds no {stem}.safetensors; give the folder of the published checkpoint")
+    raise WeightsError(f"{folder} contains no {stem}.safetensors; give the folder of the published checkpoint")
 
 
 def read_config(folder: Path) -> dict[str, Any]:
@@ -76,7 +76,7 @@ def read_config(folder: Path) -> dict[str, Any]:
     try:
         table = json.loads(path.read_text("utf-8"))
     except FileNotFoundError:
-        raise WeightsError(f"{folder} holds no config.json; give the folder of the published checkpoint") from None
+        raise WeightsError(f"{folder} contains no config.json; give the folder of the published checkpoint") from None
     except (OSError, ValueError) as error:
         raise WeightsError(f"{path} can't be read ({error})") from error
     if not isinstance(table, dict):
@@ -85,9 +85,9 @@ def read_config(folder: Path) -> dict[str, Any]:
 
 
 def tensors(path: Path, dtype: Any = None) -> dict[str, Any]:
-    """All tensors of a checkpoint, mapped from the file and cast to `dtype` where they are of floating point.
+    """All tensors of a checkpoint, mapped from the file; floating-point ones are cast to `dtype` if given.
 
-    Pickles are read with weights_only; a table under `state_dict` is unwrapped. Raises WeightsError.
+    Pickles are read with weights_only. A table under `state_dict` is unwrapped. Raises WeightsError.
     """
     found = _read_tensors(path)
     if dtype is None:
@@ -97,12 +97,11 @@ def tensors(path: Path, dtype: Any = None) -> dict[str, Any]:
 
 def _read_tensors(path: Path) -> dict[str, Any]:
     if path.name.endswith(".json"):
-        shards = json.loads(path.read_text("utf-8")).get("weight_map", {})
-        return {
-            key: value
-            for shard in sorted(set(shards.values()))
-            for key, value in _read_tensors(path.parent / shard).items()
-        }
+        try:
+            shards = sorted(set(json.loads(path.read_text("utf-8"))["weight_map"].values()))
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            raise WeightsError(f"{path} is damaged ({error}); download it again") from error
+        return {key: value for shard in shards for key, value in _read_tensors(path.parent / shard).items()}
     if not path.is_file():
         raise WeightsError(f"no such checkpoint: {path}")
     if path.suffix == ".safetensors":
@@ -114,7 +113,7 @@ def _read_tensors(path: Path) -> dict[str, Any]:
 
     try:
         table = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
-    except Exception as error:  # pickle, zip and torch each raise their own
+    except Exception as error:  # pickle, zip and torch raise different types
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise WeightsError(f"{path} is not a checkpoint of tensors ({reason}); download it again") from error
     for wrapper in ("state_dict", "module", "model"):
@@ -140,11 +139,11 @@ def load_into(
     what: str | None = None,
     extra_keys: Literal["refuse", "ignore"] = "refuse",
 ) -> Any:
-    """Puts a checkpoint into `model` (which may be on the meta device) and returns the model in evaluation mode.
+    """Loads a checkpoint into `model` (which may be on the meta device) and returns the model in evaluation mode.
 
-    rename: published key -> key of the model, or None to leave an entry out (the key map).
+    rename: the key map, from a published key to the model's, or None to skip an entry.
     optional: model keys that the checkpoint may lack.
-    Raises WeightsError that names missing, unexpected and misshapen entries.
+    Raises WeightsError that names missing and unexpected entries and wrong shapes.
     """
     what = what or (str(source) if isinstance(source, Path) else type(model).__name__)
     found = tensors(source) if isinstance(source, Path) else dict(source)
@@ -172,8 +171,10 @@ def load_into(
 
 
 def load_transformers(model_class: Any, path: Path, dtype: Any) -> Any:
-    """A model of the transformers library from a folder with config.json and one safetensors file, which keeps its own
-    key maps between versions. Raises WeightsError as `load_into` does."""
+    """A model of the transformers library, which keeps its key maps, from a folder with config.json and one safetensors file.
+
+    Raises WeightsError as `load_into` does.
+    """
     if not path.is_dir():
         raise WeightsError(f"{path} is not a folder; give the folder with config.json and model.safetensors")
     read_config(path)

@@ -1,5 +1,6 @@
-"""The OpenCLIP towers (ViT-H-14 laion2b_s32b_b79k in the published models) as DynamiCrafter reads them, and the
-preparation of their input. Modules carry OpenCLIP's names, so published entries fit as they are.
+"""The OpenCLIP towers as DynamiCrafter uses them (ViT-H-14 laion2b_s32b_b79k in the published models), with preprocessing.
+
+Modules have OpenCLIP's names, so published entries need no key map.
 """
 
 from collections.abc import Mapping
@@ -18,7 +19,7 @@ STD = (0.26862954, 0.26130258, 0.27577711)
 
 @dataclass(frozen=True, slots=True)
 class ClipConfig:
-    """Both towers; defaults are ViT-H-14."""
+    """Sizes of both towers. Defaults are ViT-H-14."""
 
     embed_dim: int = 1024
     image_size: int = 224
@@ -109,7 +110,7 @@ class _Vision(nn.Module):
 
 
 class _Text(nn.Module):
-    """What both published halves hold beside the towers."""
+    """What both published halves contain besides the towers."""
 
     def __init__(self, config: ClipConfig) -> None:
         super().__init__()
@@ -121,7 +122,7 @@ class _Text(nn.Module):
 
 
 class TextEncoder(nn.Module):
-    """Token ids int [B, 77] to [B, 77, width]: all blocks but the last, then the final norm."""
+    """Token ids int [B, 77] to [B, 77, width]: all blocks except the last, then the final norm."""
 
     def __init__(self, config: ClipConfig) -> None:
         super().__init__()
@@ -138,7 +139,7 @@ class TextEncoder(nn.Module):
 
 
 class ImageEncoder(nn.Module):
-    """Pictures to the 257 tokens behind the last block, without final norm and projection."""
+    """Pictures to the 257 tokens after the last block, without final norm and projection."""
 
     def __init__(self, config: ClipConfig) -> None:
         super().__init__()
@@ -163,14 +164,14 @@ class ImageEncoder(nn.Module):
 
 
 def prepared(pictures: Tensor, side: int = 224) -> Tensor:
-    """[B, 3, H, W] in -1..1 to normalised [B, 3, side, side]; the shape isn't kept."""
+    """[B, 3, H, W] in -1..1 to normalised [B, 3, side, side]. The aspect ratio isn't kept."""
     x = (resized(pictures, side) + 1) / 2
     mean, std = (torch.tensor(v, dtype=x.dtype, device=x.device)[None, :, None, None] for v in (MEAN, STD))
     return (x - mean) / std
 
 
 def resized(pictures: Tensor, side: int = 224) -> Tensor:
-    """Bicubic with aligned corners, after a Gaussian blur where the picture shrinks. [B, 3, H, W] to [B, 3, side, side]."""
+    """[B, 3, H, W] to [B, 3, side, side]: a Gaussian blur if the picture shrinks, then bicubic with aligned corners."""
     x = pictures.float()
     factors = (x.shape[-2] / side, x.shape[-1] / side)
     if max(factors) > 1:

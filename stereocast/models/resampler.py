@@ -1,4 +1,4 @@
-"""Resampler: image tokens to a fixed number of context tokens (Perceiver resampler, as DynamiCrafter has it)."""
+"""Resampler: image tokens to a fixed number of context tokens (a Perceiver resampler, as in DynamiCrafter)."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
@@ -12,7 +12,7 @@ from stereocast.models.attention import join_heads, split_heads
 
 @dataclass(frozen=True, slots=True)
 class ResamplerConfig:
-    """Names are those of the published configuration files."""
+    """Widths, named as in the published configuration files."""
 
     dim: int = 1024
     depth: int = 4
@@ -44,7 +44,7 @@ class _Attention(nn.Module):
         image, latents = self.norm1(image), self.norm2(latents)
         q = split_heads(self.to_q(latents), self.heads)
         k, v = (split_heads(part, self.heads) for part in self.to_kv(torch.cat([image, latents], 1)).chunk(2, -1))
-        scale = q.shape[-1] ** -0.25  # on both sides: safer in half precision
+        scale = q.shape[-1] ** -0.25  # on q and k, which is safer in half precision
         weights = torch.softmax(((q * scale) @ (k * scale).transpose(-1, -2)).float(), -1).to(v.dtype)
         result: Tensor = self.to_out(join_heads(weights @ v))
         return result

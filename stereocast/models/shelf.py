@@ -1,7 +1,7 @@
 """The weights that stereocast can use: where they are published, at which revision, under which terms.
 
-Plain data: no network, no torch. `weights` fetches and reads what is named here. A pinned revision is the hub's commit;
-where none is known the first download pins it (see `weights.pinned`). A hash is the SHA-256 of the file.
+Plain data: no network access, no torch. `weights` downloads these files. A pinned revision is the hub's commit; if none
+is given, the first download pins one (see `weights.pinned`). A hash is the file's SHA-256.
 """
 
 from collections.abc import Iterable, Mapping
@@ -21,13 +21,13 @@ class Weights:
     repo: str  # owner/name on the hub
     files: tuple[str, ...]
     licence: str
-    terms: str  # what the licence means for a user, in a few words
+    terms: str  # a short summary of the licence for users
     size: int  # bytes, rounded
     revision: str | None = None  # commit; None: pinned by the first download
     sha256: Mapping[str, str] = field(default_factory=dict)  # by file
-    family: str = ""  # a name under which `--weights` may also give it
+    family: str = ""  # another name that `--weights` accepts for it
     extra: str = "depth"
-    needs: tuple[str, ...] = ()  # other sets without which this one can't run
+    needs: tuple[str, ...] = ()  # other sets that this one requires
     about: str = ""
 
     @property
@@ -42,7 +42,7 @@ class Weights:
 
 
 def human(size: int) -> str:
-    """Bytes as people read them."""
+    """A size in bytes as text, in MB or GB."""
     return f"{size / 1e9:.1f} GB" if size >= 1e9 else f"{max(1, round(size / 1e6))} MB"
 
 
@@ -81,7 +81,7 @@ def _dynamicrafter(name: str, repo: str, revision: str | None = None) -> Weights
         repo=f"Doubiiu/{repo}",
         files=("model.ckpt",),
         licence="Apache-2.0 (repository)",
-        terms="the authors ask for research use of the weights",
+        terms="the authors request that the weights be used for research",
         size=10_400_000_000,
         revision=revision,
         family="dynamicrafter",
@@ -116,7 +116,7 @@ def _text_to_image(name: str, repo: str, licence: str, terms: str) -> Weights:
         size=6_940_000_000,
         family=TEXT_TO_IMAGE,
         extra="4d",
-        about="text to a picture, for 4d --prompt",
+        about="text to picture, for 4d --prompt",
     )  # fmt: skip
 
 
@@ -164,7 +164,7 @@ _ENTRIES = (
             "scheduler/scheduler_config.json",
         ),
         licence=_STABILITY,
-        terms="see the licence; larger companies need their own",
+        terms="see the licence; larger companies need a separate one",
         size=1_460_000_000,
         revision=_SVD_REVISION,
         extra="diffusion",
@@ -175,7 +175,7 @@ _ENTRIES = (
         repo=_SVD,
         files=("unet/config.json", "unet/diffusion_pytorch_model.fp16.safetensors"),
         licence=_STABILITY,
-        terms="see the licence; larger companies need their own",
+        terms="see the licence; larger companies need a separate one",
         size=3_050_000_000,
         revision=_SVD_REVISION,
         family="svd",
@@ -195,10 +195,10 @@ _ENTRIES = (
         about="views around an object",
     ),
     _text_to_image(
-        "sdxl-turbo", "stabilityai/sdxl-turbo", _STABILITY, "see the licence; larger companies need their own"
+        "sdxl-turbo", "stabilityai/sdxl-turbo", _STABILITY, "see the licence; larger companies need a separate one"
     ),
     _text_to_image(
-        "sdxl", "stabilityai/stable-diffusion-xl-base-1.0", "CreativeML OpenRAIL++-M", "any use but those it lists"
+        "sdxl", "stabilityai/stable-diffusion-xl-base-1.0", "CreativeML OpenRAIL++-M", "any use except those it lists"
     ),
     _dynamicrafter("dynamicrafter-1024", "DynamiCrafter_1024"),
     _dynamicrafter("dynamicrafter-512", "DynamiCrafter_512", "9eb874455b7903c0244fe7bf53ca21cb979cd05a"),
@@ -217,7 +217,7 @@ def find(name: str) -> Weights:
 
 
 def with_needs(name: str) -> list[Weights]:
-    """The entry `name` and all that it needs, each once, itself first. Raises UnknownName."""
+    """The entry `name` and everything it needs, each once, `name` first. Raises UnknownName."""
     found: dict[str, Weights] = {}
     waiting = [name]
     while waiting:
@@ -229,6 +229,6 @@ def with_needs(name: str) -> list[Weights]:
 
 
 def names_for_paths(entries: Iterable[Weights] | None = None) -> set[str]:
-    """Every name that may stand left of the `=` in `--weights NAME=PATH`."""
+    """Every name allowed in `--weights NAME=PATH`."""
     chosen = list(SHELF.values() if entries is None else entries)
     return {entry.name for entry in chosen} | {entry.family for entry in chosen if entry.family}

@@ -1,6 +1,6 @@
-"""Stable Video Diffusion XT and SV3D_p: one UNet topology, read from the published single files or diffusers' folders.
+"""Stable Video Diffusion XT and SV3D_p: one UNet topology, from the published single files or diffusers' folders.
 
-Blattmann et al. 2023 (SVD), Voleti et al. 2024 (SV3D). The blocks are diffusers'; here are what differs from it: the
+Blattmann et al. 2023 (SVD), Voleti et al. 2024 (SV3D). The blocks are diffusers'. This module adds what differs: the
 published norm epsilon, one vector per frame (SV3D's angles), and the key maps from the published names.
 """
 
@@ -22,11 +22,14 @@ _EPS = 1e-5  # of every residual block; diffusers has 1e-6 in 72 places
 
 
 class VideoUNet(UNetSpatioTemporalConditionModel):
-    """The UNet of both models, called with a vector for each frame."""
+    """The UNet of both models, called with one vector per frame."""
 
     def forward(self, x: Tensor, levels: Tensor, context: Tensor, vector: Tensor, frames: int) -> Tensor:
-        """Raw output [B·T, 4, h, w]. x [B·T, 8, h, w]: scaled latents and condition, video-major; levels [B·T]: ln σ/4;
-        context [B, 1, D]; vector [B·T, 768 | 1280]; frames = T."""
+        """Raw output [B·T, 4, h, w].
+
+        x [B·T, 8, h, w]: scaled latents and condition, video-major; levels [B·T]: ln σ/4; context [B, 1, D];
+        vector [B·T, 768 | 1280]; frames = T.
+        """
         emb = self.time_embedding(self.time_proj(levels).to(x.dtype)) + self.add_embedding(vector.to(x.dtype))
         context = context.to(x.dtype).repeat_interleave(frames, 0)
         still = x.new_zeros(len(x) // frames, frames)
@@ -49,7 +52,7 @@ class VideoUNet(UNetSpatioTemporalConditionModel):
 
 
 def build_unet(config: dict[str, Any], vector: int) -> VideoUNet:
-    """An empty UNet of diffusers' `config` for vectors of that length (768: SVD, 1280: SV3D_p), norms corrected."""
+    """An empty UNet of diffusers' `config` with corrected norms. `vector`: length, 768 for SVD, 1280 for SV3D_p."""
     known = {key: tuple(v) if isinstance(v, list) else v for key, v in config.items() if not key.startswith("_")}
     model = VideoUNet(**{**known, "projection_class_embeddings_input_dim": vector})
     for block in model.modules():
@@ -70,14 +73,14 @@ def full_config() -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class Shapes:
-    """How wide the networks of a published single file are."""
+    """The widths of the networks in a published single file."""
 
     unet: dict[str, Any]  # diffusers' settings
     vae: tuple[int, ...]  # channels of the VAE's levels
 
 
 def shapes_of(published: Mapping[str, Tensor], what: str) -> Shapes:
-    """Read from a single file's tensors; a head has 64 channels, as published. Raises WeightsError."""
+    """The widths, read from a single file's tensors, with 64 channels per head as published. Raises WeightsError."""
     try:
         first = f"{UNET_PREFIX}input_blocks"
         widths = tuple(int(published[f"{first}.{1 + 3 * n}.0.out_layers.3.weight"].shape[0]) for n in range(4))
@@ -94,7 +97,7 @@ def shapes_of(published: Mapping[str, Tensor], what: str) -> Shapes:
 
 
 def sinusoid(values: Tensor, size: int) -> Tensor:
-    """float32 [N, size] of [N]: cosines first, then sines, period 10000."""
+    """[N] to [N, size], float32: cosines, then sines, period 10000."""
     half = size // 2
     rates = torch.exp(-math.log(10_000) * torch.arange(half, dtype=torch.float32, device=values.device) / half)
     angles = values.float()[:, None] * rates
@@ -102,20 +105,22 @@ def sinusoid(values: Tensor, size: int) -> Tensor:
 
 
 def svd_vector(frames: int, fps_id: float = 24, motion: float = 127, cond_aug: float = 0.02) -> Tensor:
-    """float32 [frames, 768]: the same for each frame."""
+    """SVD's vector, float32 [frames, 768], the same for each frame."""
     parts = [sinusoid(torch.tensor([value]), 256) for value in (fps_id, motion, cond_aug)]
     return torch.cat(parts, -1).repeat(frames, 1)
 
 
 def sv3d_vector(polars_rad: Tensor, azimuths_rad: Tensor, cond_aug: float = 1e-5) -> Tensor:
-    """float32 [views, 1280] of angles [views]: 256 of the augmentation, 512 of polar, 512 of azimuth."""
+    """SV3D's vector, float32 [views, 1280], for angles [views]: 256 for the augmentation, 512 each for polar and azimuth."""
     augmented = sinusoid(torch.full_like(polars_rad, cond_aug), 256)
     return torch.cat([augmented, sinusoid(polars_rad, 512), sinusoid(azimuths_rad, 512)], -1)
 
 
 def azimuths(views: int, *, closed: bool = True) -> Tensor:
-    """float64 [views], radians, k·2π/views for k = 1..views: the input view is the last one, at 2π (`closed`, as
-    Diffusion² feeds it) or 0 (as SV3D's own sampler does)."""
+    """k·2π/views for k = 1..views, float64 [views] in radians.
+
+    The last is the input view, at 2π (`closed`, as in Diffusion²) or at 0 (as in SV3D's sampler).
+    """
     angles = torch.arange(1, views + 1, dtype=torch.float64) * (2 * math.pi / views)
     if not closed:
         angles[-1] = 0
@@ -123,12 +128,12 @@ def azimuths(views: int, *, closed: bool = True) -> Tensor:
 
 
 def linear_guidance(frames: int, low: float = 1.5, high: float = 3.0) -> Tensor:
-    """float32 [frames]: SVD's ramp over time."""
+    """SVD's guidance ramp over time, float32 [frames]."""
     return torch.linspace(low, high, frames)
 
 
 def triangle_guidance(views: int, low: float = 2.5, high: float = 2.5) -> Tensor:
-    """float32 [views]: low at both ends, high in the middle. SV3D has 1 and 2.5, Diffusion² 2.5 throughout."""
+    """Guidance that is low at both ends and high in the middle, float32 [views]. SV3D: 1 and 2.5; Diffusion²: constant 2.5."""
     x = torch.linspace(0, 1, views)
     return low + (high - low) * (1 - (2 * x - 1).abs())
 
@@ -147,7 +152,7 @@ _UNET_ENDS = {
 
 
 def unet_key(published: str) -> str | None:
-    """diffusers' name of a published UNet entry; None for entries of other parts."""
+    """diffusers' name of a published UNet entry, None for entries of other parts."""
     if not published.startswith(UNET_PREFIX):
         return None
     name = published.removeprefix(UNET_PREFIX)
@@ -195,8 +200,11 @@ _ATTENTION = {"norm": "group_norm", "q": "to_q", "k": "to_k", "v": "to_v", "proj
 
 
 def vae_key(published: str, *, temporal: bool) -> str | None:
-    """diffusers' name of a published VAE entry: the decoder of `first_stage_model`, the encoder and quant_conv of the
-    conditioner's copy. `temporal`: svd_xt (temporal decoder), else sv3d_p (plain decoder)."""
+    """diffusers' name of a published VAE entry, None for entries of other parts.
+
+    The decoder is that of `first_stage_model`; encoder and quant_conv are the conditioner's copy. `temporal`: svd_xt
+    (temporal decoder), else sv3d_p (plain decoder).
+    """
     encoder = f"conditioner.embedders.{3 if temporal else 1}.encoder."
     if published.startswith("first_stage_model.decoder."):
         side, name, blocks = "decoder", published.removeprefix("first_stage_model.decoder."), temporal
@@ -246,7 +254,7 @@ _CLIP = {
 
 
 def clip_tensors(published: dict[str, Tensor]) -> dict[str, Tensor]:
-    """transformers' table (CLIPVisionModelWithProjection) of the published image tower; other entries are left out."""
+    """The published image tower as entries of transformers' CLIPVisionModelWithProjection. Skips other entries."""
     table: dict[str, Tensor] = {}
     for key, value in published.items():
         if not key.startswith(CLIP_PREFIX):

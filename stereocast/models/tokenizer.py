@@ -1,8 +1,7 @@
-"""Prompts to token ids: transformers' CLIP tokenizer on the merges table that the package carries (MIT, see data/NOTICE).
+"""Prompts to token ids: transformers' CLIP tokenizer with the merges table in the package (MIT, see data/NOTICE).
 
-`<start_of_text>` and `<end_of_text>` written out in a prompt are those tokens wherever they stand. OpenCLIP's own
-tokenizer reads them so too, except straight after punctuation ("!<end_of_text>"), where it spells them out as text.
-That is a quirk of its pattern; prompts don't hold these words, and one rule is easier to rely on.
+`<start_of_text>` and `<end_of_text>` in a prompt always become those tokens. OpenCLIP's tokenizer does the same, except
+directly after punctuation ("!<end_of_text>"), where a quirk of its pattern spells them out as text.
 """
 
 import gzip
@@ -22,7 +21,7 @@ _SPECIAL = ("<start_of_text>", "<end_of_text>")
 
 
 def _byte_letters() -> list[str]:
-    """A printable letter for each byte, in the vocabulary's order: bytes that have one, then the others from 256 on."""
+    """A printable letter for each byte, in the vocabulary's order: printable bytes, then the others as 256 onwards."""
     own = [*range(33, 127), *range(161, 173), *range(174, 256)]
     return [chr(b) for b in own] + [chr(256 + n) for n in range(256 - len(own))]
 
@@ -46,7 +45,7 @@ def _tokenizer() -> Any:
 
 
 def clean(text: str) -> str:
-    """Mended (ftfy), unescaped twice, white space collapsed, lower case. Raises ExtraMissing."""
+    """The text repaired (ftfy), unescaped twice, with white space collapsed, in lower case. Raises ExtraMissing."""
     try:
         import ftfy
     except ImportError as error:
@@ -55,8 +54,10 @@ def clean(text: str) -> str:
 
 
 def tokens(prompts: list[str], length: int = LENGTH) -> Array:
-    """Token ids int64 [B, length]: start, words, end, zeros, as OpenCLIP pads; too long is cut and ends with the end
-    token. Raises ExtraMissing."""
+    """Token ids int64 [B, length]: start, words, end, then zeros, as in OpenCLIP. Raises ExtraMissing.
+
+    A prompt that is too long is truncated and still ends with the end token.
+    """
     out = np.full((len(prompts), length), PAD, np.int64)
     for row, prompt in zip(out, prompts, strict=True):
         ids = _tokenizer()(clean(prompt), truncation=True, max_length=length)["input_ids"]

@@ -1,6 +1,6 @@
-"""Models that share a card: each is on it while it works; what doesn't fit beside it waits in main memory.
+"""Models that share a card: the running model is on it; models that don't fit next to it wait in main memory.
 
-A model that wants to be moved has `place(device)`, `bytes` (its weights) and `work_bytes` (what a call needs beside them).
+A movable model has `place`, `bytes` (its weights) and `work_bytes` (what a call needs in addition).
 """
 
 import logging
@@ -36,7 +36,7 @@ _WORKING = threading.RLock()
 
 
 def join(model: Moving) -> None:
-    """Makes a model known to those that it shares a card with."""
+    """Registers a model that may share a card with others."""
     _SHARING[id(model)] = model
 
 
@@ -44,7 +44,7 @@ SIZES = {"1024": (576, 1024), "512": (320, 512), "256": (256, 256)}  # of the pu
 
 
 def share_for(settings: Any, device: str) -> budget.Share | None:
-    """How a job's models share the card; None where it has no card, or one model alone. Raises OutOfMemory."""
+    """How a job's models share the card, or None without a card or with only one model. Raises OutOfMemory."""
     synth, model = getattr(settings, "synth", None), getattr(settings, "model", "camera")
     samples = hasattr(settings, "zero_preset") and (
         synth == "stereocrafter-zero" or (synth is None and model != "camera")
@@ -56,7 +56,7 @@ def share_for(settings: Any, device: str) -> budget.Share | None:
 
 
 def shared_by(settings: Any, card: int) -> budget.Share:
-    """The same for a card with `card` bytes free before anything is loaded. Raises OutOfMemory."""
+    """How a job's models share a card with `card` bytes free before anything is loaded. Raises OutOfMemory."""
     work = budget.video_work(
         *SIZES[choice.video_size(settings)], getattr(settings, "zero_window", 16), getattr(settings, "zero_batch", 1)
     )
@@ -71,7 +71,7 @@ def shared_by(settings: Any, card: int) -> budget.Share:
 
 
 def make_room(device: str, need: int) -> None:
-    """Sends models to main memory until `need` bytes are free on a card, or none is left there."""
+    """Moves models to main memory until `need` bytes are free on a card or none is left on it."""
     if not device.startswith("cuda"):
         return
     for other in list(_SHARING.values()):
@@ -82,7 +82,7 @@ def make_room(device: str, need: int) -> None:
 
 
 def room(device: str) -> int:
-    """Bytes that a model can have on a card: what is free, and what torch keeps unused."""
+    """Bytes that a model can use on a card: free memory plus what torch has cached."""
     import torch
 
     return free_bytes(device) + torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
@@ -90,8 +90,10 @@ def room(device: str) -> int:
 
 @contextmanager
 def turn(model: Any) -> Iterator[None]:
-    """The model is on its device inside. Others on the same card go to main memory if room is short, and stay there
-    until it is their turn."""
+    """Keeps the model on its device within the block.
+
+    If memory is short, other models on the card move to main memory and stay there until their turn.
+    """
     if not getattr(model, "device", "cpu").startswith("cuda") or id(model) not in _SHARING:
         yield
         return

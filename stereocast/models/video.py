@@ -1,6 +1,6 @@
-"""DynamiCrafter as one object: five networks, their conditions, and the guided prediction a sampler calls.
+"""DynamiCrafter as one object: five networks, their conditions, and the guided prediction that a sampler calls.
 
-Knows pictures as tensors in -1..1 and prompts; nothing of files, stereo or loops over steps.
+It knows prompts and pictures as tensors in -1..1, but no files, stereo or sampling loops.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -28,7 +28,7 @@ Branch = Literal["cond", "uncond"]
 
 @dataclass(frozen=True, slots=True)
 class VideoConfig:
-    """Networks, schedule, and the settings its authors use."""
+    """Networks, schedule, and the authors' settings."""
 
     name: str  # "256", "512" or "1024"
     height: int
@@ -48,15 +48,17 @@ class VideoConfig:
 
     @classmethod
     def published(cls, name: str) -> "VideoConfig":
-        """The models of the authors: 256, 512, 1024. Raises UsageError."""
+        """The config of a published model: 256, 512 or 1024. Raises UsageError."""
         if name not in _PUBLISHED:
             raise UsageError(f"no DynamiCrafter of size {name}; known: {', '.join(_PUBLISHED)}")
         return _PUBLISHED[name]
 
     @classmethod
     def of(cls, published: Mapping[str, Any], name: str) -> "VideoConfig":
-        """A published model with the widths of a config file: unet_params, vae_params, open_clip_config,
-        resampler_params, scale_factor, height, width; what is missing is as published."""
+        """A published model with the widths of a config file; missing entries are as published. Raises UsageError.
+
+        Entries: model, unet_params, vae_params, open_clip_config, resampler_params, scale_factor, height, width.
+        """
         made = cls.published(str(published.get("model", name)))
         parts: dict[str, Any] = {}
         for key, target, kind in (
@@ -71,7 +73,7 @@ class VideoConfig:
         return replace(made, **parts, **plain)
 
     def schedule(self) -> Schedule:
-        """The noise schedule it was trained with."""
+        """The noise schedule with which it was trained."""
         return schedules.linear(zero_snr=self.zero_snr, base_scale=self.base_scale)
 
 
@@ -84,7 +86,7 @@ _PUBLISHED = {
 
 
 class VideoNetworks(nn.Module):
-    """All networks under the names of the published checkpoints, the schedule's buffers with them."""
+    """All networks and the schedule's buffers, under the names of the published checkpoints."""
 
     def __init__(self, config: VideoConfig) -> None:
         super().__init__()
@@ -105,7 +107,7 @@ class VideoNetworks(nn.Module):
 
 @dataclass(frozen=True, slots=True)
 class Conditions:
-    """What a window is conditioned on; the same for both views and both branches, but for the tokens."""
+    """The conditions of a window, the same for both views and, except for the tokens, both branches."""
 
     context: Tensor  # [1, 77 + m, c]
     uncond_context: Tensor
@@ -117,7 +119,7 @@ class Conditions:
 
 
 class VideoModel:
-    """The networks on their device. With `offload`, only the part that works is on it."""
+    """The networks on their device. With `offload`, only the running network is on it."""
 
     def __init__(
         self,
@@ -130,7 +132,7 @@ class VideoModel:
         tile: int = 0,
         compiled: bool = False,
     ) -> None:
-        """`batched`: both guidance branches in one pass (faster, more memory); `tile`: see `KlVae.decode`."""
+        """`batched`: run both guidance branches in one pass (faster, more memory). `tile`: see `KlVae.decode`."""
         self.networks, self.config, self.device = networks, config, device
         self.offload, self.batched, self.tile = offload, batched, tile
         self.resident = not offload
@@ -147,17 +149,17 @@ class VideoModel:
 
     @property
     def work_bytes(self) -> int:
-        """What an evaluation of a window needs beside the weights, about (see `budget`)."""
+        """About what an evaluation of a window needs in addition to the weights (see `budget`)."""
         return budget.video_work(self.config.height, self.config.width)
 
     def place(self, *, resident: bool) -> None:
-        """Brings all weights to the device, or to main memory."""
+        """Moves all weights to the device, or to main memory."""
         self.networks.to(self.device if resident and not self.offload else "cpu")
         self.resident = resident
         torch.cuda.empty_cache()
 
     def retreat(self) -> None:
-        """From now on only the network at work is on the device."""
+        """Turns `offload` on: from now on only the running network is on the device."""
         self.offload = True
         self.networks.to("cpu")
         if self.device.startswith("cuda"):
@@ -169,7 +171,7 @@ class VideoModel:
         return self.networks.first_stage_model.factor * self.networks.unet.stride
 
     def shape_for(self, height: int, width: int) -> tuple[int, int]:
-        """Rows and columns of the shape nearest to a picture's: about the model's pixels, sides as the networks need."""
+        """Rows and columns closest to a picture's shape: about the model's number of pixels, multiples of `stride`."""
         stride, area = self.stride, self.config.height * self.config.width
         rows = max(stride, round((area * height / width) ** 0.5 / stride) * stride)
         columns = max(stride, round((area * width / height) ** 0.5 / stride) * stride)
@@ -177,7 +179,7 @@ class VideoModel:
 
     @contextmanager
     def using(self, part: nn.Module) -> Iterator[None]:
-        """The part is on the device inside, and back on the host afterwards where idle parts are offloaded."""
+        """Keeps the part on the device within the block. With `offload` it returns to the host afterwards."""
         if not self.offload:
             yield
             return
@@ -191,7 +193,7 @@ class VideoModel:
 
     @torch.inference_mode()
     def text(self, prompt: str) -> Tensor:
-        """Text tokens [1, 77, c], worked out once for each prompt."""
+        """Text tokens [1, 77, c], computed once per prompt."""
         if prompt in self._texts:
             return self._texts[prompt]
         ids = to_device(tokenizer.tokens([prompt]), self.device)
@@ -211,7 +213,7 @@ class VideoModel:
 
     @torch.inference_mode()
     def encode(self, pictures: Tensor, noise: Tensor | None) -> Tensor:
-        """Pictures [T, 3, H, W] in -1..1 to scaled latents [1, 4, T, h, w] (the posterior's mean without `noise`)."""
+        """Pictures [T, 3, H, W] in -1..1 to scaled latents [1, 4, T, h, w], the posterior's mean if `noise` is None."""
         vae = self.networks.first_stage_model
         with self.using(vae):
             z = vae.encode(pictures.to(self.device), None if noise is None else noise.to(self.device))
@@ -219,7 +221,7 @@ class VideoModel:
 
     @torch.inference_mode()
     def decode(self, latents: Tensor) -> Tensor:
-        """Latents [B, 4, T, h, w] to pictures [B, 3, T, H, W], float32, about -1..1."""
+        """Latents [B, 4, T, h, w] to pictures [B, 3, T, H, W], float32, in about -1..1."""
         vae = self.networks.first_stage_model
         with self.using(vae):
             frames = latents.transpose(1, 2).flatten(0, 1).to(self.device) / self.config.scale_factor
@@ -237,8 +239,11 @@ class VideoModel:
         fs: int,
         noise: Tensor | None = None,
     ) -> Conditions:
-        """`picture` [3, H, W] is what the film starts with, `seen` (any size) what the image tower sees, `end` the last
-        frame (interpolation, loop). `noise` [T, 4, h, w]: the posterior draws; frame 0's and the last one's are used."""
+        """The conditions of a window of `frames` frames.
+
+        picture [3, H, W]: the first frame; seen, any size: the image tower's input; end: the last frame (interpolation,
+        loop); noise [T, 4, h, w]: for sampling the posterior, of which the first and last are used.
+        """
         context = torch.cat([self.text(prompt), self.image(seen)], 1)
         grey = torch.zeros(3, *seen.shape[-2:])
         uncond = torch.cat([self.text(""), self.image(grey)], 1)
@@ -269,7 +274,7 @@ class VideoModel:
     def guided(
         self, conditions: Conditions, scale: float, rescale: float, image_scale: float | None = None
     ) -> Callable[[Tensor, Step], Tensor]:
-        """The guided prediction as a function of latents and step; scale 1 skips the unconditional pass."""
+        """The guided prediction as a function of latents and step. Scale 1 skips the unconditional pass."""
 
         @torch.inference_mode()
         def network(x: Tensor, step: Step) -> Tensor:

@@ -1,8 +1,8 @@
 """Video Depth Anything: DINOv2, a DPT head, and attention over time inside the head.
 
 Chen et al., "Video Depth Anything: Consistent Depth Estimation for Super-Long Videos", 2025; Oquab et al., "DINOv2",
-2023; Ranftl et al., "Vision Transformers for Dense Prediction", 2021. Module names are the published checkpoints' keys, so
-no key map is needed. The network knows frames and a cache; windows and alignment are the estimator's.
+2023; Ranftl et al., "Vision Transformers for Dense Prediction", 2021. Modules have the names of the published
+checkpoints, so no key map is needed. The network knows frames and a cache; the estimator handles windows and alignment.
 """
 
 from collections.abc import Mapping, Sequence
@@ -34,7 +34,7 @@ class Config:
 
     @classmethod
     def of(cls, table: Mapping[str, Any]) -> "Config":
-        """From a table of settings; unknown entries are left out."""
+        """From a table of settings. Unknown entries are ignored."""
         known: dict[str, Any] = {}
         for key in cls.__dataclass_fields__:
             if key in table:
@@ -107,7 +107,7 @@ class _PatchEmbed(nn.Module):
 
 
 class DinoV2(nn.Module):
-    """Vision transformer: patch tokens of some of its layers."""
+    """Vision transformer that returns the patch tokens of some of its layers."""
 
     def __init__(self, config: Config) -> None:
         super().__init__()
@@ -115,13 +115,13 @@ class DinoV2(nn.Module):
         self.grid = config.img_size // config.patch_size
         self.cls_token = nn.Parameter(torch.zeros(1, 1, width))
         self.pos_embed = nn.Parameter(torch.zeros(1, self.grid**2 + 1, width))
-        self.mask_token = nn.Parameter(torch.zeros(1, width))  # of the training; in the checkpoints
+        self.mask_token = nn.Parameter(torch.zeros(1, width))  # for training only, but in the checkpoints
         self.patch_embed = _PatchEmbed(width, config.patch_size)
         self.blocks = nn.ModuleList(_Block(width, config.num_heads, config.mlp_ratio) for _ in range(config.depth))
         self.norm = nn.LayerNorm(width, 1e-6)
 
     def _positions(self, rows: int, columns: int) -> Tensor:
-        """The square of learned positions, bicubic to another grid. The factor is 0.1 cells too large, as in training."""
+        """The learned positions, resized (bicubic) to another grid. The factor is 0.1 cells too large, as in training."""
         if rows == columns == self.grid:
             return self.pos_embed
         table = self.pos_embed[:, 1:].float().unflatten(1, (self.grid, self.grid)).permute(0, 3, 1, 2)
@@ -130,7 +130,7 @@ class DinoV2(nn.Module):
         return torch.cat([self.pos_embed[:, :1], table.flatten(2).transpose(1, 2).to(self.pos_embed.dtype)], 1)
 
     def forward(self, images: Tensor) -> list[Tensor]:
-        """images [B, 3, H, W], normalised -> four maps [B, C, H/14, W/14] after the last norm."""
+        """Normalised images [B, 3, H, W] to four maps [B, C, H/14, W/14] after the last norm."""
         rows, columns = (size // self.config.patch_size for size in images.shape[-2:])
         x = torch.cat([self.cls_token.expand(len(images), -1, -1), self.patch_embed(images)], 1)
         x = x + self._positions(rows, columns)
@@ -146,7 +146,7 @@ class DinoV2(nn.Module):
 
 
 class _Positions(nn.Module):
-    """Fixed sinusoids, kept in the checkpoint."""
+    """Fixed sinusoids, stored in the checkpoint."""
 
     pe: Tensor
 
@@ -274,7 +274,7 @@ class _Scratch(nn.Module):
 
 
 class Head(nn.Module):
-    """Four maps of tokens to one map of inverse depth, with time modules on the way."""
+    """Four maps of tokens to one map of inverse depth, with time modules in between."""
 
     def __init__(self, config: Config) -> None:
         super().__init__()
@@ -295,8 +295,7 @@ class Head(nn.Module):
         self.patch = config.patch_size
 
     def forward(self, features: Sequence[Tensor], past: Cache | None) -> tuple[Tensor, Cache]:
-        """features: four [T, C, h, w]; past: cache of earlier frames. Returns depth [T, 14 h, 14 w] and these frames'
-        cache."""
+        """Depth [T, 14 h, 14 w] and these frames' cache. features: four [T, C, h, w]; past: the cache of earlier frames."""
         cache: Cache = []
 
         def over_time(number: int, x: Tensor) -> Tensor:
@@ -315,7 +314,7 @@ class Head(nn.Module):
         path = scratch.refinenet2(path, x2, x1.shape[2:])
         path = scratch.refinenet1(path, x1, [2 * size for size in x1.shape[2:]])
         wide = scratch.output_conv1.weight.dtype  # fp32 in half-precision models: fp16 here gave black frames
-        # a few frames at a time: these maps are the largest of all
+        # a few frames at a time, because these are the largest maps
         outs = [
             scratch.output_conv2(_resize(scratch.output_conv1(part.to(wide)), (rows, columns)))
             for part in path.split(4)
@@ -333,17 +332,17 @@ class VideoDepthAnything(nn.Module):
         self.head = Head(config)
 
     def encode(self, images: Tensor) -> list[Tensor]:
-        """Features of frames, each for itself: images [T, 3, H, W] normalised, sides multiples of 14."""
+        """Features of independent frames: images [T, 3, H, W] normalised, sides multiples of 14."""
         levels: list[Tensor] = self.pretrained(images.to(self.pretrained.pos_embed.dtype))
         return levels
 
     def forward(self, features: Sequence[Tensor], past: Cache | None = None) -> tuple[Tensor, Cache]:
-        """Inverse depth float32 [T, H, W] (up to scale and shift) of at most `num_frames` frames together."""
+        """Inverse depth float32 [T, H, W], up to scale and shift, of at most `num_frames` frames, and their cache."""
         depth, cache = self.head(features, past)
         return depth.float(), cache
 
     def to_half(self, dtype: torch.dtype) -> "VideoDepthAnything":
-        """Half precision, but for the last convolutions."""
+        """Converts all but the last convolutions to half precision. Returns self."""
         self.to(dtype)
         for layer in (self.head.scratch.output_conv1, self.head.scratch.output_conv2):
             layer.float()

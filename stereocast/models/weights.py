@@ -1,8 +1,8 @@
-"""One way to get weights: a local path, or the hub at a pinned revision once its licence was accepted.
+"""Gets weights from a local path, or from the hub at a pinned revision after acceptance of the licence.
 
-What the files hold is `loading`'s business. Nothing is asked for at a prompt: acceptance is a flag, an environment variable
-(`STEREOCAST_ACCEPT_LICENCE=name,name`) or the file that an earlier acceptance left. Files live in the hub's own cache,
-so `HF_HOME`, `HF_HUB_CACHE`, `HF_HUB_OFFLINE` and `HF_ENDPOINT` mean what they mean elsewhere.
+`loading` reads the files. There are no interactive prompts: a licence is accepted by a flag, by an environment variable
+(`STEREOCAST_ACCEPT_LICENCE=name,name`) or by an earlier acceptance. Files are stored in the hub's cache, so `HF_HOME`,
+`HF_HUB_CACHE`, `HF_HUB_OFFLINE` and `HF_ENDPOINT` work as usual.
 """
 
 import contextlib
@@ -27,7 +27,7 @@ _TRUE = {"1", "ON", "YES", "TRUE"}
 
 
 def _home() -> Path:
-    """The home folder; the one for temporary files where there is none (a service)."""
+    """The home folder, or the temporary folder if there is none (as for a service)."""
     try:
         return Path.home()
     except RuntimeError:
@@ -35,13 +35,13 @@ def _home() -> Path:
 
 
 def state_home() -> Path:
-    """The folder of acceptances and pins: `STEREOCAST_HOME`, else stereocast's folder of the user's configuration."""
+    """The folder of acceptances and pins: `STEREOCAST_HOME`, or else `stereocast` in the user's configuration folder."""
     own = os.environ.get("STEREOCAST_HOME")
     return Path(own) if own else Path(os.environ.get("XDG_CONFIG_HOME") or _home() / ".config") / "stereocast"
 
 
 def cache_home() -> Path:
-    """The hub's cache of repositories, by the hub's own rules."""
+    """The hub's cache of repositories, found by the hub's rules."""
     if folder := os.environ.get("HF_HUB_CACHE"):
         return Path(folder).expanduser()
     cache = Path(os.environ.get("XDG_CACHE_HOME") or _home() / ".cache")
@@ -76,18 +76,18 @@ def _write(name: str, table: Mapping[str, Any]) -> None:
 
 
 def accepted(entry: Weights) -> bool:
-    """Whether the licence of `entry`, as it stands on the shelf, was accepted before."""
+    """Whether the licence of `entry`, as it is on the shelf now, was accepted."""
     by_environment = {name.strip() for name in os.environ.get("STEREOCAST_ACCEPT_LICENCE", "").split(",")}
     return entry.name in by_environment or _read("licences.json").get(entry.name) == entry.licence
 
 
 def accept(entry: Weights) -> None:
-    """Remembers that the licence of `entry` was accepted."""
+    """Records that the licence of `entry` was accepted."""
     _write("licences.json", _read("licences.json") | {entry.name: entry.licence})
 
 
 def pinned(entry: Weights) -> str | None:
-    """The commit that is used: the shelf's, or the one that the first download found."""
+    """The commit to use: the shelf's, or the one that the first download pinned."""
     commit = entry.revision or _read("revisions.json").get(entry.name)
     return commit if isinstance(commit, str) else None
 
@@ -101,13 +101,13 @@ def _snapshot(entry: Weights) -> Path | None:
 
 
 def downloaded(entry: Weights) -> Path | None:
-    """The folder that holds all files of `entry`, or None."""
+    """The folder with all files of `entry`, or None."""
     folder = _snapshot(entry)
     return folder if folder and all((folder / file).is_file() for file in entry.files) else None
 
 
 def arrived(entry: Weights) -> int:
-    """Bytes of the repository of `entry` that are in the cache, those of an unfinished download included."""
+    """Bytes of `entry`'s repository in the cache, including unfinished downloads."""
     blobs = cache_home() / f"models--{entry.repo.replace('/', '--')}" / "blobs"
     found = 0
     for path in blobs.glob("*"):
@@ -117,7 +117,7 @@ def arrived(entry: Weights) -> int:
 
 
 def describe(entry: Weights, **more: Any) -> dict[str, Any]:
-    """Plain values for people: licence, size, whether it is accepted and on this disk."""
+    """Plain values to display: licence, size, whether it is accepted and downloaded."""
     folder = downloaded(entry)
     return {
         "name": entry.name, "about": entry.about, "licence": entry.licence, "terms": entry.terms, "size": entry.size,
@@ -127,7 +127,7 @@ def describe(entry: Weights, **more: Any) -> dict[str, Any]:
 
 
 def download(entry: Weights, *, accept_licence: bool = False, progress: Callable[[str], None] | None = None) -> Path:
-    """Fetches `entry` into the hub's cache (an interrupted download resumes) and checks each file.
+    """Downloads `entry` into the hub's cache and checks each file. An interrupted download resumes.
 
     Raises LicenceNotAccepted, ExtraMissing, WeightsError.
     """
@@ -143,7 +143,7 @@ def download(entry: Weights, *, accept_licence: bool = False, progress: Callable
 
 
 def _refuse(entry: Weights, accept_licence: bool) -> None:
-    """Says why `entry` can't be downloaded, where that is known without trying."""
+    """Raises if it is known without trying that `entry` can't be downloaded."""
     if is_offline():
         raise WeightsError(
             f"weights '{entry.name}' aren't downloaded and HF_HUB_OFFLINE is set; run `stereocast models download "
@@ -182,7 +182,7 @@ def _fetch(entry: Weights, say: Callable[[str], None]) -> Path:
                     entry.repo, file, revision=commit or "main", cache_dir=cache_home(), endpoint=_endpoint()
                 )
             )
-            if commit is None:  # the first file decides the commit of all
+            if commit is None:  # the first file determines the commit of all
                 commit = path.parents[len(Path(file).parts) - 1].name
                 _write("revisions.json", _read("revisions.json") | {entry.name: commit})
     except hub.GatedRepoError as error:
@@ -197,7 +197,7 @@ def _fetch(entry: Weights, say: Callable[[str], None]) -> Path:
         ) from error
     except (OSError, hub.HfHubHTTPError, RuntimeError) as error:
         raise _unreachable(entry, error) from error
-    except Exception as error:  # the hub lets the errors of its HTTP client through, and changed that client once
+    except Exception as error:  # the hub passes on its HTTP client's errors, and has changed clients before
         if type(error).__module__.split(".")[0] not in {"httpx", "httpcore", "requests", "urllib3"}:
             raise
         raise _unreachable(entry, error) from error
@@ -212,13 +212,13 @@ def _endpoint() -> str | None:
 def _unreachable(entry: Weights, error: BaseException) -> WeightsError:
     reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
     return WeightsError(
-        f"weights '{entry.name}' can't be downloaded from {entry.repo} ({reason}); run it again to resume the "
+        f"weights '{entry.name}' can't be downloaded from {entry.repo} ({reason}); run the command again to resume the "
         f"download, or give --weights {entry.name}=PATH"
     )
 
 
 def remove(entry: Weights) -> int:
-    """Deletes the files of `entry` from the cache; returns the bytes set free. Other files of the repository stay."""
+    """Deletes the files of `entry` from the cache. Returns the bytes freed. Other files of the repository stay."""
     folder, freed = _snapshot(entry), 0
     for file in entry.files if folder else ():
         assert folder is not None
@@ -240,7 +240,7 @@ def remove(entry: Weights) -> int:
 
 
 def _known_hash(entry: Weights, path: Path) -> str | None:
-    """The shelf's hash, else the hub's: large files are stored under their SHA-256."""
+    """The shelf's hash, or else the hub's, which stores large files under their SHA-256."""
     if entry.sha256.get(path.name):
         return entry.sha256[path.name]
     blob = path.resolve().name
@@ -257,17 +257,17 @@ def verify(entry: Weights) -> Path:
     return folder
 
 
-# ---- what back ends ask for ----------------------------------------------------------------------------------------
+# ---- for back ends -------------------------------------------------------------------------------------------------
 
 
 def parse_paths(given: Iterable[str], main: str | None = None) -> dict[str, Path]:
-    """`--weights` as a table: NAME=PATH, or a bare path for the weights `main`. Raises UsageError, UnknownName."""
+    """`--weights` as a table: NAME=PATH, or a bare path for the weights `main`. Raises UsageError, UnknownName, WeightsError."""
     table: dict[str, Path] = {}
     for text in given:
         name, equals, path = text.partition("=")
         if not equals:
             if main is None:
-                raise UsageError(f"--weights {text}: say whose weights these are, as NAME={text}")
+                raise UsageError(f"--weights {text}: name the model these weights belong to, as NAME={text}")
             name, path = main, text
         elif name not in shelf.names_for_paths():
             raise UnknownName("weights", name, shelf.names_for_paths())
@@ -279,36 +279,38 @@ def parse_paths(given: Iterable[str], main: str | None = None) -> dict[str, Path
 
 @dataclass(frozen=True, slots=True)
 class WeightStore:
-    """Where the weights of one run come from."""
+    """The sources of one run's weights."""
 
     paths: Mapping[str, Path] = field(default_factory=dict)
     accept_licence: bool = False
 
     @classmethod
     def of(cls, settings: WeightSettings, main: str | None = None) -> "WeightStore":
-        """The weights that the settings give or allow; a bare path is that of `main`, or of the video model where a job
-        has one. Raises UsageError, UnknownName, WeightsError."""
+        """The weights that the settings give or allow. Raises UsageError, UnknownName, WeightsError.
+
+        A bare path belongs to `main`, or to the video model if the job has one.
+        """
         given = settings.weights
         if main != "dynamicrafter" and getattr(settings, "synth", "") == "stereocrafter-zero":
             given = tuple(text for text in given if "=" in text)
         return cls(parse_paths(given, main), settings.accept_licence)
 
     def given(self, name: str) -> Path | None:
-        """The user's own file or folder for the weights `name`."""
+        """The file or folder that the user gave for the weights `name`, or None."""
         return self._local(shelf.find(name))
 
     def has(self, name: str) -> bool:
-        """Whether `name` and all it needs are on this disk."""
+        """Whether `name` and everything it needs are on disk."""
         return all(self._local(entry) or downloaded(entry) for entry in shelf.with_needs(name))
 
     def require(self, name: str) -> None:
-        """Raises what `path` would raise without trying a download: terms not accepted, offline, an extra missing."""
+        """Raises what `path` would raise before a download: licence not accepted, offline, an extra missing."""
         for entry in shelf.with_needs(name):
             if not self._local(entry) and not downloaded(entry):
                 _refuse(entry, self.accept_licence)
 
     def path(self, name: str) -> Path:
-        """The file or folder of the weights `name`: the user's own, else the hub's, downloaded where that's allowed."""
+        """The file or folder of the weights `name`: the user's, or else the hub's, downloaded if allowed."""
         entry = shelf.find(name)
         return self._local(entry) or download(entry, accept_licence=self.accept_licence)
 

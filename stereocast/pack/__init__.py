@@ -1,1 +1,1 @@
-"""Two views to the picture that is encoded. It knows nothing of depth or files."""
+"""Packs two views into the picture that is encoded. It knows no files."""

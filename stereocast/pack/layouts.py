@@ -1,4 +1,4 @@
-"""Layouts: how two views become one picture, what it is called, and how big it gets."""
+"""Layouts: how two views become one picture, the picture's size, and the suffix of the file's name."""
 
 import cv2
 import numpy as np
@@ -24,12 +24,12 @@ WIMMER_EXPONENT = 1 / 1.5  # of red
 
 
 def suffix(form: StereoFormat) -> str:
-    """What the name of a file in this layout ends with, so that players recognise it."""
+    """The suffix of a file's name in this layout, by which players recognise it."""
     return TABLE[form.layout].suffix + (form.anaglyph.value if form.layout is Layout.ANAGLYPH else "")
 
 
 def shape(layout: Layout, height: int, width: int) -> tuple[int, int]:
-    """(height, width) of the packed picture for views of that size."""
+    """(height, width) of the packed picture for views of this size."""
     if layout is Layout.RGBD or (TABLE[layout].views == "left-right" and TABLE[layout].full):
         return height, 2 * width
     if layout is Layout.OU:
@@ -50,7 +50,7 @@ def _halves(plane: Array, *, beside: bool) -> tuple[Array, Array]:
 
 
 def _join(first: Array, second: Array, out: Array, pixel_format: PixelFormat, *, beside: bool) -> None:
-    """Both pictures into the halves of `out`; area averaging where a half is smaller than its picture."""
+    """Writes both pictures into the halves of `out`, with area averaging if a half is smaller than its picture."""
     pictures = (_parts(first, pixel_format), _parts(second, pixel_format))
     for number, target in enumerate(_parts(out, pixel_format)):
         for half, picture in zip(_halves(target, beside=beside), pictures, strict=True):
@@ -58,7 +58,7 @@ def _join(first: Array, second: Array, out: Array, pixel_format: PixelFormat, *,
 
 
 def anaglyph(left: Array, right: Array, kind: Anaglyph) -> Array:
-    """Red-cyan picture of two RGB views in 0..1 (float32 [H, W, 3])."""
+    """The red-cyan picture of two RGB views, float32 [H, W, 3] in 0..1."""
     mix = np.array(ANAGLYPHS[kind], np.float32)
     mixed = cv2.transform(left, mix[:, :3]) + cv2.transform(right, mix[:, 3:])
     if kind is Anaglyph.WIMMER:
@@ -69,11 +69,11 @@ def anaglyph(left: Array, right: Array, kind: Anaglyph) -> Array:
 def mix_planes(
     left: Array, right: Array, out: Array, kind: Anaglyph, pixel_format: PixelFormat, colour: Colour
 ) -> None:
-    """`anaglyph` of two 4:2:0 pictures into `out`, without RGB pictures in between; within one code value of it."""
-    from stereocast.kernels import cpu_mix  # compiled for this layout alone
+    """Writes the `anaglyph` of two 4:2:0 pictures to `out` without intermediate RGB. Within one code value of it."""
+    from stereocast.kernels import cpu_mix  # compiled only for this layout
 
     height, width = planes.size(left, pixel_format)
-    views = [  # OpenCV enlarges the chroma, as for `planes.rgb`, so that it is rounded alike
+    views = [  # OpenCV enlarges the chroma, as in `planes.rgb`, for the same rounding
         tuple(planes.resize(plane, height, width, chroma=plane.shape[0] < height) for plane in planes.planes(view))
         for view in (left, right)
     ]
@@ -89,7 +89,7 @@ def mix_planes(
 
 
 def _grey_picture(grey: Array, pixel_format: PixelFormat, colour: Colour) -> Array:
-    """Grey in 0..1 (float32 [H, W]) as a picture of that format."""
+    """Grey in 0..1, float32 [H, W], as a picture of this format."""
     if not pixel_format.planar:
         return planes.from_rgb(np.repeat(grey[..., None], 3, 2), pixel_format, colour)
     out = planes.blank(grey.shape[0], grey.shape[1], pixel_format, colour)
@@ -107,7 +107,10 @@ def pack_frame(
     colour: Colour,
     depth: Array | None = None,
 ) -> None:
-    """Packs one picture into `out`, whose size is `shape`. `depth` (float32 [h, w], 0..1) is for rgbd alone."""
+    """Packs one picture into `out`, whose size is `shape`. depth float32 [h, w] in 0..1: for RGBD only.
+
+    Raises ValueError for a layout that can't be packed frame by frame.
+    """
     layout = form.layout
     if form.right_first != TABLE[layout].crossed:
         left, right = right, left

@@ -1,4 +1,4 @@
-"""The stage that packs: StereoClip to PackedClip."""
+"""The packing stage: StereoClip to PackedClip."""
 
 from collections.abc import Iterator
 
@@ -9,7 +9,7 @@ from stereocast.types import Array, Layout, PackedClip, StereoClip, StereoFormat
 
 
 class FlatPacker:
-    """Packs flat layouts frame by frame; nothing is held back."""
+    """Packs flat layouts frame by frame. Nothing is held back."""
 
     held = 0
 
@@ -18,22 +18,22 @@ class FlatPacker:
         self._pool = Pool()
 
     def own_bytes(self, height: int, width: int) -> int:
-        """Nothing beside the picture."""
+        """0: it keeps no memory besides the picture."""
         return 0
 
     def shape(self, height: int, width: int) -> tuple[int, int]:
-        """(height, width) of the packed picture for views of that size."""
+        """(height, width) of the packed picture for views of this size."""
         return layouts.shape(self.format.layout, height, width)
 
     def __call__(self, clips: Iterator[StereoClip]) -> Iterator[PackedClip]:
         for clip in clips:
             packed = self.pack(clip)
-            del clip  # not held while this one is encoded
+            del clip  # release it while the packed clip is encoded
             yield packed
             del packed
 
     def pack(self, clip: StereoClip) -> PackedClip:
-        """One clip, packed."""
+        """Packs one clip."""
         layout = self.format.layout
         if layout in (Layout.LEFT, Layout.MONO, Layout.PAIR):
             frames = clip.left

@@ -1,8 +1,8 @@
-"""VR180: each flat view on the half sphere that a headset shows around the head, both halves side by side.
+"""VR180: projects each flat view on the half sphere that a headset shows around the head, both side by side.
 
-Geometry: a pixel of the square eye picture stands for longitude and latitude, -90°..90° each (Spherical Video V2,
-equirectangular, left and right bounds a quarter). The film hangs in front as a flat screen of a given horizontal field
-of view; where the direction (tan lon, tan lat / cos lon) meets it, the film is sampled, elsewhere it is black.
+A pixel of the square eye picture represents longitude and latitude, -90°..90° each (Spherical Video V2,
+equirectangular, left and right bounds a quarter). The film is a flat screen in front with a given horizontal field of
+view. It is sampled where the direction (tan lon, tan lat / cos lon) hits the screen; elsewhere the picture is black.
 """
 
 from collections.abc import Iterator
@@ -16,17 +16,17 @@ from stereocast.pictures import planes
 from stereocast.pictures.pool import Pool
 from stereocast.types import Array, Colour, PackedClip, PixelFormat, StereoClip, StereoFormat
 
-SCREEN_FOV_DEG = 70.0  # a screen one can see at once, as in the first third of a cinema
-FEATHER = 0.012  # share of the film's width over which its border fades into the black
+SCREEN_FOV_DEG = 70.0  # a screen that can be seen at once, as from the first third of a cinema
+FEATHER = 0.012  # share of the film's width over which its border fades to black
 
 
 @dataclass(frozen=True, slots=True)
 class Sphere:
-    """How a film of one view's size lies on a square eye picture of `size` pixels.
+    """The maps from a film's view to a square eye picture of `size` pixels.
 
-    `map_x`, `map_y` float32 [h, w]: pixel of the film for each pixel of the rectangle `top:top+h, left:left+w`
-    (outside the film: -1 and beyond); `weight` float32 [h, w] fades the border. `border` holds the pixels
-    of the rectangle whose weight isn't 1, as an index into its rows put one after the other.
+    map_x, map_y float32 [h, w]: the film's pixel for each pixel of the rectangle `top:top+h, left:left+w`, -1 outside
+    the film; weight float32 [h, w]: fades the border; border: flat indices of the pixels of the rectangle whose weight
+    isn't 1.
     """
 
     size: int
@@ -39,10 +39,10 @@ class Sphere:
 
 
 def directions(size: int, height: int, width: int, fov_deg: float, aspect: float = 1.0) -> tuple[Array, Array]:
-    """Film pixel (x, y), float64 [size, size], that each pixel of the eye picture looks at; nan where it looks past.
+    """The film's pixel (x, y) that each pixel of the eye picture shows, float64 [size, size], nan outside the film.
 
-    Pixel centres count; `aspect` is the film's pixel aspect. At 180° no flat screen is left: the film is taken as
-    equidistant (pixels are proportional to the angle, as in a fisheye's middle row).
+    Positions are pixel centres; `aspect` is the film's pixel aspect ratio. Above 150° a flat screen isn't practical, so
+    the film is treated as equidistant: pixels are proportional to the angle, as in a fisheye's middle row.
     """
     angles = (np.arange(size) + 0.5) / size * np.pi - np.pi / 2
     lon, lat = angles[None, :], angles[:, None]
@@ -82,7 +82,10 @@ def sphere(size: int, height: int, width: int, fov_deg: float, aspect: float = 1
 
 
 def project(plane: Array, maps: Sphere, black: int, out: Array) -> None:
-    """One plane [h, w] or RGB [h, w, 3] into `out` [size, size(, 3)]; what is not film becomes `black`."""
+    """Writes one plane [h, w] or RGB [h, w, 3] to `out` [size, size(, 3)]. Everything outside the film is `black`.
+
+    Raises ValueError for views larger than 16,000 pixels.
+    """
     bound = 16000  # OpenCV's remap takes 16-bit coordinates
     if max(plane.shape[:2]) > bound:
         raise ValueError(f"views larger than {bound} pixels can't be projected")
@@ -98,9 +101,9 @@ def project(plane: Array, maps: Sphere, black: int, out: Array) -> None:
 
 
 class SpherePacker:
-    """Packs both views as VR180, left half first; nothing is held back.
+    """Packs both views as VR180, left half first. Nothing is held back.
 
-    `size` is the edge of one eye's picture (even), `fov_deg` the film's horizontal field of view.
+    size: edge of one eye's picture in pixels, rounded down to even; fov_deg: the film's horizontal field of view.
     """
 
     held = 0
@@ -112,25 +115,27 @@ class SpherePacker:
         self._maps: dict[tuple[int, int, int], Sphere] = {}
 
     def own_bytes(self, height: int, width: int) -> int:
-        """Maps and buffers for views of that size: three float32 maps of the part that the film covers, for luma and
-        chroma, and the mixing of one plane."""
+        """Maps and buffers for views of this size, in bytes.
+
+        Three float32 maps of the part that the film covers, for luma and chroma, and the blending of one plane.
+        """
         share = min(1.0, self.fov_deg / 180)
         covered = int((self.size * share) ** 2 * min(1.0, height / width))
         return covered * (12 * 5 // 4 + 8)
 
     def shape(self, height: int, width: int) -> tuple[int, int]:
-        """(height, width) of the packed picture, whatever the size of the views."""
+        """(height, width) of the packed picture, for views of any size."""
         return self.size, 2 * self.size
 
     def __call__(self, clips: Iterator[StereoClip]) -> Iterator[PackedClip]:
         for clip in clips:
             packed = self.pack(clip)
-            del clip  # not held while this one is encoded
+            del clip  # release it while the packed clip is encoded
             yield packed
             del packed
 
     def pack(self, clip: StereoClip) -> PackedClip:
-        """One clip, packed."""
+        """Packs one clip."""
         frames = planes.empty(self._pool, self.size, 2 * self.size, clip.pixel_format, len(clip))
         views = (clip.right, clip.left) if self.format.right_first else (clip.left, clip.right)
         for out, first, second in zip(frames, *views, strict=True):

@@ -46,9 +46,11 @@ def choose_device(wanted: str = "auto") -> Device:
         return Device("cpu", "no GPU found")
     kind, _, index = wanted.partition(":")
     if kind == "cuda":
+        if index and not index.isdecimal():
+            raise UsageError(f"--device {wanted}: the number of a CUDA device must follow the colon, as in cuda:0")
         if not torch.cuda.is_available():
             raise UsageError(f"--device {wanted}: no CUDA device found; use --device cpu")
-        number = int(index) if index.isdigit() else 0
+        number = int(index or 0)
         if number >= torch.cuda.device_count():
             raise UsageError(f"--device {wanted}: this machine has {torch.cuda.device_count()} CUDA device(s)")
         return Device(f"cuda:{number}", torch.cuda.get_device_name(number))

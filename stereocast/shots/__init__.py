@@ -1,1 +1,1 @@
-"""Frames to shots and clips: where the cuts are, and frames that travel together, in one pass. It knows nothing of files, depth or stereo."""
+"""Frames to shots and clips in one pass: finds cuts and groups frames. It knows no files, depth or stereo."""

@@ -1,4 +1,4 @@
-"""Frames to clips of bounded length that never cross a cut; each clip carries the shot it is of."""
+"""Frames to clips of bounded length that never cross a cut. Each clip carries its shot."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -11,8 +11,10 @@ from stereocast.types import Clip, Frame, Shot
 
 
 class Clipper:
-    """Clips of at most `length` frames, each beginning with the last `overlap` frames of the one before in the same
-    shot. A clip that only repeats is never made. Memory is one clip and the look-ahead."""
+    """Makes clips of at most `length` frames. Each starts with the last `overlap` frames of the previous one in the shot.
+
+    No clip consists of repeated frames only. Memory use is one clip plus the look-ahead.
+    """
 
     def __init__(
         self, length: int = 8, overlap: int = 0, options: cuts.CutOptions | None = None, number: int = 0
@@ -45,7 +47,7 @@ class Clipper:
             yield self._clip(kept, repeated, shot, first, last=True)
 
     def _clip(self, frames: list[Frame], overlap: int, shot: Shot, first: bool, last: bool) -> Clip:
-        """The frames as one clip; the list is emptied, so that they aren't held beside it."""
+        """The frames as one clip. Empties the list, so that they aren't in memory twice."""
         images = self._pool.stacked([frame.image for frame in frames])
         ticks, head = np.array([frame.pts for frame in frames], np.int64), frames[0]
         frames.clear()

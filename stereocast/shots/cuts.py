@@ -1,7 +1,7 @@
-"""Cut detection while frames pass by.
+"""Cut detection on a stream of frames.
 
-The difference of two frames is compared with its neighbours', so that motion and hand-held shake don't count; a flash
-is told from a cut by comparing the frames before and after it.
+The difference of two frames is compared with the neighbouring differences, so motion and hand-held shake don't count.
+Comparing the frames before and after distinguishes a flash from a cut.
 """
 
 import zlib
@@ -21,16 +21,16 @@ LOOK_AHEAD = 2  # frames
 
 @dataclass(frozen=True, slots=True)
 class CutOptions:
-    """Thresholds in code values of an 8-bit picture, and as multiples of the neighbours' mean."""
+    """Thresholds for changes, in 8-bit code values or as multiples of the neighbours' mean."""
 
-    at_least: float = 14.0  # mean absolute change of luma and colour below which nothing is a cut
-    sure: float = 55.0  # change above which the neighbours hardly matter
+    at_least: float = 14.0  # a smaller mean absolute change of luma and colour is never a cut
+    sure: float = 55.0  # above this the neighbours hardly matter
     contrast: float = 2.6  # times the mean of the neighbours
-    shortest: int = 6  # frames of a shot
+    shortest: int = 6  # frames in a shot, at least
 
 
 def thumbnail(frame: Frame) -> Array:
-    """Float32 [36, 64, 3]: luma and two chroma channels of a small copy, in 8-bit code values."""
+    """Luma and two chroma channels of a small copy, float32 [36, 64, 3], in 8-bit code values."""
     scale = 255 / ((1 << frame.pixel_format.bits) - 1)
     rows, columns = SMALL
     if frame.pixel_format.planar:
@@ -45,7 +45,7 @@ def thumbnail(frame: Frame) -> Array:
 
 
 def difference(a: Array, b: Array) -> float:
-    """How different two thumbnails are: mean absolute change, and that of their sorted values (blind to motion)."""
+    """How different two thumbnails are: half the mean absolute change, plus that of sorted values, which ignores motion."""
     moved = float(np.abs(a - b).mean(axis=(0, 1)) @ np.array([0.6, 0.7, 0.7], np.float32))
     sorted_a, sorted_b = (np.sort(x.reshape(-1, 3), axis=0) for x in (a, b))
     content = float(np.abs(sorted_a - sorted_b).mean(axis=0) @ np.array([0.6, 0.7, 0.7], np.float32))
@@ -53,13 +53,13 @@ def difference(a: Array, b: Array) -> float:
 
 
 def mark_cuts(frames: Iterator[Frame], options: CutOptions | None = None) -> Iterator[tuple[Frame, bool]]:
-    """Each frame with whether a new shot begins at it. Runs `LOOK_AHEAD` frames behind its input."""
+    """Each frame, and whether a new shot starts with it. Runs `LOOK_AHEAD` frames behind its input."""
     options = options or CutOptions()
-    waiting: deque[tuple[Frame, Array, float]] = deque()  # frame, thumbnail, change from the one before
+    waiting: deque[tuple[Frame, Array, float]] = deque()  # frame, thumbnail, change from the previous one
     past: deque[float] = deque(maxlen=3)
     before: Array | None = None
     since = options.shortest
-    recent: deque[Array] = deque(maxlen=3)  # thumbnails of the frames that were given out last
+    recent: deque[Array] = deque(maxlen=3)  # thumbnails of the last frames yielded
 
     def decide() -> tuple[Frame, bool]:
         nonlocal since
@@ -72,7 +72,7 @@ def mark_cuts(frames: Iterator[Frame], options: CutOptions | None = None) -> Ite
         flash = (
             stands_out
             and (
-                any(difference(recent[-1], item[1]) < 0.5 * change for item in waiting if recent)  # it begins
+                any(difference(recent[-1], item[1]) < 0.5 * change for item in waiting if recent)  # it starts
                 or any(difference(old, small) < 0.5 * change for old in list(recent)[:-1])  # it has ended
             )
         )
@@ -100,7 +100,7 @@ def mark_cuts(frames: Iterator[Frame], options: CutOptions | None = None) -> Ite
 def mark_shots(
     frames: Iterator[Frame], options: CutOptions | None = None, number: int = 0
 ) -> Iterator[tuple[Frame, Shot | None]]:
-    """Each frame with the shot that begins at it, None within a shot; the first shot has that `number`."""
+    """Each frame with the shot that starts at it, or None within a shot. The first shot has number `number`."""
     for frame, cut in mark_cuts(frames, options):
         if cut:
             yield frame, Shot(number, frame.pts, checksum(frame.image))
@@ -110,5 +110,5 @@ def mark_shots(
 
 
 def checksum(image: Array) -> int:
-    """A checksum of one picture."""
+    """The CRC-32 of one picture."""
     return zlib.crc32(np.ascontiguousarray(image).data)

@@ -96,7 +96,7 @@ def load(folder: Path) -> Matrix:
             np.array(images), np.array(masks), tuple(d["azimuths_deg"]), info, d["reference_view"], d["reference_frame"]
         )
     except (OSError, KeyError, ValueError) as error:
-        raise SourceError(f"{folder}: no complete image matrix: {error}") from error
+        raise SourceError(f"{folder} contains no complete image matrix: {error}") from error
 
 
 def _write(path: Path, image: Array) -> None:

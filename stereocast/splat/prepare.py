@@ -31,7 +31,7 @@ def bounding_box(alpha: Array, ratio: float | None = 0.9) -> Box:
     """
     seen = (alpha > 0).reshape(-1, *alpha.shape[-2:]).any(0)
     if not seen.any():
-        raise SourceError("the picture's alpha is empty: there is no object in it")
+        raise SourceError("the picture is fully transparent: there is no object in it")
     rows, columns = np.flatnonzero(seen.any(1)), np.flatnonzero(seen.any(0))
     width, height = int(columns[-1] - columns[0] + 1), int(rows[-1] - rows[0] + 1)
     side = int(max(width, height) / ratio) if ratio else int(alpha.shape[-2])
@@ -112,7 +112,7 @@ def cut_out(rgb: Array) -> Array:
         labels[:] = np.where(different, cv2.GC_PR_FGD, cv2.GC_PR_BGD)
     labels[border] = cv2.GC_BGD
     if not (labels == cv2.GC_PR_FGD).any():
-        raise SourceError("no object was found in the middle of the picture; give a PNG with alpha")
+        raise SourceError("no object found in the middle of the picture; give a PNG with an alpha channel")
     cv2.setRNGSeed(0)
     models = np.zeros((1, 65)), np.zeros((1, 65))
     whole = (0, 0, columns, rows)  # ignored when a mask is given
@@ -120,7 +120,7 @@ def cut_out(rgb: Array) -> Array:
     mask = np.isin(labels, (cv2.GC_FGD, cv2.GC_PR_FGD)).astype(np.uint8)
     mask = largest(cv2.morphologyEx(mask, cv2.MORPH_OPEN, np.ones((3, 3), np.uint8)))
     if mask.mean() < 0.003:
-        raise SourceError("no object was found in the middle of the picture; give a PNG with alpha")
+        raise SourceError("no object found in the middle of the picture; give a PNG with an alpha channel")
     soft = cv2.resize(cv2.GaussianBlur(mask * 255, (0, 0), 0.8), (width, height), interpolation=cv2.INTER_CUBIC)
     return np.concatenate([rgb, soft[..., None]], -1)
 

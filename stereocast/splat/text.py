@@ -31,7 +31,7 @@ def picture(prompt: str, store: WeightStore, model: str, device: str, precision:
         )
     except (OSError, ValueError, KeyError, ImportError) as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise WeightsError(f"{folder} holds no text-to-image pipeline of diffusers: {reason}") from error
+        raise WeightsError(f"{folder} contains no text-to-image pipeline in diffusers' format: {reason}") from error
     pipe.set_progress_bar_config(disable=True)
     generator = torch.Generator("cpu").manual_seed(seed)
     try:

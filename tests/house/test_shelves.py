@@ -42,6 +42,9 @@ def test_paths_and_mistakes(tmp_path: Path) -> None:
     own.write_text("about = ")
     with pytest.raises(UsageError, match="not valid TOML"):
         catalog.encoder(str(own))
+    own.write_text('about = "ü"\ncodec = "libx264"\nfamily = "h264"\n', encoding="latin-1")
+    with pytest.raises(UsageError, match="not valid TOML"):
+        catalog.encoder(str(own))
 
 
 def test_wheel_contains_the_shelves(tmp_path: Path) -> None:

@@ -48,7 +48,7 @@ def test_missing_weights_are_found_in_a_dry_run(film: Path, tmp_path: Path, monk
     assert "weights 'dynamicrafter-1024' aren't downloaded" in run.stderr
     run = CliRunner().invoke(build("convert"), [*words, "--model", "512"])
     assert "dynamicrafter-512" in run.stderr
-    with pytest.raises(WeightsError, match=r"holds no model\.safetensors"):
+    with pytest.raises(WeightsError, match=r"contains no model\.safetensors"):
         api.plan(film, tmp_path / "out.mp4", **ZERO, weights=[f"dynamicrafter={tmp_path}"])
     with pytest.raises(UsageError, match="--disparity: goes with --synth warp"):
         api.plan(film, tmp_path / "out.mp4", **ZERO, disparity=film)

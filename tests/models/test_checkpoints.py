@@ -71,7 +71,7 @@ def test_bad_files_are_named(tmp_path: Path) -> None:
     (cut / "model.ckpt").write_bytes(data[: len(data) // 2])
     with pytest.raises(WeightsError, match=r"model\.ckpt"):
         checkpoints.load(cut)
-    with pytest.raises(WeightsError, match="holds no model"):
+    with pytest.raises(WeightsError, match="contains no model"):
         checkpoints.load(tmp_path)
     torch.save({"encoder.weight": torch.zeros(3)}, cut / "model.ckpt")
     with pytest.raises(WeightsError, match="not a DynamiCrafter checkpoint"):
@@ -82,5 +82,8 @@ def test_bad_files_are_named(tmp_path: Path) -> None:
     with pytest.raises(WeightsError, match=r"missing model\.diffusion_model\.out\.2\.weight"):
         checkpoints.load(good)
     (good / "config.json").write_text(json.dumps({"model": "1024", "vae_params": {}}))
+    with pytest.raises(WeightsError, match=r"config\.json"):
+        checkpoints.load(good)
+    (good / "config.json").write_text("[]")
     with pytest.raises(WeightsError, match=r"config\.json"):
         checkpoints.load(good)

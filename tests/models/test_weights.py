@@ -177,5 +177,12 @@ def test_checkpoints_fit_or_say_what_does_not(tmp_path):
     (tmp_path / "m.safetensors.index.json").write_text(json.dumps(index))
     found = loading.find_checkpoint(tmp_path, "m")
     assert set(loading.tensors(found)) == {"0.weight", "0.bias"}
-    with pytest.raises(WeightsError, match="holds no other.safetensors"):
+    with pytest.raises(WeightsError, match="contains no other.safetensors"):
         loading.find_checkpoint(tmp_path, "other")
+
+
+@pytest.mark.parametrize("content", ["{", "[]", '{"weight_map": []}', "{}"])
+def test_a_damaged_index_of_shards_is_a_weights_error(tmp_path: Path, content: str) -> None:
+    (tmp_path / "m.safetensors.index.json").write_text(content)
+    with pytest.raises(WeightsError, match="m.safetensors.index.json is damaged"):
+        loading.tensors(loading.find_checkpoint(tmp_path, "m"))
