@@ -17,7 +17,7 @@ from typing import Any, Literal
 
 from stereocast import api
 from stereocast.errors import SinkError, SourceError, StereocastError
-from stereocast.jobs.convert import resume
+from stereocast.jobs.convert import kept_windows, resume
 from stereocast.jobs.convert.chunks import Journal, journal_path
 from stereocast.media import owned
 from stereocast.media.owned import part_path
@@ -150,6 +150,11 @@ class Queue:
                     owned.discard(part)
                 except SinkError as error:
                     log.info("%s", error)
+            try:
+                resume.clear_sections(resume.sections_folder(path))
+                kept_windows.clear(kept_windows.windows_folder(path))
+            except SinkError as error:
+                log.info("%s", error)
         if outputs:
             owned.discard(journal_path(outputs[0]))
 
