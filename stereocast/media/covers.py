@@ -39,7 +39,7 @@ def attach(source: Any, output: Any, container: str) -> None:
     count = sum(map(is_cover, source.streams))
     made = pictures(source.name) if count and container in ("mkv", "mp4") else []
     if len(made) < count:
-        why = "it can't be read again" if container in ("mkv", "mp4") else f"{container} has no place for it"
+        why = "it can't be read again" if container in ("mkv", "mp4") else f"{container} can't store it"
         log.warning("%d cover picture(s) left out: %s", count - len(made), why)
     for data, codec, tags in made if container == "mkv" else ():
         kind, suffix = _KINDS[codec]
@@ -51,4 +51,4 @@ def attach(source: Any, output: Any, container: str) -> None:
             log.warning("data track %d (%s) is left out", stream.index, handler or "timecode or sensor data")
         elif stream.type == "attachment" and container != "mkv":
             name = stream.metadata.get("filename", stream.index)
-            log.warning("attachment %s is left out: %s has no place for it", name, container)
+            log.warning("attachment %s is left out: %s can't store it", name, container)

@@ -29,7 +29,8 @@ _GAP_S = Fraction(1, 10)  # longer gaps in the sound are kept when transcoding
 def attach(output: Any, stream: Any, container: str, sample: Iterable[Any] = ()) -> tuple[Any, Route, Route] | None:
     """Adds the track `stream` to `output`. `sample`: packets already read, for the trial.
 
-    Returns the output's stream, the way of its packets, and what to call with None at the end; None: it is left out.
+    Returns the output's stream, the route of its packets, and the function to call with None at the end; None where the
+    track is left out.
     """
     context = stream.codec_context
     if context is None:
@@ -52,7 +53,7 @@ def attach(output: Any, stream: Any, container: str, sample: Iterable[Any] = ())
         return None
     detail = "" if rate == context.sample_rate else f" at {rate} Hz"
     log.warning(
-        "audio track %d (%s) can't be held by %s and is transcoded to AAC%s: %s",
+        "audio track %d (%s) isn't supported in %s and is transcoded to AAC%s: %s",
         stream.index, context.name, container, detail, reason,
     )  # fmt: skip
     target = output.add_stream("aac", rate=rate)
@@ -96,7 +97,7 @@ def refusal(stream: Any, container: str, sample: Iterable[Any] = ()) -> str:
         return "headsets don't play PCM in mp4"
     with av.open(io.BytesIO(), "w", format=muxer) as trial:
         if not names & set(trial.supported_codecs):
-            return f"{muxer} has no place for this codec"
+            return f"{muxer} can't store this codec"
         try:
             target = trial.add_stream_from_template(stream)
             route, _ = _copying(stream, target, container)

@@ -164,7 +164,8 @@ def contradictions(path: Path, tags: dict[str, object], width: int, height: int)
             ratio = width / height / 2 if what.layout == "left-right" else 2 * width / height
             if what.layout in ("left-right", "top-bottom") and not 0.4 < ratio < 3:
                 found.append(
-                    f"{what.source} say full {what.layout}, but a view of {width}x{height} would be {ratio:.2f}:1"
+                    f"the {what.source} {'says' if what is named else 'say'} full {what.layout}, "
+                    f"but a view of {width}x{height} would be {ratio:.2f}:1"
                 )
                 break
     return found

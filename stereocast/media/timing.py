@@ -89,10 +89,10 @@ class Durations:
 class DecodingTimes:
     """Decoding times for packets in coding order, from their display times.
 
-    Encoders are not believed: x265 gives garbage for a film of one or two frames, and one that starts afresh repeats
-    the times of the last one's end. The n-th packet is decoded at the time of the picture shown `delay` places earlier,
-    which rises and is never later than its own, as long as no packet is overtaken by more than `delay` others.
-    Before the first picture the times are `step` ticks apart.
+    The encoders' own times are ignored: x265 returns garbage for a film of one or two frames, and a restarted encoder
+    repeats the times from the end of the last one. The n-th packet is decoded at the time of the picture shown `delay`
+    places earlier. That time rises and is never later than the packet's own, as long as no packet is overtaken by more than
+    `delay` others. Before the first picture, the times are `step` ticks apart.
     """
 
     def __init__(self, delay: int, step: int) -> None:
@@ -118,8 +118,8 @@ def moved(
 ) -> tuple[int | None, int | None] | None:
     """Ticks (pts, dts) of a packet copied from a film of which a part is converted; None: it lies outside.
 
-    `shift` seconds become 0; what begins at `stop` seconds or later is left out. `clamp`: nothing before 0, which
-    Matroska doesn't know (the muxer would shift the pictures too); it is an encoder's priming alone.
+    `shift` seconds become 0; packets at `stop` seconds or later are left out. `clamp`: negative times, which can only be an
+    encoder's priming, become 0. Matroska has no negative times, so its muxer would shift the pictures too.
     """
     ticks = pts if pts is not None else dts
     if ticks is None or (stop is not None and ticks * base >= stop):

@@ -67,7 +67,7 @@ class Library:
             for thread in self._threads:
                 thread.start()
 
-    # ---- what is there --------------------------------------------------------------------------------------------
+    # ---- files ----------------------------------------------------------------------------------------------------
 
     def entries(self) -> dict[str, Entry]:
         """The current files, by identifier."""
@@ -233,7 +233,7 @@ class Library:
         except (OSError, RuntimeError) as error:
             log.warning("%s can't be watched (%s); checking it once a minute", self.root, error)
 
-    # ---- what belongs to a film -----------------------------------------------------------------------------------
+    # ---- pictures and subtitles -----------------------------------------------------------------------------------
 
     def poster(self, item: Item) -> bytes:
         """A JPEG of one view. Raises SourceError."""

@@ -159,7 +159,7 @@ class Live:
                     keep.error = str(error)
                     self._release(keep)
 
-    # ---- films that stay ------------------------------------------------------------------------------------------
+    # ---- kept films -----------------------------------------------------------------------------------------------
 
     def keep(self, ident: str, wanted: bool) -> None:
         """Chooses whether the conversion of a film is kept as a file next to its source."""
@@ -221,7 +221,7 @@ class Live:
             "error": keep.error,
         }
 
-    # ---- the whole --------------------------------------------------------------------------------------------------
+    # ---- shared -----------------------------------------------------------------------------------------------------
 
     def views(self) -> dict[str, Any]:
         """The arrangement of the views in converted films."""

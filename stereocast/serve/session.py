@@ -183,7 +183,7 @@ class Session:
     def closed(self) -> bool:
         return self._cancel.is_set()
 
-    # ---- what is there --------------------------------------------------------------------------------------------
+    # ---- segments and state --------------------------------------------------------------------------------------------
 
     def segments(self) -> tuple[list[tuple[str, float]], bool]:
         """(name, seconds) of each complete segment, and whether the list is final."""
