@@ -114,7 +114,7 @@ def _mime(path: Path, codec: str, entry: boxes.Box | None, sounds: list[dict[str
 
 
 def mime_codecs(path: Path) -> str:
-    """The `codecs` parameter (RFC 6381) for the init segment of a stream; '' if unknown."""
+    """The `codecs` parameter (RFC 6381) for the head of a stream; '' if unknown."""
     with av.open(str(path)) as container:
         sound = [_AUDIO.get(s.codec_context.name, "") for s in container.streams.audio if s.codec_context]
     entry = boxes.video_entries(boxes.movie(path))[0]
