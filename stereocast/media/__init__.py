@@ -1,2 +1,2 @@
-"""Files and streams: probing, reading, writing, what passes through. The only room that uses PyAV; it knows nothing of
-depth or stereo beyond the name of a layout."""
+"""Files and streams: probing, reading, writing and passing through. The only room that uses PyAV. It knows nothing about
+depth, and about stereo only the names of layouts."""

@@ -1,4 +1,4 @@
-"""Black bars: how much may be cut away so that no picture is lost."""
+"""Black bars: finds how much can be cropped without losing any of the picture."""
 
 import logging
 from collections.abc import Generator, Iterator
@@ -12,14 +12,14 @@ from stereocast.types import Array
 
 log = logging.getLogger(__name__)
 
-DARK = 24  # luma (8 bit, limited range: black is 16) up to which a row counts as bar
-_SHORT = 3000  # frames up to which a film is looked through as a whole
-_EVERY = 5  # then, every so many frames
-_FAR = 400  # frames to decode after a seek; films with rarer keyframes are looked through
+DARK = 24  # highest luma of a bar (8 bit, limited range: black is 16)
+_SHORT = 3000  # frames; shorter films are scanned completely
+_EVERY = 5  # when scanning, every n-th frame
+_FAR = 400  # most frames to decode after a seek; films with rarer keyframes are scanned
 
 
 def edges(luma: Array) -> tuple[int, int, int, int]:
-    """Dark rows and columns at (top, bottom, left, right) of one picture; all zero for a black picture."""
+    """Number of dark rows and columns at (top, bottom, left, right) of a luma picture [H, W]; all zero for a black one."""
     lit = luma > DARK
     rows = np.flatnonzero(lit.mean(1) > 0.01)
     columns = np.flatnonzero(lit.mean(0) > 0.01)
@@ -30,21 +30,21 @@ def edges(luma: Array) -> tuple[int, int, int, int]:
 
 
 def detect(name: str, moments: int = 48) -> tuple[int, int, int, int]:
-    """(top, bottom, left, right) in even pixels of the upright picture that are dark all through the film.
+    """(top, bottom, left, right) in even pixels of the upright picture that are dark throughout the film.
 
-    Short films, and those whose length isn't known or that can't be sought in, are looked through; long ones at
-    `moments` moments. The smallest bars win. What would leave less than two fifths of a side isn't a bar.
+    Short films, and those without a known length or seeking, are scanned; long ones are sampled at `moments` moments. The
+    smallest bars found count. Bars that would leave less than two fifths of a side are ignored.
     """
     found: list[tuple[int, int, int, int]] = []
     shape = (0, 0)
     for luma in _pictures(name, moments):
         if shape not in ((0, 0), luma.shape):
-            return 0, 0, 0, 0  # of a film that changes its size nothing is cut
+            return 0, 0, 0, 0  # films that change size aren't cropped
         shape = luma.shape
         if (luma > DARK).mean() > 0.02:
             found.append(edges(luma))
         if found and not any(min(values) for values in zip(*found, strict=True)):
-            break  # it can't become less
+            break  # no side has a bar
     if not found:
         return 0, 0, 0, 0
     top, bottom, left, right = (min(values) // 2 * 2 for values in zip(*found, strict=True))
@@ -57,13 +57,15 @@ def detect(name: str, moments: int = 48) -> tuple[int, int, int, int]:
 
 
 def described(crop: tuple[int, int, int, int] | None) -> str:
-    """What is cut away, for people."""
+    """The crop in readable words."""
     parts = [
         f"{size} {'rows' if side in ('top', 'bottom') else 'columns'} at the {side}"
         for side, size in zip(("top", "bottom", "left", "right"), crop or (), strict=False)
         if size
     ]
-    return f"bars cut away: {', '.join(parts)}" if parts else "no bars found all through the film; nothing is cut away"
+    return (
+        f"black bars cropped: {', '.join(parts)}" if parts else "no black bars throughout the film; nothing is cropped"
+    )
 
 
 def _pictures(name: str, moments: int) -> Iterator[Array]:
@@ -73,7 +75,7 @@ def _pictures(name: str, moments: int) -> Iterator[Array]:
         stream.thread_type = "AUTO"
         length_s = float(container.duration or 0) / av.time_base
         rate = float(stream.average_rate or stream.guessed_rate or 25)
-        jumps = clock.restarts(container)  # neither its length nor where a seek lands can be relied on
+        jumps = clock.restarts(container)  # length and seeking are unreliable
         if length_s and length_s * min(rate, 120) > _SHORT and not jumps and _seek(container, stream, 0, length_s):
             for number in range(moments):
                 if not (yield from _moment(container, stream, length_s, (number + 0.5) / moments)):
@@ -93,7 +95,7 @@ def _all_through(container: Any, stream: Any) -> Iterator[Array]:
         if number % _EVERY == 0 or number > _SHORT:
             yield _luma(frame)
         if number == _SHORT and keyframes > _SHORT // 250:
-            stream.codec_context.skip_frame = "NONKEY"  # a long film: they are enough
+            stream.codec_context.skip_frame = "NONKEY"  # a long film: keyframes are enough
 
 
 def _seek(container: Any, stream: Any, part: float, length_s: float) -> bool:
@@ -107,7 +109,8 @@ def _seek(container: Any, stream: Any, part: float, length_s: float) -> bool:
 
 
 def _moment(container: Any, stream: Any, length_s: float, part: float) -> Generator[Array, None, bool]:
-    """The picture at `part` of the film and the keyframe before it. False where keyframes are too rare for that."""
+    """Yields the keyframe before `part` (0..1) of the film and the picture there. Returns False where keyframes are too
+    rare."""
     if not _seek(container, stream, part, length_s):
         return False
     goal = float((stream.start_time or 0) * stream.time_base) + length_s * part

@@ -1,6 +1,6 @@
-"""The box structure of mp4 and mov files (ISO 14496-12): read into a tree, changed, written again.
+"""The box structure of mp4 and mov files (ISO 14496-12): reads it into a tree, changes it and writes it.
 
-Nothing here knows what stereo is. Sizes are checked on the way in: a box that reaches past its parent is an error.
+This module knows nothing about stereo. Sizes are checked when reading: a box that extends past its parent is an error.
 """
 
 from collections.abc import Iterator
@@ -19,12 +19,12 @@ _MAX_MOOV = 1 << 30
 
 
 class BoxError(SourceError):
-    """The file's boxes don't fit into each other."""
+    """The boxes of the file are damaged."""
 
 
 @dataclass(slots=True)
 class Box:
-    """One box. `head` are the bytes before its children (all of a leaf's), `tail` what follows them."""
+    """A box. `head`: the bytes before its children (all bytes of a leaf); `tail`: the bytes after them."""
 
     kind: bytes
     head: bytes = b""
@@ -53,7 +53,7 @@ class Box:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a top-level box lies in its file."""
+    """The position of a top-level box in its file."""
 
     kind: bytes
     start: int
@@ -142,7 +142,7 @@ def _is_video(mdia: bytes) -> bool:
 
 
 def top_level(file: BinaryIO, name: str) -> list[Place]:
-    """Where a file's boxes lie; only headers are read. Raises BoxError."""
+    """The positions of a file's top-level boxes; only headers are read. Raises BoxError."""
     end = file.seek(0, 2)
     places = []
     at = 0
@@ -158,7 +158,7 @@ def top_level(file: BinaryIO, name: str) -> list[Place]:
 def read(file: BinaryIO, place: Place, name: str) -> Box:
     """The tree of one top-level box. Raises BoxError."""
     if place.size > _MAX_MOOV:
-        raise BoxError(f"{name}: a '{_text(place.kind)}' of {place.size} bytes is not believable")
+        raise BoxError(f"{name}: a '{_text(place.kind)}' box of {place.size} bytes is implausible")
     file.seek(place.start + place.head)
     body = file.read(place.size - place.head)
     return _box(body, place.kind, 0, len(body), name, False)
@@ -183,7 +183,7 @@ def video_entries(moov: Box) -> list[Box]:
 
 
 def shift_offsets(box: Box, after: int, by: int) -> None:
-    """Moves every absolute file offset from `after` on by `by` bytes, in a moov, moof or mfra.
+    """Shifts every absolute file offset at or after `after` by `by` bytes, in a moov, moof or mfra.
 
     A 32-bit table that would overflow becomes a 64-bit one.
     """

@@ -1,6 +1,6 @@
-"""Subtitles as WebVTT, from files of any of the common kinds and from a film's tracks; pysubs2 reads what is written oddly.
+"""Converts subtitles to WebVTT, from all common file formats (parsed by pysubs2) and from a film's tracks.
 
-Tags that a browser shows (bold, italic, underlined) stay, others go. Positions of ASS become cue settings.
+Tags that a browser shows (bold, italic, underline) are kept, others are removed. ASS positions become cue settings.
 """
 
 import re
@@ -17,11 +17,11 @@ SUFFIXES = (".srt", ".vtt", ".ass", ".ssa", ".sub", ".smi")
 _ASS = re.compile(r"\{([^{}]*)\}")
 _KEPT = re.compile(r"<(/?)([biu])>", re.I)
 _TAG = re.compile(r"</?[a-zA-Z][^<>\n]{0,200}>")
-_HIDDEN = "\x01{}\x02"  # a tag that stays, while the rest is escaped
+_HIDDEN = "\x01{}\x02"  # protects a kept tag while the rest is escaped
 
 
 def text_of(data: bytes) -> str:
-    """The text of a subtitle file: Unicode by its mark, UTF-8, else the old code page that it most looks like."""
+    """The text of a subtitle file, decoded by its byte order mark, as UTF-8, or in the most likely old code page."""
     for mark, name in ((b"\xef\xbb\xbf", "utf-8-sig"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16")):
         if data.startswith(mark):
             return data.decode(name, "replace")
@@ -31,7 +31,7 @@ def text_of(data: bytes) -> str:
         pass
     from charset_normalizer import from_bytes
 
-    # pages of other scripts only where they fit much better: most old files are Western
+    # most old files are Western: other code pages must fit much better
     best = from_bytes(data, cp_isolation=["cp1252", "cp1250", "cp1251", "cp1253", "cp1254", "cp1255", "cp1256"]).best()
     foreign = best is not None and best.encoding in ("cp1251", "cp1253", "cp1255", "cp1256") and best.chaos < 0.1
     return data.decode(best.encoding if best is not None and foreign else "cp1252", "replace")
@@ -50,7 +50,7 @@ def from_file(path: Path) -> str:
 
 
 def from_text(text: str, suffix: str = ".srt") -> str:
-    """Subtitles of another kind as WebVTT. Raises SourceError."""
+    """Subtitles in another format as WebVTT. Raises SourceError."""
     import pysubs2
 
     kinds = {".ass": "ass", ".ssa": "ssa", ".sub": "microdvd", ".smi": "sami", ".vtt": "vtt"}
@@ -88,7 +88,7 @@ def _number(text: Any, default: int) -> int:
 
 
 def _cue(text: str, align: int, size: tuple[int, int]) -> tuple[str, str] | None:
-    """(text, settings) of an ASS line; None where nothing is seen of it."""
+    """(text, settings) of an ASS line; None where it shows nothing."""
     place: tuple[float, float] | None = None
     drawn = ""
     at = drawing = 0
@@ -99,23 +99,27 @@ def _cue(text: str, align: int, size: tuple[int, int]) -> tuple[str, str] | None
             break
         at = match.end()
         for name, value in re.findall(r"\\(an?|pos|move|i|b|u|p)(\([^)]*\)|\d+)", match[1]):
+            if name in ("pos", "move"):
+                numbers = [float(n) for n in re.findall(r"-?\d+(?:\.\d+)?", value)]
+                place = (numbers[0] / size[0], numbers[1] / size[1]) if len(numbers) >= 2 else place
+                continue
+            value = value.strip("() ")  # players also accept \an(8)
+            if not value.isdecimal():
+                continue
             if name == "an":
                 align = int(value[0]) or align
             elif name == "a":
                 align = {1: 1, 2: 2, 3: 3, 5: 7, 6: 8, 7: 9, 9: 4, 10: 5, 11: 6}.get(int(value), align)
-            elif name in ("pos", "move"):
-                numbers = [float(n) for n in re.findall(r"-?\d+(?:\.\d+)?", value)]
-                place = (numbers[0] / size[0], numbers[1] / size[1]) if len(numbers) >= 2 else place
             elif name == "p":
                 drawing = int(value)
-            elif value.isdigit():
+            else:
                 drawn += f"<{'' if int(value) else '/'}{name}>"
     body = _body(drawn.replace("\\N", "\n").replace("\\n", "\n").replace("\\h", "\u00a0"))
     return (body, _settings(align, place)) if body else None
 
 
 def _body(text: str) -> str:
-    """A cue's text: what isn't a kept tag is escaped, tags are closed, no empty line ends it early."""
+    """A cue's text: everything but kept tags is escaped, tags are closed, and empty lines, which would end it, removed."""
     text = _KEPT.sub(lambda m: _HIDDEN.format(m[1] + m[2].lower()), text)
     text = _TAG.sub("", text)
     text = text.replace("&nbsp;", "\u00a0").replace("&amp;", "&").replace("&lt;", "<").replace("&gt;", ">")
@@ -137,7 +141,7 @@ def _body(text: str) -> str:
 
 
 def _settings(align: int, place: tuple[float, float] | None) -> str:
-    """Cue settings for a numpad alignment (1..9), or for a point in parts of the picture."""
+    """Cue settings for a numpad alignment (1..9), or for a point (x, y) in 0..1 of the picture."""
     across, up = (align - 1) % 3, (align - 1) // 3
     if place is not None:
         x, y = (100 * min(max(value, 0.0), 1.0) for value in place)
@@ -149,7 +153,7 @@ def _settings(align: int, place: tuple[float, float] | None) -> str:
 
 
 def webvtt(path: Path, track: int) -> str:
-    """The text track number `track` (counted among the text tracks) of a film. Raises SourceError."""
+    """Text track `track` of a film (counted among its text tracks) as WebVTT. Raises SourceError."""
     container = probe.open_input(str(path))
     try:
         streams = filmfacts.text_streams(container)
@@ -184,7 +188,7 @@ def _field(head: str, name: str) -> str | None:
 
 
 def _aligns(head: str) -> dict[str, int]:
-    """Numpad alignment of each style in the head of an ASS track."""
+    """Numpad alignment of each style in the header of an ASS track."""
     order: list[str] = []
     found: dict[str, int] = {}
     for line in head.splitlines():

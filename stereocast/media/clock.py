@@ -1,8 +1,8 @@
-"""One clock for all packets of a file, however often the file's own begins again.
+"""A continuous clock for all packets of a file, even if the file's own clock restarts.
 
-Recordings that were joined, and cameras that restart, jump in time: in MPEG-TS, MPEG-PS (MPG, VOB) and HLS a new clock may
-begin anywhere. Every jump gets one offset for picture and sound, so that they stay in step and nothing overlaps.
-It knows packets by their times and streams alone.
+Joined recordings and cameras that restart jump in time: in MPEG-TS, MPEG-PS (MPG, VOB) and HLS a new clock may start
+anywhere. Every jump gets one offset for picture and sound, so that they stay in sync and nothing overlaps.
+This module knows only the times and streams of packets.
 """
 
 from collections import deque
@@ -13,9 +13,9 @@ from typing import Any
 
 import av
 
-_BACK_S = Fraction(1, 10)  # a step back by more is a new clock; decoding times never go back by themselves
-_AHEAD_S = 10  # a step ahead by more, beyond every stream, is a new clock too
-_GATHER_S = 3  # all streams of a new part show up within
+_BACK_S = Fraction(1, 10)  # a larger step back is a new clock; decoding times never go back otherwise
+_AHEAD_S = 10  # a larger step ahead, beyond every stream, is also a new clock
+_GATHER_S = 3  # time within which all streams of a new part appear
 _GATHER_PACKETS = 4000
 
 
@@ -25,9 +25,9 @@ def restarts(container: Any) -> bool:
 
 
 def origin(container: Any, streams: Iterable[Any]) -> Fraction:
-    """The second of the file's clock at which the earliest of `streams` begins, at least 0.
+    """The time in seconds of the file's clock at which the earliest of `streams` starts, at least 0.
 
-    mp4's clock counts from the film's beginning; a first picture that is late there is meant to be late.
+    mp4's clock starts with the film, so a late first picture there is intended.
     """
     if "mp4" in container.format.name.split(","):
         return Fraction(0)
@@ -37,23 +37,23 @@ def origin(container: Any, streams: Iterable[Any]) -> Fraction:
 
 @dataclass(slots=True)
 class _Track:
-    """One stream's place: all in seconds of the output's clock but `offset`, which leads there from the file's."""
+    """The state of one stream, in seconds of the output's clock; `offset` converts from the file's clock."""
 
     offset: Fraction
     last: Fraction | None = None  # latest decoding time
-    end: Fraction = Fraction(0)  # where what was seen of it ends, by decoding times
-    shown: Fraction = Fraction(0)  # and by the times of what is shown
-    step: Fraction = Fraction(0)  # between the latest two packets
+    end: Fraction = Fraction(0)  # end of the packets seen, by decoding times
+    shown: Fraction = Fraction(0)  # the same by display times
+    step: Fraction = Fraction(0)  # interval between the last two packets
 
 
 class Continuous:
-    """Packets with times that go on over every jump, in the order they come."""
+    """Gives packets times that continue across every jump; their order doesn't change."""
 
     def __init__(self) -> None:
         self._tracks: dict[int, _Track] = {}
-        self._offset = Fraction(0)  # of the latest part
+        self._offset = Fraction(0)  # offset of the latest part
         self._present = Fraction(0)
-        self._back: deque[Any] = deque()  # read ahead, still to be judged
+        self._back: deque[Any] = deque()  # read ahead, not yet processed
 
     def __call__(self, packets: Iterable[Any]) -> Iterator[Any]:
         source = iter(packets)
@@ -87,7 +87,7 @@ class Continuous:
         return time < back - _BACK_S or time > max(self._present, track.end, track.shown) + _AHEAD_S
 
     def _nearest(self, time: Fraction) -> Fraction:
-        """For subtitles, which say too little of the clock: the offset that puts them nearest to the present."""
+        """The offset that puts a packet nearest to the present; for subtitles, which are too sparse to show jumps."""
         offsets = {track.offset for track in self._tracks.values()} | {self._offset}
         return min(offsets, key=lambda offset: abs(time + offset - self._present))
 
@@ -104,8 +104,8 @@ class Continuous:
         return _moved(packet, track.offset)
 
     def _across(self, first: Any, source: Iterator[Any]) -> Iterator[Any]:
-        """Reads on until every stream has jumped, and lets all go on from where the last of them ended."""
-        begins: dict[int, tuple[Fraction, Fraction]] = {}  # by decoding times, by what is shown
+        """Reads until every stream has jumped, and continues all of them where the last one ended."""
+        begins: dict[int, tuple[Fraction, Fraction]] = {}  # by decoding times, by display times
         gathered: list[tuple[Any, bool]] = []
         packet, spread = first, Fraction(0)
         active = {
@@ -149,7 +149,7 @@ class Continuous:
             yield self._placed(packet, known, time) if _leads(packet) else _moved(packet, self._nearest(time))
 
     def _placed_later(self, track: _Track, packet: Any, time: Fraction) -> None:
-        """A packet of the old part that came after the jump: the new part begins after it."""
+        """Records a packet of the old part that came after the jump: the new part starts after it."""
         length = packet.duration * Fraction(packet.time_base) if packet.duration else track.step
         track.end = max(track.end, time + track.offset + length)
         track.shown = max(track.shown, _shown(packet, time) + track.offset + length)
@@ -182,9 +182,9 @@ def _moved(packet: Any, offset: Fraction) -> Any:
 
 
 def from_keyframe(packets: Iterable[Any], stream: Any, tick: int) -> Iterator[Any]:
-    """Packets from the last but one keyframe of `stream` before `tick` on; those of other streams pass.
+    """Packets from the second-last keyframe of `stream` before `tick`; packets of other streams pass.
 
-    One keyframe more than needed, because pictures after an open one may refer to what came before it.
+    It starts one keyframe early, because pictures after an open-GOP keyframe may refer to earlier ones.
     """
     groups: deque[list[Any]] = deque([[]])
     waiting = True
@@ -209,7 +209,7 @@ def from_keyframe(packets: Iterable[Any], stream: Any, tick: int) -> Iterator[An
 
 
 def demux(container: Any, stream: Any) -> Iterator[Any]:
-    """Packets of a video stream, of sound and of subtitles, in file order, on a clock that never goes back."""
+    """Packets of a video stream, sound and subtitles in file order, on a clock that never goes back."""
     wanted = [s for s in container.streams if s is stream or s.type in ("audio", "subtitle")]
     packets: Iterator[Any] = container.demux(wanted)
     return Continuous()(packets) if restarts(container) else packets

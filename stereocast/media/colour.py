@@ -1,4 +1,4 @@
-"""Colour tags and HDR10 static metadata between FFmpeg's frames and `Colour`, and the tone curve from HDR to SDR."""
+"""Converts colour tags and HDR10 static metadata between FFmpeg's frames and `Colour`, and tone-maps HDR to SDR."""
 
 import struct
 from dataclasses import replace
@@ -14,8 +14,8 @@ from stereocast.pictures import planes
 from stereocast.types import Array, Colour, HdrStatic, PixelFormat
 
 PQ, HLG, BT2020, BT709, BT470BG, SMPTE170M = 16, 18, 9, 1, 5, 6
-_RGB = 0  # the matrix of what isn't YUV
-_UNSPECIFIED = (0, 2, 3)  # and what is reserved
+_RGB = 0  # the matrix code of RGB
+_UNSPECIFIED = (0, 2, 3)  # unspecified and reserved codes
 _BELONGS = {
     1: (1, 1),
     4: (4, 4),
@@ -32,7 +32,7 @@ _NAMES = {  # x265 and SVT-AV1 want names or numbers in their own options; FFmpe
 
 
 def of_frame(frame: Any) -> Colour:
-    """What a decoded frame's colours mean once it is YUV; nothing stays unspecified.
+    """The colours of a decoded frame once it is YUV, with every field specified.
 
     `yuvj` formats are full range whatever the tag says. Untagged YUV is BT.601 below HD, as players take it; RGB, which
     has no matrix, becomes BT.709 of limited range.
@@ -45,7 +45,7 @@ def of_frame(frame: Any) -> Colour:
 
 
 def explicit(colour: Colour, width: int, height: int) -> Colour:
-    """`colour` with what is unspecified filled in, for a picture whose own size (not that of a packed one) is given."""
+    """`colour` with unspecified fields filled in, for a view (not a packed picture) of this size."""
     matrix = colour.matrix
     if matrix in _UNSPECIFIED:
         known = {primaries: m for m, (primaries, _) in _BELONGS.items()}
@@ -63,7 +63,7 @@ def explicit(colour: Colour, width: int, height: int) -> Colour:
 def converted(
     frame: Any, pixel_format: PixelFormat, colour: Colour, size: tuple[int | None, int | None] = (None, None)
 ) -> Any:
-    """A decoded frame in `pixel_format` and of `colour`, as `of_frame` tells it; YUV keeps its matrix and range.
+    """A decoded frame in `pixel_format` with `colour`, as returned by `of_frame`; YUV keeps its matrix and range.
     `size`: (width, height) of the result."""
     width, height = size
     span = 2 if colour.full_range else 1
@@ -72,8 +72,8 @@ def converted(
             width, height, pixel_format.value, dst_colorspace=Colorspace.ITU709, src_color_range=2, dst_color_range=span,
             interpolation=_CAREFUL,
         )  # fmt: skip
-    same = Colorspace.ITU709  # whatever it is called: equal ones leave the values alone
-    if len(frame.format.components) < 3:  # grey is full range to swscale, whatever it is told of the source
+    same = Colorspace.ITU709  # any matrix will do: equal ones leave the values unchanged
+    if len(frame.format.components) < 3:  # swscale treats grey as full range, whatever the source's tag
         span = 2
     return frame.reformat(
         width, height, pixel_format.value, src_colorspace=same, dst_colorspace=same, src_color_range=span, dst_color_range=span,
@@ -82,7 +82,7 @@ def converted(
 
 
 def as_rgb(frame: Any, pixel_format: PixelFormat) -> Array:
-    """A decoded frame as RGB of full range, by the matrix and range that it is tagged with."""
+    """A decoded frame as full-range RGB, converted by its tagged matrix and range."""
     if frame.format.is_rgb:
         return frame.to_ndarray(format=pixel_format.value)
     tags = of_frame(frame)
@@ -103,7 +103,7 @@ def apply(context: Any, colour: Colour) -> None:
 
 
 def is_hdr(colour: Colour) -> bool:
-    """PQ or HLG."""
+    """Whether the transfer function is PQ or HLG."""
     return colour.transfer in (PQ, HLG)
 
 
@@ -128,7 +128,7 @@ def hdr_of_frame(frame: Any) -> HdrStatic | None:
 
 
 def x265_params(hdr: HdrStatic | None, colour: Colour) -> str:
-    """HDR10 metadata in x265's own syntax (units of 0.00002 and 0.0001 cd/m²), '' where there is none."""
+    """HDR10 metadata in x265's syntax (units of 0.00002 and 0.0001 cd/m²); '' where there is none."""
     parts = []
     if is_hdr(colour):
         parts.append("hdr10=1" if colour.transfer == PQ else "hdr10=0")
@@ -144,7 +144,7 @@ def x265_params(hdr: HdrStatic | None, colour: Colour) -> str:
 
 
 def svtav1_params(hdr: HdrStatic | None) -> str:
-    """HDR10 metadata in SVT-AV1's syntax, '' where there is none."""
+    """HDR10 metadata in SVT-AV1's syntax; '' where there is none."""
     parts = []
     if hdr and hdr.primaries and hdr.luminance:
         red, green, blue, white = [(float(x), float(y)) for x, y in hdr.primaries]

@@ -1,4 +1,4 @@
-"""Cover pictures, and what else of a source has no place in the result: carried where the container can, named where not."""
+"""Cover pictures and attachments of a source: copied where the container allows it, otherwise reported as left out."""
 
 import logging
 from typing import Any
@@ -8,16 +8,17 @@ import av
 log = logging.getLogger(__name__)
 
 _KINDS = {"mjpeg": ("image/jpeg", ".jpg"), "png": ("image/png", ".png"), "bmp": ("image/bmp", ".bmp")}
-_CHAPTERS = {"SubtitleHandler", "Chapters"}  # a text track that mp4 keeps its chapters in
+_CHAPTERS = {"SubtitleHandler", "Chapters"}  # the text track in which mp4 stores chapters
 
 
 def is_cover(stream: Any) -> bool:
-    """Whether a video stream is a picture that belongs to the film."""
+    """Whether a video stream is a cover picture."""
     return bool(stream.type == "video" and stream.disposition & av.stream.Disposition.attached_pic)
 
 
 def pictures(name: str) -> list[tuple[bytes, str, dict[str, str]]]:
-    """The cover pictures of a source: data, codec (mjpeg, png or bmp) and tags; none where it can't be read again."""
+    """The cover pictures of a source as (data, codec, tags), with codec mjpeg, png or bmp; empty where it can't be read
+    again."""
     found: dict[int, tuple[bytes, str, dict[str, str]]] = {}
     try:
         with av.open(name, metadata_errors="replace") as container:
@@ -34,11 +35,11 @@ def pictures(name: str) -> list[tuple[bytes, str, dict[str, str]]]:
 
 
 def attach(source: Any, output: Any, container: str) -> None:
-    """Puts the cover pictures of an open source into an mkv (mp4 gets them when it is complete), and says what is left out."""
+    """Adds the cover pictures of an open source to an mkv (mp4 gets them when complete) and warns about what is left out."""
     count = sum(map(is_cover, source.streams))
     made = pictures(source.name) if count and container in ("mkv", "mp4") else []
     if len(made) < count:
-        why = "it can't be read again" if container in ("mkv", "mp4") else f"{container} has no place for it"
+        why = "it can't be read again" if container in ("mkv", "mp4") else f"{container} can't store it"
         log.warning("%d cover picture(s) left out: %s", count - len(made), why)
     for data, codec, tags in made if container == "mkv" else ():
         kind, suffix = _KINDS[codec]
@@ -50,4 +51,4 @@ def attach(source: Any, output: Any, container: str) -> None:
             log.warning("data track %d (%s) is left out", stream.index, handler or "timecode or sensor data")
         elif stream.type == "attachment" and container != "mkv":
             name = stream.metadata.get("filename", stream.index)
-            log.warning("attachment %s is left out: %s has no place for it", name, container)
+            log.warning("attachment %s is left out: %s can't store it", name, container)

@@ -1,4 +1,4 @@
-"""Depth as a video: ffv1 in mkv, gray16le, 65535 = nearest, linear in inverse depth, the source's timestamps.
+"""Depth as a video: ffv1 in mkv, gray16le, 65535 = nearest, linear in inverse depth, with the source's timestamps.
 
 Metric depth carries the tag `depth_scale`: the inverse depth in 1/m that 65535 stands for.
 """
@@ -22,7 +22,7 @@ METRIC_TOP = 10.0  # 1/m: 10 cm and nearer saturate
 
 
 class DepthSink:
-    """Writes maps as they come. Raises SinkError."""
+    """Writes depth maps one by one. Raises SinkError."""
 
     def __init__(self, path: Path, info: StreamInfo, *, metric: bool = False, overwrite: bool = True) -> None:
         self.path = path
@@ -43,7 +43,7 @@ class DepthSink:
             self._output.metadata["depth_scale"] = f"{METRIC_TOP:g}"
 
     def write(self, maps: Array, pts: Array) -> None:
-        """Float32 maps [T, h, w] and their ticks."""
+        """Writes float32 maps [T, h, w] with their ticks [T]. Raises SinkError."""
         try:
             for values, tick in zip(maps, pts, strict=True):
                 self._write_one(np.asarray(values), int(tick))
@@ -64,7 +64,7 @@ class DepthSink:
         self._output.mux(self._stream.encode(frame))
 
     def finish(self) -> None:
-        """Completes the file and gives it its name."""
+        """Completes and renames the file. Raises SinkError."""
         try:
             if self._stream is not None:
                 self._output.mux(self._stream.encode(None))
@@ -77,7 +77,7 @@ class DepthSink:
             raise SinkError(f"writing {self.path} failed: {owned.reason(self._feed.error or error)}") from error
 
     def close(self) -> None:
-        """Keeps what was written as a part."""
+        """Closes the file; what was written stays in the part file."""
         try:
             self._output.close()
         except (av.error.FFmpegError, OSError) as error:
@@ -88,7 +88,7 @@ class DepthSink:
 
 
 def depth_maps(name: str) -> tuple[Iterator[Array], bool]:
-    """(maps as float32 [h, w], whether they are metric) of a depth video: ours, or any whose grey is nearness."""
+    """(float32 maps [h, w], whether they are metric) of a depth video: our own, or any grey video where brighter is nearer."""
     container = probe.open_input(name)
     stream = probe.video_stream(container, name)
     scale = container.metadata.get("depth_scale") or container.metadata.get("DEPTH_SCALE")

@@ -1,6 +1,6 @@
-"""Matroska elements (RFC 8794, RFC 9559): the sphere of a finished file, written into room that the muxer left.
+"""Matroska elements (RFC 8794, RFC 9559): writes the projection of a finished file into space reserved by the muxer.
 
-StereoMode is the muxer's own key (`stereo_mode`); the Projection element isn't reachable through it.
+The muxer itself writes StereoMode (from its key `stereo_mode`), but it can't write the Projection element.
 """
 
 from collections.abc import Iterator
@@ -22,16 +22,16 @@ _MODES = {
 
 @dataclass(frozen=True, slots=True)
 class Element:
-    """Where one element lies in `data` or a file."""
+    """The position of an element in `data` or a file."""
 
     ident: int
     start: int
     body: int
-    end: int  # of the body; unknown sizes reach to the parent's end
+    end: int  # end of the body; an unknown size extends to the parent's end
 
 
 def _number(data: bytes, at: int, *, keep_marker: bool) -> tuple[int, int, bool]:
-    """A variable-length number: value, its bytes, and whether it means 'unknown'."""
+    """A variable-length number: its value, its length in bytes, and whether it means 'unknown'."""
     if at >= len(data) or not data[at]:
         raise SourceError("the Matroska header is damaged")
     length = 9 - data[at].bit_length()
@@ -55,7 +55,7 @@ def elements(data: bytes, start: int, end: int) -> Iterator[Element]:
 
 
 def _coded(ident: int, body: bytes, width: int = 0) -> bytes:
-    """An element; `width` bytes for its size (0: as few as it takes)."""
+    """An encoded element; `width`: bytes of its size field (0: as few as possible)."""
     if not width:
         width = next(n for n in range(1, 9) if len(body) < (1 << 7 * n) - 1)
     size = (len(body) | 1 << 7 * width).to_bytes(width, "big")
@@ -63,13 +63,13 @@ def _coded(ident: int, body: bytes, width: int = 0) -> bytes:
 
 
 def projection() -> bytes:
-    """The Projection element of an equirectangular half sphere: a quarter of the width is missing on each side."""
+    """The Projection element of an equirectangular half sphere: the bounds cut a quarter of the width on each side."""
     bounds = b"\0\0\0\0" + b"".join(value.to_bytes(4, "big") for value in (0, 0, 1 << 30, 1 << 30))
     return _coded(_PROJECTION, _coded(_PROJECTION_TYPE, b"\1") + _coded(_PROJECTION_PRIVATE, bounds))
 
 
 def _head(file: BinaryIO, name: str) -> tuple[bytes, list[Element], int]:
-    """The file's start up to the first cluster, its level-1 elements, and where the segment's body begins."""
+    """The file's head up to the first cluster, its level-1 elements, and the start of the segment's body."""
     file.seek(0)
     data = file.read(1 << 22)
     top = elements(data, 0, len(data))
@@ -108,15 +108,16 @@ def _video_projection(data: bytes, child: Element) -> bytes:
 
 
 def add_projection(path: Path) -> None:
-    """Writes the half sphere into a finished Matroska file: the tracks grow into the room behind the seek head.
+    """Writes the Projection element into a finished Matroska file: the tracks grow into the space after the seek head.
 
-    Raises SourceError where the file is damaged, SinkError where the muxer left no room; neither changes the file.
+    Raises SourceError where the file is damaged, SinkError where the muxer left no space; in both cases the file is
+    unchanged.
     """
     with path.open("r+b") as file:
         data, found, base = _head(file, str(path))
         kinds = [element.ident for element in found]
         if _TRACKS not in kinds or _VOID not in kinds or kinds.index(_VOID) > kinds.index(_TRACKS):
-            raise SinkError(f"{path}: there is no room for the Projection element; write mp4 instead")
+            raise SinkError(f"{path}: no space for the Projection element; write mp4 instead")
         void, tracks = found[kinds.index(_VOID)], found[kinds.index(_TRACKS)]
         grown = _with_projection(data, tracks)
         by = len(grown) - (tracks.end - tracks.start)
@@ -124,7 +125,7 @@ def add_projection(path: Path) -> None:
         if by == 0:
             return
         if room < 9:
-            raise SinkError(f"{path}: there is no room for the Projection element; write mp4 instead")
+            raise SinkError(f"{path}: no space for the Projection element; write mp4 instead")
         filler = _coded(_VOID, bytes(room - 9), 8)
         made = filler + data[void.end : tracks.start] + grown
         moved = {e.start - base: e.start - base - by for e in found if void.end <= e.start <= tracks.start}
@@ -137,7 +138,7 @@ def add_projection(path: Path) -> None:
 
 
 def _seeks(data: bytes, found: list[Element]) -> Iterator[tuple[int, int, int]]:
-    """(where, bytes, value) of every position in the seek head."""
+    """(offset, bytes, value) of every position in the seek head."""
     for head in found:
         if head.ident == _SEEK_HEAD:
             for seek in elements(data, head.body, head.end):

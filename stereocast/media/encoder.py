@@ -1,7 +1,7 @@
-"""The encoders behind a sink: the bundled FFmpeg's here, a system ffmpeg's in `external`.
+"""The encoders behind a sink: those of the bundled FFmpeg. Those of a system ffmpeg are in `external`.
 
-Each chunk has an encoder of its own. The stream's own context writes the header and encodes nothing, because it lives
-as long as the file: its pictures would stay beside those of the encoder that comes after it.
+Each chunk has a separate encoder. The stream's own context only writes the header and encodes nothing: it lives as long
+as the file, so its pictures would stay in memory next to those of later encoders.
 """
 
 import contextlib
@@ -17,7 +17,7 @@ from stereocast.media import colour as colours
 from stereocast.media import profile as profiles
 from stereocast.types import StreamInfo
 
-FRAGMENT_S = 2  # of a file: each begins with a keyframe
+FRAGMENT_S = 2  # length of a fragment; each starts with a keyframe
 
 
 class PyavEncoder:
@@ -26,7 +26,7 @@ class PyavEncoder:
     def __init__(
         self, output: Any, info: StreamInfo, profile: EncoderProfile, quality: int | None, *, threads: int, tagged: bool
     ) -> None:
-        """`tagged`: the container takes the profile's tag. Raises FFmpeg's errors."""
+        """`tagged`: whether the container accepts the profile's tag. Raises FFmpeg's errors."""
         extra = profile.private(quality)
         if profile.codec == "libx265":
             own = ":".join(filter(None, (extra.get("x265-params", ""), colours.x265_params(info.hdr, info.colour))))
@@ -77,7 +77,7 @@ class PyavEncoder:
         return packets
 
     def restart(self) -> None:
-        """After `flush`: a fresh encoder of the same kind; the stream's parameter sets stay as they are."""
+        """Starts a new encoder of the same kind, after `flush`; the stream's parameter sets don't change."""
         self._context = self._fresh()
         self.used = False
 
@@ -88,14 +88,14 @@ class PyavEncoder:
         return self._configured(context)
 
     def close(self) -> None:
-        """Nothing beyond the container."""
+        """Does nothing: everything is closed with the container."""
 
 
 def repeatable(width: int) -> str:
-    """x264's parameters for the same bytes in every run, '' where they are so anyway.
+    """x264 parameters that make its output reproducible; '' where it already is.
 
-    Its AVX-512 code for the macroblock tree takes eight macroblocks at a time. Where a row isn't a multiple of that, it
-    goes on into whatever lies behind the row, and motion carries that back into the picture.
+    x264's AVX-512 code for the macroblock tree processes eight macroblocks at a time. Where a row isn't a multiple of
+    eight, it reads past the end of the row, and motion carries those values back into the picture.
     """
     return "asm=avx2,fma3,lzcnt,bmi2" if width % 128 and _has_avx512() else ""
 
@@ -104,14 +104,14 @@ def repeatable(width: int) -> str:
 def _has_avx512() -> bool:
     from llvmlite import binding
 
-    with contextlib.suppress(RuntimeError):  # not known of every processor
+    with contextlib.suppress(RuntimeError):  # unknown for some processors
         return bool(binding.get_host_cpu_features().get("avx512f"))
     return False
 
 
 def _lent(image: Any, pixel_format: str) -> Any:
-    """A picture as an encoder's frame: not copied where PyAV can lend it, which the encoder then keeps as long as it needs."""
-    if pixel_format == "yuv420p" and image.shape[0] % 6 == 0:  # PyAV takes an odd number of chroma rows for one less
+    """A picture as a frame for the encoder, without a copy where PyAV can share the memory; the encoder keeps a reference."""
+    if pixel_format == "yuv420p" and image.shape[0] % 6 == 0:  # PyAV rounds an odd number of chroma rows down
         return av.VideoFrame.from_numpy_buffer(image, format=pixel_format)
     return av.VideoFrame.from_ndarray(image, format=pixel_format)
 

@@ -1,4 +1,4 @@
-"""The few things about EXIF that a picture needs which was turned upright: its orientation, and who made it.
+"""The EXIF fields of a picture that was turned upright: its orientation and the processing software.
 
 EXIF is a TIFF block (CIPA DC-008): a header, and a list of 12-byte entries called IFD0.
 """
@@ -6,7 +6,7 @@ EXIF is a TIFF block (CIPA DC-008): a header, and a list of 12-byte entries call
 import struct
 
 SOFTWARE = b"stereocast\0"
-_ORIENTATION, _PROCESSING = 0x0112, 0x000B  # ProcessingSoftware: who worked on it; Software (the camera's) stays
+_ORIENTATION, _PROCESSING = 0x0112, 0x000B  # ProcessingSoftware; the camera's Software tag is kept
 _SHORT, _ASCII = 3, 2
 
 
@@ -20,12 +20,12 @@ def _directory(block: bytes) -> tuple[str, list[bytes], int]:
         (count,) = struct.unpack_from(order + "H", block, start)
         (following,) = struct.unpack_from(order + "I", block, start + 2 + 12 * count)
     except struct.error:
-        raise ValueError("a directory that is cut off") from None
+        raise ValueError("the directory is cut off") from None
     return order, [block[start + 2 + 12 * n : start + 14 + 12 * n] for n in range(count)], following
 
 
 def orientation(block: bytes) -> int:
-    """1 to 8; 1 where the block says nothing."""
+    """The orientation, 1 to 8; 1 where the block has none."""
     try:
         order, entries, _ = _directory(_bare(block))
     except ValueError:
@@ -52,7 +52,7 @@ def made_by_us(block: bytes) -> bool:
 
 
 def upright(block: bytes) -> bytes:
-    """The block of a picture whose pixels were turned: orientation 1, and our name; a new one for b"" or a broken one."""
+    """The block of a picture whose pixels were turned: orientation 1 and our name. b"" or a broken block gives a new one."""
     block = _bare(block)
     try:
         order, entries, following = _directory(block)

@@ -1,7 +1,7 @@
 """Encoders that the bundled FFmpeg lacks (VAAPI, VideoToolbox), through a system ffmpeg and ffmpeg-python.
 
-Raw pictures go in, a NUT stream comes out. Frames are numbered on the way, so that their own timestamps can be put
-back; B-frames are off, so coding order is display order.
+Raw pictures go in and a NUT stream comes out. Packets are counted to restore the frames' timestamps; this works because
+B-frames are off, so coding order is display order.
 """
 
 import io
@@ -36,7 +36,7 @@ def _start(profile: EncoderProfile, width: int, height: int, rate: Fraction, qua
 
 
 def _trial(profile: EncoderProfile, width: int, height: int, rate: Fraction, quality: int | None) -> tuple[bytes, str]:
-    """A few grey pictures encoded: the NUT stream, and what went wrong ('' if nothing)."""
+    """Encodes a few grey pictures. Returns the NUT stream and the error ('' if none)."""
     process = _start(profile, width, height, rate, quality)
     picture = np.full(width * height * 3 // 2, 128, profile.pixel_format.dtype).tobytes()
     try:
@@ -44,15 +44,15 @@ def _trial(profile: EncoderProfile, width: int, height: int, rate: Fraction, qua
     except subprocess.TimeoutExpired:
         process.kill()
         process.communicate()
-        return b"", "ffmpeg doesn't answer"
+        return b"", "ffmpeg doesn't respond"
     if process.returncode == 0 and output:
         return output, ""
     lines = errors.decode("utf-8", "replace").strip().splitlines()
-    return b"", lines[-1] if lines else f"ffmpeg ended with {process.returncode}"
+    return b"", lines[-1] if lines else f"ffmpeg exited with code {process.returncode}"
 
 
 def probe(profile: EncoderProfile) -> str:
-    """The reason why the system's ffmpeg can't encode with `profile`, '' if it can."""
+    """Why the system's ffmpeg can't encode with `profile`; '' if it can."""
     return _trial(profile, 256, 144, Fraction(25), None)[1]
 
 
@@ -62,7 +62,7 @@ class ExternalEncoder:
     def __init__(self, output: Any, info: StreamInfo, profile: EncoderProfile, quality: int | None) -> None:
         rate = info.rate or Fraction(30)
         self.used = False
-        # the container wants the codec's header before the first picture: a trial of the same size gives it
+        # the container needs the codec's header before the first picture: a trial of the same size provides it
         head, reason = _trial(profile, info.width, info.height, rate, quality)
         if reason:
             raise OSError(reason)

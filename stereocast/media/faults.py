@@ -1,15 +1,15 @@
-"""One true line for each fault of the system: which file, what the system says, what to do."""
+"""Turns system errors into one line each: which file, what is wrong, what to do."""
 
 import errno
 
 from stereocast.media import owned
 
 _ADVICE = {
-    errno.ENOSPC: "free space, or choose another place with -o",
-    getattr(errno, "EDQUOT", errno.ENOSPC): "free space, or choose another place with -o",
-    errno.EROFS: "choose another place with -o",
-    errno.EACCES: "change its permissions, or choose another place",
-    errno.EPERM: "change its permissions, or choose another place",
+    errno.ENOSPC: "free some space, or choose another folder with -o",
+    getattr(errno, "EDQUOT", errno.ENOSPC): "free some space, or choose another folder with -o",
+    errno.EROFS: "choose another folder with -o",
+    errno.EACCES: "change its permissions, or choose another folder",
+    errno.EPERM: "change its permissions, or choose another folder",
     errno.EMFILE: "close other programs, or raise the limit (ulimit -n)",
     errno.ENFILE: "close other programs",
     errno.ENOMEM: "use --scale, or close other programs",
@@ -18,7 +18,7 @@ _ADVICE = {
 
 
 def line(error: OSError | MemoryError) -> str:
-    """What is shown of an error that no part of the program expected."""
+    """The message for a system error that was not expected anywhere."""
     if isinstance(error, MemoryError):
         return "not enough memory; use --scale, or close other programs"
     name = error.filename if isinstance(error.filename, str) else ""

@@ -1,4 +1,5 @@
-"""What a player has to know of a film before it plays it: sizes, tracks, titles, codec strings. Opened once, nothing decoded."""
+"""What a player needs to know about a film: sizes, tracks, titles, codec strings. The file is opened once; nothing is
+decoded."""
 
 import math
 from fractions import Fraction
@@ -23,7 +24,7 @@ _PLAIN = {"vp8": "vp8", "vp9": "vp9", "av1": "av01.0.08M.08", "libdav1d": "av01.
 
 
 def of_film(path: Path) -> dict[str, Any]:
-    """Size upright, duration, codecs, tracks and title of a film, as plain values. Raises SourceError."""
+    """Upright size, duration, codecs, tracks and title of a film, as plain values. Raises SourceError."""
     container = probe.open_input(str(path))
     try:
         stream = probe.video_stream(container, str(path), quiet=True)
@@ -58,7 +59,7 @@ def of_film(path: Path) -> dict[str, Any]:
 
 
 def text_streams(container: Any) -> list[Any]:
-    """The text tracks that can be shown as text."""
+    """The subtitle tracks that consist of text."""
     return [s for s in container.streams.subtitles if s.codec_context and s.codec_context.name in _TEXT]
 
 
@@ -83,7 +84,7 @@ def _text(number: int, stream: Any) -> dict[str, Any]:
 
 
 def _index(path: Path) -> tuple[int, boxes.Box | None]:
-    """(degrees clockwise to turn the picture, the sample entry) by an mp4's index; (0, None) for other files."""
+    """(clockwise rotation in degrees, sample entry) from an mp4's index; (0, None) for other files."""
     with path.open("rb") as file:
         if file.read(8)[4:] not in (b"ftyp", b"moov", b"mdat", b"free", b"wide", b"skip"):
             return 0, None
@@ -104,7 +105,7 @@ def _index(path: Path) -> tuple[int, boxes.Box | None]:
 
 
 def _mime(path: Path, codec: str, entry: boxes.Box | None, sounds: list[dict[str, Any]]) -> str:
-    """The type with codecs of picture and default sound (RFC 6381); '' where it isn't known."""
+    """The MIME type with the codecs of picture and default sound (RFC 6381); '' if unknown."""
     kind = _TYPES.get(path.suffix.lower(), "")
     picture = _video(entry) if entry is not None else _PLAIN.get(codec, "")
     heard = next((s for s in sounds if s["default"]), sounds[0] if sounds else None)
@@ -113,7 +114,7 @@ def _mime(path: Path, codec: str, entry: boxes.Box | None, sounds: list[dict[str
 
 
 def mime_codecs(path: Path) -> str:
-    """The `codecs` of the head of a stream, as a browser wants them (RFC 6381). '' if unknown."""
+    """The `codecs` parameter (RFC 6381) for the head of a stream; '' if unknown."""
     with av.open(str(path)) as container:
         sound = [_AUDIO.get(s.codec_context.name, "") for s in container.streams.audio if s.codec_context]
     entry = boxes.video_entries(boxes.movie(path))[0]
@@ -123,23 +124,23 @@ def mime_codecs(path: Path) -> str:
 
 def _video(entry: boxes.Box) -> str:
     kind = entry.kind.decode("latin-1")
-    if box := entry.find(b"avcC"):
+    if (box := entry.find(b"avcC")) and len(box.head) > 3:
         return f"{kind}.{box.head[1:4].hex()}"
-    if box := entry.find(b"hvcC"):
+    if (box := entry.find(b"hvcC")) and len(box.head) > 12:
         head = box.head
         flags = int(f"{int.from_bytes(head[2:6], 'big'):032b}"[::-1], 2)
         tier = "H" if head[1] >> 5 & 1 else "L"
         constraints = head[6:12].rstrip(b"\0")
         tail = "".join(f".{byte:X}" for byte in constraints)
         return f"{kind}.{('', 'A', 'B', 'C')[head[1] >> 6]}{head[1] & 31}.{flags:X}.{tier}{head[12]}{tail}"
-    if box := entry.find(b"av1C"):
+    if (box := entry.find(b"av1C")) and len(box.head) > 2:
         profile, level, tier = box.head[1] >> 5, box.head[1] & 31, "H" if box.head[2] >> 7 else "M"
         return f"{kind}.{profile}.{level:02d}{tier}.{10 if box.head[2] >> 6 & 1 else 8:02d}"
     return "vp09.00.41.08" if kind == "vp09" else ""
 
 
 def of_picture(path: Path) -> dict[str, Any]:
-    """The same for a still, by its header. Raises SourceError."""
+    """The same values for a still, from its header. Raises SourceError."""
     try:
         size = photos.size(path)
     except OSError as error:

@@ -1,4 +1,4 @@
-"""The files of an HLS stream: what they are called, and how FFmpeg gets them."""
+"""The files of an HLS stream: their names, and how FFmpeg opens them."""
 
 import re
 from contextlib import suppress
@@ -8,11 +8,11 @@ from typing import Any
 from stereocast.media import owned, spatial
 from stereocast.types import StereoFormat
 
-NAMES = re.compile(r"(index\.m3u8|init\.mp4|segment_\d+\.m4s)(\.tmp)?")  # what an HLS folder is filled with
+NAMES = re.compile(r"(index\.m3u8|init\.mp4|segment_\d+\.m4s)(\.tmp)?")  # the files of an HLS folder
 
 
 class Opener:
-    """Opens the files of an HLS stream for FFmpeg: each is made anew, so that no link is ever written through."""
+    """Opens the files of an HLS stream for FFmpeg. Each is newly created, so that nothing is written through a link."""
 
     def __init__(self, form: StereoFormat | None) -> None:
         self._form = form
@@ -25,7 +25,7 @@ class Opener:
             return path.open("rb")
         feed: owned.Feed | owned.Failed
         try:
-            file = owned.create_again(path)  # checked before work began, or an older state of this very stream
+            file = owned.create_again(path)  # checked before work started, or an older version from this stream
         except OSError as error:
             feed = owned.Failed(error)
         else:
@@ -37,16 +37,16 @@ class Opener:
 
     @property
     def error(self) -> OSError | None:
-        """The first error of any of the files."""
+        """The first error of any file."""
         return next((feed.error for feed in self._feeds if feed.error is not None), None)
 
     @property
     def interrupted(self) -> bool:
-        """Whether Ctrl-C came while one of the files was written."""
+        """Whether Ctrl-C was pressed while a file was being written."""
         return any(feed.interrupted for feed in self._feeds)
 
     def clear(self) -> None:
-        """After a failure: removes what holds nothing."""
+        """Deletes empty files after a failure."""
         for path in self._made:
             for each in (path, path.with_name(path.name.removesuffix(".tmp"))):
                 with suppress(OSError):

@@ -1,4 +1,4 @@
-"""What a file holds, as plain values, and whether a headset can decode it."""
+"""Describes a file as plain values, and checks whether a headset can decode it."""
 
 from contextlib import closing
 from fractions import Fraction
@@ -55,7 +55,7 @@ def describe(name: str, preset: str) -> dict[str, Any]:
 
 
 def _stereo(name: str, source: VideoSource) -> dict[str, Any]:
-    """Stereo and sphere tags, what players make of them, and what contradicts what."""
+    """Stereo and sphere tags, how players interpret them, and contradictions between them."""
     path, context = Path(name), source.stream.codec_context
     if not path.is_file():
         return {}
@@ -73,7 +73,7 @@ def _stereo(name: str, source: VideoSource) -> dict[str, Any]:
 
 
 def verdict(headset: catalog.Preset, codec: str, width: int, height: int, rate: Fraction | None) -> str:
-    """Whether the headset's decoder takes the stream, and why not."""
+    """Whether the headset can decode the stream, and if not, why."""
     family = _FAMILY.get(codec)
     limit = headset.limits.get(family) if family else None  # type: ignore[call-overload]
     if limit is None:

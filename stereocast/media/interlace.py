@@ -1,6 +1,6 @@
-"""Fields to whole pictures, by FFmpeg's filters: one for each frame, one for each field, or the film under a pulldown.
+"""Deinterlaces with FFmpeg's filters: one picture per frame, one per field, or the original film under a pulldown.
 
-bwdif makes pictures of fields; fieldmatch and decimate undo a 3:2 pulldown: five frames of video become four of film.
+bwdif turns fields into pictures. fieldmatch and decimate undo a 3:2 pulldown: five video frames become four film frames.
 """
 
 import logging
@@ -23,27 +23,27 @@ _CHAINS: dict[str, tuple[tuple[str, str], ...]] = {
         ("decimate", "cycle=5"),
     ),
 }
-# Pictures for each frame, and into how many a tick is divided so that each falls on one.
+# Pictures per frame, and the factor by which ticks are divided so that each picture falls on one.
 FACTORS: dict[str, tuple[Fraction, int]] = {"field": (Fraction(2), 2), "telecine": (Fraction(4, 5), 4)}
 
 
 def factor(mode: Mode) -> Fraction:
-    """Pictures that come out for each frame that goes in."""
+    """Output pictures per input frame."""
     return FACTORS.get(mode, (Fraction(1), 1))[0]
 
 
 def fineness(mode: Mode) -> int:
-    """Into how many parts a tick of the source has to be divided."""
+    """Number of parts into which a tick of the source must be divided."""
     return FACTORS.get(mode, (Fraction(1), 1))[1]
 
 
 def wanted(mode: Mode, frame: Any) -> bool:
-    """Whether the filters begin with this frame: `auto` waits for one that is flagged as interlaced."""
+    """Whether the filters start at this frame; `auto` waits for a frame flagged as interlaced."""
     return mode not in ("auto", "none") or (mode == "auto" and bool(frame.interlaced_frame))
 
 
 class Deinterlacer:
-    """Frames in, pictures out; made for the first frame's size and format."""
+    """The filter chain of a mode, built for the size and format of `frame`."""
 
     def __init__(self, mode: Mode, frame: Any, time_base: Fraction, rate: Fraction | None) -> None:
         self._graph = av.filter.Graph()
@@ -63,7 +63,7 @@ class Deinterlacer:
         self._graph.configure()
 
     def __call__(self, frame: Any) -> Iterator[Any]:
-        """The pictures that come out when a frame goes in; None at the end."""
+        """Filters a frame (None: the end) and yields the finished pictures."""
         if frame is not None and self._into is None and frame.pts is not None:
             self._into = frame.pts * Fraction(frame.time_base or 0)
         self._graph.push(frame)

@@ -1,7 +1,7 @@
-"""Pictures and everything else into one file, in the order of decoding.
+"""Muxes pictures and all other packets into one file in decoding order.
 
-An encoder holds dozens of pictures back; the sound of that time waits here, since a player that finds it before its
-pictures loses it after a seek. Knows packets and their times, no codecs.
+An encoder delays dozens of pictures. Sound of that time waits here, because a player that finds it before its pictures
+loses it after a seek. This module knows packets and their times, but no codecs.
 """
 
 import errno
@@ -17,15 +17,22 @@ from stereocast.media import timing
 
 log = logging.getLogger(__name__)
 
-_DISK = {errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EPIPE, errno.EROFS, errno.EFBIG}  # not the packet's fault
-_REFUSED_AT_MOST = 100_000  # packets; more is no damage but a fault of ours
+_DISK = {
+    errno.ENOSPC,
+    errno.EDQUOT,
+    errno.EIO,
+    errno.EPIPE,
+    errno.EROFS,
+    errno.EFBIG,
+}  # errors not caused by the packet
+_REFUSED_AT_MOST = 100_000  # packets; more than this means a bug, not a damaged source
 
 
 class Interleaver:
-    """Muxes into `output`. Raises av.error.FFmpegError where it can't be written.
+    """Muxes packets into `output`. Raises av.error.FFmpegError where it can't be written.
 
-    Picture packets get their decoding times here, whatever the encoder says, and last until the next one's: the mp4
-    muxer moves the first picture of a fragment to where the durations before it end, so they have to be exact.
+    Picture packets get new decoding times, and durations that reach to the next one: the mp4 muxer places the first
+    picture of a fragment where the earlier durations end, so these must be exact.
     """
 
     def __init__(
@@ -33,24 +40,24 @@ class Interleaver:
     ) -> None:
         self._output, self._decoding, self._durations, self._matroska = output, decoding, durations, matroska
         self._held: Any = None  # the latest picture packet
-        self._waiting: list[tuple[Fraction, int, Any]] = []  # a heap of the other packets
+        self._waiting: list[tuple[Fraction, int, Any]] = []  # heap of the other packets
         self._number = count()
         self._refused = 0
 
     def picture(self, packet: Any) -> None:
-        """Takes the next picture packet in coding order."""
+        """Adds the next picture packet, in coding order."""
         packet.dts = self._decoding(packet.pts)
         self._release(packet.dts)
         self._held = packet
 
     def mux(self, packet: Any) -> None:
-        """Takes a packet of another stream; those of one stream come in order."""
+        """Adds a packet of another stream; the packets of each stream must come in order."""
         ticks = packet.dts if packet.dts is not None else packet.pts
         time = Fraction(0) if ticks is None else ticks * Fraction(packet.time_base)
         heapq.heappush(self._waiting, (time, next(self._number), packet))
 
     def finish(self) -> None:
-        """Muxes all that waits."""
+        """Muxes all waiting packets."""
         self._release(None)
         self._others(None)
 
@@ -63,12 +70,12 @@ class Interleaver:
         self._output.mux(packet)
 
     def _duration(self, packet: Any, dts: int | None) -> int:
-        if dts is not None:  # Matroska adds durations to the times of what is shown: a long one would lengthen the film
+        if dts is not None:  # Matroska adds durations to display times: a long one would lengthen the film
             return 0 if self._matroska else dts - int(packet.dts)
         if self._durations.last is None:
             return int(packet.duration or 0)
-        # the last packet need not be the last picture: the film lasts as long as that is shown, and mp4 adds up
-        # decoding times, which run ahead of what is shown
+        # the last packet isn't always the last picture shown; and mp4 adds up decoding times, which run ahead of
+        # display times
         since = packet.pts if self._matroska else packet.dts + self._decoding.ahead
         return max(1, sum(self._durations.last) - int(since))
 

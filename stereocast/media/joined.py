@@ -1,4 +1,4 @@
-"""Pieces of a film that were made while it was watched, joined into one file packet by packet."""
+"""Joins the parts of a film that were converted during playback into one file, packet by packet."""
 
 import os
 from collections.abc import Callable, Sequence
@@ -19,9 +19,9 @@ _OPTIONS = {"allowed_extensions": "ALL"}
 def join(
     parts: Sequence[tuple[Path, float]], path: Path, form: StereoFormat, made: Callable[[float], None] = lambda at: None
 ) -> None:
-    """Writes the HLS playlists in `parts`, each with the second of the film where it begins, into one mp4 at `path`.
+    """Writes the HLS playlists in `parts`, each with its start time in seconds, into an mp4 at `path`.
 
-    `made` is told the seconds that are written. Raises SinkError, also where something has the name already.
+    `made` is called with the number of seconds written. Raises SinkError, also where `path` exists.
     """
     if os.path.lexists(path):
         raise SinkError(f"{path} already exists; nothing was kept")
@@ -50,7 +50,7 @@ def _copy(parts: Sequence[tuple[Path, float]], output: Any, made: Callable[[floa
         end_s = parts[number + 1][1] if number + 1 < len(parts) else None
         with av.open(str(playlist), options=_OPTIONS) as container:
             streams = [*container.streams.video[:1], *container.streams.audio[:1]]
-            video = container.streams.video[0]  # HLS begins late by what its encoder reorders
+            video = container.streams.video[0]  # HLS starts late by the encoder's reordering delay
             late = Fraction(video.start_time or 0) * Fraction(video.time_base or 1)
             begin = Fraction(start_s).limit_denominator(1_000_000) - late
             if not targets:
@@ -60,7 +60,7 @@ def _copy(parts: Sequence[tuple[Path, float]], output: Any, made: Callable[[floa
                     continue
                 base = Fraction(packet.time_base)
                 at = float(packet.pts * base + begin)
-                # sound laps over the end of a piece; the next one has it, too
+                # sound extends past the end of a part and is repeated in the next
                 if end_s is not None and packet.stream.type == "audio" and at >= end_s:
                     continue
                 by = round(begin / base)

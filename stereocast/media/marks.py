@@ -1,13 +1,13 @@
-"""What a name says about views and projection, as people and players write it: one grammar, with how sure each mark is.
+"""Reads marks for views and projection in file names, as people and players write them, with the certainty of each mark.
 
-A certain mark (HSBS, Full-SBS, VR180) counts anywhere. A short one is a word or a number too (`ou`, LR, 180): it counts
-at the end of the name alone, and only where the frame has the shape that it asks for.
+A certain mark (HSBS, Full-SBS, VR180) counts anywhere. A short one may also be a word or a number (`ou`, LR, 180): it
+counts only at the end of the name, and only where the frame has a matching shape.
 """
 
 import re
 from dataclasses import dataclass
 
-_SEPARATOR = re.compile(r"[\W_]")  # each becomes a space, so that places stay those of the name
+_SEPARATOR = re.compile(r"[\W_]")  # replaced one for one by spaces, so that positions don't change
 _SIDE, _OVER = r"(?:sbs|side *by *side)", r"(?:ou|tab|tb|over *under|top *(?:and *)?bottom)"
 _START, _END = r"(?:(?<=^)|(?<= ))", r"(?=$| )"
 
@@ -16,7 +16,7 @@ def _word(text: str) -> re.Pattern[str]:
     return re.compile(f"{_START}(?:{text}){_END}")
 
 
-_Said = tuple[str, bool | None, bool, str]  # layout, full (None: not said), swapped, projection
+_Said = tuple[str, bool | None, bool, str]  # layout, full (None: unknown), swapped, projection
 _CERTAIN: list[tuple[re.Pattern[str], str, bool | None, bool, str]] = [
     (_word(rf"lrf(?: *full *sbs)?|f *sbs|full *{_SIDE}|{_SIDE} *full"), "left-right", True, False, ""),
     (_word(rf"h *sbs|half *{_SIDE}|{_SIDE} *half|3dh"), "left-right", False, False, ""),
@@ -47,13 +47,13 @@ _SHORT: list[tuple[re.Pattern[str], str, bool | None, bool, str]] = [
     (_word(r"180"), "", None, False, "180"),
     (_word(r"360"), "", None, False, "360"),
 ]
-# SBS is also the name of broadcasters, who stand first
+# SBS is also the name of broadcasters, at the start of a name
 _SBS = re.compile(rf"(?<= )sbs{_END}")
 # what may follow a short mark: quality, codecs, 3D itself
 _BEHIND = re.compile(
     r"(?: *(?:3d|vr|4k|5k|6k|8k|hd|uhd|\d{3,4}p|\d{3,5}x\d{3,5}|\d{2,3} ?fps|[xh] ?26[45]|hevc|avc|av1|10bit|hdr|spatial))* *$"
 )
-_SHAPES = {  # width over height of frames that a projection has, by layout
+_SHAPES = {  # width / height of a projection's frames, by layout
     "180": {"left-right": 2.0, "top-bottom": 0.5, "": 1.0},
     "360": {"left-right": 4.0, "top-bottom": 1.0, "": 2.0},
 }
@@ -61,18 +61,18 @@ _SHAPES = {  # width over height of frames that a projection has, by layout
 
 @dataclass(frozen=True, slots=True)
 class Marks:
-    """What a name says. `layout` is '' where it says none; `full` is None where it isn't said."""
+    """The marks of a name. `layout` is '' and `full` None where the name has no mark for it."""
 
     layout: str = ""
     full: bool | None = None
     swapped: bool = False
-    projection: str = ""  # 180, 360, fisheye, or '' where it isn't said
-    certain: bool = False  # False: short marks alone
-    spans: tuple[tuple[int, int], ...] = ()  # where the marks are in the name
+    projection: str = ""  # 180, 360, fisheye, or '' (unknown)
+    certain: bool = False  # False: only short marks
+    spans: tuple[tuple[int, int], ...] = ()  # positions of the marks in the name
 
 
 def read(stem: str, width: int = 0, height: int = 0) -> Marks | None:
-    """The marks of a name without its suffix, for a frame of that size (0: unknown). None where it says nothing."""
+    """The marks of a name without suffix, for a frame of that size (0: unknown). None without marks."""
     text = _SEPARATOR.sub(" ", stem).lower()
     layout, full, swapped, projection = "", None, False, ""
     spans: list[tuple[int, int]] = []
@@ -99,7 +99,7 @@ _Short = tuple[_Said, tuple[int, int]]
 
 
 def _short(stem: str, text: str, sure: Marks, size: tuple[int, int]) -> list[_Short]:
-    """Short marks at the end of the name that stand beside other marks, or fit the shape of the frame."""
+    """Short marks at the end of the name that accompany other marks or fit the shape of the frame."""
     found: list[_Short] = []
     for pattern, kind, whole, crossed, sphere in _SHORT:
         for match in pattern.finditer(text):
@@ -124,7 +124,7 @@ def _short(stem: str, text: str, sure: Marks, size: tuple[int, int]) -> list[_Sh
 
 
 def _spelled(stem: str, start: int, end: int) -> bool:
-    """Whether a short mark is written as one: in capitals, or behind a separator that no sentence has."""
+    """Whether a short mark is written as one: in capitals, or after a separator other than a space."""
     mark, after_space = stem[start:end], start > 0 and stem[start - 1] == " "
     return not (mark.islower() and after_space) and not mark.istitle()
 
@@ -143,7 +143,7 @@ def _fits_sphere(projection: str, size: tuple[int, int]) -> bool:
 
 
 def bare(stem: str) -> str:
-    """A name without its marks, where one of them is certain; the name itself where nothing else is in it."""
+    """A name without its marks, if one of them is certain; the whole name where nothing else would remain."""
     marks = read(stem)
     for a, b in reversed(marks.spans if marks and marks.certain else ()):
         start = a - 1 if a and _SEPARATOR.match(stem[a - 1]) else a

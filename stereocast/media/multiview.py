@@ -1,4 +1,4 @@
-"""MV-HEVC: both views of a film whose decoder gives each as a frame with the same time."""
+"""MV-HEVC: pairs the views of a film, which the decoder returns as consecutive frames with the same time."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -9,21 +9,24 @@ from stereocast.errors import SourceError
 from stereocast.pictures import planes
 from stereocast.types import Array
 
-OPTIONS = {"view_ids": "-1"}  # FFmpeg's decoder: all views, not the base view alone
+OPTIONS = {"view_ids": "-1"}  # for FFmpeg's decoder: all views, not only the base view
 
 
 def paired(frames: Iterator[Any], others: dict[Any, Any], name: str) -> Iterator[Any]:
-    """The base views; each second one is put into `others` by its time. Raises SourceError where there is one view."""
+    """Yields the base views and stores each second view in `others` by its pts. Raises SourceError where there is only one
+    view."""
     for frame in frames:
         second = next(frames, None)
         if second is None or second.pts != frame.pts:
-            raise SourceError(f"{name}: the decoder here gives one view of this MV-HEVC film, so it can't be repacked")
+            raise SourceError(
+                f"{name}: the decoder returns only one view of this MV-HEVC film, so it can't be repacked"
+            )
         others[frame.pts] = second
         yield frame
 
 
 def beside(first: Array, second: Array, *, planar: bool) -> Array:
-    """Two pictures of one size side by side."""
+    """Two pictures of the same size side by side."""
     if not planar:
         return np.concatenate([first, second], 1)
     pairs = zip(planes.planes(first), planes.planes(second), strict=True)

@@ -1,4 +1,4 @@
-"""What a name means: a URL, a numbered sequence, or simply a file, whatever characters are in it."""
+"""Interprets names of sources: a URL, a numbered sequence, or a file with any characters in its name."""
 
 import os
 import re
@@ -9,18 +9,18 @@ from urllib.parse import unquote, urlsplit
 from urllib.request import url2pathname
 
 _URL = re.compile(r"^[A-Za-z][A-Za-z0-9+.-]+://")
-_FORBIDDEN = re.compile(r'[\x00-\x1f<>:"/\\|?*]')  # in the names of some file system
+_FORBIDDEN = re.compile(r'[\x00-\x1f<>:"/\\|?*]')  # forbidden in names by some file systems
 ROOM = 16  # bytes: .part.mp4.tagging, .kept.part.mp4, _L
 _NUMBER = re.compile(r"%(?:0(\d+))?d")
 
 
 def is_url(name: str) -> bool:
-    """Whether the name has a scheme, such as https://; a file that is there by that very name is a file."""
+    """Whether the name has a scheme, such as https://, and no file has exactly that name."""
     return bool(_URL.match(name)) and not os.path.exists(name)
 
 
 def local(name: str) -> Path | None:
-    """The file that a name or a file URL means; None for standard input and remote ones."""
+    """The local file of a name or a file URL; None for standard input and remote URLs."""
     if name == "-":
         return None
     if not is_url(name):
@@ -30,12 +30,12 @@ def local(name: str) -> Path | None:
 
 
 def is_sequence(name: str) -> bool:
-    """Whether the name is a printf pattern (frame_%04d.png) that files match; a file of that very name is a file."""
+    """Whether the name is a printf pattern (frame_%04d.png) that files match, and no file has exactly that name."""
     return not is_url(name) and next(sequence_files(name), None) is not None
 
 
 def sequence_files(name: str) -> Iterator[Path]:
-    """The files that a printf pattern matches, in order of their numbers; none for any other name."""
+    """The files that a printf pattern matches, in numerical order; empty for other names."""
     path = Path(name)
     found = _NUMBER.search(path.name)
     if found is None or len(_NUMBER.findall(path.name)) != 1 or os.path.exists(name) or not os.path.isdir(path.parent):
@@ -48,7 +48,7 @@ def sequence_files(name: str) -> Iterator[Path]:
 
 
 def stem_of(name: str) -> str:
-    """What a result is called after: a file's name without its suffix, a sequence's without its number, a URL's last part."""
+    """The base of a result's name: a file's name without suffix, a sequence's without number, or a URL's last part."""
     if name == "-":
         return "stream"
     if is_url(name):
@@ -62,9 +62,9 @@ def stem_of(name: str) -> str:
 
 
 def fitted(stem: str, rest: str, folder: Path) -> str:
-    """`stem` + `rest` as a file's name that the file system takes, with room for what is put into it while it grows.
+    """`stem` + `rest` as a file name short enough for the file system, including the suffixes of temporary files.
 
-    A stem that is too long is cut at a character and told apart by a checksum.
+    A stem that is too long is cut between characters and gets a checksum to stay unique.
     """
     longest = _longest(folder) - ROOM
     if len(os.fsencode(stem + rest)) <= longest:
@@ -77,7 +77,7 @@ def fitted(stem: str, rest: str, folder: Path) -> str:
 
 
 def _longest(folder: Path) -> int:
-    """Bytes of a file's name in a folder, or in the nearest one that exists."""
+    """Longest file name in bytes in a folder, or in its nearest existing parent."""
     while not os.path.exists(folder) and folder != folder.parent:
         folder = folder.parent
     try:

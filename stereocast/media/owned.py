@@ -1,8 +1,8 @@
-"""Files that a run makes: created exclusively, marked as ours, and nothing else is ever replaced or deleted.
+"""Files that a run creates. They are created exclusively and marked as ours; no other file is ever replaced or deleted.
 
-An unfinished file carries its mark from its first byte on, so it is known as ours after a crash, in a copy, and on
-another disk: first a line of text, then, when the muxer has written its head over that, the minor version of mp4's
-`ftyp` or Matroska's WritingApp. A finished file carries another mark. Knows nothing of films.
+An unfinished file is marked from its first byte, so it can be recognised after a crash, as a copy, and on another disk.
+The mark is first a line of text and, once the muxer has overwritten it, the minor version in mp4's `ftyp` or Matroska's
+WritingApp. A finished file has another mark. This module knows nothing about films.
 """
 
 import contextlib
@@ -20,9 +20,9 @@ from typing import Any, BinaryIO
 from stereocast.errors import SinkError
 
 MARK = b"stereocast: unfinished, may be deleted\n"
-JOURNAL = b'{"stereocast": "journal"'  # what our JSON files begin with
+JOURNAL = b'{"stereocast": "journal"'  # start of our JSON files
 REPORT = b'{\n  "stereocast": "report"'
-_OLD = (b'{"version": 1, "job": {"settings": {', b'{\n  "planned": ')  # how those of 0.1 began
+_OLD = (b'{"version": 1, "job": {"settings": {', b'{\n  "planned": ')  # start of those of version 0.1
 _UNFINISHED, _FINISHED = b"scPT", b"scOK"
 _APP_UNFINISHED, _APP_FINISHED = b"stereocast+", b"stereocast"
 _EBML = b"\x1aE\xdf\xa3"
@@ -31,25 +31,25 @@ _HEAD = 4096
 
 
 def part_path(path: Path) -> Path:
-    """Where a file grows until it is complete."""
+    """The part file, which holds a file until it is complete."""
     return path.with_name(f"{path.stem}.part{path.suffix}")
 
 
 def create(path: Path) -> "Part":
-    """A new file, never one that is there and never through a link. Raises OSError (EEXIST where something is)."""
+    """Creates a new file, never replacing one or following a link. Raises OSError (EEXIST where the path exists)."""
     flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
     return Part(path, os.open(path, flags, 0o666))
 
 
 def create_again(path: Path) -> "Part":
-    """A new unmarked file in the place of one that may be replaced; a link goes, what it leads to stays. Raises OSError."""
+    """Creates a new unmarked file in place of an old one. A link is removed, but its target stays. Raises OSError."""
     path.unlink(missing_ok=True)
     flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
     return Part(path, os.open(path, flags, 0o666), marked=False)
 
 
 class Part:
-    """A file in the making, unbuffered, as FFmpeg and Python write it. Its head is kept marked."""
+    """An unbuffered file that FFmpeg and Python write to, with a mark kept in its head."""
 
     def __init__(self, path: Path, number: int, *, marked: bool = True) -> None:
         self.name = str(path)
@@ -70,7 +70,7 @@ class Part:
             raise
 
     def write(self, data: Any) -> int:
-        """Writes all of `data` at the current place."""
+        """Writes all of `data` at the current position."""
         data = bytes(data)
         self.touched = True
         at = self._file.tell()
@@ -104,7 +104,7 @@ class Part:
 
 @contextlib.contextmanager
 def _held_back(feed: "Feed") -> Iterator[None]:
-    """Ctrl-C only notes itself in `feed` meanwhile, so that nothing is written by half."""
+    """Defers Ctrl-C to a flag of `feed` in this block, so that no write is cut short."""
     usual = signal.getsignal(signal.SIGINT)
     if threading.current_thread() is not threading.main_thread() or not callable(usual):
         yield
@@ -121,19 +121,21 @@ def _held_back(feed: "Feed") -> Iterator[None]:
 
 
 class Feed:
-    """A stream as FFmpeg writes it. An error is kept and told by its number, since a raised one would be printed."""
+    """A stream for FFmpeg to write to. Errors are stored and returned as numbers, because raised ones would be printed."""
 
     def __init__(self, stream: Any, change: Callable[[bytes], bytes] | None = None) -> None:
-        """`change`: what is done to the bytes on their way."""
+        """`change`: a function applied to the bytes before they are written."""
         self.error: OSError | None = None
-        self.interrupted = False  # by Ctrl-C, which would be lost in a call from FFmpeg: whoever muxes has to ask
+        self.interrupted = (
+            False  # by Ctrl-C, which would be lost in a call from FFmpeg; the muxing code must check this
+        )
         self.name = str(getattr(stream, "name", "output"))
         self._stream, self._change = stream, change
-        if isinstance(stream, Part):  # anything else is written from front to back
+        if isinstance(stream, Part):  # other streams are written from front to back
             self.seek, self.tell = stream.seek, stream.tell
 
     def write(self, data: Any) -> int:
-        """Writes all of `data`; minus the error's number where that fails."""
+        """Writes all of `data`. Returns its length, or the negative errno on failure."""
         done: list[int] = []
         while True:
             try:
@@ -141,7 +143,7 @@ class Feed:
                     if not done:
                         done.append(self._written(data))
                 return done[0]
-            except KeyboardInterrupt:  # it came before or after it was held back
+            except KeyboardInterrupt:  # it came just before or after the protected block
                 self.interrupted = True
 
     def _written(self, data: Any) -> int:
@@ -156,13 +158,13 @@ class Feed:
         return -(self.error.errno or errno.EIO)
 
     def close(self) -> None:
-        """Closes a file of ours; standard output stays open."""
+        """Closes a file; standard output stays open."""
         if isinstance(self._stream, Part):
             self._stream.close()
 
 
 class Failed:
-    """Stands for a file that couldn't be opened: FFmpeg hears of it when it writes."""
+    """Replaces a file that couldn't be opened: FFmpeg gets the error when it writes."""
 
     interrupted = False
 
@@ -180,7 +182,7 @@ class Failed:
 
 
 def _marked(data: bytes, at: int, minor: bytes, app: bytes) -> bytes:
-    """The head of an mp4 or Matroska file, or a piece of it that begins at `at`, with a mark in it."""
+    """The head of an mp4 or Matroska file, or a piece of it from offset `at`, with a mark written into it."""
     if at == 0 and data[4:8] == b"ftyp" and len(data) >= 16:
         return data[:12] + minor + data[16:]
     found = _APP.search(data, 0, _HEAD) if at or data.startswith(_EBML) else None
@@ -191,7 +193,7 @@ def _marked(data: bytes, at: int, minor: bytes, app: bytes) -> bytes:
 
 
 def _head_of(path: Path) -> bytes | None:
-    """The first bytes of a regular file that is no link; None for anything else, and what can't be read."""
+    """The first bytes of a regular file; None for links, other types and unreadable files."""
     try:
         if not stat.S_ISREG(os.lstat(path).st_mode):
             return None
@@ -203,7 +205,7 @@ def _head_of(path: Path) -> bytes | None:
 
 
 def unfinished(path: Path) -> bool:
-    """Whether the file is one of ours that was never finished (or empty: nothing is lost with it)."""
+    """Whether the file is one of ours that was never finished, or is empty and so holds nothing to lose."""
     head = _head_of(path)
     if head is None:
         return False
@@ -216,7 +218,7 @@ def unfinished(path: Path) -> bool:
 
 
 def finished(path: Path) -> bool:
-    """Whether the file is a film that we finished."""
+    """Whether the file is a film of ours. An unfinished mark also counts: a crash may come before the final one is set."""
     head = _head_of(path)
     if not head:
         return False
@@ -227,9 +229,9 @@ def finished(path: Path) -> bool:
 
 
 def discard(path: Path, *, known: bool = False) -> bool:
-    """Deletes a file that is ours; True where there is none any more. Foreign files stay (False).
+    """Deletes a file of ours. Returns True if the path is now free, False if a foreign file was left there.
 
-    `known`: the caller has another proof that it is ours. Raises SinkError where another run is writing it.
+    `known`: the caller has other proof that it is ours. Raises SinkError where another run is writing it.
     """
     if not os.path.lexists(path):
         return True
@@ -255,7 +257,7 @@ def check_idle(path: Path) -> None:
 
 
 def publish(part: Path, path: Path, *, overwrite: bool) -> None:
-    """Gives a finished file its name. Raises SinkError where that was taken meanwhile, OSError."""
+    """Renames a finished file to its final name. Raises SinkError where another file got that name meanwhile, OSError."""
     if overwrite:
         os.replace(part, path)
     else:
@@ -263,7 +265,7 @@ def publish(part: Path, path: Path, *, overwrite: bool) -> None:
             os.link(part, path, follow_symlinks=False)
         except FileExistsError:
             raise _taken(path, part) from None
-        except (OSError, NotImplementedError):  # no hard links here
+        except (OSError, NotImplementedError):  # the file system has no hard links
             if os.path.lexists(path):
                 raise _taken(path, part) from None
             os.rename(part, path)
@@ -273,11 +275,11 @@ def publish(part: Path, path: Path, *, overwrite: bool) -> None:
 
 
 def _taken(path: Path, part: Path) -> SinkError:
-    return SinkError(f"{path} was made by something else meanwhile; the result is kept in {part}")
+    return SinkError(f"{path} was created by another program meanwhile; the result is kept in {part}")
 
 
 def _seal(path: Path) -> None:
-    """Turns the mark of an unfinished film into that of a finished one."""
+    """Replaces the mark of an unfinished film with that of a finished one."""
     head = _head_of(path) or b""
     made = _marked(head, 0, _FINISHED, _APP_FINISHED) if unfinished(path) else head
     if made != head:
@@ -286,9 +288,9 @@ def _seal(path: Path) -> None:
 
 
 def write(path: Path, data: bytes, *, beside: Path, overwrite: bool = True) -> None:
-    """A whole file at once, by way of `beside`: nobody ever sees half of it.
+    """Writes a whole file atomically, by way of the temporary file `beside`.
 
-    What is at `beside` must be ours. Raises SinkError, OSError.
+    A file at `beside` must be ours. Raises SinkError, OSError.
     """
     make_room(beside)
     part = create(beside)
@@ -297,7 +299,7 @@ def write(path: Path, data: bytes, *, beside: Path, overwrite: bool = True) -> N
         part.write(data[len(MARK) :])
         os.fsync(part.fileno())
         part.seek(0)
-        part._all(data[: len(MARK)])  # the mark goes last
+        part._all(data[: len(MARK)])  # the mark is overwritten last
         if len(data) < len(MARK):
             os.ftruncate(part.fileno(), len(data))
         part.close()
@@ -305,24 +307,24 @@ def write(path: Path, data: bytes, *, beside: Path, overwrite: bool = True) -> N
     except BaseException:
         part.close()
         with contextlib.suppress(OSError):
-            beside.unlink()  # made by this very call
+            beside.unlink()  # created by this call
         raise
 
 
 def make_room(path: Path) -> None:
-    """Deletes what an earlier run of ours left at a path that is to be written. Raises SinkError for anything else."""
+    """Deletes a file that an earlier run left at a path to be written. Raises SinkError for a foreign file."""
     if not discard(path):
         raise SinkError(in_the_way(path))
 
 
 def in_the_way(path: Path) -> str:
-    """What to say of a foreign file where one of ours has to be."""
-    return f"{path} is in the way: stereocast would write there, and it isn't its own; move it, or give another name with -o"
+    """The message for a foreign file at a path that stereocast needs."""
+    return f"{path} is in the way: stereocast needs this name but didn't create the file; move it, or choose another name with -o"
 
 
 def _lock(file: BinaryIO) -> None:
-    """Keeps a second run away while the file is open. Raises BlockingIOError where one has it."""
-    if sys.platform == "win32":  # an open file can't be deleted there
+    """Locks the file against other runs while it is open. Raises BlockingIOError where another run holds it."""
+    if sys.platform == "win32":  # Windows can't delete an open file
         return
     import fcntl
 
@@ -335,7 +337,7 @@ def _lock(file: BinaryIO) -> None:
 
 
 def reason(error: BaseException) -> str:
-    """What the system says is wrong, in a few words."""
+    """The cause of a system error in a few words."""
     known = {
         getattr(errno, "EDQUOT", errno.ENOSPC): "your disk quota is used up",
         errno.ENOSPC: "the disk is full",

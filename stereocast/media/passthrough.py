@@ -1,6 +1,6 @@
-"""Everything of the source that isn't its picture: sound, subtitles, chapters, tags, attachments.
+"""Passes through everything but the picture: sound, subtitles, chapters, tags, attachments.
 
-Packets are copied byte for byte. Only what the container can't hold is changed, and each change is logged as a warning.
+Packets are copied byte for byte. Only what the container can't hold is converted, and each change is logged as a warning.
 """
 
 import logging
@@ -28,7 +28,7 @@ _ASS_HEADER = (
 
 
 def select(streams: list[Any], wanted: str, option: str) -> list[Any]:
-    """The streams that `wanted` names: all, none, or numbers counted within their kind. Raises UsageError."""
+    """The streams that `wanted` selects: all, none, or numbers counted within their type. Raises UsageError."""
     if wanted == "all":
         return streams
     if wanted == "none":
@@ -43,10 +43,10 @@ def select(streams: list[Any], wanted: str, option: str) -> list[Any]:
 
 
 class Passthrough:
-    """Carries the other streams of `source` (an open input container) into `output`.
+    """Copies the other streams of `source` (an open input container) to an output.
 
-    `packets` is filled by the reader while it demuxes; `drain` muxes what has arrived. `shift` is the time in seconds
-    that becomes 0, `stop` the time at which to end.
+    The reader fills `packets` while it demuxes; `drain` muxes what has arrived. `shift` is the time in seconds that
+    becomes 0, `stop` the time at which to end.
     """
 
     def __init__(
@@ -102,7 +102,7 @@ class Passthrough:
     def _attach_subtitle(self, output: Any, stream: Any, container: str) -> None:
         name = stream.codec_context.name if stream.codec_context else "unknown"
         if container in ("fmp4", "hls"):
-            log.warning("subtitle track %d (%s) is left out: %s has no place for it", stream.index, name, container)
+            log.warning("subtitle track %d (%s) is left out: %s can't store it", stream.index, name, container)
             return
         text = "mov_text" if container == "mp4" else "subrip"
         foreign = name in _TEXT if container == "mp4" else name in ("mov_text", "text")
@@ -117,7 +117,7 @@ class Passthrough:
             self._routes[stream.index] = lambda packet: iter([_retarget(packet, target)])
         else:
             log.warning(
-                "subtitle track %d (%s) can't be held by mp4 and is left out; --out-format mkv keeps it",
+                "subtitle track %d (%s) isn't supported in mp4 and is left out; --out-format mkv keeps it",
                 stream.index,
                 name,
             )
@@ -139,7 +139,7 @@ class Passthrough:
                 output.mux(self._rising(muxed))
 
     def finish(self, output: Any) -> None:
-        """Muxes the rest, after the last picture."""
+        """Muxes the remaining packets, after the last picture."""
         self.drain(output)
         for finisher in self._finishers:
             for packet in finisher(None):
@@ -166,7 +166,7 @@ def _copy_tags(stream: Any, target: Any) -> None:
 
 
 class _SubtitleChange:
-    """Subtitle packets of one text codec as those of another, by FFmpeg's own decoders and encoders."""
+    """Converts subtitle packets from one text codec to another with FFmpeg's decoders and encoders."""
 
     def __init__(self, stream: Any, target: Any) -> None:
         self._decoder = av.CodecContext.create(stream.codec_context.name, "r")
@@ -175,7 +175,7 @@ class _SubtitleChange:
         self._target = target
 
     def __call__(self, packet: Any) -> Iterator[Any]:
-        if packet.size <= 2:  # mov_text's way to say: nothing here
+        if packet.size <= 2:  # an empty mov_text cue
             return
         try:
             text = self._decoder.decode2(packet)
@@ -192,12 +192,12 @@ class _SubtitleChange:
 
 
 class _Closing:
-    """Ends each cue of a mov_text track with an empty one. The muxer's own, after the last cue, would last as long as
-    that cue and lengthen the film."""
+    """Ends each cue of a mov_text track with an empty one. Otherwise the muxer would add one after the last cue that is as
+    long as that cue, and lengthen the film."""
 
     def __init__(self, route: sound.Route, target: Any) -> None:
         self._route, self._target = route, target
-        self._end: tuple[int, Fraction] | None = None  # of the cue that is shown
+        self._end: tuple[int, Fraction] | None = None  # end of the cue being shown
 
     def __call__(self, packet: Any) -> Iterator[Any]:
         for cue in self._route(packet):

@@ -1,6 +1,6 @@
-"""Pictures in files: read upright with what is told about them, and written with it (EXIF, colour profile).
+"""Picture files: reads them upright with EXIF and colour profile, and writes them with both.
 
-OpenCV does the coding. A picture that is too large is refused by its header, before it takes any memory.
+OpenCV decodes and encodes. A picture that is too large is rejected by its header, before it takes memory.
 """
 
 import logging
@@ -19,22 +19,22 @@ from stereocast.types import Array
 log = logging.getLogger(__name__)
 
 LARGEST = 250_000_000  # pixels; both views, the depth and the packed picture take about 14 times as many bytes
-LONGEST = 1 << 20  # OpenCV's limit of a side
+LONGEST = 1 << 20  # OpenCV's limit for a side
 _EXIF, _ICC = cv2.IMAGE_METADATA_EXIF, cv2.IMAGE_METADATA_ICCP
-_KEEPING = (".jpg", ".jpeg", ".png", ".webp", ".avif")  # formats into which OpenCV writes both
+_KEEPING = (".jpg", ".jpeg", ".png", ".webp", ".avif")  # formats in which OpenCV writes both
 _TIFF_ICC = 34675
 
 
 @dataclass(frozen=True, slots=True)
 class Extras:
-    """What a picture's file says beside its pixels; b"" where it says nothing."""
+    """Metadata of a picture file; b"" where there is none."""
 
     exif: bytes = b""
     profile: bytes = b""  # ICC
 
 
 def size(path: Path) -> tuple[int, int] | None:
-    """Width and height by the header alone; None where it isn't understood. Raises OSError."""
+    """(width, height) from the header alone; None where the format is unknown. Raises OSError."""
     with path.open("rb") as file:
         head = file.read(1 << 16)
         if head.startswith(b"\xff\xd8"):
@@ -75,7 +75,7 @@ def _webp_size(head: bytes) -> tuple[int, int] | None:
 
 
 def _tiff_entries(path: Path) -> dict[int, tuple[int, int, int]]:
-    """Kind, count and value (or offset) of the first directory's entries."""
+    """Type, count and value (or offset) of the first directory's entries, by tag."""
     with path.open("rb") as file:
         head = file.read(8)
         order = "<" if head[:2] == b"II" else ">"
@@ -99,7 +99,7 @@ def _tiff_size(path: Path, head: bytes) -> tuple[int, int] | None:
 
 
 def check_size(name: str) -> None:
-    """Refuses a picture that is too large to be worked on. Raises SourceError."""
+    """Rejects a picture that is too large to convert. Raises SourceError."""
     found = size(Path(name))
     if found is None:
         return
@@ -107,7 +107,7 @@ def check_size(name: str) -> None:
     if width * height > LARGEST or max(found) > LONGEST:
         raise SourceError(
             f"{name} has {width}x{height} pixels; pictures of at most {LARGEST // 1_000_000} megapixels and "
-            f"{LONGEST} a side are converted; make it smaller first"
+            f"{LONGEST} pixels per side can be converted; make it smaller first"
         )
 
 
@@ -144,7 +144,7 @@ def _decoded(data: Array) -> tuple[Array | None, dict[int, bytes]]:
 
 
 def _on_black(image: Array) -> Array:
-    """BGR [H, W, 3] of grey, BGR or BGRA."""
+    """BGR [H, W, 3] from grey, BGR or BGRA; transparent parts on black."""
     if image.ndim == 2 or image.shape[2] == 1:
         return np.repeat(image.reshape(*image.shape[:2], 1), 3, 2)
     if image.shape[2] < 4:
@@ -178,7 +178,7 @@ def _tiff_profile(path: Path) -> bytes:
 
 
 def encoded(path: Path, image: Array, extras: Extras | None = None) -> bytes:
-    """RGB [H, W, 3] (or grey [H, W]) as a file's bytes by the suffix of `path`, with its extras. Raises SinkError."""
+    """RGB [H, W, 3] (or grey [H, W]) with its extras, encoded in the format of `path`'s suffix. Raises SinkError."""
     suffix = path.suffix.lower() or ".png"
     stored = np.ascontiguousarray(image[..., ::-1] if image.ndim == 3 else image)
     blocks = [] if extras is None else [(_EXIF, exif.upright(extras.exif)), (_ICC, extras.profile)]
@@ -203,7 +203,7 @@ def _coded(suffix: str, stored: Array, blocks: list[tuple[int, bytes]], path: Pa
             ok, data = cv2.imencode(suffix, stored)
     except cv2.error:
         ok, data = False, None
-    if not ok and len(blocks) > 1:  # a damaged profile: the encoder refuses it
+    if not ok and len(blocks) > 1:  # the encoder rejects a damaged profile
         log.warning("%s: the colour profile is damaged and is left out", path)
         return _coded(suffix, stored, blocks[:1], path)
     if not ok:
@@ -212,7 +212,7 @@ def _coded(suffix: str, stored: Array, blocks: list[tuple[int, bytes]], path: Pa
 
 
 def made_by_us(path: Path) -> bool:
-    """Whether a picture's EXIF names us."""
+    """Whether a picture's EXIF names stereocast as its processing software."""
     try:
         with path.open("rb") as file:
             data = file.read()

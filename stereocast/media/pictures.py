@@ -1,4 +1,4 @@
-"""Packed pictures to picture files: one, or one for each frame."""
+"""Writes packed pictures to picture files: a single one, or one per frame."""
 
 import re
 from dataclasses import replace
@@ -13,7 +13,7 @@ from stereocast.types import PackedClip
 
 
 class ImageSink:
-    """One picture file. `trim`: rows and columns that are cut away at the bottom and the right."""
+    """A picture file. `trim`: rows and columns to crop at the bottom and the right."""
 
     def __init__(
         self, path: Path, trim: tuple[int, int] = (0, 0), *, overwrite: bool = True, extras: photos.Extras | None = None
@@ -24,7 +24,7 @@ class ImageSink:
         self.frames = 0
 
     def write(self, clip: PackedClip) -> None:
-        """Writes the clip's picture (the last one wins). Raises SinkError."""
+        """Writes the clip's picture (the last one, if it has several). Raises SinkError."""
         scale = (
             65535 if clip.frames.dtype == np.uint16 and self.path.suffix.lower() in (".png", ".tif", ".tiff") else 255
         )
@@ -42,24 +42,24 @@ class ImageSink:
             raise SinkError(f"{self.path} can't be written: {owned.reason(error)}") from error
 
     def finish(self) -> None:
-        """The file is complete with its picture."""
+        """Does nothing: the file is complete after `write`."""
 
     def close(self) -> None:
-        """Nothing is open."""
+        """Does nothing: no file is open."""
 
 
 NUMBER = re.compile(r"%(?:0\d+)?d")
 
 
 class SequenceSink:
-    """A picture file for each frame: `pattern` is a name such as frame_%05d.png, and counting begins at 1."""
+    """A picture file per frame. `pattern` is a name such as frame_%05d.png; numbers start at 1."""
 
     def __init__(self, pattern: Path, *, overwrite: bool = True) -> None:
         self._pattern, self._overwrite = pattern, overwrite
         self.frames = 0
 
     def path(self, number: int) -> Path:
-        """The file of a frame."""
+        """The file of frame `number`."""
         return self._pattern.with_name(NUMBER.sub(lambda found: found[0] % number, self._pattern.name))
 
     def write(self, clip: PackedClip) -> None:
@@ -70,7 +70,7 @@ class SequenceSink:
             self.frames += 1
 
     def finish(self) -> None:
-        """Each file is complete with its picture."""
+        """Does nothing: each file is complete after `write`."""
 
     def close(self) -> None:
-        """Nothing is open."""
+        """Does nothing: no file is open."""

@@ -1,4 +1,4 @@
-"""Pictures of a film for a library and a seek bar: one view, upright, in the shape that it is seen in."""
+"""Pictures of a film for a library and a seek bar: one view, upright, at its display aspect."""
 
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ _MOST, _LEAST_S = 100, 2.0
 
 
 def sprite(duration_s: float | None) -> dict[str, Any] | None:
-    """How the thumbnails of a film of that length lie in one picture; None where there are none."""
+    """The arrangement of the thumbnails of a film in one picture; None where the film is too short."""
     if not duration_s or duration_s < 2 * _LEAST_S:
         return None
     interval = max(_LEAST_S, duration_s / _MOST)
@@ -55,7 +55,7 @@ def of_film(path: Path, views: dict[str, Any], width: int = 480) -> bytes:
 
 
 def of_sprite(path: Path, views: dict[str, Any], duration_s: float) -> bytes:
-    """A JPEG with the thumbnails that `sprite` tells of, by key frames. Raises SourceError."""
+    """A JPEG with the thumbnails that `sprite` describes, from key frames. Raises SourceError."""
     plan = sprite(duration_s)
     if plan is None:
         raise SourceError(f"{path} is too short for thumbnails")
@@ -109,7 +109,7 @@ def fitted(
     image: Array, views: dict[str, Any], size: tuple[int, int], aspect: float = 1.0,
     half_of: dict[str, Any] | None = None,
 ) -> Array:  # fmt: skip
-    """A view in a frame of `size`, RGB: unsqueezed, black where it has another shape; of a sphere the middle."""
+    """A view fitted into `size` (width, height), RGB uint8: unsqueezed, with black bars. Of a sphere only the middle."""
     height, width = image.shape[:2]
     wide = width * aspect
     if half_of and not half_of.get("full"):
@@ -128,7 +128,7 @@ def fitted(
 
 
 def beside(left: Path, right: Path) -> bytes:
-    """A pair of pictures side by side, as one JPEG. Raises SourceError."""
+    """Two pictures side by side as one JPEG. Raises SourceError."""
     one, two = (photos.read(str(path))[0] for path in (left, right))
     one, two = ((each >> 8).astype(np.uint8) if each.dtype != np.uint8 else each for each in (one, two))
     if two.shape != one.shape:

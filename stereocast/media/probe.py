@@ -1,4 +1,4 @@
-"""Opens sources and says, in one line each, what is wrong with those that can't be converted."""
+"""Opens sources, and says in one line what is wrong with those that can't be converted."""
 
 import io
 import logging
@@ -24,15 +24,15 @@ VIDEOS = {
     ".3gp", ".vob", ".mxf", ".gif", ".h264", ".hevc", ".y4m", ".divx", ".dv", ".3g2", ".f4v", ".asf", ".ogm", ".mk3d",
     ".m2t", ".m2v", ".qt", ".rm", ".rmvb", ".wtv", ".264", ".265", ".h265",
 }  # fmt: skip
-# what a playlist or a file that names other files may lead to; one from elsewhere never to files of this machine
+# protocols that playlists may refer to; remote ones never refer to files on this machine
 _REMOTE = "http,https,httpproxy,tcp,tls,crypto,data"
 _LOCAL = f"file,{_REMOTE},pipe,fd"
-SILENCE_S = 20  # a server that sends nothing for so long is given up
+SILENCE_S = 20  # timeout for a server that sends nothing
 
 
 @dataclass(frozen=True, slots=True)
 class Track:
-    """One stream of a file, for people."""
+    """A stream of a file, for display."""
 
     index: int
     kind: str
@@ -47,12 +47,12 @@ is_url = names.is_url
 
 
 def flows(name: str) -> bool:
-    """Whether reading may have to wait for someone else: a web address or standard input."""
+    """Whether reading may block: a URL or standard input."""
     return name == "-" or is_url(name)
 
 
 def is_image(name: str) -> bool:
-    """Whether a name is that of a still. Animated PNG and AVIF are films, and their pictures come through FFmpeg."""
+    """Whether a name belongs to a still. Animated PNG and AVIF are films, read through FFmpeg."""
     suffix = Path(name).suffix.lower()
     if is_url(name) or is_sequence(name) or suffix not in IMAGES | ITEMS:
         return False
@@ -68,7 +68,7 @@ def _head(name: str) -> bytes:
 
 
 def moves(head: bytes) -> bool:
-    """Whether the first bytes are those of an animated PNG, WebP, AVIF or HEIF."""
+    """Whether the first bytes belong to an animated PNG, WebP, AVIF or HEIF."""
     if head[:8] == b"\x89PNG\r\n\x1a\n":
         before = head.find(b"IDAT")
         return b"acTL" in head[: before if before > 0 else None]
@@ -86,7 +86,7 @@ def open_input(name: str) -> Any:
     protocols, patience_s = _LOCAL, None
     if name == "-":
         target = sys.stdin.buffer if hasattr(sys.stdin, "buffer") else io.BytesIO()
-        if not target.seekable():  # a file that was redirected can be sought in
+        if not target.seekable():  # a redirected file is seekable
             target = Piped(target)
         protocols = _REMOTE
     elif is_url(name):
@@ -98,13 +98,13 @@ def open_input(name: str) -> Any:
     else:
         path = Path(name)
         if path.is_dir():
-            raise UsageError(f"{name} is a folder; its files are converted by: stereocast convert {name}")
+            raise UsageError(f"{name} is a folder; to convert its files: stereocast convert {name}")
         if not is_sequence(name):
             if not path.exists():
                 raise SourceError(f"no such file: {name}")
             if path.stat().st_size == 0 and path.is_file():
                 raise SourceError(f"{name} is empty (0 bytes)")
-            target = f"file:{name}"  # FFmpeg would take what stands before a colon for a protocol
+            target = f"file:{name}"  # otherwise FFmpeg reads text before a colon as a protocol
     try:
         options = {"protocol_whitelist": protocols}
         return av.open(target, metadata_errors="replace", options=options, timeout=patience_s)
@@ -121,7 +121,7 @@ def open_input(name: str) -> Any:
 
 
 def silent(name: str) -> str:
-    """The message about a server that sends nothing."""
+    """The message for a server that sends nothing."""
     return f"{name}: the server sent nothing for {SILENCE_S} s"
 
 
@@ -130,7 +130,7 @@ def _reason(error: BaseException) -> str:
 
 
 def video_stream(container: Any, name: str, *, quiet: bool = False) -> Any:
-    """The video stream that is converted: the default one, else the first that isn't a cover picture.
+    """The video stream to convert: the default one, otherwise the first that isn't a cover picture.
 
     Other video streams are named in a warning, unless `quiet`. Raises SourceError when there is none, or it is encrypted.
     """
@@ -151,7 +151,8 @@ def video_stream(container: Any, name: str, *, quiet: bool = False) -> Any:
 
 
 def _encrypted(stream: Any, name: str) -> bool:
-    """By the sample entry (encv, drmi: FFmpeg may show the codec inside), or Matroska's key id."""
+    """Whether the stream is encrypted, from its sample entry (encv, drmi: FFmpeg may report the codec inside) or
+    Matroska's key id."""
     tag = str(getattr(stream.codec_context, "codec_tag", "")).lower()
     if tag.startswith(("encv", "drmi")) or any(key.lower() == "enc_key_id" for key in stream.metadata):
         return True

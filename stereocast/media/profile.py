@@ -1,6 +1,6 @@
-"""Encoder profiles: which of them really open here, and the first that does.
+"""Encoder profiles: finds out which of them work on this machine.
 
-Being compiled in doesn't mean that a card is there: a profile is probed by encoding two small pictures.
+A compiled-in encoder may lack its hardware, so a profile is probed by encoding two small pictures.
 """
 
 import logging
@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 
 @cache
 def why_not(name: str) -> str:
-    """The reason why the profile `name` can't be used here, '' if it can."""
+    """Why the profile `name` can't be used on this machine; '' if it can."""
     profile = catalog.encoder(name)
     if profile.via == "ffmpeg":
         if shutil.which("ffmpeg") is None:
@@ -60,13 +60,13 @@ def _open(profile: EncoderProfile) -> str:
 
 
 def choose(wanted: str, candidates: Iterable[str]) -> EncoderProfile:
-    """The profile `wanted`, or for 'auto' the first of `candidates` that opens. Raises SinkError with all reasons."""
+    """The profile `wanted`, or for 'auto' the first of `candidates` that works. Raises SinkError with all reasons."""
     if wanted != "auto":
         profile = catalog.encoder(wanted)
         reason = why_not(wanted)
         if reason:
             raise SinkError(
-                f"encoder '{wanted}' doesn't open here ({reason}); use --encoder auto, or see stereocast doctor"
+                f"encoder '{wanted}' doesn't work on this machine ({reason}); use --encoder auto, or see stereocast doctor"
             )
         return profile
     reasons: list[str] = []
@@ -76,27 +76,28 @@ def choose(wanted: str, candidates: Iterable[str]) -> EncoderProfile:
             log.info("encoder %s%s", name, f" ({'; '.join(reasons)})" if reasons else "")
             return catalog.encoder(name)
         reasons.append(f"{name}: {reason}")
-    raise SinkError(f"none of the preset's encoders opens here ({'; '.join(reasons)})")
+    raise SinkError(f"none of the preset's encoders works on this machine ({'; '.join(reasons)})")
 
 
 def reordering(profile: EncoderProfile) -> int:
-    """How many pictures at most are encoded before one that is shown earlier."""
+    """Largest number of pictures that are encoded before one that is shown earlier."""
     if profile.via != "pyav" or profile.family in ("av1", "vp9", "ffv1"):
-        return 0  # no B-frames, or such that the codec itself hides
-    return 2 if profile.codec in ("libx264", "libx265") else 4  # two levels of B-frames; cards may build more
+        return 0  # no B-frames, or the codec hides them
+    return 2 if profile.codec in ("libx264", "libx265") else 4  # two levels of B-frames; hardware may use more
 
 
-_IN_FRAMES = 1280 * 720  # pixels; up to this many x264's threads take a picture each, above it slices of one picture
-_PER_THREAD = 8  # pictures that a thread with pictures of its own keeps, as measured
+_IN_FRAMES = 1280 * 720  # pixels; up to this size x264's threads take one picture each, above it slices of one picture
+_PER_THREAD = 8  # pictures kept per thread with frame threading, as measured
 
 
 def thread_type(width: int, height: int) -> str:
-    """How an encoder's threads share the work. Small pictures lose a few percent by slices, large ones cost memory."""
+    """How an encoder's threads share the work: slices cost small pictures a few percent of speed, frame threads cost large
+    ones memory."""
     return "FRAME" if width * height <= _IN_FRAMES else "SLICE"
 
 
 def held(profile: EncoderProfile, width: int, height: int) -> int:
-    """Pictures in the encoder's memory, on this machine's processors."""
+    """Number of pictures in the encoder's memory, given this machine's CPU count."""
     if profile.codec != "libx264" or thread_type(width, height) == "SLICE":
         return profile.pictures
     rows = -(-height // 16)

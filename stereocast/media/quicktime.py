@@ -1,6 +1,6 @@
-"""QuickTime metadata in an mp4 or mov file: keys of any name in `moov/meta` (Apple, QuickTime File Format, 'mdta').
+"""QuickTime metadata of an mp4 or mov file: arbitrary keys in `moov/meta` (Apple, QuickTime File Format, 'mdta').
 
-FFmpeg's muxer writes either these or iTunes' tags; files of phones have both.
+FFmpeg's muxer writes either these or iTunes tags, but files from phones have both.
 """
 
 from pathlib import Path
@@ -8,7 +8,7 @@ from pathlib import Path
 from stereocast.media import boxes, spatial
 from stereocast.media.boxes import Box, BoxError
 
-_ITUNES = {  # what the mp4 muxer has a place for
+_ITUNES = {  # tags that the mp4 muxer writes
     "title", "artist", "album_artist", "composer", "album", "date", "comment", "genre", "copyright", "grouping", "lyrics",
     "description", "synopsis", "show", "episode_id", "network", "keywords", "season_number", "episode_sort", "media_type",
     "hd_video", "gapless_playback", "compilation", "track", "disc", "sort_name", "sort_artist", "sort_album", "sort_album_artist",
@@ -28,20 +28,20 @@ _TEXT = (1).to_bytes(4, "big") + bytes(4)  # type UTF-8, no locale
 
 
 def keys(metadata: dict[str, str]) -> dict[str, str]:
-    """The entries that the mp4 muxer would lose, by the names under which QuickTime knows them."""
+    """The entries that the mp4 muxer would lose, by their QuickTime names."""
     found = {}
     for name, value in metadata.items():
         lower = name.lower()
         if lower in _ITUNES or lower in _ELSEWHERE or lower.split("-")[0] in _ITUNES or not value:
             continue
-        if lower.startswith("location-"):  # the same place again, in a language
+        if lower.startswith("location-"):  # the same location again, in another language
             continue
         found[_APPLE.get(lower, name)] = value
     return found
 
 
 def meta(entries: dict[str, str]) -> Box:
-    """The `meta` box that holds them."""
+    """The `meta` box with these entries."""
     handler = Box(b"hdlr", bytes(8) + b"mdta" + bytes(13))
     names = [Box(b"mdta", name.encode()) for name in entries]
     table = Box(b"keys", bytes(4) + len(names).to_bytes(4, "big") + b"".join(map(bytes, names)))
@@ -53,8 +53,8 @@ def meta(entries: dict[str, str]) -> Box:
 
 
 def add(path: Path, entries: dict[str, str], cover: tuple[bytes, str] | None = None) -> None:
-    """Writes entries (of `keys`) and a cover picture (data, and mjpeg or png) into a finished file. Raises BoxError
-    (nothing was changed) for what is no such file."""
+    """Writes entries (from `keys`) and a cover picture (data, codec) into a finished file. Raises BoxError, with nothing
+    changed, where it isn't an mp4 or mov file."""
     if not entries and cover is None:
         return
     with path.open("rb") as file:
@@ -71,7 +71,7 @@ def add(path: Path, entries: dict[str, str], cover: tuple[bytes, str] | None = N
 
 
 def _put_cover(moov: Box, data: bytes, codec: str) -> None:
-    """Adds the picture to iTunes' list (moov/udta/meta/ilst), which the muxer has written."""
+    """Adds the picture to the iTunes list (moov/udta/meta/ilst) that the muxer has written."""
     value = Box(b"data", _PICTURES.get(codec, 13).to_bytes(4, "big") + bytes(4) + data)
     udta = moov.find(b"udta")
     if udta is None:

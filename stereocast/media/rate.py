@@ -1,4 +1,4 @@
-"""How many pictures a second a stream really has. Containers without frame durations let FFmpeg guess, up to 1000."""
+"""Measures the real frame rate of a stream. For containers without frame durations, FFmpeg guesses rates of up to 1000."""
 
 from collections.abc import Iterator
 from fractions import Fraction
@@ -9,13 +9,13 @@ import av
 
 _WHOLE = (12, 15, 24, 25, 30, 48, 50, 60, 90, 120)
 _USUAL = (*map(Fraction, _WHOLE), *(Fraction(n * 1000, 1001) for n in (24, 30, 60, 120)))
-_PICTURES, _PACKETS, _BYTES = 64, 1000, 16_000_000  # read ahead at most
-_REORDERED = 4  # pictures at the end of what was read, before which others may still be missing
-_TRUSTED = Fraction(5, 4)  # a stated rate up to so many times the measured one is believed
+_PICTURES, _PACKETS, _BYTES = 64, 1000, 16_000_000  # limits of reading ahead
+_REORDERED = 4  # pictures at the end of the read-ahead that reordering may leave incomplete
+_TRUSTED = Fraction(5, 4)  # a stated rate is used up to this multiple of the measured one
 
 
 def measured(packets: Iterator[Any], stream: Any) -> tuple[Fraction | None, Iterator[Any]]:
-    """The rate of the first pictures of `stream`, None where their times don't tell, and the packets, all of them."""
+    """The rate of the first pictures of `stream` (None where their times don't show one), and all packets."""
     ahead: list[Any] = []
     times: list[int] = []
     size = 0
@@ -23,7 +23,7 @@ def measured(packets: Iterator[Any], stream: Any) -> tuple[Fraction | None, Iter
         try:
             packet = next(packets, None)
         except (av.error.FFmpegError, OSError) as error:
-            packets = _failing(error)  # it is for whoever comes to that place to say what is lost
+            packets = _failing(error)  # raised again when reading reaches this place
             break
         if packet is None:
             break
@@ -46,19 +46,20 @@ def _of(times: list[int], base: Fraction) -> Fraction | None:
     gaps = sorted(b - a for a, b in pairwise(times) if b > a)
     if not gaps:
         return None
-    middle = gaps[len(gaps) // 2]  # pauses and repeated pictures don't count
+    middle = gaps[len(gaps) // 2]  # the median ignores pauses and repeated pictures
     near = [gap for gap in gaps if middle <= 2 * gap <= 4 * middle]
     return usual(len(near) / (sum(near) * base))
 
 
 def usual(rate: Fraction) -> Fraction:
-    """The usual rate within half a percent, since times are rounded to milliseconds; else a rate of a short fraction."""
+    """The nearest common rate if within half a percent, since times are rounded to milliseconds; otherwise `rate` as a short
+    fraction."""
     near = min(_USUAL, key=lambda known: abs(known - rate))
     return near if abs(near - rate) < near / 200 else rate.limit_denominator(1001)
 
 
 def believed(stated: Fraction | None, found: Fraction | None) -> Fraction | None:
-    """The rate to go by: the one that is stated, unless it is far above the one that was measured."""
+    """The rate to use: the stated one, unless it is far above the measured one."""
     if not stated or found is None:
         return stated or found
     return found if stated > found * _TRUSTED else stated

@@ -1,6 +1,6 @@
-"""The frame-packing message of H.264 (D.1.25) and HEVC (D.2.16), put before the first slice of key frames.
+"""The frame-packing SEI message of H.264 (D.1.25) and HEVC (D.2.16), inserted before the first slice of key frames.
 
-A desktop player that obeys it shows one eye, so it is written on request only.
+Desktop players that support it show one eye, so it is written only on request.
 """
 
 from itertools import islice
@@ -16,7 +16,7 @@ _LAYOUTS = {number: layout for layout, number in _TYPES.items()}
 
 
 def message(form: StereoFormat, family: str) -> bytes:
-    """The NAL unit with its start code; b'' for layouts and codecs (`family`) that have no such message."""
+    """The NAL unit with its start code; b'' for layouts and codecs (`family`) without such a message."""
     lie = TABLE[form.layout]
     kind = _TYPES.get(lie.views)
     if kind is None or family not in ("h264", "hevc"):
@@ -25,7 +25,7 @@ def message(form: StereoFormat, family: str) -> bytes:
     # id 0, not cancelled, type, no quincunx, which frame is left, six flags, four grid positions, a reserved byte
     bits = "1" + "0" + f"{kind:07b}" + "0" + f"{2 if crossed else 1:06b}" + "000000" + "0" * 16 + "0" * 8
     bits += "0100" if family == "h264" else "10"  # holds until the next one; no extension
-    bits += "1"  # the end of a payload that isn't byte-aligned
+    bits += "1"  # stop bit, because the payload isn't byte-aligned
     payload = int(bits.ljust(-(-len(bits) // 8) * 8, "0"), 2).to_bytes(-(-len(bits) // 8), "big")
     head = b"\x06" if family == "h264" else b"\x4e\x01"
     return b"\0\0\0\1" + head + _escaped(bytes([45, len(payload)]) + payload + b"\x80")
@@ -45,7 +45,7 @@ def _escaped(data: bytes) -> bytes:
 
 
 def insert(data: bytes, unit: bytes, family: str) -> bytes:
-    """`unit` before the first slice of a picture with start codes (Annex B)."""
+    """Inserts `unit` before the first slice of a picture with start codes (Annex B)."""
     at = data.find(b"\0\0\1")
     while at >= 0:
         head = data[at + 3]
@@ -58,7 +58,7 @@ def insert(data: bytes, unit: bytes, family: str) -> bytes:
 
 
 def with_message(packet: Any, unit: bytes, family: str, make: Any) -> Any:
-    """A key frame's packet with the message in it; other packets as they are. `make` makes a packet of bytes."""
+    """A key frame's packet with the message inserted; other packets unchanged. `make` makes a packet from bytes."""
     if not unit or not packet.is_keyframe or bytes(packet)[:3] not in (b"\0\0\0", b"\0\0\1"):
         return packet
     changed = make(insert(bytes(packet), unit, family))
@@ -70,7 +70,7 @@ def with_message(packet: Any, unit: bytes, family: str, make: Any) -> Any:
 
 
 def of_film(container: Any, stream: Any) -> tuple[str, bool] | None:
-    """What the message in a film's first picture says, see `read`. It reads on in `container`."""
+    """The message in a film's first picture, see `read`. Advances `container`."""
     family = stream.codec_context.name
     if family not in ("h264", "hevc"):
         return None
@@ -84,7 +84,7 @@ def of_film(container: Any, stream: Any) -> tuple[str, bool] | None:
 
 
 def read(data: bytes, family: str) -> tuple[str, bool] | None:
-    """(layout, whether the right eye comes first) by the message in a picture's bytes; None where there is none."""
+    """(layout, whether the right eye comes first) from the message in a picture's bytes; None without a message."""
     for unit in _units(data):
         kind, head = (unit[0] & 31, 1) if family == "h264" else (unit[0] >> 1 & 63, 2)
         if kind == (6 if family == "h264" else 39):
@@ -107,7 +107,7 @@ def _sum(body: bytes, at: int) -> tuple[int, int]:
 
 
 def _units(data: bytes) -> list[bytes]:
-    """The NAL units before the first slice or so, by start codes or by lengths of four bytes."""
+    """The first NAL units of a picture, separated by start codes or preceded by four-byte lengths."""
     if data[:3] == b"\0\0\1" or data[:4] == b"\0\0\0\1":
         return [unit for unit in data[: 1 << 16].split(b"\0\0\1")[1:] if unit]
     found: list[bytes] = []
@@ -124,7 +124,7 @@ def _units(data: bytes) -> list[bytes]:
 def _packing(payload: bytes) -> tuple[str, bool] | None:
     bits = "".join(f"{byte:08b}" for byte in payload)
     zeros = len(bits) - len(bits.lstrip("0"))
-    rest = bits[2 * zeros + 1 :]  # behind the id, an Exp-Golomb number
+    rest = bits[2 * zeros + 1 :]  # after the id, an Exp-Golomb number
     if len(rest) < 15 or rest[0] == "1":
         return None
     layout = _LAYOUTS.get(int(rest[1:8], 2))

@@ -1,7 +1,7 @@
-"""What frames carry beside their picture, by FFmpeg's names.
+"""Side data of frames, by FFmpeg's names.
 
-PyAV fails on the whole list when FFmpeg knows a kind that it doesn't (EXIF, the views of MV-HEVC, ...): unknown kinds
-get a nameless member of its enum and are passed over.
+PyAV rejects the whole list if FFmpeg knows a kind that PyAV doesn't (EXIF, MV-HEVC views, ...). Unknown kinds therefore
+get a nameless member of PyAV's enum and are skipped.
 """
 
 from collections.abc import Iterator
@@ -18,7 +18,7 @@ def _unknown(cls: type[Type], value: object) -> Any:
 
 
 def of_frame(frame: Any) -> Iterator[tuple[str, bytes]]:
-    """(name, bytes) of each known kind of side data of a frame."""
+    """Yields (name, bytes) for each known kind of side data of a frame."""
     try:
         items = frame.side_data
     except ValueError:
@@ -31,7 +31,7 @@ def of_frame(frame: Any) -> Iterator[tuple[str, bytes]]:
 
 
 def orientation(frame: Any) -> tuple[bool, int]:
-    """(mirrored, quarter turns counterclockwise) that make a frame upright, from its display matrix."""
+    """(mirror first, counterclockwise quarter turns) that make a frame upright, from its display matrix."""
     for name, data in of_frame(frame):
         if name == "DISPLAYMATRIX":
             a, b, _, c, d = np.frombuffer(data, np.int32)[:5]

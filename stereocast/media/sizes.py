@@ -1,4 +1,4 @@
-"""Films that change their size in the middle (recordings of television, calls): every picture at the first one's size."""
+"""Films whose frame size changes (television recordings, calls): brings every frame to the size of the first."""
 
 from typing import Any
 
@@ -7,12 +7,12 @@ import numpy as np
 from stereocast.media import colour as colours
 from stereocast.types import Array, Colour, PixelFormat
 
-_SAME_SHAPE = 0.02  # a difference in aspect up to which a picture is stretched
+_SAME_SHAPE = 0.02  # largest difference in aspect at which a picture is stretched
 
 
 def fitted(frame: Any, width: int, height: int, pixel_format: PixelFormat, colour: Colour) -> list[Array]:
-    """The planes of a decoded frame (4:2:0), brought to the size of the first one: scaled, with black bars where the aspect is
-    another. Sizes are those of the coded picture and may be odd."""
+    """The planes of a decoded frame (4:2:0) at `width` x `height`: scaled, with black bars where the aspect differs. Sizes are
+    those of the coded picture and may be odd."""
     shape = frame.width * height / (frame.height * width)
     if abs(shape - 1) <= _SAME_SHAPE or width % 2 or height % 2:
         return list(plane_views(colours.converted(frame, pixel_format, colour, (width, height)), pixel_format))
@@ -32,7 +32,7 @@ def fitted(frame: Any, width: int, height: int, pixel_format: PixelFormat, colou
 
 
 def plane_views(frame: Any, pixel_format: PixelFormat) -> list[Array]:
-    """Views of a frame's planes without the padding of their rows."""
+    """Views of a frame's planes without row padding."""
     views = []
     for plane in frame.planes:
         width = plane.line_size // np.dtype(pixel_format.dtype).itemsize

@@ -1,7 +1,7 @@
-"""Sound tracks into a container: copied where its muxer takes them, else transcoded, else left out.
+"""Adds sound tracks to a container: copied where its muxer accepts them, otherwise transcoded or left out.
 
-What a muxer takes is tried on a file in memory, before work starts: tables of codecs don't tell that mp4 refuses MP3 at
-11 kHz or TrueHD. Each change is one warning with its cause.
+A trial on a file in memory, before work starts, shows what a muxer accepts: codec tables don't show that mp4 rejects MP3
+at 11 kHz or TrueHD. Each change is logged as a warning with its cause.
 """
 
 import io
@@ -16,27 +16,30 @@ from av.bitstream import BitStreamFilterContext
 
 log = logging.getLogger(__name__)
 
-Route = Callable[[Any], Iterator[Any]]  # a packet of the source to packets of the output
+Route = Callable[[Any], Iterator[Any]]  # turns a source packet into output packets
 
 _LAYOUTS = {1: "mono", 2: "stereo", 3: "2.1", 4: "4.0", 5: "5.0", 6: "5.1", 7: "6.1", 8: "7.1"}
-# by FFmpeg's names: what Chromium, and with it the Quest's browser, decodes
+# codecs, by FFmpeg's names, that Chromium and so the Quest's browser decode
 HEARD = {"aac", "mp3", "mp3float", "opus", "vorbis", "flac"}
-_MUXER = {"mkv": "matroska"}  # every other container of ours holds mp4
+_MUXER = {"mkv": "matroska"}  # all our other containers are based on mp4
 _AAC_RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000, 64000, 88200, 96000)
-_GAP_S = Fraction(1, 10)  # a longer hole in the sound stays a hole when it is transcoded
+_GAP_S = Fraction(1, 10)  # longer gaps in the sound are kept when transcoding
 
 
 def attach(output: Any, stream: Any, container: str, sample: Iterable[Any] = ()) -> tuple[Any, Route, Route] | None:
-    """Adds the track `stream` to `output`. `sample`: packets that have come already, for the trial.
+    """Adds the track `stream` to `output`. `sample`: packets already read, for the trial.
 
-    Returns the output's stream, the way of its packets, and what to call with None at the end; None: it is left out.
+    Returns the output's stream, the route of its packets, and the function to call with None at the end; None where the
+    track is left out.
     """
     context = stream.codec_context
     if context is None:
-        log.warning("audio track %d has no decoder here and is left out", stream.index)
+        log.warning("audio track %d has no decoder and is left out", stream.index)
         return None
     if not (context.sample_rate and context.channels):
-        log.warning("audio track %d (%s) is too damaged to tell its format and is left out", stream.index, context.name)
+        log.warning(
+            "audio track %d (%s) is too damaged to detect its format and is left out", stream.index, context.name
+        )
         return None
     packets = [packet for packet in sample if packet.stream_index == stream.index and packet.size][:8]
     reason = refusal(stream, container, packets)
@@ -50,7 +53,7 @@ def attach(output: Any, stream: Any, container: str, sample: Iterable[Any] = ())
         return None
     detail = "" if rate == context.sample_rate else f" at {rate} Hz"
     log.warning(
-        "audio track %d (%s) can't be held by %s and is transcoded to AAC%s: %s",
+        "audio track %d (%s) isn't supported in %s and is transcoded to AAC%s: %s",
         stream.index, context.name, container, detail, reason,
     )  # fmt: skip
     target = output.add_stream("aac", rate=rate)
@@ -76,8 +79,7 @@ def _no_encoder(rate: int, layout: str) -> str:
 
 
 def aac_rate(rate: int) -> int:
-    """The sampling rate to encode sound of `rate` Hz with: the same where AAC knows it, else one that loses nothing
-    that can be heard."""
+    """The AAC sampling rate for sound of `rate` Hz: the same if AAC supports it, otherwise one without audible loss."""
     if rate in _AAC_RATES:
         return rate
     if rate > _AAC_RATES[-1]:
@@ -86,16 +88,16 @@ def aac_rate(rate: int) -> int:
 
 
 def refusal(stream: Any, container: str, sample: Iterable[Any] = ()) -> str:
-    """Why the packets of a sound track can't go into `container` as they are; '' if they can."""
+    """Why the packets of a sound track can't be copied to `container`; '' if they can."""
     names = {stream.codec_context.name, stream.codec_context.codec.canonical_name}
     muxer = _MUXER.get(container, "mp4")
     if container == "hls" and not names & HEARD:
-        return "browsers are silent on it"
+        return "browsers can't decode it"
     if muxer == "mp4" and any(name.startswith("pcm_") for name in names):
         return "headsets don't play PCM in mp4"
     with av.open(io.BytesIO(), "w", format=muxer) as trial:
         if not names & set(trial.supported_codecs):
-            return f"{muxer} has no place for this codec"
+            return f"{muxer} can't store this codec"
         try:
             target = trial.add_stream_from_template(stream)
             route, _ = _copying(stream, target, container)
@@ -112,13 +114,12 @@ def refusal(stream: Any, container: str, sample: Iterable[Any] = ()) -> str:
 
 
 def reason_of(error: BaseException) -> str:
-    """FFmpeg's words for an error, without file names."""
+    """FFmpeg's message for an error, without file names."""
     return str(getattr(error, "strerror", None) or error).strip().lower() or type(error).__name__
 
 
 def _copying(stream: Any, target: Any, container: str) -> tuple[Route, Route]:
-    """The way of packets that are copied, and of the end. mp4 wants AAC without ADTS headers (ISO 14496-3), as
-    MPEG-TS has them."""
+    """The routes of copied packets and of the end. mp4 needs AAC without the ADTS headers of MPEG-TS (ISO 14496-3)."""
     filtered: Any = None
     if stream.codec_context.name == "aac" and container != "mkv" and not stream.codec_context.extradata:
         filtered = BitStreamFilterContext("aac_adtstoasc", in_stream=stream)
@@ -137,7 +138,7 @@ def _copying(stream: Any, target: Any, container: str) -> tuple[Route, Route]:
 
 
 class Transcoder:
-    """Sound packets decoded and encoded again as AAC; times and gaps are kept."""
+    """Decodes sound packets and re-encodes them as AAC; times and gaps are kept."""
 
     def __init__(self, stream: Any, target: Any) -> None:
         self._stream, self._target = stream, target
@@ -167,7 +168,7 @@ class Transcoder:
         yield from self._push(self._resampler.resample(frame))
 
     def _jump(self, due: int) -> Iterator[Any]:
-        """Fills the open frame with silence, and goes on at the sample `due`."""
+        """Fills the open frame with silence and continues at sample `due`."""
         missing = -self._fifo.samples % self._size
         if missing:
             layout = self._target.codec_context.layout
@@ -194,7 +195,7 @@ class Transcoder:
         yield from self._target.encode(frame)
 
     def finish(self, packet: None = None) -> Iterator[Any]:
-        """What the decoder, the resampler and the encoder still hold."""
+        """Flushes the decoder, the resampler and the encoder."""
         try:
             for frame in self._stream.codec_context.decode(None):
                 yield from self._take(frame)
@@ -208,7 +209,7 @@ class Transcoder:
 
 
 class Rising:
-    """Gives a track's packets decoding times that rise, which every muxer asks for; a damaged source's may not."""
+    """Gives a track's packets rising decoding times, which every muxer requires; those of a damaged source may not rise."""
 
     def __init__(self, *, strictly: bool = True) -> None:
         self._last: dict[int, tuple[int, Fraction]] = {}

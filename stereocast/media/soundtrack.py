@@ -1,4 +1,4 @@
-"""A film for a browser that is silent on its sound: the picture's packets copied, one track as AAC, in HLS pieces."""
+"""Remuxes a film for browsers that can't decode its sound: picture packets copied, one track as AAC, in HLS segments."""
 
 import logging
 from collections.abc import Callable
@@ -28,7 +28,7 @@ _CALLED = {
 
 
 def called(codec: str) -> str:
-    """A codec's name for people."""
+    """A codec's usual name."""
     return _CALLED.get(codec, codec.upper())
 
 
@@ -36,9 +36,9 @@ def remux(
     source: Path, folder: Path, track: int, start_s: float,
     began: Callable[[float], None], made: Callable[[float], None],
 ) -> None:  # fmt: skip
-    """Writes the film from the key frame before `start_s` on into `folder`, with sound track `track` alone.
+    """Writes the film from the key frame before `start_s` into `folder`, with only sound track `track`.
 
-    `began` is told the key frame's time, `made` how many seconds are written; either may raise to stop.
+    `began` is called with the key frame's time, `made` with the number of seconds written; either may raise to stop.
     Raises SourceError, SinkError.
     """
     with closing(probe.open_input(str(source))) as container:
@@ -81,7 +81,7 @@ def _flow(
     heard.codec_context.bit_rate = 192_000
     transcoder, rising = Transcoder(sound, heard), Rising()
     first: Fraction | None = None
-    early: list[Any] = []  # sound that comes before the first picture
+    early: list[Any] = []  # sound read before the first picture
 
     def write(packet: Any) -> None:
         output.mux(rising(packet))
@@ -112,13 +112,13 @@ def _flow(
         write(packet)
         made(float(seconds - first))
     if first is None:
-        raise SourceError("no key frame of the picture was found there")
+        raise SourceError("no key frame was found at that time")
     for piece in transcoder.finish():
         write(piece)
 
 
 def _moved(packet: Any, first: Fraction) -> Any:
-    """The packet in a clock that begins at `first` seconds."""
+    """The packet with times relative to `first` seconds."""
     by = round(first / Fraction(packet.time_base))
     if packet.pts is not None:
         packet.pts -= by

@@ -1,7 +1,7 @@
-"""Stereo and sphere tags: what tells a player how the views lie in the picture. It reads and writes no pictures.
+"""Stereo and sphere tags, which tell a player how the views are arranged. This module reads and writes no pictures.
 
-Boxes: `st3d`, `sv3d` (Spherical Video V2), `vexu`, `hfov` (Apple, Stereo Video ISOBMFF Extensions). They stand in the
-sample entry after the codec's configuration, before `pasp` and `clap`.
+Boxes: `st3d`, `sv3d` (Spherical Video V2), `vexu`, `hfov` (Apple, Stereo Video ISOBMFF Extensions). In the sample entry
+they follow the codec's configuration and precede `pasp` and `clap`.
 """
 
 import contextlib
@@ -20,7 +20,7 @@ from stereocast.types import Layout, Projection, StereoFormat
 
 log = logging.getLogger(__name__)
 
-BASELINE_M = 0.063  # a mean interpupillary distance; the views are made for it
+BASELINE_M = 0.063  # mean interpupillary distance, for which the views are made
 FOV_DEG = 60.0
 _CONFIGURATIONS = {b"avcC", b"hvcC", b"av1C", b"vpcC", b"dvcC", b"dvvC", b"dvwC", b"lhvC", b"esds", b"d263"}
 _OURS = {b"st3d", b"sv3d", b"vexu", b"hfov"}
@@ -30,7 +30,7 @@ _COPY = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class Camera:
-    """What the full `vexu` of spatial video says beyond the layout."""
+    """The camera parameters in the full `vexu` box of spatial video."""
 
     baseline_m: float = BASELINE_M
     fov_deg: float = FOV_DEG
@@ -47,7 +47,7 @@ def st3d(mode: int) -> Box:
 
 
 def sv3d() -> Box:
-    """Spherical Video Box of an equirectangular half sphere: a quarter of the full width is missing on each side."""
+    """Spherical Video Box of an equirectangular half sphere: the bounds cut a quarter of the full width on each side."""
     bounds = (0, 0, 1 << 30, 1 << 30)  # top, bottom, left, right, 0.32 fixed point
     projection = Box(b"proj", children=[
         _full(b"prhd", bytes(12)),
@@ -74,12 +74,12 @@ def vexu(packing: bytes, *, reversed_eyes: bool, camera: Camera | None = None) -
 
 
 def hfov(degrees: float) -> Box:
-    """Horizontal field of view, thousandths of a degree."""
+    """Horizontal field of view box, in thousandths of a degree."""
     return Box(b"hfov", round(degrees * 1000).to_bytes(4, "big"))
 
 
 def tags(form: StereoFormat, camera: Camera | None = None) -> list[Box]:
-    """The boxes of a format, in the order they are written. Empty where no player has a tag for it."""
+    """The boxes of a format, in writing order. Empty where no tag exists for it."""
     layout = form.layout
     lie = TABLE[layout]
     if lie.views not in ("left-right", "top-bottom"):
@@ -101,7 +101,7 @@ def tags(form: StereoFormat, camera: Camera | None = None) -> list[Box]:
 
 
 def patch(moov: Box, wanted: list[Box]) -> bool:
-    """Puts boxes into the sample entries of the first video track, in place of those there. False: nothing changed.
+    """Replaces our boxes in the sample entries of the first video track. Returns False where nothing changed.
 
     Raises BoxError where there is no video track.
     """
@@ -117,11 +117,11 @@ def patch(moov: Box, wanted: list[Box]) -> bool:
 
 
 def tag_file(path: Path, form: StereoFormat, camera: Camera | None = None) -> None:
-    """Writes a format's tags into a finished mp4/mov or Matroska file. The samples are not touched.
+    """Writes a format's tags into a finished mp4/mov or Matroska file. The samples don't change.
 
-    An index at the end is replaced by a longer one behind it, and only then is the old one let go; an index before
-    the samples is rewritten with the file, which takes the old one's place when it is complete.
-    Raises SourceError (nothing was changed) for what is no such file, is truncated, or has no video track.
+    For an index at the end, a longer one is appended, and only then is the old one freed. For an index before the samples,
+    the whole file is rewritten, and the new file replaces the old one when it is complete.
+    Raises SourceError, with nothing changed, where the file is of another type, is truncated, or has no video track.
     """
     with path.open("rb") as file:
         head = file.read(12)
@@ -141,7 +141,7 @@ def tag_file(path: Path, form: StereoFormat, camera: Camera | None = None) -> No
 
 
 def replace_index(path: Path, places: list[Place], place: Place, moov: Box) -> None:
-    """Puts a changed index into a finished file, in the way of `tag_file`."""
+    """Writes a changed index into a finished file, as described in `tag_file`."""
     samples = max((p.end for p in places if p.kind in (b"mdat", b"moof")), default=0)
     if place.start < samples:
         _rewrite(path, places, place, moov)
@@ -151,7 +151,7 @@ def replace_index(path: Path, places: list[Place], place: Place, moov: Box) -> N
 
 
 def _append(file: BinaryIO, place: Place, moov: Box) -> None:
-    """The new index behind everything, then the old one becomes free space: each step leaves a readable file."""
+    """Appends the new index, then turns the old one into free space; the file is readable after each step."""
     file.seek(0, 2)
     file.write(bytes(moov))
     file.flush()
@@ -161,7 +161,7 @@ def _append(file: BinaryIO, place: Place, moov: Box) -> None:
 
 
 def grow(moov: Box, place: Place) -> tuple[bytes, int]:
-    """The bytes of a changed index that stood at `place`, and how far what follows it moves."""
+    """The bytes of a changed index that was at `place`, and how far everything after it moves."""
     plain = bytes(moov)
     shift = len(plain) - place.size
     while True:  # a 32-bit offset table that overflows makes the index longer still
@@ -174,7 +174,7 @@ def grow(moov: Box, place: Place) -> tuple[bytes, int]:
 
 
 def tagging_path(path: Path) -> Path:
-    """Where a file is written anew when its tags don't fit into the old one."""
+    """The temporary file for rewriting a file whose new tags don't fit in place."""
     return path.with_name(f"{path.name}.tagging")
 
 
@@ -205,17 +205,17 @@ def _rewrite(path: Path, places: list[Place], place: Place, moov: Box) -> None:
 
 
 class InFlight:
-    """Tags an mp4 stream while it is written: bytes in, bytes out. Only the index and fragment heads are held back."""
+    """Tags an mp4 stream while it is written: bytes in, bytes out. Only the index and fragment headers are buffered."""
 
     def __init__(self, form: StereoFormat, camera: Camera | None = None) -> None:
         self._tags = tags(form, camera)
         self._held = bytearray()
-        self._through = 0  # bytes of the open box that pass unseen
-        self._at = 0  # where `_held` begins in the stream
+        self._through = 0  # bytes of the open box still to pass through
+        self._at = 0  # position of `_held` in the stream
         self._end = self._shift = 0
 
     def feed(self, data: bytes) -> bytes:
-        """What can be sent on. Raises BoxError where the stream is no mp4."""
+        """Adds bytes and returns those ready to be sent. Raises BoxError where the stream isn't mp4."""
         self._held += data
         out = bytearray()
         while self._held:
@@ -241,7 +241,7 @@ class InFlight:
         return bytes(out)
 
     def rest(self) -> bytes:
-        """What is held at the end of the stream."""
+        """The bytes still buffered at the end of the stream."""
         return bytes(self._held)
 
     def _take(self, count: int) -> None:
@@ -271,7 +271,7 @@ def read_tags(path: Path) -> dict[str, object]:
 
 
 def entry_tags(entry: Box) -> dict[str, object]:
-    """The tags of one sample entry: only those that are there."""
+    """The tags present in one sample entry."""
     found: dict[str, object] = {"entry": entry.kind.decode("latin-1")}
     order = [box.kind.decode("latin-1") for box in entry.children]
     found["boxes"] = order

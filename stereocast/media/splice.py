@@ -1,6 +1,6 @@
-"""Encoded chunks from the files of an interrupted or divided conversion, packet by packet, without decoding.
+"""Copies encoded chunks from the files of an interrupted or divided conversion, packet by packet, without decoding.
 
-A part file may end anywhere; a chunk counts only when all its packets are there.
+A part file may end anywhere; a chunk counts only if all its packets are present.
 """
 
 import logging
@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 
 
 class Span(Protocol):
-    """What is known of a chunk: the ticks of its first and last frame, and how many packets it has."""
+    """A chunk: the ticks of its first and last frame, and its number of packets."""
 
     @property
     def first(self) -> int: ...
@@ -31,7 +31,7 @@ class Span(Protocol):
 
 
 def complete(path: Path, spans: Sequence[Span], time_base: Fraction) -> int:
-    """How many of `spans`, from the first on, lie whole in the file."""
+    """The number of leading `spans` that are complete in the file."""
     count = 0
     for _ in _groups(path, spans, time_base):
         count += 1
@@ -46,7 +46,7 @@ def packets(path: Path, spans: Sequence[Span], time_base: Fraction) -> Iterator[
         yield from group
     if found < len(spans):
         raise SourceError(
-            f"{path}: only {found} of {len(spans)} finished chunks can be read; convert again without --resume"
+            f"{path}: only {found} of {len(spans)} finished chunks can be read; run again without --resume"
         )
 
 
@@ -95,7 +95,7 @@ def _whole(container: Any, stream: Any) -> Iterator[Any]:
 
 
 def _prefix_bytes(context: Any) -> int:
-    """Bytes of the length before each NAL unit in an mp4 or Matroska file; 0 for codecs without (ISO 14496-15)."""
+    """Size of the length field before each NAL unit in an mp4 or Matroska file; 0 for other codecs (ISO 14496-15)."""
     extra = bytes(context.extradata or b"")
     if context.name == "h264" and len(extra) > 4 and extra[0] == 1:
         return (extra[4] & 3) + 1
@@ -105,7 +105,7 @@ def _prefix_bytes(context: Any) -> int:
 
 
 def _start_coded(packet: Any, prefix: int) -> Any:
-    """The packet as an encoder would give it, with start codes; the muxer turns them back into lengths."""
+    """The packet with start codes, as from an encoder; the muxer turns them back into lengths."""
     data, parts, at = bytes(packet), [], 0
     while at + prefix <= len(data):
         size = int.from_bytes(data[at : at + prefix], "big")
@@ -119,7 +119,7 @@ def _start_coded(packet: Any, prefix: int) -> Any:
 
 
 class Beside:
-    """Reads the other streams of a source through a door of its own, as far as the picture has come.
+    """Reads the other streams of a source from a second container, up to the time of the picture.
 
     A resumed film's picture begins in the middle; its sound is copied from the start.
     """
@@ -127,13 +127,13 @@ class Beside:
     def __init__(self, name: str) -> None:
         self.container = probe.open_input(name)
         self._queues: list[deque[Any]] = []
-        # picture packets come too, since both tell when the file's clock jumps
+        # picture packets are read too, because all streams are needed to detect jumps of the file's clock
         self._picture = probe.video_stream(self.container, name, quiet=True)
         self._packets = clock.demux(self.container, self._picture)
         self._ended = False
 
     def until(self, seconds: Fraction | None) -> None:
-        """Queues the packets up to that time of the file's clock; None: all."""
+        """Queues the packets up to a time of the file's clock; None: all."""
         while not self._ended:
             try:
                 packet = next(self._packets)
@@ -149,7 +149,7 @@ class Beside:
                 return
 
     def share(self) -> deque[Any]:
-        """A queue of its own for one output; ask before reading begins."""
+        """A separate queue for one output; call it before reading begins."""
         queue: deque[Any] = deque()
         self._queues.append(queue)
         return queue

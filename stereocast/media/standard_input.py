@@ -1,4 +1,4 @@
-"""Standard input as a source: read once, from front to back, or put into a file first."""
+"""Standard input as a source: read once from front to back, or saved to a file first."""
 
 import shutil
 import sys
@@ -12,7 +12,7 @@ _HEAD = 1 << 16
 
 
 class Piped:
-    """Standard input for FFmpeg, whose first bytes were looked at. Raises SourceError where it can't be read in order."""
+    """Standard input for FFmpeg. Raises SourceError where its first bytes show that it can't be read in order."""
 
     def __init__(self, stream: Any) -> None:
         self._stream = stream
@@ -20,11 +20,11 @@ class Piped:
         if index_at_end(self._head):
             raise SourceError(
                 "standard input is an mp4 with its index at the end, which can't be read from a pipe; "
-                "give the file's name, or --spool to put it into a temporary file first"
+                "give the file's name, or use --spool to save it to a temporary file first"
             )
 
     def read(self, size: int) -> bytes:
-        """At most `size` bytes; b'' at the end."""
+        """Reads at most `size` bytes; b'' at the end."""
         if self._head:
             part, self._head = self._head[:size], self._head[size:]
             return part
@@ -33,7 +33,7 @@ class Piped:
 
 
 def index_at_end(head: bytes) -> bool:
-    """Whether the head of a file is that of an mp4 or mov whose pictures come before the `moov` that lists them."""
+    """Whether the head of a file belongs to an mp4 or mov whose samples come before their index (`moov`)."""
     at, seen = 0, False
     while at + 8 <= len(head):
         size, kind = int.from_bytes(head[at : at + 4], "big"), head[at + 4 : at + 8]
@@ -49,9 +49,9 @@ def index_at_end(head: bytes) -> bool:
 
 
 def spooled() -> tuple[str, tempfile.TemporaryDirectory[str]]:
-    """Standard input as a temporary file: its name, and the folder to keep as long as it is needed.
+    """Saves standard input to a temporary file. Returns its name, and the folder to keep while it is needed.
 
-    Raises SourceError where there is no room for it.
+    Raises SourceError where it can't be written.
     """
     folder = tempfile.TemporaryDirectory(prefix="stereocast-")
     path = Path(folder.name) / "stream"
@@ -60,5 +60,5 @@ def spooled() -> tuple[str, tempfile.TemporaryDirectory[str]]:
             shutil.copyfileobj(sys.stdin.buffer, file, 1 << 20)
     except OSError as error:
         folder.cleanup()
-        raise SourceError(f"standard input can't be put into {path.parent}: {error.strerror}") from error
+        raise SourceError(f"standard input can't be saved to {path.parent}: {error.strerror}") from error
     return str(path), folder

@@ -1,4 +1,4 @@
-"""How the views lie in a file. Certain beats weak: boxes, StereoMode, the frame-packing message, the name, the frame's shape."""
+"""How a file arranges its views. Sources in order of certainty: boxes, StereoMode, frame-packing message, name, frame shape."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,15 +18,15 @@ class Views:
     full: bool = False
     swapped: bool = False
     projection: str = "flat"  # flat, 180, 360 or fisheye
-    source: str = "none"  # of the layout: tags, message, name, shape or none
+    source: str = "none"  # where the layout comes from: tags, message, name, shape or none
 
     @property
     def half_sphere(self) -> bool:
-        """Whether the picture covers half of what is around."""
+        """Whether the picture covers half a sphere."""
         return self.projection == "180"
 
     def plain(self) -> dict[str, Any]:
-        """As JSON has it."""
+        """Plain values for JSON."""
         return {
             "layout": self.layout, "full": self.full, "swapped": self.swapped, "half_sphere": self.half_sphere,
             "projection": self.projection, "source": self.source,
@@ -39,7 +39,7 @@ def read_tags(path: Path) -> dict[str, object]:
 
 
 def from_tags(tags: dict[str, Any], width: int, height: int) -> Views | None:
-    """What the tags alone say; None where they say nothing."""
+    """The views from the tags alone; None where they say nothing."""
     layout, full, swapped = _tagged(tags)
     projection = _projection(tags)
     if layout in (None, "mono") and projection is None:
@@ -51,7 +51,7 @@ def from_tags(tags: dict[str, Any], width: int, height: int) -> Views | None:
 
 
 def _tagged(tags: dict[str, Any]) -> tuple[str | None, bool | None, bool]:
-    """Layout, full and swapped by the tags; None for what they don't say."""
+    """(layout, full, swapped) from the tags; None for what they don't say."""
     layout, full, swapped = None, None, "reversed" in tags.get("vexu_eyes", ())
     if tags.get("st3d") in ("left-right", "top-bottom", "mono"):
         layout = tags["st3d"]
@@ -68,7 +68,7 @@ def _tagged(tags: dict[str, Any]) -> tuple[str | None, bool | None, bool]:
 
 
 def _projection(tags: dict[str, Any]) -> str | None:
-    """Projection by the tags: bounds of a quarter on each side leave half a sphere. None where nothing is said."""
+    """Projection from the tags: bounds of a quarter on each side leave half a sphere. None if unknown."""
     bounds = tags.get("sv3d_equi") or (tags.get("bounds") if tags.get("projection") == "equirectangular" else None)
     if bounds is not None:
         return "180" if abs(bounds["left"] + bounds["right"] - 0.5) < 0.1 else "360"
@@ -80,7 +80,7 @@ def _projection(tags: dict[str, Any]) -> str | None:
 
 
 def from_name(name: str, width: int = 0, height: int = 0) -> Views | None:
-    """What the name alone says about a frame of that size (0: unknown); None where it says nothing."""
+    """The views from the name alone, for a frame of that size (0: unknown); None where it says nothing."""
     said = marks.read(Path(name).stem, width, height)
     if said is None:
         return None
@@ -88,7 +88,7 @@ def from_name(name: str, width: int = 0, height: int = 0) -> Views | None:
     full = said.full
     if full is None:
         full = bool(width and height and _looks_full(layout, width, height))
-    full = full or projection != "flat"  # what lies on a sphere has its shape from there
+    full = full or projection != "flat"  # on a sphere, the projection determines the shape
     return Views(layout, full and layout in ("left-right", "top-bottom"), said.swapped, projection, "name")
 
 
@@ -99,7 +99,7 @@ def _looks_full(layout: str, width: int, height: int) -> bool:
 
 
 def from_shape(width: int, height: int) -> Views | None:
-    """What a frame's shape alone says: two screens beside or above each other. None for anything else."""
+    """The views from the frame's shape alone: two screens side by side or one above the other. None for other shapes."""
     ratio = width / height if height else 0.0
     if any(abs(ratio / 2 / screen - 1) < 0.02 for screen in (16 / 9, 1.85, 2.39)):
         return Views("left-right", True, source="shape")
@@ -109,7 +109,7 @@ def from_shape(width: int, height: int) -> Views | None:
 
 
 def views(path: Path, width: int, height: int, packed: tuple[str, bool] | None = None) -> Views:
-    """What a careful player takes the file for, shown upright in that size; `packed` is what `sei.read` found."""
+    """How a careful player interprets the file, with its upright size; `packed` is the result of `sei.read`."""
     try:
         tags = read_tags(path)
     except (SourceError, OSError):
@@ -118,7 +118,7 @@ def views(path: Path, width: int, height: int, packed: tuple[str, bool] | None =
 
 
 def settle(path: Path, tags: dict[str, Any], width: int, height: int, packed: tuple[str, bool] | None = None) -> Views:
-    """What is known about the views, each property by the surest that says it."""
+    """The views, with each property from the most certain source that states it."""
     tagged, named = from_tags(tags, width, height), from_name(path.name, width, height)
     layout, full, swapped = _tagged(tags)
     source = "tags"
@@ -142,7 +142,7 @@ def settle(path: Path, tags: dict[str, Any], width: int, height: int, packed: tu
 
 
 def contradictions(path: Path, tags: dict[str, object], width: int, height: int) -> list[str]:
-    """What in the file's name, tags and shape can't be true together, one line each."""
+    """Contradictions between the file's name, tags and shape, one line each."""
     named, tagged = from_name(path.name, width, height), from_tags(tags, width, height)
     found = []
     if named and tagged:
@@ -164,7 +164,8 @@ def contradictions(path: Path, tags: dict[str, object], width: int, height: int)
             ratio = width / height / 2 if what.layout == "left-right" else 2 * width / height
             if what.layout in ("left-right", "top-bottom") and not 0.4 < ratio < 3:
                 found.append(
-                    f"{what.source} say full {what.layout}, but a view of {width}x{height} would be {ratio:.2f}:1"
+                    f"the {what.source} {'says' if what is named else 'say'} full {what.layout}, "
+                    f"but a view of {width}x{height} would be {ratio:.2f}:1"
                 )
                 break
     return found
@@ -181,7 +182,7 @@ def _surface(what: Views) -> str:
 def players(
     path: Path, tags: dict[str, object], codec: str, width: int, height: int, packed: tuple[str, bool] | None = None
 ) -> dict[str, str]:
-    """What each player makes of the file by itself, without a manual switch."""
+    """How each player interprets the file without manual settings."""
     known = settle(path, tags, width, height, packed)
     both = known if known.source != "none" else None
     table = {name: _shown(both) for name in ("SKYBOX", "Pigasus", "DeoVR", "Quest's own player")}

@@ -1,4 +1,4 @@
-"""Stills: read upright as RGB, written by their suffix."""
+"""Stills: reads them upright as RGB and writes them in the format of their suffix."""
 
 import logging
 from collections.abc import Iterator
@@ -20,10 +20,10 @@ _DEPENDENT = 0x80000  # AV_DISPOSITION_DEPENDENT: a tile of something larger
 
 
 class ImageSource:
-    """A still as one frame, RGB, 8 or 16 bit; EXIF orientation applied, odd sizes padded."""
+    """A still as a single RGB frame, 8 or 16 bit, with EXIF orientation applied and odd sizes padded."""
 
     def __init__(self, name: str, scale: float = 1.0, image: Array | None = None) -> None:
-        """`image`: the picture, where it was read already."""
+        """`image`: the picture, if already read."""
         self.name = name
         self.extras = photos.Extras()
         if image is None and Path(name).suffix.lower() not in probe.ITEMS:
@@ -49,7 +49,7 @@ class ImageSource:
         yield Frame(self._image, 0, self.info.pixel_format, self.info.colour)
 
     def close(self) -> None:
-        """Nothing is open."""
+        """Does nothing: no file is open."""
 
 
 def read_image(name: str) -> Array:
@@ -68,19 +68,17 @@ def _say_if_animated(path: Path) -> None:
     if path.suffix.lower() == ".webp":
         with path.open("rb") as file:
             if probe.moves(file.read(64)):
-                log.warning("%s is animated; its first picture alone is converted", path)
+                log.warning("%s is animated; only its first picture is converted", path)
 
 
 def _item(name: str) -> Array:
-    """The picture of a HEIC or AVIF file. Raises SourceError for one made of tiles, which FFmpeg gives one by one."""
+    """The picture of a HEIC or AVIF file. Raises SourceError for a tiled one, because FFmpeg returns separate tiles."""
     container = probe.open_input(name)
     try:
         stream = probe.video_stream(container, name, quiet=True)
         tiles = sum(bool(s.disposition & _DEPENDENT) for s in container.streams.video)
         if tiles > 1:
-            raise SourceError(
-                f"{name} is made of {tiles} tiles, which can't be put together here; export it as JPEG or PNG"
-            )
+            raise SourceError(f"{name} is made of {tiles} tiles, which stereocast can't join; export it as JPEG or PNG")
         frame = next(container.decode(stream), None)
         if frame is None:
             raise SourceError(f"{name} is not an image that can be read, or it is damaged")
@@ -92,7 +90,7 @@ def _item(name: str) -> Array:
 
 
 def upright(frame: Any) -> Array:
-    """A decoded frame as RGB [H, W, 3], 8 bit or, where it has more, 16."""
+    """A decoded frame upright as RGB [H, W, 3], uint8, or uint16 for more than 8 bits."""
     deep = max((component.bits for component in frame.format.components), default=8) > 8
     flip, turns = sidedata.orientation(frame)
     image: Array = colour.as_rgb(frame, PixelFormat.RGB48 if deep else PixelFormat.RGB24)
@@ -100,5 +98,5 @@ def upright(frame: Any) -> Array:
 
 
 def write_image(path: Path, image: Array) -> None:
-    """Writes RGB [H, W, 3] (or grey [H, W]) by the suffix of `path`. Raises SourceError for an unknown suffix."""
+    """Writes RGB [H, W, 3] (or grey [H, W]) in the format of `path`'s suffix. Raises SinkError."""
     path.write_bytes(photos.encoded(path, image))

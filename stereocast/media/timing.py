@@ -1,4 +1,4 @@
-"""Timestamps: what becomes of ticks between the source and the output. It knows frames and packets by their times alone.
+"""Timestamps between the source and the output. This module knows only the times of frames and packets.
 
 Times are whole ticks of a time base (Fraction, seconds); nothing here rounds through floats.
 """
@@ -9,12 +9,12 @@ from fractions import Fraction
 from typing import Any, TypeVar
 
 F = TypeVar("F")
-_PRIMING_S = Fraction(3, 20)  # an encoder's priming isn't longer
+_PRIMING_S = Fraction(3, 20)  # longest priming of an encoder
 Stamp = Callable[[F], tuple[int | None, Fraction | None]]
 
 
 def nominal_step(rate: Fraction | None, time_base: Fraction) -> int:
-    """Ticks from one frame to the next at `rate` frames a second (25 where it isn't known), at least 1."""
+    """Ticks between frames at `rate` frames per second (25 if unknown), at least 1."""
     return max(1, round(1 / (Fraction(rate or 25) * time_base)))
 
 
@@ -40,7 +40,7 @@ def rising(frames: Iterable[F], stamp: Stamp[F], time_base: Fraction, first: int
 def between(
     frames: Iterable[tuple[F, int]], begin: int | None, stop: Fraction | None, origin: int
 ) -> Iterator[tuple[F, int]]:
-    """Those from tick `begin` on and before `stop` (None: no bound), counted from `origin`."""
+    """The frames from tick `begin` until before `stop` (None: no bound), with ticks relative to `origin`."""
     for frame, pts in frames:
         if stop is not None and pts >= stop:
             return
@@ -49,7 +49,7 @@ def between(
 
 
 def resampled(frames: Iterable[tuple[F, int]], rate: Fraction, time_base: Fraction) -> Iterator[tuple[F, int]]:
-    """A constant rate by repeating and dropping: each output time shows the frame that is on screen then."""
+    """Resamples to a constant rate by repeating and dropping: each output time gets the frame on screen at that time."""
     step = 1 / (rate * time_base)
     origin: int | None = None
     shown: F | None = None
@@ -66,19 +66,19 @@ def resampled(frames: Iterable[tuple[F, int]], rate: Fraction, time_base: Fracti
 
 
 class Durations:
-    """How long each picture lasts: what lies between it and the one before; the first lasts a nominal step."""
+    """Durations of pictures: the time since the previous one; the first lasts a nominal step."""
 
     def __init__(self, rate: Fraction | None, time_base: Fraction) -> None:
         self._first = nominal_step(rate, time_base) if rate else 0
         self.last: tuple[int, int] | None = None  # tick and duration of the latest
 
     def __call__(self, pts: int) -> int:
-        """The duration to give a picture at `pts`."""
+        """The duration of a picture at `pts`."""
         self.last = (pts, self._first if self.last is None else pts - self.last[0])
         return self.last[1]
 
     def seen(self, pts: int, duration: int) -> None:
-        """Notes a packet that was copied as it is (duration 0: not known); packets come in coding order."""
+        """Records a copied packet (duration 0: unknown); packets come in coding order."""
         if self.last is None or pts > self.last[0]:
             gap = self._first if self.last is None else pts - self.last[0]
             self.last = (pts, duration or gap)
@@ -87,22 +87,22 @@ class Durations:
 
 
 class DecodingTimes:
-    """Decoding times for packets in coding order, from the times at which they are shown.
+    """Decoding times for packets in coding order, from their display times.
 
-    Encoders are not believed: x265 gives garbage for a film of one or two frames, and one that starts afresh repeats
-    the times of the last one's end. The n-th packet is decoded at the time of the picture shown `delay` places earlier,
-    which rises and is never later than its own, as long as no packet is overtaken by more than `delay` others.
-    Before the first picture the times are `step` ticks apart.
+    The encoders' own times are ignored: x265 returns garbage for a film of one or two frames, and a restarted encoder
+    repeats the times from the end of the last one. The n-th packet is decoded at the time of the picture shown `delay`
+    places earlier. That time rises and is never later than the packet's own, as long as no packet is overtaken by more than
+    `delay` others. Before the first picture, the times are `step` ticks apart.
     """
 
     def __init__(self, delay: int, step: int) -> None:
         self._delay, self._step = delay, max(1, step)
         self.ahead = delay * self._step  # ticks from the first decoding time to the first picture
-        self._waiting: list[int] = []  # rising: what is known of the times to come
+        self._waiting: list[int] = []  # sorted display times that are still to come
         self._last: int | None = None
 
     def __call__(self, pts: int) -> int:
-        """The decoding time of the next packet, which is shown at `pts`."""
+        """The decoding time of the next packet, displayed at `pts`."""
         if not self._waiting:
             self._waiting = [pts - k * self._step for k in range(self._delay, 0, -1)]
         insort(self._waiting, pts)
@@ -116,10 +116,10 @@ class DecodingTimes:
 def moved(
     pts: int | None, dts: int | None, base: Fraction, *, shift: Fraction, stop: Fraction | None, clamp: bool
 ) -> tuple[int | None, int | None] | None:
-    """Ticks (pts, dts) of a packet that is copied from a film of which a part is converted; None: it lies outside.
+    """Ticks (pts, dts) of a packet copied from a film of which a part is converted; None: it lies outside.
 
-    `shift` seconds become 0; what begins at `stop` seconds or later is left out. `clamp`: nothing before 0, which
-    Matroska doesn't know (the muxer would shift the pictures too); it is an encoder's priming alone.
+    `shift` seconds become 0; packets at `stop` seconds or later are left out. `clamp`: negative times, which can only be an
+    encoder's priming, become 0. Matroska has no negative times, so its muxer would shift the pictures too.
     """
     ticks = pts if pts is not None else dts
     if ticks is None or (stop is not None and ticks * base >= stop):
@@ -130,14 +130,14 @@ def moved(
             return None
         pts, dts = None if pts is None else pts - by, None if dts is None else dts - by
     elif ticks * base < -_PRIMING_S:
-        return None  # an edit list of the source hides it
+        return None  # hidden by an edit list of the source
     elif clamp and ticks < 0:
         return 0, 0
     return pts, dts
 
 
 def decoding_times(pts: Sequence[int], dts: Sequence[int | None]) -> list[int]:
-    """Decoding times of a group in coding order; missing ones (Matroska keeps none) follow from the order of `pts`."""
+    """Decoding times of a group in coding order; missing ones (Matroska stores none) are derived from the order of `pts`."""
     order = sorted(pts)
     late = max((k - order.index(p) for k, p in enumerate(pts)), default=0)
     step = (order[-1] - order[0]) // max(1, len(order) - 1) or 1 if order else 1
@@ -146,7 +146,7 @@ def decoding_times(pts: Sequence[int], dts: Sequence[int | None]) -> list[int]:
 
 
 def retime(group: Sequence[Any], coarse: Fraction, time_base: Fraction, shift: int) -> None:
-    """Gives packets in ticks of `coarse` their times in ticks of `time_base`, `shift` later, each with a dts."""
+    """Converts the times of packets from ticks of `coarse` to ticks of `time_base`, adds `shift`, and sets each dts."""
     times = decoding_times([packet.pts for packet in group], [packet.dts for packet in group])
     for packet, dts in zip(group, times, strict=True):
         pts, duration = packet.pts, packet.duration

@@ -1,6 +1,6 @@
-"""Whether a source is 3D or spherical already: by what its decoder and container say, else by its name.
+"""Detects sources that are already 3D or spherical, from decoder and container, otherwise from the name.
 
-Frame side data carries StereoMode, st3d and the frame-packing message alike; vexu and MV-HEVC are read from the boxes.
+Frame side data covers StereoMode, st3d and the frame-packing message; vexu and MV-HEVC are read from the boxes.
 """
 
 import logging
@@ -30,23 +30,23 @@ _TITLES = {
     "multiview": "MV-HEVC",
     "row-interlaced": "row-interlaced",
 }
-# names so short that they count only with a tag of ours inside
+# marks so short that they count only if the file contains our tag
 _SHORT = {"_LR": "side-by-side", "_TB": "over-under", "_RI": "row-interlaced"}
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What a source is. `packing`: side-by-side, over-under, row-interlaced, multiview, another word, or '' (flat)."""
+    """The detected type of a source. `packing`: side-by-side, over-under, row-interlaced, multiview, other, or '' (flat)."""
 
     packing: str = ""
-    half: bool | None = None  # each eye has half the resolution; None: not said
+    half: bool | None = None  # each eye has half the resolution; None: unknown
     swapped: bool = False
     sphere: str = ""  # 360, 180 or fisheye
-    by: str = ""  # how it is known
+    by: str = ""  # what it was detected by
 
     @property
     def title(self) -> str:
-        """For people."""
+        """The type in readable words."""
         return " ".join(
             filter(
                 None,
@@ -59,7 +59,7 @@ class Found:
 
 
 def of_frame(frame: Any) -> Found | None:
-    """By the side data of a decoded frame: AVStereo3D (type, flags) and AVSphericalMapping (projection)."""
+    """Detects the type from a decoded frame's side data: AVStereo3D (type, flags), AVSphericalMapping (projection)."""
     packing, swapped, sphere = "", False, ""
     for item in frame.side_data:
         name, data = getattr(item.type, "name", ""), bytes(item)
@@ -69,13 +69,15 @@ def of_frame(frame: Any) -> Found | None:
         elif name == "SPHERICAL" and len(data) >= 4:
             sphere = _SPHERES.get(struct.unpack_from("=i", data)[0], "")
             if sphere == "360" and len(data) >= 32:
-                left, _, right, _ = struct.unpack_from("=4I", data, 16)  # what of the full width is missing, 0.32
+                left, _, right, _ = struct.unpack_from(
+                    "=4I", data, 16
+                )  # missing share of the full width, 0.32 fixed point
                 sphere = "180" if abs((left + right) / 2**32 - 0.5) < 0.05 else sphere
     return Found(packing, None, swapped, sphere, "its tags") if packing or sphere else None
 
 
 def detect(name: str, frame: Any, width: int, height: int) -> Found | None:
-    """What the source is, None for an ordinary film; `frame` is None for a picture."""
+    """The type of a source, None for an ordinary film; `frame` is None for a picture."""
     path = Path(name)
     tagged = _boxes(path) if frame is not None and path.is_file() else None
     if tagged is not None and tagged.packing == "multiview":
@@ -109,7 +111,7 @@ def _boxes(path: Path) -> Found | None:
 
 
 def of_name(path: Path) -> Found | None:
-    """By the name alone, where it can't be chance."""
+    """Detects the type from the name alone, where its marks are certain."""
     said = marks.read(path.stem)
     if said is not None and said.certain:
         packing = {"left-right": "side-by-side", "top-bottom": "over-under"}.get(said.layout, said.layout)

@@ -1,7 +1,7 @@
-"""Who may ask: the border that every request passes, and the gate behind it that wants a token, a cookie or the PIN.
+"""Access control: the border, which checks every request, and the gate, which requires a token, a cookie or the PIN.
 
-Three things keep other people's pages out: a request names this machine in `Host` (no name that an attacker points
-here), one that changes something comes from our own page (`Origin`), and every one brings what only its owner has.
+Three checks keep foreign pages out. `Host` must name this machine, so that an attacker's host name pointing here fails.
+Requests that change something must come from our own page (`Origin`). Every request must carry a secret.
 """
 
 import hmac
@@ -31,17 +31,17 @@ HEADERS = {
     "Content-Security-Policy": "default-src 'self'; media-src 'self' blob:; img-src 'self' data: blob:; style-src 'self'; "
     "form-action 'self'; frame-ancestors 'none'; base-uri 'none'",
     "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "same-origin",  # no-referrer would make a form's Origin "null"
+    "Referrer-Policy": "same-origin",  # no-referrer would set a form's Origin to "null"
 }
 _PLAYER = Path(__file__).resolve().parent / "player"
 _YEAR_S = 365 * 86400
 _FREE_TRIES, _LONGEST_S = 3, 300
-_ALL_TRIES, _ALL_WINDOW_S = 30, 3600  # wrong PINs from everywhere: a million of them would take years
+_ALL_TRIES, _ALL_WINDOW_S = 30, 3600  # limit for wrong PINs from all addresses: trying a million would take years
 _BODY, _BODY_S = 4096, 10
 
 
 class Border:
-    """Refuses requests for another machine, and changes that another origin asks for."""
+    """Rejects requests for other host names, and changes requested from other origins."""
 
     def __init__(self, app: App, names: tuple[str, ...] = ()) -> None:
         own = socket.gethostname().lower()
@@ -58,22 +58,22 @@ class Border:
         headers = Headers(scope=scope)
         hosts = headers.getlist("host")
         if len(hosts) != 1 or not self.is_ours(host_of(hosts[0])):
-            return JSONResponse({"error": "this server isn't known by that name; see --name"}, 421)
+            return JSONResponse({"error": "this server doesn't have that host name; see --name"}, 421)
         if scope["method"] in ("GET", "HEAD", "OPTIONS"):
             return None
         origin, site = headers.get("origin"), headers.get("sec-fetch-site")
         own = f"{scope['scheme']}://{hosts[0]}".lower()
         if (origin is not None and origin.lower() != own) or site not in (None, "same-origin", "none"):
-            return JSONResponse({"error": "another page may not ask for this"}, 403)
+            return JSONResponse({"error": "requests from other pages aren't allowed"}, 403)
         return None
 
     def is_ours(self, host: str) -> bool:
-        """Whether a request for that host may be meant for us. An address can't be rebound, only a name can."""
+        """Whether a host is one of ours. IP addresses are always allowed: DNS rebinding needs a name."""
         return host in self._names or host.endswith(".localhost") or _address(host) is not None
 
 
 def host_of(header: str) -> str:
-    """The host in a Host header, without its port, in small letters; '' for nonsense."""
+    """The host in a Host header, without port, in lower case; '' where it is malformed."""
     text = header.strip().lower()
     if text.startswith("["):
         return text[1:].partition("]")[0]
@@ -95,7 +95,8 @@ class _Tries:
 
 
 class Slowdown:
-    """Makes guessing slow: each wrong try of an address after the third doubles its wait, and all together have a limit."""
+    """Slows down guessing: after three wrong tries, each further one doubles the wait for its address. The total number of
+    wrong tries per hour is limited too."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -103,7 +104,7 @@ class Slowdown:
         self._all: list[float] = []
 
     def wait_s(self, who: str) -> float:
-        """How long that address has to wait before its next try counts."""
+        """Seconds that an address must wait before its next try."""
         now = self._clock()
         self._all = [at for at in self._all if at > now - _ALL_WINDOW_S]
         for_all = self._all[-_ALL_TRIES] + _ALL_WINDOW_S - now if len(self._all) >= _ALL_TRIES else 0.0
@@ -111,7 +112,7 @@ class Slowdown:
         return max(for_all, tries.until - now if tries else 0.0, 0.0)
 
     def wrong(self, who: str) -> None:
-        """Notes a wrong try."""
+        """Records a wrong try."""
         now, key = self._clock(), _network(who)
         tries = self._tries.setdefault(key, _Tries())
         self._tries.move_to_end(key)
@@ -123,12 +124,12 @@ class Slowdown:
             self._tries.popitem(last=False)
 
     def right(self, who: str) -> None:
-        """Forgets the wrong ones of that address."""
+        """Forgets the wrong tries of an address."""
         self._tries.pop(_network(who), None)
 
 
 def _network(who: str) -> str:
-    """An address, or the /64 that an IPv6 host can choose its addresses in."""
+    """An IPv4 address, or the /64 network of an IPv6 address, since a host can choose any address in it."""
     address = _address(who.partition("%")[0])
     if address is None or address.version == 4:
         return who
@@ -136,7 +137,7 @@ def _network(who: str) -> str:
 
 
 class Gate:
-    """Lets in who knows the token or the PIN, or sits at this machine; everyone else gets 401 and learns nothing."""
+    """Admits requests with the token, the PIN's cookie, or from this machine; all others get 401."""
 
     def __init__(self, app: App, token: str, pin: str = "", *, slowdown: Slowdown | None = None) -> None:
         self._app, self._token, self._pin = app, token, pin
@@ -155,7 +156,7 @@ class Gate:
         elif request.url.path == "/player/login.css" and request.method == "GET":
             await FileResponse(_PLAYER / "login.css", media_type="text/css", headers=HEADERS)(scope, receive, send)
         elif given and same(given, self._token):
-            # a page keeps the token in a cookie and out of its address; players that keep no cookies are served at once
+            # pages are redirected to move the token from the URL to a cookie; players without cookies are served directly
             let_in = self._with_cookie(RedirectResponse(request.url.path, 303), request) if page else self._app
             await let_in(scope, receive, send)
         elif same(request.cookies.get(COOKIE, ""), self._token):
@@ -188,12 +189,12 @@ class Gate:
         headers = {**HEADERS, "Cache-Control": "no-store", **({"Retry-After": str(int(wait_s) + 1)} if wait_s else {})}
         if "text/html" in request.headers.get("accept", ""):
             page = (_PLAYER / "login.html").read_text("utf-8")
-            said = "" if request.method == "GET" else "That wasn't it."
-            said = f"Too many wrong tries: wait {int(wait_s) + 1} seconds." if wait_s else said
+            said = "" if request.method == "GET" else "Wrong PIN. Try again."
+            said = f"Too many wrong tries. Wait {int(wait_s) + 1} seconds." if wait_s else said
             goal = request.url.path if request.method == "GET" else goal
             page = page.replace("{said}", said).replace("{next}", html.escape(goal, quote=True))
             return Response(page, status, headers, "text/html")
-        error = "too many wrong tries" if wait_s else "open the address with its token, as stereocast serve printed it"
+        error = "too many wrong tries" if wait_s else "open the address with the token that stereocast serve printed"
         return JSONResponse({"error": error}, status, headers)
 
     async def _login(self, request: Request) -> Response:
@@ -203,7 +204,7 @@ class Gate:
         try:
             said = await _fields(request)
         except (ValueError, TimeoutError, ClientDisconnect):
-            return JSONResponse({"error": "give pin or token, as a form or JSON"}, 400)
+            return JSONResponse({"error": "send pin or token, as a form or JSON"}, 400)
         pin = "".join(c for c in said.get("pin", "") if c.isdigit())
         if not ((self._pin and same(pin, self._pin)) or same(said.get("token", ""), self._token)):
             self._slowdown.wrong(who)
@@ -218,12 +219,12 @@ class Gate:
 
 
 def same(given: str, known: str) -> bool:
-    """Whether two secrets are the same, in a time that tells nothing; an empty one never is."""
+    """Whether two secrets are equal, compared in constant time; an empty secret never matches."""
     return bool(known) and hmac.compare_digest(given.encode("utf-8", "replace"), known.encode())
 
 
 def _from_this_machine(request: Request) -> bool:
-    """Whether a person at this machine (or over adb's cable) opens a page: not a proxy, not another page's request."""
+    """Whether a person on this machine (or over adb's cable) opens a page, rather than a proxy or another page."""
     client = _address((request.client.host if request.client else "").partition("%")[0])
     host = host_of(request.headers.get("host", ""))
     named = _address(host)
@@ -234,7 +235,7 @@ def _from_this_machine(request: Request) -> bool:
 
 
 async def body_of(request: Request, limit: int) -> bytes:
-    """A request's body. Raises ValueError where it is longer than `limit`, TimeoutError where it doesn't come."""
+    """A request's body. Raises ValueError where it is longer than `limit`, TimeoutError where it doesn't arrive."""
     data = b""
     async with timeout(_BODY_S):
         async for piece in request.stream():
@@ -249,6 +250,6 @@ async def _fields(request: Request) -> dict[str, str]:
     if "json" in request.headers.get("content-type", ""):
         said = json.loads(data)
         if not isinstance(said, dict):
-            raise ValueError("no object")
+            raise ValueError("not a JSON object")
         return {str(key): str(value) for key, value in said.items()}
     return {key: values[-1] for key, values in parse_qs(data.decode("utf-8", "replace")).items()}

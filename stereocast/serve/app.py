@@ -1,6 +1,6 @@
 """The web application: pages, films with range requests, subtitles, the library's API, live segments. See docs/serve-api.md.
 
-It serves the films of its library by identifier and the page's own files by name: no request carries a path.
+It serves films by identifier and the page's files by name; no request contains a path.
 """
 
 import asyncio
@@ -38,15 +38,15 @@ _TYPES = {
     ".jpg": "image/jpeg", ".jpeg": "image/jpeg", ".png": "image/png", ".webp": "image/webp", ".avif": "image/avif",
     ".jps": "image/jpeg", ".woff2": "font/woff2",
 }  # fmt: skip
-_DRAWN = {".jpg", ".jpeg", ".png", ".webp", ".avif", ".jps"}  # stills that browsers know
+_DRAWN = {".jpg", ".jpeg", ".png", ".webp", ".avif", ".jps"}  # still formats that browsers show
 _VIEWER = re.compile(r"[A-Za-z0-9_-]{0,64}")
-_CHANGES_S = 25.0  # a request for changes is answered by then
-_PAGE_S = 0.4  # of an answer in which films that nothing is known of may be read
+_CHANGES_S = 25.0  # longest time until a request for changes is answered
+_PAGE_S = 0.4  # time for reading unknown films while answering
 _FRESH = {"Cache-Control": "no-store"}
 
 
 class Site:
-    """What every answer needs: the library, the live sessions, the token that native players are given."""
+    """The request handlers, with the library, the live sessions and the token for native players."""
 
     def __init__(self, library: Library, live: Live, token: str) -> None:
         self.library, self.live, self.token = library, live, token
@@ -79,7 +79,7 @@ class Site:
     async def picture(self, request: Request) -> Response:
         item = await self.found(request)
         if item.kind != "picture":
-            raise HTTPException(404, "that is no picture")
+            raise HTTPException(404, "this is not a picture")
         suffix = item.path.suffix.lower()
         if item.pair is None and suffix in _DRAWN:
             return FileResponse(item.path, media_type=_TYPES[suffix], headers={"X-Content-Type-Options": "nosniff"})
@@ -128,7 +128,7 @@ class Site:
             change = json.loads(await body_of(request, 8192))
             made = await run_in_threadpool(self.library.remembered.merge, item.ident, change)
         except (ValueError, TimeoutError, ClientDisconnect, RecursionError) as error:
-            raise HTTPException(400, str(error) or "JSON is wanted") from error
+            raise HTTPException(400, str(error) or "send JSON") from error
         return JSONResponse(made, headers=_FRESH)
 
     async def changes(self, request: Request) -> Response:
@@ -160,7 +160,7 @@ class Site:
         number = _number(request, "run")
         session = self.live.get(ident, number, viewer)
         if session is None:
-            raise HTTPException(404 if number is None else 410, "nothing is made for that film; ask for it again")
+            raise HTTPException(404 if number is None else 410, "there is no session for this film; start one again")
         session.seen(viewer, at)
         return await self._told(session, ident, at, _number(request, "since") or 0)
 
@@ -178,7 +178,7 @@ class Site:
             said = json.loads(await body_of(request, 1024))
             wanted = bool(said["keep"])
         except (ValueError, KeyError, TypeError, TimeoutError, ClientDisconnect) as error:
-            raise HTTPException(400, 'give {"keep": true} or {"keep": false}') from error
+            raise HTTPException(400, 'send {"keep": true} or {"keep": false}') from error
         await run_in_threadpool(self.live.keep, ident, wanted)
         return JSONResponse({"keep": self.live.kept(ident)}, headers=_FRESH)
 
@@ -211,7 +211,7 @@ class Site:
         return JSONResponse(made, headers={"HereSphere-JSON-Version": "1"})
 
     def routes(self) -> list[Route]:
-        """Every address."""
+        """All routes."""
         both = ["GET", "POST"]
         return [
             Route("/", self.page),
@@ -242,9 +242,9 @@ class Site:
 def build(
     library: Library, live: Live | None = None, token: str = "", pin: str = "", names: tuple[str, ...] = ()
 ) -> Starlette:
-    """The application. With `token`, every request has to bring it, see `access`; `names` are more names of this machine.
+    """The application. With `token`, every request must carry it, see `access`; `names` are further names of this machine.
 
-    It closes the library and the live sessions when it ends.
+    It closes the library and the live sessions at shutdown.
     """
     sessions = live or Live(None)
 
@@ -261,7 +261,7 @@ def build(
     )
     if token:
         app.add_middleware(Gate, token=token, pin=pin)
-    app.add_middleware(Border, names=names)  # added last, asked first
+    app.add_middleware(Border, names=names)  # added last, so it runs first
     return app
 
 
@@ -278,15 +278,15 @@ async def _made(make: Any) -> Any:
 
 
 def _wanted(item: Item, request: Request, converts: bool) -> Wanted:
-    """What a live session of that film is to make. Raises HTTPException 400, 404."""
+    """What a live session of that film has to produce. Raises HTTPException 400, 404."""
     facts, sound = item.facts, _number(request, "sound")
     if item.kind != "film" or (sound is None and not (item.convert and converts)):
         raise HTTPException(404, "this film isn't converted live")
     if sound is not None and (sound >= len(facts["sounds"]) or (item.convert and converts)):
-        raise HTTPException(404, "there is no such sound track, or it is in the converted film already")
+        raise HTTPException(404, "there is no such sound track, or the converted film already contains it")
     seconds = _seconds(request, "t", 0.0)
     if seconds is None or seconds >= (facts["duration_s"] or 1e9):
-        raise HTTPException(400, "t has to be a time within the film, in seconds")
+        raise HTTPException(400, "t must be a time within the film, in seconds")
     return Wanted(item.ident, item.path, seconds, None, sound, bool(facts["audio"]), facts["duration_s"], facts["rate"])
 
 
@@ -300,7 +300,7 @@ def _seconds(request: Request, name: str, default: float | None) -> float | None
     except ValueError:
         seconds = math.nan
     if not 0 <= seconds < 1e9:
-        raise HTTPException(400, f"{name} has to be a time within the film, in seconds")
+        raise HTTPException(400, f"{name} must be a time within the film, in seconds")
     return seconds
 
 
@@ -310,13 +310,13 @@ def _number(request: Request, name: str) -> int | None:
     if text is None:
         return None
     if not (text.isascii() and text.isdigit() and len(text) < 9):
-        raise HTTPException(400, f"{name} has to be a whole number")
+        raise HTTPException(400, f"{name} must be a whole number")
     return int(text)
 
 
 def _viewer(request: Request) -> str:
-    """Who watches. Raises HTTPException 400."""
+    """The viewer's identifier from the query. Raises HTTPException 400."""
     text = request.query_params.get("viewer", "")
     if not _VIEWER.fullmatch(text):
-        raise HTTPException(400, "viewer has to be a word of at most 64 letters, digits, - and _")
+        raise HTTPException(400, "viewer must be at most 64 letters, digits, - and _")
     return text

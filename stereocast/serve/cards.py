@@ -1,4 +1,4 @@
-"""What the page is told of films: one card each, and pages of them, searched and ordered."""
+"""The films as the page receives them: a card for each, in pages that can be searched and sorted."""
 
 import time
 from collections.abc import Callable, Iterable
@@ -12,12 +12,12 @@ from stereocast.serve.live import Live
 from stereocast.serve.shelf import Entry
 
 SORTS = ("name", "added", "duration", "size", "watched")
-_BEGUN, _DONE = 0.01, 0.95  # parts of a film
+_BEGUN, _DONE = 0.01, 0.95  # shares of a film
 
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """Which films are asked for."""
+    """The films that a request selects."""
 
     words: str = ""
     sort: str = "name"
@@ -30,15 +30,15 @@ class Query:
 
     @classmethod
     def of(cls, given: Any) -> "Query":
-        """By the parameters of a request. Raises ValueError with what is wrong."""
+        """The query from the parameters of a request. Raises ValueError with the reason."""
         sort, order = given.get("sort", "name"), given.get("order", "")
         if sort not in SORTS:
-            raise ValueError(f"sort is one of {', '.join(SORTS)}")
+            raise ValueError(f"sort must be one of {', '.join(SORTS)}")
         if order not in ("", "asc", "desc"):
-            raise ValueError("order is asc or desc")
+            raise ValueError("order must be asc or desc")
         page, size = (_whole(given.get(name, default), name) for name, default in (("page", "1"), ("size", "60")))
         if not (1 <= page <= 1_000_000 and 1 <= size <= 200):
-            raise ValueError("page is 1 or more, size is 1 to 200")
+            raise ValueError("page must be at least 1, and size 1 to 200")
         down = order == "desc" if order else sort != "name"
         folder = given.get("folder")
         return cls(
@@ -49,13 +49,12 @@ class Query:
 
 def _whole(text: str, name: str) -> int:
     if not (text.isascii() and text.isdigit() and len(text) < 8):
-        raise ValueError(f"{name} is a whole number")
+        raise ValueError(f"{name} must be a whole number")
     return int(text)
 
 
 def page(library: Library, live: Live | None, query: Query, patience_s: float = 0.4) -> dict[str, Any]:
-    """One page of the library. Films that nothing is known of are read
-    as long as the answer takes no more than `patience_s`."""
+    """One page of the library. Films without known facts are read until the answer has taken `patience_s`."""
     until = time.monotonic() + patience_s
     library.asked()
     entries = library.entries()
@@ -130,7 +129,7 @@ def _folders(chosen: Iterable[Entry], above: str | None) -> list[dict[str, Any]]
 
 
 def unread(entry: Entry) -> dict[str, Any]:
-    """A card of a film of which the walk alone is known."""
+    """The card of a film that hasn't been opened yet."""
     return {
         "id": entry.ident, "title": entry.below, "name": entry.cleaned, "folder": entry.folder, "file": entry.file,
         "added": entry.changed, "size": entry.size, "kind": entry.kind, "known": False, "live": False,
@@ -145,7 +144,7 @@ def unread(entry: Entry) -> dict[str, Any]:
 
 
 def card(item: Item, library: Library, live: Live | None) -> dict[str, Any]:
-    """All that is known of a film."""
+    """The full card of a film."""
     facts = item.facts
     converted = item.convert and live is not None and live.converts
     sprite = posters.sprite(facts["duration_s"]) if item.kind == "film" else None
@@ -166,7 +165,7 @@ def card(item: Item, library: Library, live: Live | None) -> dict[str, Any]:
 
 
 def _sounds(tracks: list[dict[str, Any]], converted: bool) -> list[dict[str, Any]]:
-    """The sound tracks, with the way to hear each: browsers play the default track of a file alone."""
+    """The sound tracks, with the way to play each: browsers play only the default track of a file."""
     default = next((n for n, track in enumerate(tracks) if track["default"]), 0)
     made = []
     for number, track in enumerate(tracks):
@@ -176,7 +175,7 @@ def _sounds(tracks: list[dict[str, Any]], converted: bool) -> list[dict[str, Any
 
 
 def note(sounds: list[dict[str, Any]], converted: bool) -> str:
-    """One line for the card where the sound can't be heard as it is."""
+    """A note for the card where a browser can't play the sound directly; '' otherwise."""
     silent = next((track for track in sounds if track["default"] and not track["playable"]), None)
     if silent is None or converted:
         return ""

@@ -1,4 +1,4 @@
-"""Connections that say nothing are let go: without this, half a request each would use up all places for good."""
+"""Closes silent connections: otherwise half-sent requests would occupy all connections for good."""
 
 import asyncio
 from typing import Any
@@ -6,16 +6,16 @@ from typing import Any
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-HEADER_S = 10.0  # a request's head has to be whole by then
-HALF_OPEN = 100  # connections that may be without a whole head at once; the oldest makes room
+HEADER_S = 10.0  # time limit for a complete request head
+HALF_OPEN = 100  # most connections without a complete head; beyond that the oldest is closed
 
 
 class Patient(H11Protocol):
-    """uvicorn's HTTP/1.1 with a limit on the time that a request's head takes."""
+    """uvicorn's HTTP/1.1 protocol with a time limit for request heads."""
 
     @property
     def _waiting(self) -> dict["Patient", asyncio.TimerHandle]:
-        """Those of this server whose request isn't whole yet, the oldest first."""
+        """This server's connections with an incomplete request, oldest first."""
         found: dict[Patient, asyncio.TimerHandle] = self.server_state.__dict__.setdefault("half_open", {})
         return found
 
@@ -27,7 +27,7 @@ class Patient(H11Protocol):
         super().data_received(data)
         if self.transport.is_closing():
             self._stop()
-        elif self.conn.their_state is h11.IDLE:  # the head isn't whole yet
+        elif self.conn.their_state is h11.IDLE:  # the head is incomplete
             self._wait()
         else:
             self._stop()
@@ -38,7 +38,7 @@ class Patient(H11Protocol):
 
     def _wait(self) -> None:
         if self in self._waiting:
-            return  # each byte doesn't begin the time anew
+            return  # further bytes don't restart the timer
         if len(self._waiting) >= HALF_OPEN:
             oldest = next(iter(self._waiting))
             oldest._give_up()

@@ -1,6 +1,6 @@
-"""What a server is known by and keeps between starts: certificate, token and PIN, in the user's state folder.
+"""The server's identity, kept between starts in the user's state folder: certificate, token and PIN.
 
-A headset's bookmark, its cookie and the certificate that was accepted once stay good after a restart.
+A headset's bookmark, its cookie and a certificate accepted once stay valid after a restart.
 """
 
 import contextlib
@@ -28,20 +28,20 @@ class ServeError(StereocastError):
 
 
 def state_folder() -> Path:
-    """Where a server keeps what it is known by: `STEREOCAST_HOME`, else the user's folder for state."""
+    """The folder for the server's identity: in `STEREOCAST_HOME`, otherwise the user's state folder."""
     own = os.environ.get("STEREOCAST_HOME")
     return Path(own) / "serve" if own else platformdirs.user_state_path("stereocast", appauthor=False) / "serve"
 
 
 def cache_folder() -> Path:
-    """Where it keeps what can be made again: the index of a library, thumbnails."""
+    """The folder for data that can be recreated: the index of a library, thumbnails."""
     own = os.environ.get("STEREOCAST_HOME")
     return Path(own) / "cache" if own else platformdirs.user_cache_path("stereocast", appauthor=False) / "serve"
 
 
 @dataclass(frozen=True, slots=True)
 class Secrets:
-    """The token of the address, and the PIN that is typed where there is no address."""
+    """The token in the URL, and the PIN to type instead of it."""
 
     token: str
     pin: str
@@ -61,7 +61,7 @@ def keep_secrets(folder: Path, *, anew: bool = False) -> Secrets:
 
 
 def _write(path: Path, data: bytes) -> None:
-    """A file that its owner alone reads; it is whole or not there."""
+    """Writes a file atomically, readable only by its owner."""
     part = path.with_name(f"{path.name}.{os.getpid()}.part")
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -72,14 +72,14 @@ def _write(path: Path, data: bytes) -> None:
         os.replace(part, path)
     except OSError as error:
         raise ServeError(
-            f"{path.parent} can't be written ({error.strerror}); set STEREOCAST_HOME to a folder"
+            f"{path.parent} can't be written ({error.strerror}); set STEREOCAST_HOME to another folder"
         ) from error
 
 
 def keep_certificate(folder: Path, names: tuple[str, ...]) -> tuple[Path, Path]:
-    """(certificate, key) as PEM files: those of an earlier start, or new ones where a name is new or it runs out.
+    """(certificate, key) as PEM files: existing ones, or new ones where a name is new or the certificate expires soon.
 
-    The key stays; names that were known stay, too. Raises ServeError.
+    The key and the known names are kept. Raises ServeError.
     """
     paths = folder / "certificate.pem", folder / "key.pem"
     known = _names(paths[0])
@@ -93,7 +93,7 @@ def keep_certificate(folder: Path, names: tuple[str, ...]) -> tuple[Path, Path]:
 
 
 def _names(path: Path) -> list[str] | None:
-    """The names in a certificate; None where it is damaged or runs out."""
+    """The names in a certificate; None where it is damaged or expires soon."""
     from cryptography import x509
 
     try:
@@ -107,7 +107,7 @@ def _names(path: Path) -> list[str] | None:
 
 
 def _made(names: tuple[str, ...], key_path: Path) -> tuple[bytes, bytes]:
-    """A certificate of our own making for hosts or addresses, and its key, as PEM."""
+    """A self-signed certificate for host names or addresses, and its key, as PEM."""
     from cryptography import x509
     from cryptography.hazmat.primitives import hashes, serialization
     from cryptography.hazmat.primitives.asymmetric import ec

@@ -1,6 +1,6 @@
-"""The films of a folder, by identifiers that no request can turn into a path outside of it.
+"""The films of a folder, by identifiers from which no request can form a path outside it.
 
-The folder is walked when it has changed; a file is opened once, and what was learned is kept between starts.
+The folder is walked when it has changed. Each file is opened once, and its facts are kept between starts.
 """
 
 import logging
@@ -19,14 +19,14 @@ from stereocast.serve.thumbnails import Thumbnails
 
 log = logging.getLogger(__name__)
 
-_UNWATCHED_S = 60.0  # a folder whose changes aren't told (a network share) is walked again
+_UNWATCHED_S = 60.0  # interval for walking folders without change notifications (network shares)
 _BATCH = 50
-_GIVES_WAY_S = 0.2  # reading ahead waits while a page is asked for
+_GIVES_WAY_S = 0.2  # reading ahead pauses for this time after a request
 
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One film or picture; `convert` means that it is turned into stereo while it is watched."""
+    """A film or picture; `convert` means that it is converted to stereo during playback."""
 
     ident: str
     path: Path
@@ -39,7 +39,7 @@ class Item:
 
 
 class Library:
-    """What lies below `root`. With `watch`, changes are noticed as they happen and facts are read ahead."""
+    """The films below `root`. With `watch`, changes are noticed immediately and facts are read ahead."""
 
     def __init__(
         self, root: Path | None, convert: tuple[Path, ...] = (), *, index: Index | None = None,
@@ -67,10 +67,10 @@ class Library:
             for thread in self._threads:
                 thread.start()
 
-    # ---- what is there --------------------------------------------------------------------------------------------
+    # ---- files ----------------------------------------------------------------------------------------------------
 
     def entries(self) -> dict[str, Entry]:
-        """What is there now, by identifier."""
+        """The current files, by identifier."""
         with self._walking:
             if self._changed or not self._watched or time.monotonic() - self._walked > _UNWATCHED_S:
                 self._changed = False
@@ -86,7 +86,7 @@ class Library:
             return self._entries
 
     def convert_live(self, path: Path) -> None:
-        """That film is turned into stereo while it is watched, from now on."""
+        """Converts a film to stereo during playback from now on."""
         with self._walking:
             if path.resolve() not in self._convert:
                 self._convert.append(path.resolve())
@@ -112,32 +112,32 @@ class Library:
             self._news.notify_all()
 
     def wait(self, since: int, seconds: float) -> int:
-        """The version of what is known, as soon as it differs from `since`."""
+        """Waits until the version differs from `since`, at most `seconds`, and returns it."""
         with self._news:
             self._news.wait_for(lambda: self.version != since or self._stop.is_set(), seconds)
             return self.version
 
     def get(self, ident: str) -> Item | None:
-        """The film of that identifier, None if there is none, or it can't be read."""
+        """The film with that identifier; None if there is none or it can't be read."""
         entry = self._entries.get(ident) or self.entries().get(ident)
         if entry is None or not entry.path.is_file():
             return None
         return self.item(entry)
 
     def films(self) -> list[Item]:
-        """Every film that can be read, by name."""
+        """Every readable film, sorted by name."""
         entries = sorted(self.entries().values(), key=lambda entry: entry.below.lower())
         return [item for item in map(self.item, entries) if item is not None]
 
     # ---- facts ----------------------------------------------------------------------------------------------------
 
     def facts(self, entry: Entry) -> dict[str, Any] | None:
-        """What is known of a file by now; None where it hasn't been read."""
+        """The facts of a file; None where it hasn't been read yet."""
         known = self._facts.get(entry.ident)
         return known[2] if known is not None and known[:2] == (entry.changed, entry.size) else None
 
     def item(self, entry: Entry) -> Item | None:
-        """The film with its facts, read where they aren't known; None where it can't be read."""
+        """The film with its facts, which are read if unknown; None where it can't be read."""
         facts = self.facts(entry)
         if facts is None:
             facts = self._read(entry)
@@ -156,7 +156,7 @@ class Library:
         except SourceError as error:
             log.warning("%s", error)
             facts = {"broken": str(error)}
-        except Exception as error:  # a damaged file must not end the list
+        except Exception as error:  # a damaged file must not break the list
             log.warning("%s can't be read: %s", entry.path, error)
             facts = {"broken": str(error)}
         with self._lock:
@@ -184,17 +184,17 @@ class Library:
             self._index.save(rows)
 
     def asked(self) -> None:
-        """Somebody waits for an answer: reading ahead gives way."""
+        """Notes a request, so that reading ahead pauses."""
         self._asked = time.monotonic()
 
     def indexed(self) -> float:
-        """How much of what is there has been read, 0..1."""
+        """The share of files that have been read, 0..1."""
         entries = self._entries
         known = sum(self.facts(entry) is not None for entry in entries.values())
         return known / len(entries) if entries else 1.0
 
     def _read_ahead(self) -> None:
-        """Reads what nothing is known of, one file after the other, while nobody waits."""
+        """Reads files without facts, in order, while no request is waiting."""
         seen = -1
         while not self._stop.is_set():
             self.entries()
@@ -227,13 +227,13 @@ class Library:
         import watchfiles
 
         try:
-            # many folders at once, as a copy makes them, are one change
+            # the debounce merges the many changes of a copy
             for _ in watchfiles.watch(self.root, stop_event=self._stop, debounce=500, yield_on_timeout=False):
                 self._changed = True
         except (OSError, RuntimeError) as error:
-            log.warning("%s can't be watched (%s); it is looked at once a minute", self.root, error)
+            log.warning("%s can't be watched (%s); checking it once a minute", self.root, error)
 
-    # ---- what belongs to a film -----------------------------------------------------------------------------------
+    # ---- pictures and subtitles -----------------------------------------------------------------------------------
 
     def poster(self, item: Item) -> bytes:
         """A JPEG of one view. Raises SourceError."""
@@ -251,7 +251,7 @@ class Library:
         return self.thumbnails.get(key, lambda: posters.of_sprite(item.path, views, length), slow=True)
 
     def texts(self, item: Item) -> list[dict[str, Any]]:
-        """The subtitles: files beside the film first, then those inside."""
+        """The subtitles: first files next to the film, then tracks in it."""
         beside = [
             {"name": path.name, "language": _language(path, item.path), "forced": ".forced" in path.name.lower()}
             for path in self._beside(item)
@@ -278,7 +278,7 @@ class Library:
         return [path for path, ours in zip(found, inside, strict=True) if ours]
 
     def close(self) -> None:
-        """Ends watching and reading, and keeps what was learned. May be called twice."""
+        """Stops watching and reading, and saves the facts. May be called twice."""
         self._stop.set()
         with self._news:
             self._news.notify_all()
@@ -289,7 +289,7 @@ class Library:
 
 
 def _language(path: Path, film: Path) -> str:
-    """The language in `film.en.srt`."""
+    """The language in a name such as `film.en.srt`; '' if there is none."""
     rest = path.stem[len(film.stem) :].lower().replace("_", ".").replace("-", ".")
     return next(
         (word for word in rest.split(".") if len(word) in (2, 3) and word.isalpha() and word not in ("sdh", "cc")), ""
@@ -297,7 +297,7 @@ def _language(path: Path, film: Path) -> str:
 
 
 def views_of(item: Item, settings: dict[str, Any]) -> dict[str, Any]:
-    """How the views lie, with what was set by hand."""
+    """The arrangement of the views, including the user's own settings."""
     by_hand = {key: settings[key] for key in ("layout", "full", "swapped", "projection") if key in settings}
     made = {**item.facts["views"], **by_hand}
     made["half_sphere"] = made["projection"] == "180"
@@ -305,13 +305,13 @@ def views_of(item: Item, settings: dict[str, Any]) -> dict[str, Any]:
 
 
 def check_folder(path: Path) -> Path:
-    """The folder, or a SourceError."""
+    """The folder. Raises SourceError where it isn't one."""
     if not path.is_dir():
-        raise SourceError(f"{path} is no folder; give a folder of films, or --convert {path}")
+        raise SourceError(f"{path} is not a folder; give a folder of films, or --convert {path}")
     return path
 
 
 def check_film(path: Path) -> Path:
-    """The film, or a SourceError."""
+    """The film. Raises SourceError where it can't be opened."""
     probe.open_input(str(path)).close()
     return path

@@ -1,6 +1,7 @@
-"""Live sessions and who watches them: viewers of one film share a session, the last one to leave ends it.
+"""Live sessions and their viewers: viewers of a film share a session, which ends when the last one leaves.
 
-A seek to where nothing is moves a lone viewer's session there; one that others watch stays, and a second one begins.
+A seek beyond the converted part restarts a single viewer's session there. If others watch it, it stays and a second session
+starts.
 """
 
 import logging
@@ -20,8 +21,8 @@ from stereocast.types import Layout
 
 log = logging.getLogger(__name__)
 
-GONE_S = 20.0  # a viewer who says nothing for so long has left
-STEREO_PLACES, SOUND_PLACES = 2, 8  # sessions at once; a conversion takes the whole machine
+GONE_S = 20.0  # silence after which a viewer counts as gone
+STEREO_PLACES, SOUND_PLACES = 2, 8  # most sessions at once; a conversion uses the whole machine
 
 
 class Busy(Exception):
@@ -30,7 +31,7 @@ class Busy(Exception):
 
 @dataclass(slots=True)
 class Keep:
-    """A film that is to stay when it was watched."""
+    """A film to be kept after it was watched."""
 
     wanted: Wanted
     parts: list[Session] = field(default_factory=list)
@@ -41,7 +42,7 @@ class Keep:
 
 
 class Live:
-    """All live sessions of a server. Without `settings` films are copied with other sound, but none is converted."""
+    """All live sessions of a server. Without `settings`, films are only copied with transcoded sound, not converted."""
 
     def __init__(self, settings: ConvertSettings | None) -> None:
         self._settings = settings or ConvertSettings()
@@ -55,7 +56,7 @@ class Live:
         self._watch: threading.Thread | None = None
 
     def open(self, wanted: Wanted, viewer: str = "") -> Session:
-        """A session that has or soon will have `wanted.start_s`: one that is there, or a new one. Raises Busy."""
+        """An existing session that has or soon will have `wanted.start_s`, otherwise a new one. Raises Busy."""
         with self._lock:
             mine = [s for s in self._sessions if s.wanted.ident == wanted.ident and viewer in s.viewers]
             there = [
@@ -75,7 +76,7 @@ class Live:
             return session
 
     def use(self, settings: ConvertSettings) -> None:
-        """Converts with these settings from now on; what was converted with others ends, unless it is kept."""
+        """Converts with these settings from now on. Sessions with other settings end, unless their film is kept."""
         with self._lock:
             if self.converts and settings == self._settings:
                 return
@@ -84,7 +85,7 @@ class Live:
             self._settings, self.converts = settings, True
 
     def listing(self) -> list[dict[str, Any]]:
-        """The conversions that are being watched, for a list of jobs; times in seconds of film."""
+        """The conversions being watched, for a list of jobs; times in seconds of film."""
         with self._lock:
             sessions = [s for s in self._sessions if s.wanted.sound is None]
         return [
@@ -97,7 +98,7 @@ class Live:
         ]  # fmt: skip
 
     def stop(self, number: int) -> None:
-        """Ends the session of that number, whoever watches."""
+        """Ends the session of that number, even if someone is watching."""
         with self._lock:
             for session in [s for s in self._sessions if s.number == number]:
                 self._end(session)
@@ -106,7 +107,7 @@ class Live:
         sound = wanted.sound is not None
         same = [s for s in self._sessions if (s.wanted.sound is not None) == sound and s.is_working() and s not in left]
         if len(same) >= (SOUND_PLACES if sound else STEREO_PLACES):
-            raise Busy(f"{len(same)} films are being made for others; try again when one of them has ended")
+            raise Busy(f"{len(same)} films are being converted for other viewers; try again when one of them has ended")
 
     def _begin(self, wanted: Wanted) -> Session:
         self._count += 1
@@ -127,14 +128,14 @@ class Live:
             self._ending.append(session)
 
     def get(self, ident: str, number: int | None = None, viewer: str | None = None) -> Session | None:
-        """The session of that number, or the one a viewer is in, or the newest of that film; None if there is none."""
+        """The session with that number, otherwise the viewer's, otherwise the newest of that film; None if there is none."""
         with self._lock:
             found = [s for s in self._sessions if s.wanted.ident == ident and number in (None, s.number)]
             own = [s for s in found if viewer is not None and viewer in s.viewers]
             return max(own or found, key=lambda s: s.number, default=None)
 
     def leave(self, ident: str, viewer: str) -> None:
-        """A viewer goes; a session that nobody else watches ends, unless its film is kept."""
+        """Removes a viewer. A session without other viewers ends, unless its film is kept."""
         with self._lock:
             for session in [s for s in self._sessions if s.wanted.ident == ident]:
                 if viewer in session.viewers:
@@ -158,10 +159,10 @@ class Live:
                     keep.error = str(error)
                     self._release(keep)
 
-    # ---- films that stay ------------------------------------------------------------------------------------------
+    # ---- kept films -----------------------------------------------------------------------------------------------
 
     def keep(self, ident: str, wanted: bool) -> None:
-        """Whether what is made of that film becomes a film beside its source."""
+        """Chooses whether the conversion of a film is kept as a file next to its source."""
         with self._lock:
             known = self._keeps.get(ident)
             if not wanted:
@@ -181,7 +182,7 @@ class Live:
                 session.kept = False
 
     def _go_on(self, ident: str, keep: Keep) -> None:
-        """The next step of a film that is kept: the rest is made, then what lies before it, then all is joined."""
+        """Takes the next step for a kept film: convert the rest, then the part before it, then join all parts."""
         first = keep.parts[0]
         if any(part.error for part in keep.parts):
             raise StereocastError(next(part.error for part in keep.parts if part.error))
@@ -205,7 +206,7 @@ class Live:
         self._release(keep)
 
     def kept(self, ident: str) -> dict[str, Any]:
-        """How far a film that is kept has come."""
+        """The progress of a kept film."""
         with self._lock:
             keep = self._keeps.get(ident)
         if keep is None:
@@ -220,10 +221,10 @@ class Live:
             "error": keep.error,
         }
 
-    # ---- the whole --------------------------------------------------------------------------------------------------
+    # ---- shared -----------------------------------------------------------------------------------------------------
 
     def views(self) -> dict[str, Any]:
-        """How the views lie in what this converts to."""
+        """The arrangement of the views in converted films."""
         layout = self._settings.format
         lie = TABLE[layout]
         around = layout is Layout.VR180
@@ -240,11 +241,11 @@ class Live:
         """Ends everything and waits for it. May be called twice."""
         self._stop.set()
         if self._watch is not None:
-            self._watch.join(60)  # a film that is being joined is let finish
+            self._watch.join(60)  # wait for a film that is being joined
         with self._lock:
             for session in list(self._sessions):
                 self._end(session)
             ending, self._ending = self._ending, []
         for session in ending:
             session.join(30)
-            session.remove()  # one that is in the middle of a step dies with the process
+            session.remove()  # a session in the middle of a step dies with the process

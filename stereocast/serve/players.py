@@ -1,4 +1,4 @@
-"""Listings for players that aren't browsers: DeoVR's and HereSphere's JSON, with layout and projection by our tags."""
+"""Listings for native players, DeoVR and HereSphere, as JSON with layout and projection."""
 
 from collections.abc import Callable
 from typing import Any
@@ -10,11 +10,11 @@ _DEO_STEREO = {"left-right": "sbs", "top-bottom": "tb"}
 _DEO_SCREEN = {"flat": "flat", "180": "dome", "360": "sphere", "fisheye": "fisheye"}
 _HERE_SCREEN = {"flat": "perspective", "180": "equirectangular", "360": "equirectangular360", "fisheye": "fisheye"}
 
-Address = Callable[[str], str]  # a path of ours as a whole address that needs no cookie
+Address = Callable[[str], str]  # turns one of our paths into a full URL that needs no cookie
 
 
 def address(base: str, token: str) -> Address:
-    """Whole addresses below `base` (with its / at the end)."""
+    """Makes full URLs below `base`, which ends with a slash."""
     return lambda path: f"{base}{path}" + (f"?token={quote(token)}" if token else "")
 
 
@@ -31,7 +31,7 @@ def deovr(library: Library, at: Address) -> dict[str, Any]:
 
 
 def deovr_film(item: Item, library: Library, at: Address) -> dict[str, Any]:
-    """One film, as DeoVR's deep links and lists read it."""
+    """One film in the format of DeoVR's deep links and lists."""
     views = views_of(item, library.remembered.get(item.ident)["settings"])
     stereo = _DEO_STEREO.get(views["layout"], "off")
     source = {"resolution": item.facts["height"], "url": at(f"film/{item.ident}")}
@@ -50,7 +50,7 @@ def heresphere(library: Library, at: Address) -> dict[str, Any]:
 
 
 def heresphere_film(item: Item, library: Library, at: Address) -> dict[str, Any]:
-    """One film, as HereSphere reads it."""
+    """One film in HereSphere's format."""
     known = library.remembered.get(item.ident)
     views = views_of(item, known["settings"])
     stereo = _DEO_STEREO.get(views["layout"], "mono")

@@ -1,4 +1,4 @@
-"""Copies a film to a headset over adb: free space, progress, hash, media scan."""
+"""Copies a film to a headset over adb: checks free space and hash, reports progress, updates the media library."""
 
 import hashlib
 import logging
@@ -22,18 +22,18 @@ _SPARE = 200 << 20  # bytes to leave free on the headset
 
 
 class PushError(StereocastError):
-    """The headset can't be reached, or the copy isn't right."""
+    """The headset can't be reached, or the copy failed."""
 
 
 class Adb:
-    """One headset behind an `adb` program."""
+    """A headset connected through an `adb` program."""
 
     def __init__(self, program: str, serial: str) -> None:
         self.program, self.serial = program, serial
 
     @classmethod
     def find(cls, serial: str = "", program: str = "") -> "Adb":
-        """The headset that is connected, or the one of that serial number. Raises PushError saying what to do."""
+        """The connected headset, or the one with that serial number. Raises PushError with advice."""
         tool = program or shutil.which("adb") or ""
         if not tool:
             raise PushError(
@@ -56,28 +56,28 @@ class Adb:
         return cls(tool, ready[0])
 
     def shell(self, *words: str) -> str:
-        """What a command on the headset prints. Raises PushError."""
+        """The output of a command on the headset. Raises PushError."""
         return _output([self.program, "-s", self.serial, "shell", shlex.join(words)])
 
     def reverse(self, port: int) -> None:
-        """Makes this machine's port reachable as localhost on the headset."""
+        """Makes this machine's port reachable as localhost on the headset. Raises PushError."""
         _output([self.program, "-s", self.serial, "reverse", f"tcp:{port}", f"tcp:{port}"])
 
     def free_bytes(self, folder: str) -> int:
-        """Free space where `folder` is. Raises PushError."""
+        """Free bytes on the headset's file system of `folder`. Raises PushError."""
         last = self.shell("df", "-k", folder).strip().splitlines()[-1].split()
         numbers = [int(word) for word in last if word.isdigit()]
         if len(numbers) < 3:
-            raise PushError(f"the headset doesn't say how much space is free in {folder}")
+            raise PushError(f"the headset doesn't report the free space in {folder}")
         return numbers[2] * 1024
 
     def size(self, path: str) -> int:
-        """Bytes of a file on the headset, -1 where there is none."""
+        """Size in bytes of a file on the headset; -1 if it doesn't exist."""
         text = self.shell("sh", "-c", f"stat -c %s {shlex.quote(path)} 2>/dev/null || echo -1").strip()
         return int(text) if re.fullmatch(r"-?\d+", text) else -1
 
     def sha256(self, path: str) -> str:
-        """Hash of a file on the headset."""
+        """SHA-256 of a file on the headset, in hex."""
         return self.shell("sha256sum", path).split()[0]
 
 
@@ -85,21 +85,22 @@ def _output(words: list[str], timeout: float = 600) -> str:
     try:
         run = subprocess.run(words, capture_output=True, text=True, timeout=timeout, check=False)
     except (OSError, subprocess.TimeoutExpired) as error:
-        raise PushError(f"adb doesn't answer ({error}); try: adb kill-server") from error
+        raise PushError(f"adb doesn't respond ({error}); try: adb kill-server") from error
     if run.returncode != 0:
         lines = (run.stderr or run.stdout).strip().splitlines()
-        raise PushError(f"adb: {lines[-1] if lines else f'ended with {run.returncode}'}")
+        raise PushError(f"adb: {lines[-1] if lines else f'exited with code {run.returncode}'}")
     return run.stdout
 
 
 def sha256(path: Path) -> str:
-    """Hash of a file here."""
+    """SHA-256 of a local file, in hex."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def collected(given: Iterable[Path]) -> Iterator[tuple[Path, str]]:
-    """(film, its folder below the one that was given) of files and folders; what is missing comes, too, to be told of."""
+    """Yields (film, folder relative to the given one) for files and folders. Missing files are included, so that the caller
+    can report them."""
     for path in given:
         if not path.is_dir():
             yield path, ""
@@ -120,7 +121,7 @@ def collected(given: Iterable[Path]) -> Iterator[tuple[Path, str]]:
 
 
 def inside(folder: str, below: str) -> str:
-    """A folder on the headset, and one below it."""
+    """The subfolder `below` of a folder on the headset."""
     return str(PurePosixPath(folder) / below) if below else folder
 
 
@@ -128,9 +129,9 @@ def push(
     path: Path, adb: Adb, folder: str = FOLDER, *, overwrite: bool = False,
     progress: OnProgress = silent,
 ) -> str:  # fmt: skip
-    """Copies `path` into `folder` on the headset and returns its path there; a copy that is there already is kept.
+    """Copies `path` to `folder` on the headset and returns its path there. An existing identical copy is kept.
 
-    It gets its name when it is whole and its hash is right. Raises SourceError, PushError.
+    The copy gets its final name once its hash is verified. Raises SourceError, PushError.
     """
     if not path.is_file():
         raise SourceError(f"no such file: {path}")
@@ -142,7 +143,7 @@ def push(
         progress(Progress(path.name, total, total))
         return target
     if there >= 0 and not overwrite:
-        raise PushError(f"{target} is on the headset with other content; use --overwrite")
+        raise PushError(f"{target} is already on the headset with other content; use --overwrite to replace it")
     free = adb.free_bytes(folder)
     if free < total + _SPARE:
         raise PushError(

@@ -1,4 +1,4 @@
-"""Runs the application: address, QR code, cable. Loopback unless asked otherwise."""
+"""Runs the application: address, QR code, USB cable. Listens only on loopback by default."""
 
 import logging
 import socket
@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """Where the server listens and what people open."""
+    """Where the server listens, and the URLs to open."""
 
     host: str
     port: int
@@ -28,18 +28,18 @@ class Address:
 
     @property
     def plain_url(self) -> str:
-        """Without the token."""
+        """The URL without the token."""
         shown = lan_address() if self.host in ("0.0.0.0", "::") else "localhost"
         return f"{'https' if self.https else 'http'}://{shown}:{self.port}/"
 
     @property
     def url(self) -> str:
-        """With the token, where there is one."""
+        """The URL with the token, if there is one."""
         return self.plain_url + (f"?token={self.token}" if self.token else "")
 
 
 def lan_address() -> str:
-    """This machine's address in its network; no packet is sent."""
+    """This machine's address on its network; no packet is sent."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         try:
             probe.connect(("192.0.2.1", 9))
@@ -49,7 +49,7 @@ def lan_address() -> str:
 
 
 def qr(url: str) -> str:
-    """The address as a QR code for a terminal."""
+    """A URL as a QR code for a terminal."""
     import io
 
     import segno
@@ -60,7 +60,7 @@ def qr(url: str) -> str:
 
 
 class _QuietEnd(logging.Filter):
-    """Ctrl-C cuts off whoever still reads a film; that is no error of the server's."""
+    """Drops errors after Ctrl-C, which interrupts requests that are still reading a film."""
 
     def __init__(self, server: uvicorn.Server) -> None:
         super().__init__()
@@ -94,7 +94,7 @@ def run(
     ready: Callable[[], None] = lambda: None,
 ) -> None:
     """Serves until interrupted. `files` are certificate and key; `cable` makes the port reachable as localhost on a
-    headset; `ready` is called when port and cable are there. Raises ServeError, PushError."""
+    headset; `ready` is called when port and cable are set up. Raises ServeError, PushError."""
     certificate, key = files or (None, None)
     config = uvicorn.Config(
         app, log_level="warning", ssl_certfile=certificate, ssl_keyfile=key, timeout_keep_alive=10, http=Patient,

@@ -1,4 +1,4 @@
-"""One live session: segments of fragmented mp4 appear in a folder of its own, and are listed as they do."""
+"""A live session: writes segments of fragmented mp4 to a temporary folder and lists them as they appear."""
 
 import logging
 import shutil
@@ -19,20 +19,20 @@ from stereocast.settings import ConvertSettings
 
 log = logging.getLogger(__name__)
 
-COALESCE_S = 0.3  # a seek that another one follows sooner never starts work
-WINDOW_S = 10.0  # of the speed that is shown
-AHEAD_S = 180.0  # how far copied picture runs ahead of who watches it
-BEHIND_S = 300.0  # and how long it is kept behind them
-CUSHION_S = 4.0  # of film in hand when playing may begin
+COALESCE_S = 0.3  # a seek followed by another one within this time starts no work
+WINDOW_S = 10.0  # time over which the displayed speed is measured
+AHEAD_S = 180.0  # how far copying runs ahead of the viewers
+BEHIND_S = 300.0  # how much is kept behind the viewers
+CUSHION_S = 4.0  # seconds of film needed before playback may start
 
 
 class Cancelled(Exception):
-    """Everybody left, or went elsewhere."""
+    """All viewers left or moved to another session."""
 
 
 @dataclass(slots=True)
 class Viewer:
-    """Where somebody is in the film, and when they last said so."""
+    """A viewer's position in the film, and when they last reported it."""
 
     at_s: float
     seen: float
@@ -40,7 +40,7 @@ class Viewer:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What a session is to make."""
+    """What a session has to produce."""
 
     ident: str
     source: Path
@@ -49,7 +49,7 @@ class Wanted:
     sound: int | None = None  # copy the picture and transcode this track; None: convert to stereo
     has_sound: bool = True
     duration_s: float | None = None
-    rate: float = 0.0  # frames a second, to tell how much film a number of frames is
+    rate: float = 0.0  # frames per second, to convert numbers of frames to seconds
 
     @property
     def key(self) -> tuple[str, int | None]:
@@ -57,14 +57,14 @@ class Wanted:
 
 
 class Session:
-    """One conversion, or one copy with other sound, from `start_s` on, in a thread and a folder of its own."""
+    """A conversion, or a copy with transcoded sound, from `start_s`, in a separate thread and folder."""
 
     def __init__(self, number: int, wanted: Wanted, settings: ConvertSettings, after: "list[Session]") -> None:
         self.number, self.wanted, self.start_s = number, wanted, wanted.start_s
         self.folder = Path(tempfile.mkdtemp(prefix="stereocast-live-"))
         self.error = ""
         self.viewers: dict[str, Viewer] = {}
-        self.kept = False  # works on to the end without viewers
+        self.kept = False  # continues to the end without viewers
         self.waiting = True
         self.whole = False  # made to its end
         self._settings, self._after = settings, after
@@ -154,7 +154,7 @@ class Session:
                 self._made.popleft()
 
     def _drop_before(self, at_s: float) -> None:
-        """Removes copied segments that everybody has left behind."""
+        """Deletes copied segments that are behind all viewers."""
         listed, _ = self.segments()
         edge = self.start_s + sum(seconds for _, seconds in listed[: self._dropped])
         while self._dropped < len(listed) and edge + listed[self._dropped][1] < at_s:
@@ -163,17 +163,17 @@ class Session:
             self._dropped, edge = self._dropped + 1, edge + seconds
 
     def close(self) -> None:
-        """Ends the work soon and removes the segments. Doesn't wait; may be called twice."""
+        """Stops the work soon and deletes the segments. Doesn't wait; may be called twice."""
         self._cancel.set()
         if not self.is_working():
             self.remove()
 
     def remove(self) -> None:
-        """Removes the segments."""
+        """Deletes the segments."""
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def join(self, seconds: float) -> None:
-        """Waits until the work has ended, at most so long."""
+        """Waits until the work has ended, at most `seconds`."""
         self._thread.join(seconds)
 
     def is_working(self) -> bool:
@@ -183,10 +183,10 @@ class Session:
     def closed(self) -> bool:
         return self._cancel.is_set()
 
-    # ---- what is there --------------------------------------------------------------------------------------------
+    # ---- segments and state --------------------------------------------------------------------------------------------
 
     def segments(self) -> tuple[list[tuple[str, float]], bool]:
-        """(name, seconds) of each segment that is complete, and whether there will be no more."""
+        """(name, seconds) of each complete segment, and whether the list is final."""
         try:
             path = self._playlist()
             stat = path.stat()
@@ -201,11 +201,11 @@ class Session:
         return next(self.folder.rglob("index.m3u8"), self.folder / "index.m3u8")
 
     def playlist(self) -> Path:
-        """The list of what is made."""
+        """The path of the playlist."""
         return self._playlist()
 
     def file(self, name: str) -> Path | None:
-        """A segment or the stream's head; None for anything else."""
+        """The path of a segment or the init segment; None for other names."""
         names = {"init.mp4", *(segment for segment, _ in self.segments()[0])}
         path = self._playlist().parent / name
         return path if name in names and path.is_file() else None
@@ -243,12 +243,12 @@ class Session:
         end_s = self.wanted.end_s or self.wanted.duration_s
         if end_s is None or self.wanted.sound is not None:
             return cushion
-        # what is missing is ready after (end - made) / speed; playing is there after end - at
+        # the missing part is ready after (end - made) / speed; playback gets there after end - at
         through = 1.05 * (end_s - made_s) / speed - (end_s - at_s)
         return max(cushion, through)
 
     def state(self, at_s: float | None = None, since: int = 0) -> dict[str, Any]:
-        """What the page shows and needs to play."""
+        """The session's state for the page."""
         listed, ended = self.segments()
         if listed and not self._mime:
             head = self.file("init.mp4")
@@ -268,19 +268,19 @@ class Session:
         }  # fmt: skip
 
     def seen(self, viewer: str, at_s: float | None) -> None:
-        """Somebody is there, and where."""
+        """Records a viewer and their position."""
         with self._lock:
             known = self.viewers.get(viewer)
             place = at_s if at_s is not None else known.at_s if known else self.start_s
             self.viewers[viewer] = Viewer(place, time.monotonic())
 
     def forget(self, viewer: str) -> None:
-        """Somebody left."""
+        """Removes a viewer."""
         with self._lock:
             self.viewers.pop(viewer, None)
 
     def forget_silent(self, since: float) -> None:
-        """Those who haven't been heard of since then have left."""
+        """Removes viewers not heard from since then."""
         with self._lock:
             for name in [name for name, viewer in self.viewers.items() if viewer.seen < since]:
                 del self.viewers[name]

@@ -1,4 +1,4 @@
-"""The files of a folder, found quickly: one walk, no file opened, entries kept while the file is the same."""
+"""Lists the films and pictures of a folder quickly: one walk, no files opened, entries reused while a file is unchanged."""
 
 import bisect
 import hashlib
@@ -16,13 +16,13 @@ PICTURES = {".jpg", ".jpeg", ".png", ".webp", ".avif", ".tif", ".tiff", ".jps"}
 
 
 def ident_of(where: str) -> str:
-    """An identifier that no request can turn into another path."""
+    """An identifier from which no request can form another path."""
     return hashlib.sha256(where.encode("utf-8", "surrogateescape")).hexdigest()[:16]
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One film or picture as the walk finds it; `pair` is the right eye's picture."""
+    """A film or picture found by the walk; `pair` is the right eye's picture."""
 
     ident: str
     where: str
@@ -35,7 +35,7 @@ class Entry:
 
     @cached_property
     def path(self) -> Path:
-        """Where it is."""
+        """The path of the file."""
         return Path(self.where)
 
     @property
@@ -48,24 +48,24 @@ class Entry:
 
     @cached_property
     def cleaned(self) -> str:
-        """A title by the name alone."""
+        """A title from the file name alone."""
         return titles.cleaned(self.path.stem) or self.path.stem
 
     @cached_property
     def order(self) -> tuple[Any, ...]:
-        """By the file's name."""
+        """Sort key by file name."""
         return titles.natural(os.path.splitext(self.file)[0]), self.below
 
     @cached_property
     def words(self) -> str:
-        """What is searched."""
+        """The text to search in."""
         return titles.plain(self.below.replace("_", " ").replace(".", " ") + self.below)
 
 
 def walk(root: Path, known: dict[str, Entry]) -> tuple[dict[str, Entry], dict[str, list[str]]]:
-    """All films and pictures below `root`, by identifier, and the names of subtitle files in each folder, in order.
+    """All films and pictures below `root` by identifier, and the sorted names of subtitle files by folder.
 
-    Links that lead out, hidden files and parts are left out.
+    Links that lead out of the folder, hidden files and part files are left out.
     """
     found: dict[str, Entry] = {}
     texts: dict[str, list[str]] = {}
@@ -102,7 +102,7 @@ def walk(root: Path, known: dict[str, Entry]) -> tuple[dict[str, Entry], dict[st
 
 
 def beside(names: list[str], stem: str) -> list[str]:
-    """Of names in order those of subtitles for the film `stem`: `film.srt`, `film.en.srt`, not `film 2.srt`."""
+    """The names, from a sorted list, of subtitles for the film `stem`: `film.srt`, `film.en.srt`, but not `film 2.srt`."""
     at = bisect.bisect_left(names, stem)
     found = []
     while at < len(names) and names[at].startswith(stem):
@@ -132,7 +132,7 @@ def _entry(root: Path, item: os.DirEntry[str], below: str, suffix: str, known: d
 
 
 def _stereo(pictures: list[Entry]) -> list[Entry]:
-    """Of the pictures those that hold two views by their names, and pairs of them as one."""
+    """The pictures whose names show that they hold two views, and pairs of pictures as single entries."""
     by_path = {entry.path: entry for entry in pictures}
     made = []
     for entry in pictures:

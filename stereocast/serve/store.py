@@ -1,4 +1,4 @@
-"""What outlives a start: facts of films (made again where they are lost), and what is remembered of each film."""
+"""Data kept between starts: facts about films (read again if lost), and the viewers' progress and settings per film."""
 
 import json
 import logging
@@ -11,12 +11,12 @@ from typing import Any
 
 log = logging.getLogger(__name__)
 
-FACTS = 3  # counts up when what is kept of a film changes
+FACTS = 3  # format version of the facts; increased when they change
 _KEYS, _LONGEST, _BYTES = 60, 200, 8192
 
 
 class _Table:
-    """One SQLite file, or memory where there is none or it can't be used; calls from any thread."""
+    """An SQLite file, or memory if there is none or it can't be used. Thread-safe."""
 
     def __init__(self, path: Path | None, create: str) -> None:
         self._lock = threading.Lock()
@@ -35,7 +35,7 @@ class _Table:
                 base.commit()
                 return base
             except (sqlite3.Error, OSError) as error:
-                log.warning("%s can't be used (%s); nothing is remembered after this run", name, error)
+                log.warning("%s can't be used (%s); nothing will be saved after this run", name, error)
         raise AssertionError("memory can always be used")
 
     def _run(self, words: str, rows: Iterable[tuple[Any, ...]]) -> None:
@@ -44,7 +44,7 @@ class _Table:
                 self._base.executemany(words, rows)
                 self._base.commit()
             except sqlite3.Error as error:
-                log.warning("not remembered: %s", error)
+                log.warning("not saved: %s", error)
 
     def _all(self, words: str, values: tuple[Any, ...] = ()) -> list[Any]:
         with self._lock:
@@ -61,19 +61,19 @@ class _Table:
 
 
 class Index(_Table):
-    """Facts of files by identifier; those of a file that has changed don't count."""
+    """Facts of files by identifier, valid as long as a file's time and size don't change."""
 
     def __init__(self, path: Path | None = None) -> None:
         create = "CREATE TABLE IF NOT EXISTS facts (id TEXT PRIMARY KEY, version INT, time REAL, size INT, json TEXT)"
         super().__init__(path, create)
 
     def load(self) -> dict[str, tuple[float, int, dict[str, Any]]]:
-        """All of them: identifier to (time of change, size, facts)."""
+        """All entries: identifier to (modification time, size, facts)."""
         rows = self._all("SELECT id, time, size, json FROM facts WHERE version = ?", (FACTS,))
         return {ident: (changed, size, json.loads(text)) for ident, changed, size, text in rows}
 
     def save(self, rows: list[tuple[str, float, int, dict[str, Any]]]) -> None:
-        """Keeps (identifier, time of change, size, facts)."""
+        """Saves rows of (identifier, modification time, size, facts)."""
         self._run(
             "INSERT OR REPLACE INTO facts VALUES (?, ?, ?, ?, ?)",
             [(ident, FACTS, changed, size, json.dumps(facts)) for ident, changed, size, facts in rows],
@@ -81,21 +81,21 @@ class Index(_Table):
 
 
 class Remembered(_Table):
-    """Progress and settings of each film, for all devices of a household."""
+    """Progress and settings of each film, shared by all devices."""
 
     def __init__(self, path: Path | None = None) -> None:
         super().__init__(path, "CREATE TABLE IF NOT EXISTS films (id TEXT PRIMARY KEY, at REAL, json TEXT)")
         self._known = {ident: json.loads(text) for ident, text in self._all("SELECT id, json FROM films")}
 
     def get(self, ident: str) -> dict[str, Any]:
-        """What is remembered of a film."""
+        """The saved progress and settings of a film."""
         empty: dict[str, Any] = {"position_s": 0.0, "seen": False, "at": 0, "settings": {}}
         return {**empty, **self._known.get(ident, {})}
 
     def merge(self, ident: str, change: Any) -> dict[str, Any]:
-        """Takes over what `change` says. Raises ValueError with what is wrong."""
+        """Applies and saves the values in `change`. Raises ValueError, with the reason, where one is invalid."""
         if not isinstance(change, dict):
-            raise ValueError("an object is wanted")
+            raise ValueError("send a JSON object")
         made = self.get(ident)
         for key, value in change.items():
             if key == "position_s" and _is_number(value) and 0 <= value < 1e7:
@@ -105,11 +105,11 @@ class Remembered(_Table):
             elif key == "settings" and isinstance(value, dict):
                 made[key] = _settings(made["settings"], value)
             elif key != "at":
-                raise ValueError(f"'{key}' isn't known, or has a wrong value")
+                raise ValueError(f"'{key}' is unknown or has an invalid value")
         made["at"] = round(time.time(), 3)
         text = json.dumps(made)
         if len(text) > _BYTES:
-            raise ValueError("that is too much to remember")
+            raise ValueError("the data is too long to save")
         self._known[ident] = made
         self._run("INSERT OR REPLACE INTO films VALUES (?, ?, ?)", [(ident, made["at"], text)])
         return made
@@ -127,7 +127,7 @@ def _settings(known: dict[str, Any], change: dict[str, Any]) -> dict[str, Any]:
         elif isinstance(value, bool | int | float) or (isinstance(value, str) and len(value) <= _LONGEST):
             made[str(key)[:_LONGEST]] = value
         else:
-            raise ValueError(f"settings.{key}: a number, a short text, true, false or null is wanted")
+            raise ValueError(f"settings.{key} must be a number, a short text, true, false or null")
     if len(made) > _KEYS:
-        raise ValueError(f"at most {_KEYS} settings of a film are remembered")
+        raise ValueError(f"at most {_KEYS} settings per film can be saved")
     return made

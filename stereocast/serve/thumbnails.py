@@ -1,4 +1,4 @@
-"""Posters and thumbnails, made once: in memory, and in a folder of bounded size."""
+"""Caches posters and thumbnails in memory and in a folder of limited size."""
 
 import contextlib
 import hashlib
@@ -12,11 +12,11 @@ from pathlib import Path
 log = logging.getLogger(__name__)
 
 _MEMORY, _DISK = 64 << 20, 1 << 30  # bytes
-_AT_ONCE = 2  # files that are decoded at the same time
+_AT_ONCE = 2  # files decoded at the same time
 
 
 class Thumbnails:
-    """Pictures by key; without a folder they live in memory alone."""
+    """Pictures by key; without a folder they are kept only in memory."""
 
     def __init__(self, folder: Path | None = None) -> None:
         self._folder = folder
@@ -27,7 +27,7 @@ class Thumbnails:
         self._written = 0
 
     def get(self, key: str, make: Callable[[], bytes], *, slow: bool = False) -> bytes:
-        """The picture of that key, made where there is none yet: by one caller while others wait."""
+        """The picture of a key. If missing, one caller makes it while others wait."""
         if (data := self._known(key)) is not None:
             return data
         with self._lock:
@@ -84,7 +84,7 @@ class Thumbnails:
             part.write_bytes(data)
             os.replace(part, path)
         except OSError as error:
-            log.debug("not kept: %s", error)
+            log.debug("not saved: %s", error)
             with contextlib.suppress(OSError):
                 part.unlink()
         self._written += 1
@@ -92,7 +92,7 @@ class Thumbnails:
             self._clear()
 
     def _clear(self) -> None:
-        """Removes the oldest where there are too many."""
+        """Deletes the oldest files above the size limit."""
         if self._folder is None:
             return
         found = []

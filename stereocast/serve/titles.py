@@ -1,4 +1,4 @@
-"""Names for people: from a film's tags, else from its file's name; and how names are searched and ordered."""
+"""Display names of films, from their tags or file names, and how names are searched and sorted."""
 
 import re
 import unicodedata
@@ -15,14 +15,14 @@ _NUMBERS = re.compile(r"(\d+)")
 
 
 def shown(title: str, stem: str, size: tuple[int, int]) -> str:
-    """What a film is called: its own title, else its file's name without marks and technical words."""
+    """A film's display name: its title tag, otherwise its file name without marks and technical words."""
     if title and not re.fullmatch(r"[\w.-]+\.(mp4|mkv|mov|m4v|webm)", title, re.I):
         return " ".join(title.split())
     return cleaned(stem, size) or stem
 
 
 def cleaned(stem: str, size: tuple[int, int] = (0, 0)) -> str:
-    """A file's name as a title: `Big.Film.2010.3D.HSBS.1080p.x264-GROUP` is Big Film (2010)."""
+    """A file name as a title: `Big.Film.2010.3D.HSBS.1080p.x264-GROUP` becomes Big Film (2010)."""
     found = marks.read(stem, *size)
     text = stem
     for a, b in reversed(found.spans if found else ()):
@@ -40,12 +40,12 @@ def cleaned(stem: str, size: tuple[int, int] = (0, 0)) -> str:
 
 
 def plain(text: str) -> str:
-    """Text as it is searched: without case and accents."""
+    """Text normalised for searching: without case and accents."""
     if text.isascii():
         return text.lower()
     return "".join(c for c in unicodedata.normalize("NFKD", text.casefold()) if not unicodedata.combining(c))
 
 
 def natural(text: str) -> tuple[Any, ...]:
-    """A key by which `Part 2` stands before `Part 10`."""
+    """A sort key that places `Part 2` before `Part 10`."""
     return tuple((int(part), "") if part.isdigit() else (-1, part) for part in _NUMBERS.split(plain(text)))

@@ -1,6 +1,6 @@
-"""The folder that the studio works in: films and stills by identifier, names that are safe, and a place for its state.
+"""The studio's folder: films and stills by identifier, safe file names, and a place for its state.
 
-No request names a path: what is asked for is an identifier, and what is uploaded gets a name in this folder alone.
+No request contains a path: films are requested by identifier, and uploads are only written to this folder.
 """
 
 import re
@@ -22,8 +22,8 @@ STATE = ".stereocast"
 SAMPLES = "samples"
 _FORBIDDEN = re.compile(r'[\x00-\x1f\x7f<>:"/\\|?*]')
 _RESERVED = re.compile(r"(?i)(con|prn|aux|nul|com\d|lpt\d)(\..*)?")
-_FRESH_S = 2.0  # a listing is read again after that
-_MOST = 2000  # files of a listing
+_FRESH_S = 2.0  # time until a listing is read again
+_MOST = 2000  # most files in a listing
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +39,8 @@ class Material:
 
 
 class Folder:
-    """`root` and what lies below it. Links that lead out of it are left out. Raises SinkError where it can't be written,
-    or another studio has it open."""
+    """`root` and everything below it; links that lead out of it are left out. Raises SinkError where it can't be written or
+    is open in another studio."""
 
     def __init__(self, root: Path) -> None:
         self.root = root.resolve()
@@ -71,11 +71,11 @@ class Folder:
             return
 
     def close(self) -> None:
-        """Lets another studio have the folder."""
+        """Releases the folder for other studios."""
         self._held.close()
 
     def materials(self, *, afresh: bool = False) -> list[Material]:
-        """Films and stills that can be converted, the newest first; our own results are left out."""
+        """Films and stills that can be converted, newest first; our own results are left out."""
         with self._lock:
             if afresh or time.monotonic() - self._read > _FRESH_S:
                 self._items = {item.ident: item for item in self._found()}
@@ -99,7 +99,7 @@ class Folder:
         return found
 
     def get(self, ident: str) -> Material:
-        """The film or still of that identifier. Raises SourceError."""
+        """The film or still with that identifier. Raises SourceError."""
         with self._lock:
             item = self._items.get(ident)
         if item is None or not item.path.is_file():
@@ -107,22 +107,22 @@ class Folder:
             with self._lock:
                 item = self._items.get(ident)
         if item is None:
-            raise SourceError("this film isn't in the folder any more")
+            raise SourceError("this film is no longer in the folder")
         return item
 
     def below(self, path: Path) -> str:
-        """A path of this folder as it is kept in the state."""
+        """A path relative to this folder, for the saved state."""
         return str(path.resolve().relative_to(self.root))
 
     def inside(self, name: str) -> Path:
-        """The path of a name that was kept. Raises UsageError where it leads out of the folder."""
+        """The path of a saved name. Raises UsageError where it leads out of the folder."""
         path = (self.root / name).resolve()
         if not path.is_relative_to(self.root):
             raise UsageError(f"{name} isn't in {self.root}")
         return path
 
     def new_path(self, name: str) -> Path:
-        """A free path for an uploaded file of that name. Raises UsageError."""
+        """An unused path for an uploaded file of that name. Raises UsageError."""
         checked = safe_name(name)
         stem, suffix = Path(checked).stem, Path(checked).suffix
         path, number = self.root / checked, 1
@@ -133,12 +133,12 @@ class Folder:
 
 
 def safe_name(name: str) -> str:
-    """The name of an uploaded file, as it is. Raises UsageError for one that is a path, hidden, or no film or picture."""
+    """The normalised name of an uploaded file. Raises UsageError for a path, a hidden file, or another file type."""
     tidy = unicodedata.normalize("NFC", name).strip()
     if not tidy or _FORBIDDEN.search(tidy) or tidy.startswith(".") or tidy.endswith(".") or _RESERVED.fullmatch(tidy):
-        raise UsageError(f"{_shown(name)} can't be the name of a file here; rename it")
+        raise UsageError(f"{_shown(name)} isn't allowed as a file name; rename it")
     if len(tidy.encode()) > 200:
-        raise UsageError(f"{_shown(name)} is too long for the name of a file; rename it")
+        raise UsageError(f"{_shown(name)} is too long for a file name; rename it")
     suffix = Path(tidy).suffix.lower()
     if suffix not in probe.VIDEOS | probe.IMAGES | {".heic", ".heif", ".avif"} or suffix == ".m3u8":
         raise UsageError(f"{_shown(name)} is not a film or picture that can be converted")
@@ -153,7 +153,7 @@ def _shown(name: str) -> str:
 
 
 def check_material(path: Path) -> dict[str, Any]:
-    """Size and length of a file that should hold a picture. Raises SourceError for one that doesn't."""
+    """Size, length and rate of a film or picture. Raises SourceError where it can't be read."""
     from stereocast.media import reader
 
     source = reader.open_source(str(path))

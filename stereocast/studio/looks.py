@@ -1,4 +1,4 @@
-"""What a page shows of a moment: a JPEG of the chosen kind, and what there is to say of it."""
+"""Draws a moment for the page: a JPEG of the chosen kind, with its figures."""
 
 from fractions import Fraction
 from typing import Any
@@ -18,14 +18,14 @@ from stereocast.settings import ConvertSettings
 from stereocast.stereo import comfort
 from stereocast.types import Array
 
-KINDS = ("source", "depth", "anaglyph", "views", "packed", "filled")  # views: left and right beside each other
+KINDS = ("source", "depth", "anaglyph", "views", "packed", "filled")  # views: left and right side by side
 _QUALITY = 86
 
 
 def look(
     warm: Warm, name: str, start: Fraction, settings: ConvertSettings, kind: str, width: int, *, draft: bool = False
 ) -> tuple[bytes, dict[str, Any]]:
-    """A JPEG about `width` wide of the moment at `start` seconds, and its figures. `draft`: with the quick fill, while a
+    """A JPEG about `width` wide of the moment at `start` seconds, and its figures. `draft`: use the fast fill, while a
     slider moves. Raises StereocastError."""
     if kind not in KINDS:
         raise UnknownName("kind of look", kind, KINDS)
@@ -39,7 +39,7 @@ def look(
 
 
 def facts(moment: Moment, settings: ConvertSettings) -> dict[str, Any]:
-    """The comfort line, the strength that `auto` stands for, and how long each step took, in milliseconds."""
+    """The comfort line, the value of strength `auto`, and the duration of each step in milliseconds."""
     measured = moments.figures(moment.stereo, moment.fov_deg)
     depth = moment.stereo.depth
     auto = 0.0
@@ -55,7 +55,7 @@ def facts(moment: Moment, settings: ConvertSettings) -> dict[str, Any]:
         "auto_strength": round(auto, 1),
         "format": settings.format.value,
         "estimator": estimator, "reason": reason,
-        "note": "" if settings.synth == "warp" else f"drawn with warp; {settings.synth} takes longer than a look",
+        "note": "" if settings.synth == "warp" else f"drawn with warp, because {settings.synth} is too slow for a preview",
         "ms": {step: round(seconds * 1000, 1) for step, seconds in moment.seconds.items()},
     }  # fmt: skip
 
@@ -95,7 +95,7 @@ def _packed(moment: Moment, settings: ConvertSettings, width: int) -> Array:
 
 
 def jpeg(picture: Array) -> bytes:
-    """RGB uint8 [h, w, 3] as JPEG. Raises SourceError where there is nothing to draw."""
+    """RGB uint8 [h, w, 3] as JPEG. Raises SourceError where it can't be encoded."""
     good, data = cv2.imencode(".jpg", np.ascontiguousarray(picture[..., ::-1]), [cv2.IMWRITE_JPEG_QUALITY, _QUALITY])
     if not good:
         raise SourceError("the picture can't be drawn")

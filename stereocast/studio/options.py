@@ -1,6 +1,6 @@
-"""Options for a page: what the settings models say of themselves, and the command that does the same.
+"""Describes options for the page, from the settings models, and the equivalent command.
 
-A page may choose among names, never give a path: options that read, write or fetch something are left out here.
+A page may choose among names but never give a path, so options that read, write or download something are left out.
 """
 
 import shlex
@@ -24,27 +24,27 @@ SHOWN: Mapping[str, tuple[str, ...]] = {
     "gen": ("prompt", "model", "move", "amount", "seconds", "strength", "format", "preset"),
     "4d": ("model", "seconds", "size", "orbit", "fixed_view", "ipd_mm", "format", "preset"),
 }
-# paths, addresses, and what the queue itself decides
+# paths, addresses, and options that the queue sets
 _LEFT_OUT = {
     "depth_out", "disparity", "weights", "accept_licence", "end_image", "overwrite", "resume", "engine", "ray_address",
     "workers", "spool", "sidecars", "ranks",
 }  # fmt: skip
-# words that are free; any other text might be a path or a program, so an option has to be named here to be offered
+# options with free text; any other text could be a path or a program, so only these are offered
 _FREE = {"prompt", "device", "audio", "subs", "start", "end", "duration", "warp_at", "repetitions", "cross_view"}
 _WATCHED = ("mp4", "mkv")  # containers that can be resumed
 
 
 def table(kind: str) -> list[dict[str, Any]]:
     """Every option that the page offers: name, flag, help, kind (number, integer, choice, switch, text), range, words,
-    default, and whether it is shown at first. Raises UnknownName."""
+    default, and whether it is shown initially. Raises UnknownName."""
     schema = _model(kind).model_json_schema()
     shown = SHOWN[kind]
     rules = [rule for rule in schema["properties"].items() if not _left_out(_model(kind), rule[0])]
     rows = [_row(name, rule, schema.get("$defs", {})) for name, rule in rules]
-    usual = {"strength": getattr(_model(kind)(), "strength_percent", None)}  # what no value stands for
+    usual = {"strength": getattr(_model(kind)(), "strength_percent", None)}  # effective values of unset options
     for row in rows:
         row |= {"shown": row["name"] in shown, "usual": usual.get(row["name"])}
-        if row["name"] == "format":  # the preset's, where none is given
+        if row["name"] == "format":  # the preset decides if it isn't set
             row |= {"default": None, "optional": True}
     return sorted(rows, key=lambda row: shown.index(row["name"]) if row["shown"] else len(shown))
 
@@ -98,32 +98,32 @@ def _range(part: dict[str, Any]) -> dict[str, Any]:
 
 
 def _words(name: str) -> dict[str, str]:
-    """The names that may be chosen for options whose values are on shelves, and a line about each."""
+    """The names to choose from for options with values on shelves, with a line about each."""
     if name == "preset":
         return {each: catalog.preset(each).title for each in catalog.names("presets")}
     if name == "encoder":
         about = {each: catalog.encoder(each).about for each in catalog.names("encoders")}
-        return {"auto": "the first of the preset's list that opens here", **about}
+        return {"auto": "the first in the preset's list that works on this machine", **about}
     if name == "depth":
         offered = registry.offered(registry.DEPTH, "depth estimator")
-        return {"auto": "the best that is installed", **{k: v.about for k, v in offered.items() if k != "file"}}
+        return {"auto": "the best installed estimator", **{k: v.about for k, v in offered.items() if k != "file"}}
     if name == "recipe":
         return dict.fromkeys(catalog.names("presets/recipes"), "")
     if name == "text_model":
-        return {name: entry.about for name, entry in shelf.SHELF.items()}
+        return {name: entry.about for name, entry in shelf.SHELF.items() if entry.family == shelf.TEXT_TO_IMAGE}
     if name == "synth":
         return {k: v.about for k, v in registry.offered(registry.SYNTH, "synthesis").items()}
     return {}
 
 
 def checked(kind: str, given: Mapping[str, Any]) -> AnySettings:
-    """The settings of a job, of what a page sent. Raises UsageError, UnknownName."""
+    """The settings of a job from the values that a page sent. Raises UsageError, UnknownName."""
     model = _model(kind)
     for name, value in given.items():
         if name in model.model_fields and _left_out(model, name):
             raise UsageError(f"{flag(name)} can't be set from the studio; use the command line")
         if not isinstance(value, str | int | float | bool):
-            raise UsageError(f"{flag(name)}: {type(value).__name__} is no value of an option")
+            raise UsageError(f"{flag(name)}: {type(value).__name__} isn't a valid type for an option")
         words = _words(name)
         if words and value not in words:
             raise UnknownName(f"value of {flag(name)}", str(value), words)
@@ -141,7 +141,7 @@ def check_watchable(settings: ConvertSettings) -> None:
 
 
 def command(kind: str, source: Path, given: Mapping[str, Any], *, output: Path | None = None) -> str:
-    """The command that does the same in a terminal."""
+    """The equivalent command for a terminal."""
     words = ["stereocast", kind, str(source)]
     for name, value in given.items():
         if isinstance(value, bool):
@@ -154,7 +154,7 @@ def command(kind: str, source: Path, given: Mapping[str, Any], *, output: Path |
 
 
 def weights_of(kind: str, given: Mapping[str, Any]) -> list[str]:
-    """The weights that the chosen back ends need and that aren't on this disk, by name."""
+    """The names of weights that the chosen back ends need but that aren't on disk."""
     wanted: list[str] = []
     if (depth := str(given.get("depth", "auto"))) in shelf.SHELF:
         wanted.append(depth)

@@ -1,7 +1,7 @@
-"""The queue: one job after the other, through stops and restarts.
+"""The queue: runs jobs in order, across stops and restarts.
 
-Its file says what was asked for; how far a job is, the part and the journal beside its output say. A job that ran when
-the studio ended, however it did, resumes at the next start.
+Its file stores the jobs; the progress of a job is in the part file and journal next to its output. A job that was running
+when the studio ended, for whatever reason, resumes at the next start.
 """
 
 import json
@@ -17,7 +17,7 @@ from typing import Any, Literal
 
 from stereocast import api
 from stereocast.errors import SinkError, SourceError, StereocastError
-from stereocast.jobs.convert import resume
+from stereocast.jobs.convert import kept_windows, resume
 from stereocast.jobs.convert.chunks import Journal, journal_path
 from stereocast.media import owned
 from stereocast.media.owned import part_path
@@ -30,13 +30,13 @@ from stereocast.studio.work import Work, Working
 log = logging.getLogger(__name__)
 
 State = Literal["waiting", "running", "stopped", "failed", "done"]
-_BUSY_S = 60.0  # to wait for the worker of a studio that was killed
-_TRIES = 15  # a second apart, where that one had hardly begun
+_BUSY_S = 60.0  # time to wait for the worker of a killed studio
+_TRIES = 15  # attempts, a second apart, if that worker had only just started
 
 
 @dataclass(slots=True)
 class Entry:
-    """A job in the queue; names of files are those below the folder."""
+    """A job in the queue; file names are relative to the folder."""
 
     ident: str
     kind: str
@@ -45,16 +45,16 @@ class Entry:
     state: State = "waiting"
     begun: bool = False
     outputs: list[str] = field(default_factory=list)
-    frames: int = 0  # that are done
+    frames: int = 0  # finished frames
     total: int | None = None
     error: str = ""
     comfort: str = ""
     notes: list[str] = field(default_factory=list)
-    seconds: float = 0.0  # of work, over all its runs
+    seconds: float = 0.0  # working time over all runs
 
 
 class Queue:
-    """The jobs of a folder, in order. `begin` starts the work of an order (another one in tests)."""
+    """The jobs of a folder, in order. `begin` starts the work of an order (replaced in tests)."""
 
     def __init__(self, folder: Folder, begin: Callable[[dict[str, Any]], Working] = Work) -> None:
         self._folder, self._begin = folder, begin
@@ -66,11 +66,11 @@ class Queue:
         self._thread = threading.Thread(target=self._run, name="queue", daemon=True)
         self._thread.start()
 
-    # ---- what is asked for
+    # ---- requests
 
     def add(self, kind: str, source: Path, given: Mapping[str, Any], *, overwrite: bool = False) -> str:
-        """A job at the end of the queue; returns its identifier. Raises what the job itself would say before it begins,
-        and SinkError where its result is there already, or on its way."""
+        """Adds a job to the end of the queue and returns its identifier. Raises what the job itself would raise before it
+        starts, and SinkError where its result exists or is already in the queue."""
         settings = options.checked(kind, given)
         outputs: list[str] = []
         chosen = {**given, **({"overwrite": True} if overwrite else {})}
@@ -81,14 +81,14 @@ class Queue:
         with self._news:
             open_ones = [one for one in self._entries if one.state in ("waiting", "running", "stopped")]
             if any(one.kind == kind and one.source == entry.source and (one.outputs == outputs) for one in open_ones):
-                raise SinkError(f"{source.name} is in the queue already; remove it there, or wait for it")
+                raise SinkError(f"{source.name} is already in the queue; remove it there, or wait for it")
             self._entries = [one for one in self._entries if not (outputs and one.outputs == outputs)]
             self._entries.append(entry)
             self._changed()
         return entry.ident
 
     def stop(self, ident: str) -> None:
-        """A job waits until it is resumed; what is done of it is kept. Raises SourceError."""
+        """Stops a job until it is resumed, keeping its finished work. Raises SourceError."""
         with self._news:
             entry = self._find(ident)
             if entry.state == "running" and self._work is not None:
@@ -98,7 +98,7 @@ class Queue:
             self._changed()
 
     def go_on(self, ident: str) -> None:
-        """A job that was stopped or failed is tried again. Raises SourceError."""
+        """Puts a stopped or failed job back in the queue. Raises SourceError."""
         with self._news:
             entry = self._find(ident)
             if entry.state in ("stopped", "failed"):
@@ -106,7 +106,7 @@ class Queue:
             self._changed()
 
     def replace(self, ident: str) -> None:
-        """A job that failed because its result is there already is tried again, and replaces that. Raises SourceError."""
+        """Reruns a job that failed because its result exists, and replaces that result. Raises SourceError."""
         with self._news:
             entry = self._find(ident)
             if entry.state == "failed":
@@ -115,7 +115,7 @@ class Queue:
             self._changed()
 
     def remove(self, ident: str) -> None:
-        """A job leaves the list; the result of a finished one stays, the part of any other goes. Raises SourceError."""
+        """Removes a job from the list. A finished result stays; unfinished work is deleted. Raises SourceError."""
         with self._news:
             entry = self._find(ident)
             self._entries.remove(entry)
@@ -127,7 +127,7 @@ class Queue:
             self._discard(entry)
 
     def move(self, ident: str, place: int) -> None:
-        """A job gets another place in the list. Raises SourceError."""
+        """Moves a job to another place in the list. Raises SourceError."""
         with self._news:
             entry = self._find(ident)
             self._entries.remove(entry)
@@ -138,7 +138,7 @@ class Queue:
         for entry in self._entries:
             if entry.ident == ident:
                 return entry
-        raise SourceError("this job isn't in the queue any more")
+        raise SourceError("this job is no longer in the queue")
 
     def _discard(self, entry: Entry) -> None:
         if entry.state == "done" or entry.kind != "convert":
@@ -150,10 +150,15 @@ class Queue:
                     owned.discard(part)
                 except SinkError as error:
                     log.info("%s", error)
+            try:
+                resume.clear_sections(resume.sections_folder(path))
+                kept_windows.clear(kept_windows.windows_folder(path))
+            except SinkError as error:
+                log.info("%s", error)
         if outputs:
             owned.discard(journal_path(outputs[0]))
 
-    # ---- what is told
+    # ---- listing
 
     def listing(self) -> list[dict[str, Any]]:
         """All jobs in order, for a page."""
@@ -177,7 +182,7 @@ class Queue:
             }  # fmt: skip
         return row
 
-    # ---- the work
+    # ---- work
 
     def _run(self) -> None:
         while True:
@@ -193,7 +198,7 @@ class Queue:
             begun = time.monotonic()
             try:
                 self._one(entry)
-            except Exception as error:  # a defect of ours must not end the other films
+            except Exception as error:  # our own defects must not stop the other films
                 log.exception("the queue")
                 entry.error = f"internal error: {type(error).__name__}: {error}"
             with self._news:
@@ -225,7 +230,7 @@ class Queue:
             time.sleep(1)
 
     def _wait_for_others(self, entry: Entry) -> None:
-        """The worker of a studio that was killed may still be writing its last lines."""
+        """Waits for the worker of a killed studio, which may still be writing."""
         until = time.monotonic() + _BUSY_S
         for name in entry.outputs:
             while time.monotonic() < until and entry.state == "running" and not self._closed:
@@ -236,7 +241,7 @@ class Queue:
                     time.sleep(0.2)
 
     def _settle(self, entry: Entry, seconds: float) -> None:
-        """What came of a job that ran."""
+        """Records the outcome of a job that ran."""
         work, self._work = self._work, None
         entry.seconds += seconds
         if work is not None:
@@ -256,7 +261,7 @@ class Queue:
         self._changed()
 
     def close(self) -> None:
-        """Ends the job that runs, which resumes at the next start, and waits for that."""
+        """Stops the running job, which resumes at the next start, and waits for it."""
         with self._news:
             self._closed = True
             if self._work is not None:
@@ -267,7 +272,7 @@ class Queue:
     # ---- the file
 
     def _changed(self) -> None:
-        """Keeps the list and wakes whoever waits. The lock is held."""
+        """Saves the list and wakes waiting threads. The lock must be held."""
         table = {"stereocast": "queue", "version": 1, "jobs": [asdict(entry) for entry in self._entries]}
         beside = self._file.with_suffix(".new")
         try:
@@ -284,18 +289,18 @@ class Queue:
         except FileNotFoundError:
             return []
         except (OSError, ValueError, KeyError, TypeError) as error:
-            log.warning("%s can't be read (%s); the queue begins anew", self._file, error)
+            log.warning("%s can't be read (%s); starting with an empty queue", self._file, error)
             return []
         return [entry for entry in entries if self._still_there(entry)]
 
     def _still_there(self, entry: Entry) -> bool:
-        """Whether a job of the list still means something, with what its files say of it."""
+        """Whether a saved job is still valid; updates its progress from its files."""
         try:
             outputs = [self._folder.inside(name) for name in entry.outputs]
             self._folder.inside(entry.source)
             options.checked(entry.kind, {k: v for k, v in entry.options.items() if k != "overwrite"})
         except StereocastError as error:
-            log.warning("a job of the queue is left out: %s", error)
+            log.warning("a job in the queue was dropped: %s", error)
             return False
         if entry.state == "done":
             return any(path.exists() for path in outputs)

@@ -1,6 +1,6 @@
-"""A few seconds in motion, to be looked at in the headset before anything longer is begun; and copies to a headset.
+"""Short samples to watch in the headset before a long conversion, weight downloads, and copies to a headset.
 
-Neither waits in the queue: both are for somebody who stands there.
+None of these wait in the queue, because the user is waiting for them.
 """
 
 import threading
@@ -23,7 +23,7 @@ SECONDS = 5
 
 
 class Sampler:
-    """At most one sample at a time; a new one takes the place of that which is being made."""
+    """Makes one sample at a time; a new one replaces the one being made."""
 
     def __init__(self, folder: Folder) -> None:
         self._folder = folder
@@ -32,7 +32,7 @@ class Sampler:
         self._path: Path | None = None
 
     def begin(self, source: Path, at_s: float, given: Mapping[str, Any]) -> dict[str, Any]:
-        """Converts a few seconds of a film from `at_s` on. Raises StereocastError."""
+        """Converts a few seconds of a film from `at_s`. Raises StereocastError."""
         settings = options.checked("convert", given)
         assert isinstance(settings, ConvertSettings)
         options.check_watchable(settings)
@@ -52,7 +52,7 @@ class Sampler:
         return self.state()
 
     def state(self) -> dict[str, Any]:
-        """How far the sample is, and the film that it became."""
+        """The progress of the sample, and its film when finished."""
         work = self._work
         if work is None or self._path is None:
             return {"state": "none"}
@@ -73,7 +73,7 @@ class Sampler:
         return {**row, "state": "failed" if work.error else "running"}
 
     def close(self) -> None:
-        """Ends what is being made."""
+        """Stops the sample being made."""
         if self._work is not None:
             self._work.stop()
 
@@ -87,7 +87,7 @@ class Download:
         self._name = ""
 
     def begin(self, name: str) -> None:
-        """Fetches the weights of that name, whose licence somebody accepted. Raises UsageError."""
+        """Downloads the weights of that name, whose licence the user has accepted. Raises UsageError."""
         with self._lock:
             if self._work is not None and self._work.result is None and not self._work.error and not self._work.stopped:
                 raise UsageError(f"'{self._name}' is being downloaded; wait for it, or stop it")
@@ -95,12 +95,12 @@ class Download:
             self._work = Work({"kind": "weights", "name": name, "accept_licence": True})
 
     def stop(self) -> None:
-        """Ends the download; what has come is kept, and the next one resumes there."""
+        """Stops the download; the data received is kept, and the next download resumes there."""
         if self._work is not None:
             self._work.stop()
 
     def state(self) -> dict[str, Any]:
-        """What is downloaded, and how much of it is there."""
+        """The progress of the download."""
         work = self._work
         if work is None:
             return {"name": "", "state": "none"}
@@ -142,5 +142,5 @@ class Sender:
             self._state = {**self._state, "state": "failed", "error": str(error)}
 
     def state(self) -> dict[str, Any]:
-        """How far the copy is."""
+        """The progress of the copy."""
         return self._state

@@ -1,4 +1,4 @@
-"""A strip of thumbnails, one for each shot. It is read in the background, and waits while somebody looks at a moment."""
+"""A strip of thumbnails, one per shot, read in the background. Reading pauses while a moment is being drawn."""
 
 import logging
 import threading
@@ -20,16 +20,16 @@ from stereocast.types import Frame
 log = logging.getLogger(__name__)
 
 WIDTH = 192  # pixels of a thumbnail
-EXACT = 4000  # frames up to which every one is read; of a longer film, moments are looked at
+EXACT = 4000  # frames; longer films are sampled at moments instead of reading every frame
 _MOMENTS = 96
 _MOST = 240  # thumbnails
 _KEPT = 8  # films
-_QUIET_S = 0.4  # after somebody looked
+_QUIET_S = 0.4  # pause after a moment was drawn
 
 
 @dataclass(slots=True)
 class Strip:
-    """The shots that are known so far: where each begins, a moment in it, and its picture."""
+    """The shots found so far: start, a moment to show, and picture of each."""
 
     shots: list[dict[str, Any]] = field(default_factory=list)
     pictures: list[bytes] = field(default_factory=list)
@@ -42,7 +42,7 @@ class Strip:
 
 
 class Strips:
-    """The strips of the films that were looked at last."""
+    """The strips of the most recent films."""
 
     def __init__(self, warm: Warm) -> None:
         self._warm = warm
@@ -51,7 +51,7 @@ class Strips:
         self._closed = threading.Event()
 
     def of(self, ident: str, path: Path) -> Strip:
-        """The strip of a film; reading begins when it is first asked for."""
+        """The strip of a film; the first request starts reading it."""
         key = f"{ident}-{path.stat().st_mtime_ns}"
         with self._lock:
             strip = self._strips.get(key)
@@ -64,7 +64,7 @@ class Strips:
             return strip
 
     def close(self) -> None:
-        """Ends what is being read."""
+        """Stops reading."""
         self._closed.set()
 
     def _read(self, strip: Strip, path: Path, key: str) -> None:
@@ -88,7 +88,7 @@ class Strips:
         strip.done = True
 
     def _gone(self, key: str) -> bool:
-        """Whether nobody wants that film any more; waits while somebody looks at a moment."""
+        """Whether the strip is no longer needed; waits while a moment is being drawn."""
         while time.monotonic() - self._warm.used < _QUIET_S and not self._closed.wait(0.1):
             pass
         return self._closed.is_set() or key not in self._strips
@@ -100,7 +100,7 @@ class Strips:
             if len(strip.shots) >= _MOST or (number % 8 == 0 and self._gone(key)):
                 return
         ends = [shot["start_s"] for shot in strip.shots[1:]] + [length or strip.shots[-1]["start_s"]]
-        for row, end in zip(strip.shots, ends, strict=True):  # a look at the middle: openings are dark, or a dissolve
+        for row, end in zip(strip.shots, ends, strict=True):  # show the middle: a shot may start dark or in a dissolve
             row["time_s"] = round((row["start_s"] + max(end, row["start_s"])) / 2, 3)
 
     def _some(self, strip: Strip, path: Path, length: float, key: str) -> None:

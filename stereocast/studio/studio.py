@@ -1,4 +1,4 @@
-"""All that one studio has: its folder, what is warm, what is on its way, and the queue."""
+"""The state of a studio: its folder, cached moments, uploads, samples and queue."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -21,10 +21,10 @@ _FLAT = {"layout": "mono", "full": True, "swapped": False, "half_sphere": False,
 
 
 class Studio:
-    """The studio of a folder. Raises SinkError where that can't be written, or another studio has it open."""
+    """The studio of a folder. Raises SinkError where the folder can't be written or is open in another studio."""
 
     def __init__(self, root: Path, library: Library | None = None, live: Live | None = None) -> None:
-        """`library`, `live`: of the application it is mounted in, for films that are converted while they are watched."""
+        """`library`, `live`: those of the application it is mounted in, for films converted during playback."""
         self._library, self._live = library, live
         self.folder = Folder(root)
         self.warm = Warm()
@@ -37,7 +37,7 @@ class Studio:
         self._facts: dict[tuple[str, float], dict[str, Any]] = {}
 
     def state(self) -> dict[str, Any]:
-        """All that changes by itself, in one answer."""
+        """Everything that changes over time, in one answer."""
         return {
             "jobs": self.queue.listing(), "uploads": self.uploads.listing(), "sample": self.sampler.state(),
             "download": self.download.state(), "send": self.sender.state(),
@@ -54,7 +54,7 @@ class Studio:
         return {"id": item.ident, "title": item.title, "kind": item.kind, "size": item.size, "changed": item.changed}
 
     def material(self, ident: str) -> dict[str, Any]:
-        """One of them, with what its file says. Raises SourceError where it is no film."""
+        """A film or still with the facts in its file. Raises SourceError where it can't be read."""
         item = self.folder.get(ident)
         key = ident, item.changed
         if key not in self._facts:
@@ -67,11 +67,11 @@ class Studio:
         return posters.of_film(item.path, _FLAT) if item.kind == "film" else posters.of_picture((item.path,), _FLAT)
 
     def watch(self, ident: str, given: Mapping[str, Any]) -> str:
-        """Lets a film be converted while it is watched; returns its identifier in the library. Raises UsageError."""
+        """Prepares a film for conversion during playback and returns its identifier in the library. Raises UsageError."""
         settings = options.checked("convert", given)
         item = self.folder.get(ident)
         if self._library is None or self._live is None or item.kind != "film":
-            raise UsageError(f"{item.title} can't be converted while it is watched; convert it first")
+            raise UsageError(f"{item.title} can't be converted during playback; convert it first")
         assert isinstance(settings, ConvertSettings)
         options.check_watchable(settings)
         self._live.use(settings)
@@ -79,20 +79,20 @@ class Studio:
         return item.ident
 
     def stop_live(self, number: int) -> None:
-        """Ends a conversion that is being watched."""
+        """Stops a conversion that is being watched."""
         if self._live is not None:
             self._live.stop(number)
 
     def result(self, job: str) -> Path:
-        """The film that a finished job made. Raises SourceError."""
+        """The film made by a finished job. Raises SourceError."""
         for row in self.queue.listing():
             if row["id"] == job and row["state"] == "done" and row["outputs"]:
                 films = [name for name in row["outputs"] if Path(name).suffix.lower() in (".mp4", ".mkv", ".mov")]
                 return self.folder.inside((films or row["outputs"])[0])
-        raise SourceError("this film isn't there any more")
+        raise SourceError("this film no longer exists")
 
     def close(self) -> None:
-        """Ends everything; the queue resumes at the next start."""
+        """Stops everything; the queue resumes at the next start."""
         self.strips.close()
         self.sampler.close()
         self.download.stop()

@@ -1,6 +1,6 @@
-"""Uploads: straight into a `.part` in the folder, in pieces, so that a lost connection or server costs nothing.
+"""Uploads in pieces, directly to a `.part` file in the folder, so that nothing is lost with the connection or the server.
 
-An upload is known by the file's name, size and time of change: choosing the same file again resumes where it stopped.
+An upload is identified by the file's name, size and modification time: choosing the same file again resumes it.
 """
 
 import errno
@@ -23,12 +23,12 @@ from stereocast.models.shelf import human
 from stereocast.serve.shelf import ident_of
 from stereocast.studio.folder import Folder, check_material, safe_name
 
-SPARE = 64 << 20  # bytes that stay free
-LARGEST = 1 << 42  # bytes of a file
+SPARE = 64 << 20  # bytes to leave free
+LARGEST = 1 << 42  # largest file in bytes
 
 
 class Elsewhere(StereocastError):
-    """A piece doesn't begin where the upload ends; `offset` says where that is."""
+    """A piece doesn't start at `offset`, where the upload ends."""
 
     def __init__(self, offset: int) -> None:
         super().__init__(f"the upload resumes at byte {offset}")
@@ -37,7 +37,7 @@ class Elsewhere(StereocastError):
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """A file that is on its way."""
+    """A file being uploaded."""
 
     ident: str
     name: str
@@ -45,7 +45,7 @@ class Upload:
 
 
 class Uploads:
-    """What is on its way into a folder. The list of names is kept, the rest is the files themselves."""
+    """The uploads to a folder. Only the list of names is saved; progress is the size of the part files."""
 
     def __init__(self, folder: Folder) -> None:
         self._folder = folder
@@ -60,7 +60,7 @@ class Uploads:
                     self._known[one.ident] = one
 
     def begin(self, name: str, size: int, changed: int) -> dict[str, Any]:
-        """An upload, or the one of this very file that was interrupted. Raises UsageError, SinkError."""
+        """Starts an upload, or resumes the interrupted one of this file. Raises UsageError, SinkError."""
         tidy = safe_name(name)
         if not 0 < size <= LARGEST:
             raise UsageError(f"'{tidy}' has {size} bytes; that is not a film")
@@ -70,7 +70,7 @@ class Uploads:
         free = shutil.disk_usage(self._folder.root).free
         if free < size - there + SPARE:
             raise SinkError(
-                f"'{tidy}' needs {human(size - there)} but {self._folder.root} has {human(free)} free; free space there"
+                f"'{tidy}' needs {human(size - there)} but {self._folder.root} has {human(free)} free; free some space there"
             )
         try:
             self._part(one).touch()
@@ -102,16 +102,16 @@ class Uploads:
         return one
 
     def state(self, ident: str) -> dict[str, Any]:
-        """How much of a file is there. Raises SourceError."""
+        """The progress of an upload. Raises SourceError."""
         one = self._find(ident)
         return {"id": ident, "name": one.name, "size": one.size, "offset": self._there(one)}
 
     def listing(self) -> list[dict[str, Any]]:
-        """All that were begun and aren't whole."""
+        """All unfinished uploads."""
         return [self.state(ident) for ident in list(self._known)]
 
     async def take(self, ident: str, offset: int, pieces: AsyncIterator[bytes]) -> dict[str, Any]:
-        """Adds a piece of the file that begins at `offset`. When it is whole it gets its name, and the state says `film`.
+        """Adds a piece of the file that starts at `offset`. A complete file is renamed, and the state has `film`.
 
         Raises Elsewhere, SourceError, SinkError."""
         one = self._find(ident)
@@ -136,19 +136,21 @@ class Uploads:
                 async for piece in pieces:
                     there += len(piece)
                     if there > one.size:
-                        raise UsageError(f"'{one.name}' is larger than it was said to be; choose it again")
+                        raise UsageError(f"'{one.name}' is larger than announced; choose it again")
                     await run_in_threadpool(file.write, piece)
         except OSError as error:
             full = error.errno in (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))
             advice = (
-                "free space there, then choose the file again to resume" if full else "choose the file again to resume"
+                "free some space there, then choose the file again to resume"
+                if full
+                else "choose the file again to resume"
             )
             raise SinkError(
                 f"'{one.name}' can't be written to {self._folder.root}: {owned.reason(error)}; {advice}"
             ) from error
 
     def _finish(self, one: Upload) -> str:
-        """Gives a whole file its name; returns its identifier. Raises SourceError where it is no film, and drops it."""
+        """Renames a complete file and returns its identifier. Raises SourceError, and deletes it, where it can't be read."""
         part = self._part(one)
         try:
             check_material(part)
@@ -162,7 +164,7 @@ class Uploads:
                 break
             except FileExistsError:
                 continue
-            except (OSError, NotImplementedError):  # no hard links here
+            except (OSError, NotImplementedError):  # the file system has no hard links
                 os.rename(part, path)
                 break
         self._forget(one)
@@ -176,7 +178,7 @@ class Uploads:
             self._save()
 
     def drop(self, ident: str) -> None:
-        """Forgets an upload and what came of it. Raises SourceError, UsageError."""
+        """Deletes an unfinished upload. Raises SourceError, UsageError."""
         one = self._find(ident)
         if ident in self._busy:
             raise UsageError(f"'{one.name}' is being uploaded; stop it first")

@@ -1,4 +1,4 @@
-"""A worker process as the studio sees it: how far it is, how fast, and what came of it."""
+"""A worker process as seen by the studio: its progress, speed and result."""
 
 import contextlib
 import json
@@ -14,12 +14,12 @@ from typing import Any, Protocol
 
 import stereocast
 
-_WINDOW_S = 15.0  # over which speed is taken
-_GRACE_S = 20.0  # after which a worker that doesn't end is killed
+_WINDOW_S = 15.0  # time over which speed is measured
+_GRACE_S = 20.0  # time after which a worker that doesn't stop is killed
 
 
 class Working(Protocol):
-    """Work that is under way."""
+    """Work in progress."""
 
     phase: str
     done: int
@@ -37,7 +37,7 @@ class Working(Protocol):
 
 
 class Work:
-    """One worker process. `changed` is called, from a thread of its own, whenever there is news."""
+    """A worker process. `changed` is called from a separate thread after every update."""
 
     def __init__(self, order: dict[str, Any], changed: Callable[[], None] = lambda: None) -> None:
         self.phase, self.done = "starting", 0
@@ -56,7 +56,7 @@ class Work:
             start_new_session=True,
         )  # fmt: skip
         assert self._process.stdin is not None
-        with contextlib.suppress(OSError):  # one that ends at once says why, or is said to have ended
+        with contextlib.suppress(OSError):  # a worker that ends immediately is reported by `_read`
             self._process.stdin.write(json.dumps(order) + "\n")
             self._process.stdin.flush()
         self._reader = threading.Thread(target=self._read, name="work", daemon=True)
@@ -76,8 +76,8 @@ class Work:
                 if pipe is not None:
                     pipe.close()
         if self.result is None and not self.error and not self.stopped:
-            cause = "memory ran out, or it was killed" if code == -9 else f"it ended with {code}"
-            self.error = f"the work ended unexpectedly ({cause}); what is done is kept"
+            cause = "out of memory, or killed" if code == -9 else f"exit code {code}"
+            self.error = f"the job ended unexpectedly ({cause}); finished work is kept"
         self._changed()
 
     def _take(self, line: dict[str, Any]) -> None:
@@ -100,7 +100,7 @@ class Work:
             self.result = line["finished"]
 
     def speed(self) -> tuple[float | None, float | None]:
-        """Frames (or bytes) a second over the last seconds, and the seconds that are left; None until known."""
+        """Recent frames (or bytes) per second, and the seconds remaining; None until known."""
         seen = list(self._seen)
         if len(seen) < 2 or seen[-1][0] - seen[0][0] < 0.5:
             return None, None
@@ -109,7 +109,7 @@ class Work:
         return round(rate, 2), None if left is None else round(max(0.0, left), 1)
 
     def stop(self) -> None:
-        """Asks the worker to end, which keeps what is done. Returns at once."""
+        """Asks the worker to stop, which keeps finished work. Returns immediately."""
         self.stopped = True
         with contextlib.suppress(OSError):
             assert self._process.stdin is not None
@@ -119,5 +119,5 @@ class Work:
         timer.start()
 
     def wait(self) -> None:
-        """Returns when the worker has ended and all of its lines were read."""
+        """Waits until the worker has ended and all its lines have been read."""
         self._reader.join()

@@ -1,7 +1,7 @@
-"""A process that does one piece of work and tells of it in lines of JSON: `python -m stereocast.studio.worker`.
+"""A process that runs one job and reports in lines of JSON: `python -m stereocast.studio.worker`.
 
-The order comes on standard input; when that ends, because the studio stops it or is gone, the work ends too and keeps
-what is done. A process of its own keeps the page quick, and a crash or a full memory from taking the studio along.
+The order comes on standard input. When that ends, because the studio stops the job or is gone, the job stops and keeps its
+finished work. A separate process keeps the page responsive, and protects the studio from crashes and lack of memory.
 """
 
 import json
@@ -18,18 +18,18 @@ from stereocast.errors import StereocastError, UsageError
 from stereocast.media import faults
 from stereocast.pipeline.progress import Progress
 
-EVERY_S = 0.25  # between two lines of progress
-PATIENCE_S = 15  # for work that doesn't ask whether it should stop
+EVERY_S = 0.25  # interval between lines of progress
+PATIENCE_S = 15  # time allowed for work that doesn't check for a stop
 
 _told = threading.Lock()
 
 
 class _Stopped(Exception):
-    """The studio doesn't want it any more."""
+    """The studio stopped the job."""
 
 
 def tell(**line: Any) -> None:
-    """One line to the studio; nobody may be there any more."""
+    """Sends a line to the studio, which may be gone."""
     try:
         with _told:
             print(json.dumps(line), flush=True)
@@ -38,7 +38,7 @@ def tell(**line: Any) -> None:
 
 
 class _Telling:
-    """Progress as lines, and the place where a stop is noticed."""
+    """Reports progress as lines, and raises _Stopped when a stop was requested."""
 
     def __init__(self, stop: threading.Event) -> None:
         self._stop, self._at, self._phase = stop, 0.0, ""
@@ -55,7 +55,7 @@ class _Telling:
 
 
 class _Notes(logging.Handler):
-    """Warnings, for the page."""
+    """Sends warnings to the page."""
 
     def emit(self, record: logging.LogRecord) -> None:
         tell(note=record.getMessage())
@@ -69,10 +69,10 @@ def _convert(order: dict[str, Any], telling: _Telling) -> dict[str, Any]:
     output = order.get("output")
     try:
         made = api.convert(order["source"], output, settings, progress=telling, resume=True)
-    except UsageError as error:  # what lies there is of other options: it was asked for anew
+    except UsageError as error:  # the part has other options, but this is a new job
         if order.get("begun") or not str(error).startswith("--resume:"):
             raise
-        tell(note=f"an unfinished part of other options is replaced ({error})")
+        tell(note=f"replacing an unfinished part made with other options ({error})")
         made = api.convert(order["source"], output, settings, progress=telling)
     return {
         "files": [str(path) for path in made.plan.outputs], "frames": made.frames,
@@ -98,7 +98,7 @@ def _four_d(order: dict[str, Any], telling: _Telling) -> dict[str, Any]:
 
 
 def _weights(order: dict[str, Any], telling: _Telling) -> dict[str, Any]:
-    """Downloads, told by the bytes that have come."""
+    """Downloads weights and reports the bytes received."""
     from stereocast.models import shelf, weights
 
     for entry in shelf.with_needs(order["name"]):
@@ -122,7 +122,7 @@ _WORK: dict[str, Callable[[dict[str, Any], _Telling], dict[str, Any]]] = {
 
 
 def _await_end(stop: threading.Event) -> None:
-    """Notices the end of standard input, and makes an end where the work doesn't."""
+    """Requests a stop at the end of standard input, and ends the process if the work doesn't stop."""
     sys.stdin.read()
     stop.set()
     time.sleep(PATIENCE_S)
@@ -130,7 +130,7 @@ def _await_end(stop: threading.Event) -> None:
 
 
 def main() -> int:
-    """One order, and out: 0 done, else the exit code that the command line would have."""
+    """Runs one order. Returns 0, or the exit code that the command line would have."""
     order = json.loads(sys.stdin.readline())
     stop = threading.Event()
     threading.Thread(target=_await_end, args=(stop,), daemon=True).start()
@@ -162,4 +162,4 @@ if __name__ == "__main__":
     os.environ.setdefault("SVT_LOG", "1")
     code = main()
     sys.stdout.flush()
-    os._exit(code)  # a thread that reads standard input would keep it
+    os._exit(code)  # the thread reading standard input would keep the process alive

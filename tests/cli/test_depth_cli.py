@@ -39,7 +39,7 @@ def test_models_lists_terms(homes):
     ("arguments", "code", "text"),
     [
         (("models", "downlod"), 2, "did you mean 'download'"),
-        (("models", "verify"), 2, "say which"),
+        (("models", "verify"), 2, "name a model"),
         (("models", "download", "depth-crafter"), 2, "did you mean 'depthcrafter'"),
         (("models", "download", "depthcrafter"), 1, "--accept-licence"),
         (("models", "verify", "depthcrafter"), 1, "aren't downloaded"),

@@ -42,7 +42,7 @@ def test_groups_are_dealt_out_among_processes_and_compiled_once(
         return helpers[-1]
 
     monkeypatch.setattr(compiling, "_stamps", lambda form: stamps)
-    monkeypatch.setattr(compiling, "_begun", begun)
+    monkeypatch.setattr(compiling, "_spawn", begun)
     monkeypatch.setattr(os, "cpu_count", lambda: 2)
     monkeypatch.setattr(compiling, "GROUPS", {group: lambda form, group=group: here.append(group) for group in stamps})
     compiling.ahead(PixelFormat.YUV420P)
@@ -57,7 +57,7 @@ def test_groups_are_dealt_out_among_processes_and_compiled_once(
 def test_a_helper_that_fails_leaves_its_part_to_the_first_call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     stamps = {group: tmp_path / group for group in compiling.GROUPS}
     monkeypatch.setattr(compiling, "_stamps", lambda form: stamps)
-    monkeypatch.setattr(compiling, "_begun", lambda groups, form: None)
+    monkeypatch.setattr(compiling, "_spawn", lambda groups, form: None)
     monkeypatch.setattr(os, "cpu_count", lambda: 4)
     monkeypatch.setattr(compiling, "GROUPS", {group: lambda form: None for group in stamps})
     compiling.ahead(PixelFormat.YUV420P)

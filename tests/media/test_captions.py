@@ -123,3 +123,14 @@ def test_tracks_of_a_film(tmp_path: Path, codec: str) -> None:
     assert "line 0" in captions.webvtt(path, 0)
     with pytest.raises(SourceError, match="no text track 1"):
         captions.webvtt(path, 1)
+
+
+@pytest.mark.parametrize("tag", ["an", "a", "p", "i"])
+@pytest.mark.parametrize("value", ["(1)", "()", "(x)"])
+def test_tags_with_brackets_are_read_or_ignored(tag: str, value: str) -> None:
+    """`\\an(8)` is accepted by players; nonsense in the brackets changes nothing."""
+    line = "Dialogue: 0,0:00:01.00,0:00:02.00,Default,,0,0,0,,"
+    text = captions.from_text(f"[Script Info]\n\n[Events]\nFormat: Layer, Start, End, Style, Name, MarginL, MarginR, MarginV, "
+                              f"Effect, Text\n{line}{{\\{tag}{value}}}Hello\n{line}There\n", ".ass")  # fmt: skip
+    assert "There" in text
+    assert ("position:5%" in text) == (tag in ("an", "a") and value == "(1)")

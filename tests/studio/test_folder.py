@@ -135,7 +135,7 @@ def test_a_disk_that_becomes_full_is_one_line(folder: Folder, monkeypatch: pytes
     uploads = Uploads(folder)
     ident = uploads.begin("film.mp4", 10, 1)["id"]
     monkeypatch.setattr(Path, "open", lambda *_, **__: Full())
-    with pytest.raises(SinkError, match="the disk is full; free space there, then choose the file again"):
+    with pytest.raises(SinkError, match="the disk is full; free some space there, then choose the file again"):
         take(uploads, ident, 0, b"hello")
 
 

@@ -115,3 +115,9 @@ def test_weights_that_are_missing_are_named(monkeypatch: pytest.MonkeyPatch, tmp
     assert options.weights_of("convert", {"depth": "depthcrafter"}) == ["depthcrafter", "svd"]
     assert options.weights_of("convert", {}) == []
     assert options.weights_of("gen", {"model": "512"}) == ["dynamicrafter-512"]
+
+
+def test_only_models_that_draw_from_text_are_offered_for_that() -> None:
+    rows = {row["name"]: row for row in options.table("4d")}
+    assert rows["text_model"]["default"] in rows["text_model"]["words"]
+    assert "depthcrafter" not in rows["text_model"]["words"]

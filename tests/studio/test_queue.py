@@ -12,6 +12,8 @@ import pytest
 pytest.importorskip("starlette", reason="needs the serve extra")
 
 from stereocast.errors import SinkError, SourceError, UsageError
+from stereocast.jobs.convert import kept_windows, resume
+from stereocast.media import owned
 from stereocast.studio.folder import Folder
 from stereocast.studio.queue import Queue
 from stereocast.studio.work import Work
@@ -116,8 +118,23 @@ def test_stop_go_on_reorder_remove(folder: Folder) -> None:
     until(lambda: states(queue) == ["running", "done"] and len(Slow.made) == 4)
     assert Slow.made[3].order["begun"] is True
     queue.stop(b)  # done: nothing happens
-    with pytest.raises(SourceError, match="any more"):
+    with pytest.raises(SourceError, match="no longer"):
         queue.stop(c)
+    queue.close()
+
+
+def test_a_removed_job_leaves_no_unfinished_files(folder: Folder) -> None:
+    queue = Queue(folder, Slow)
+    ident = queue.add("convert", films(folder, 1)[0], {})
+    until(lambda: len(Slow.made) == 1)
+    queue.stop(ident)
+    until(lambda: states(queue) == ["stopped"])
+    output = folder.root / queue.listing()[0]["outputs"][0]
+    for path in (kept_windows.windows_folder(output) / "0-1.part", resume.sections_folder(output) / "00000.part.mp4"):
+        path.parent.mkdir()
+        owned.create(path).close()
+    queue.remove(ident)
+    assert not [path for path in folder.root.iterdir() if path.name.endswith(".part")]
     queue.close()
 
 
@@ -190,7 +207,7 @@ def test_what_cannot_be_done_is_said_at_once(folder: Folder) -> None:
     with pytest.raises(SinkError, match="already exists"):
         queue.add("convert", film, {})
     queue.add("convert", film, {}, overwrite=True)
-    with pytest.raises(SinkError, match="in the queue already"):
+    with pytest.raises(SinkError, match="already in the queue"):
         queue.add("convert", film, {}, overwrite=True)
     queue.close()
 

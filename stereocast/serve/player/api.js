@@ -1,4 +1,4 @@
-// What the page asks of the server (docs/serve-api.md), and what is remembered: of films there, of the viewer here.
+// Requests to the server (docs/serve-api.md), and saved state: per film on the server, per viewer in the browser.
 
 async function json(address, options) {
   const answer = await fetch(address, options);
@@ -10,7 +10,7 @@ async function json(address, options) {
 const query = (given) => new URLSearchParams(Object.entries(given).filter(([, value]) => value !== undefined && value !== null && value !== ""));
 const post = (body) => ({ method: "POST", body: JSON.stringify(body), headers: { "Content-Type": "application/json" } });
 
-/** The path of an address that the server gave, whatever page we are on. */
+/** An address from the server as an absolute path. */
 export const at = (address) => (address ? `/${address.replace(/^\//, "")}` : "");
 
 export const films = (wanted) => {
@@ -21,7 +21,7 @@ export const films = (wanted) => {
 export const film = (id) => json(`/api/films/${encodeURIComponent(id)}`);
 export const changes = (since) => json(`/api/changes?since=${since}`);
 
-/** A word of this page's own, by which the server knows its viewer. */
+/** This page's identifier, by which the server knows its viewer. */
 export const VIEWER = [...crypto.getRandomValues(new Uint8Array(8))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
 
 export const live = {
@@ -34,7 +34,7 @@ export const live = {
 
 const waiting = new Map();
 
-/** Remembers of a film what is given; several within half a second go together. */
+/** Saves the given values for a film; several calls within half a second are sent together. */
 export function remember(film, what) {
   const { settings, ...rest } = what;
   film.memory = { ...film.memory, ...rest, settings: { ...film.memory?.settings, ...settings } };
@@ -54,12 +54,12 @@ function send(id, last = false) {
   if (!Object.keys(body.settings).length) delete body.settings;
   const address = `/api/films/${id}/memory`;
   if (last) navigator.sendBeacon(address, new Blob([JSON.stringify(body)], { type: "application/json" }));
-  else json(address, post(body)).catch((error) => console.warn("not remembered:", error.message));
+  else json(address, post(body)).catch((error) => console.warn("not saved:", error.message));
 }
 
 addEventListener("pagehide", () => { for (const id of [...waiting.keys()]) send(id, true); });
 
-/** The viewer's own settings, in this browser. */
+/** The viewer's settings, stored in this browser. */
 export const own = {
   load(key, otherwise = {}) { try { return { ...otherwise, ...JSON.parse(localStorage.getItem(`stereocast ${key}`)) }; } catch { return { ...otherwise }; } },
   save(key, value) { try { localStorage.setItem(`stereocast ${key}`, JSON.stringify(value)); } catch { /* private mode */ } },
@@ -67,7 +67,7 @@ export const own = {
 
 const PAGE = 60;
 
-/** The films of a query in their order, asked for by pages as they are needed. */
+/** The films of a query in order, requested in pages as needed. */
 export class Shelf {
   constructor(wanted = {}) { this.wanted = wanted; this.pages = new Map(); this.total = 0; this.folders = []; this.version = null; }
 
@@ -84,7 +84,7 @@ export class Shelf {
     return answer.films;
   }
 
-  /** The films from `first` on, at most `count`. A page may be short: what turned out to be no film is missing there. */
+  /** The films from `first`, at most `count`. A page may be short, because unreadable files are dropped. */
   async slice(first, count) {
     const found = [];
     for (let n = first; found.length < count; n = (Math.floor(n / PAGE) + 1) * PAGE) {
@@ -97,7 +97,7 @@ export class Shelf {
 
   async at(index) { return index < 0 ? null : (await this.slice(index, 1))[0] ?? null; }
 
-  /** Where a film stands; -1 if it isn't among the first ones. */
+  /** The index of a film; -1 if it isn't among the first ones. */
   async find(id, most = 1200) {
     for (let number = 1; (number - 1) * PAGE < most; number++) {
       const page = await this.page(number), n = page.findIndex((film) => film.id === id);

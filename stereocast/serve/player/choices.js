@@ -1,4 +1,4 @@
-// The settings of the player's page behind their one button: of this film, of the flat screen, of subtitles, of the headset.
+// The settings dialog of the player: for this film, subtitles, the flat screen and the headset.
 
 import { svg } from "./icons.js";
 import { LIMITS } from "./player.js";
@@ -8,7 +8,7 @@ import { degrees, metres, percent, signed, trackName } from "./words.js";
 
 const tagged = (kind, what = {}, ...children) => { const element = Object.assign(document.createElement(kind), what); element.append(...children); return element; };
 
-/** Fields of the dialog. Each has an id, and says what it shows and what it does. */
+/** Fields of the dialog, with id, value and action. */
 function fields(player, headset) {
   const { film } = player, texts = film ? Subtitles.tracks(film) : [], sounds = film?.sound_tracks ?? [];
   const number = (name, label, show) => ({ id: name, label, range: LIMITS[name], value: () => player.settings[name], shown: () => show(player.settings[name]), set: (value) => player.set(name, value) });
@@ -25,7 +25,7 @@ function fields(player, headset) {
     ["Sound and subtitles", [
       ...(sounds.length > 1 ? [{ id: "sound", label: "Sound", choices: sounds.map((track) => [track.number, [trackName(track), track.codec].filter(Boolean).join(", ")]), value: () => player.sound, set: (value) => player.choose({ sound: Number(value) }) }] : []),
       { id: "text", label: "Subtitles", choices: [["", "None"], ...texts.map((track) => [track.number, trackName(track)])], value: () => player.subtitles.number ?? "", set: (value) => player.choose({ text: value === "" ? null : Number(value) }) },
-      number("textSize", "Text size", percent), number("textHeight", "Text height", percent), number("textDepth", "Text closer", percent),
+      number("textSize", "Text size", percent), number("textHeight", "Text height", percent), number("textDepth", "Text depth", percent),
     ]],
     ["Flat screen", [{ id: "view", label: "Show", choices: [["left", "One eye"], ["anaglyph", "Red-cyan glasses"], ["both", "Both views"]], value: () => player.settings.view, set: (value) => player.set("view", value) }]],
     ["In the headset", [
@@ -90,7 +90,7 @@ export class Choices {
     return tagged("label", { className: output ? "" : "choice" }, name, input, ...(output ? [output] : []));
   }
 
-  /** Shows what is set now. */
+  /** Shows the current settings. */
   show() {
     if (!this.dialog.open && !this.held.length) return;
     for (const { field, input, output } of this.held) {

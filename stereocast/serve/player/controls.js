@@ -5,8 +5,8 @@ import { Subtitles } from "./subtitles.js";
 import { badge, clock, nameOf } from "./words.js";
 
 const $ = (id) => document.getElementById(id);
-const IDLE = 3000;  // ms without a move after which the controls give way to the film
-const STEP = 10, FINE = 5;  // seconds of an arrow key on the page, and on the seek bar
+const IDLE = 3000;  // ms without movement until the controls are hidden
+const STEP = 10, FINE = 5;  // seconds per arrow key, on the page and on the seek bar
 
 const label = (button, icon, text) => {
   if (button.dataset.icon === icon) return;
@@ -33,7 +33,7 @@ export class Controls {
   draw() {
     const { player, headset } = this;
     if (!player.film || headset.session) return;
-    // a frame is drawn once: a film that stands still costs nothing
+    // each frame is drawn once, so a paused film costs nothing
     const seen = `${player.position} ${player.video.readyState} ${this.gaze.yaw} ${this.gaze.pitch}`;
     if (seen !== this.seen || this.stale || player.look.scale !== 1) {
       this.seen = seen; this.stale = false;
@@ -50,7 +50,7 @@ export class Controls {
 
   wake() { this.woken = performance.now(); }
 
-  /** Keeps subtitles in the picture, whatever its shape, and above the controls while these are shown. */
+  /** Keeps subtitles within the picture, and above the controls while they are shown. */
   settle() {
     const { width, height, bottom } = $("flat").getBoundingClientRect(), { settings } = this.player, caption = $("caption");
     const bar = $("player").classList.contains("idle") ? 0 : $("bar").offsetHeight;
@@ -99,7 +99,7 @@ export class Controls {
     }
     const words = $("note").firstChild ?? $("note").appendChild(document.createTextNode(""));
     if (words.data !== text) words.data = text;
-    // buttons stay under the finger while the words beside them change
+    // buttons don't move while the text next to them changes
     const offered = JSON.stringify([buttons.map((button) => button.textContent), player.film?.id]);
     if (offered !== this.offered) {
       this.offered = offered;
@@ -132,7 +132,7 @@ export class Controls {
     this.show();
   }
 
-  /** Subtitles on and off: the track shown last, else one in the browser's language. */
+  /** Turns subtitles on or off: the last track, otherwise one in the browser's language. */
   captions() {
     const { player } = this, tracks = Subtitles.tracks(player.film);
     if (player.subtitles.number !== null) { this.last = player.subtitles.number; player.choose({ text: null }); }
@@ -158,7 +158,7 @@ export class Controls {
       gaze.pitch = Math.min(1.5, Math.max(-1.5, gaze.pitch + event.movementY * 0.003));
     });
     stage.addEventListener("pointerup", (event) => {
-      // a finger's first tap brings the controls, a mouse's click plays and pauses
+      // the first tap of a finger shows the controls; a mouse click plays or pauses
       if (from && went < 6) { if ($("choices").open) this.choices.close(); else if (event.pointerType === "mouse" || !idle) player.toggle(); }
       from = null;
     });
@@ -192,7 +192,7 @@ export class Controls {
     this.wake();
     const within = (what) => target instanceof Element && target.matches(what);
     if (key === "Escape") { event.preventDefault(); if ($("choices").open) this.choices.close(); else this.leave(); return; }
-    // what a field, a list or a slider does with a key is its own affair
+    // fields, lists and sliders handle their own keys
     const seeking = target === $("seek") && { ArrowLeft: -FINE, ArrowRight: FINE, PageDown: -60, PageUp: 60 }[key];
     if (seeking) { event.preventDefault(); player.seekBy(seeking); return; }
     if (within("input:not([type=checkbox]), select, textarea") && (key.startsWith("Arrow") || key.startsWith("Page") || ["Home", "End", " ", "Enter"].includes(key) || within("select"))) return;

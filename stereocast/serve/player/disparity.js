@@ -1,11 +1,11 @@
-// How near the film's picture comes: its two views compared block by block, small and seldom, for subtitles and for the depth that is shown.
+// Measures the film's disparity by block matching of its two small views, a few times per second, for subtitles and the depth setting.
 
 import { parts } from "./shapes.js";
 
 const WIDE = 256, HIGH = 72, REACH = 22, BLOCK = 4;
 export const COLUMNS = 48, ROWS = 27;
 
-/** Disparity x_left - x_right in pixels at (x, y) between the views, NaN where nothing tells. */
+/** Disparity x_left - x_right in pixels at (x, y) between the views; NaN where it is unclear. */
 export function match(left, right, x, y, wide = WIDE, high = HIGH) {
   const costs = [];
   let sum = 0, square = 0, count = 0, best = Infinity, at = 0;
@@ -27,7 +27,7 @@ export function match(left, right, x, y, wide = WIDE, high = HIGH) {
     if (cost < best) { best = cost; at = d; }
   }
   if (best > 22 * count) return NaN;  // hidden in one view
-  // a fence looks alike at several places: such a match tells nothing
+  // repeated structures, such as fences, match at several places: ignore them
   const rival = Math.min(...costs.filter((_, other) => Math.abs(other - REACH - at) > 2));
   if (rival < 1.25 * best + 2 * count) return NaN;
   const n = at + REACH;
@@ -39,7 +39,7 @@ export function match(left, right, x, y, wide = WIDE, high = HIGH) {
 export class Disparity {
   constructor(stereo) { this.stereo = stereo; }
 
-  /** The nearest disparity in a part of the view (x0, y0, x1, y1 of 0..1), as a part of its width; null if nothing tells. */
+  /** The nearest disparity in a part of the view (x0, y0, x1, y1 in 0..1), as a share of its width; null if unknown. */
   near(source, views, [x0, y0, x1, y1] = [0.15, 0.6, 0.85, 1]) {
     const pair = this.stereo.small(source, parts(views), WIDE, HIGH);
     if (!pair) return null;
@@ -53,7 +53,7 @@ export class Disparity {
     return found[Math.floor(0.93 * (found.length - 1))] / WIDE;
   }
 
-  /** The disparity over the whole view as `Stereo.setRelief` takes it; null if there is no picture. */
+  /** The disparity of the whole view for `Stereo.setRelief`; null if there is no picture. */
   map(source, views) {
     const pair = this.stereo.small(source, parts(views), WIDE, HIGH);
     if (!pair) return null;
@@ -68,7 +68,7 @@ export class Disparity {
   }
 }
 
-/** Gaps take the farther of their neighbours in the row: what is hidden is background. */
+/** Fills gaps with the farther of their neighbours in the row, because hidden areas are background. */
 function fill(values) {
   for (let j = 0; j < ROWS; j++) {
     const row = values.subarray(j * COLUMNS, (j + 1) * COLUMNS), before = [], after = [];

@@ -8,7 +8,7 @@ const PARTS = ["metacarpal", "phalanx-proximal", "phalanx-intermediate", "phalan
 const SKIN = [0.72, 0.76, 0.84, 0.85], BODY = [0.2, 0.22, 0.26, 0.95], RING = [0.42, 0.71, 1, 1];
 const RAY = [0.42 * 0.7, 0.71 * 0.7, 0.7, 0.7], GONE = [0, 0, 0, 0];
 
-/** A frame at `from` whose -z leads to `to`, scaled so that 1 along -z is the way there. */
+/** A frame at `from` whose -z axis reaches `to` at length 1. */
 function between(from, to, thick) {
   const way = minus(to, from), z = times(unit(way), -1);
   const x = unit(Math.abs(z[1]) > 0.95 ? cross([1, 0, 0], z) : cross([0, 1, 0], z)), y = cross(z, x), l = length(way);
@@ -18,7 +18,7 @@ function between(from, to, thick) {
 export class Hands {
   constructor(stereo) { Object.assign(this, { stereo, bones: [], bodies: [], lines: [], spots: [] }); }
 
-  /** Each frame: where joints, grips and rays are. `reach(ray)` is how far a ray goes until it meets something. */
+  /** Updates joints, grips and rays, each frame. `reach(ray)` is the distance at which a ray hits something. */
   update(frame, space, session, rays, reach) {
     this.bones = []; this.bodies = [];
     for (const source of session.inputSources) {
@@ -75,7 +75,7 @@ export class Hands {
     }
   }
 
-  /** A ring of pearls that closes while the gaze rests. */
+  /** A ring of dots that closes while the gaze rests. */
   dial(matrix, spot, eye, size) {
     const ball = this.stereo.shape("ball", "ball", ballMesh), way = unit(minus(spot.at, eye));
     const right = unit(cross(way, [0, 1, 0])), up = cross(right, way), count = Math.ceil(spot.dwell * 20);

@@ -1,4 +1,4 @@
-// The signs on buttons, 24 x 24, for the page (SVG) and for the panel in the headset (canvas).
+// Button icons, 24 x 24, for the page (SVG) and the panel in the headset (canvas).
 
 export const ICONS = {
   play: "M7 4.5v15a1 1 0 0 0 1.5.86l12-7.5a1 1 0 0 0 0-1.72l-12-7.5A1 1 0 0 0 7 4.5z",
@@ -25,7 +25,7 @@ export const ICONS = {
   lying: "M2 17h20v2H2zM3 12a2.500 2.500 0 1 0 5 0 2.500 2.500 0 0 0-5 0zM9 14.500v-4h9a4 4 0 0 1 4 4z",
 };
 
-/** The sign as an SVG element for the page. */
+/** An icon as an SVG element for the page. */
 export function svg(name) {
   const space = "http://www.w3.org/2000/svg", picture = document.createElementNS(space, "svg"), path = document.createElementNS(space, "path");
   picture.setAttribute("viewBox", "0 0 24 24"); picture.setAttribute("aria-hidden", "true");
@@ -36,7 +36,7 @@ export function svg(name) {
 
 const paths = new Map();
 
-/** Draws the sign into a canvas, `size` pixels wide around (x, y), in the fill colour. */
+/** Draws an icon on a canvas, `size` pixels wide around (x, y), in the fill colour. */
 export function draw(context, name, x, y, size) {
   if (!paths.has(name)) paths.set(name, new Path2D(ICONS[name]));
   context.save();

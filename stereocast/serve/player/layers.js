@@ -1,12 +1,12 @@
-// The film as a media layer of the headset's compositor: sharper than what we draw, and free of our frame rate. One at a time.
+// The film as a media layer of the headset's compositor: sharper than WebGL and independent of its frame rate. One at a time.
 
 import { chain, moved, origin, quaternion } from "./maths.js";
 
-/** Which layer shows the film as it is now; null where only drawing does (shifted or scaled depth, anaglyph, fisheye, stills). */
+/** The layer for the film as it is shown now; null where it must be drawn (shifted or scaled depth, anaglyph, fisheye, stills). */
 export function wanted(player, screen, base, place) {
   const { views, look, picture, video } = player;
   if (picture || look.shift !== 0 || look.scale !== 1 || views.layout === "anaglyph" || views.projection === "fisheye") return null;
-  if (video.readyState < 1 || !video.videoWidth) return null;  // no metadata yet: its size would be guessed
+  if (video.readyState < 1 || !video.videoWidth) return null;  // no metadata yet, so the size is unknown
   const layout = { "left-right": "stereo-left-right", "top-bottom": "stereo-top-bottom" }[views.layout] ?? "mono";
   const fixed = { layout, invertStereo: layout !== "mono" && views.swapped, of: `${video.currentSrc} ${video.videoWidth}x${video.videoHeight}` };
   if (views.projection !== "flat") {
@@ -26,10 +26,10 @@ const transform = (frame) => {
 };
 
 export class FilmLayer {
-  /** `set(layers)` gives the session what lies below our own drawing. */
+  /** `set(layers)` passes the session the layers below our drawing. */
   constructor(binding, space, set) { Object.assign(this, { binding, space, set, layer: null, key: "", measured: "" }); }
 
-  /** Makes the layer fit; a new one only where the old one can't become it. Returns whether there is one. */
+  /** Updates the layer, replacing it only if it can't be changed. Returns whether there is one. */
   fit(video, want) {
     if (!want || !this.binding) { this.destroy(); return false; }
     const { kind, layout, invertStereo, of, frame, measures } = want, key = [kind, layout, invertStereo, of].join("|");
@@ -39,7 +39,7 @@ export class FilmLayer {
       try {
         this.layer = this.binding[`create${kind}Layer`](video, { space: this.space, layout, invertStereo, transform: transform(frame), ...measures });
       } catch (error) {
-        console.warn("media layers are not usable here:", error.message);
+        console.warn("media layers don't work on this device:", error.message);
         this.binding = null;
         return false;
       }

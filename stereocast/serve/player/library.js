@@ -1,11 +1,11 @@
-// The list of films: search, order, folders, what was begun; cards are made as they come into sight.
+// The list of films: search, order, folders, films in progress. Cards are created as they scroll into view.
 
 import * as api from "./api.js";
 import { svg } from "./icons.js";
 import { about, badge, clock, nameOf, percent, progress } from "./words.js";
 
 const $ = (id) => document.getElementById(id);
-const STEP = 60;  // cards made at a time
+const STEP = 60;  // cards created at a time
 
 const make = (kind, what = {}, ...children) => {
   const element = Object.assign(document.createElement(kind), what);
@@ -14,7 +14,7 @@ const make = (kind, what = {}, ...children) => {
 };
 
 export class Library {
-  /** `open(film, shelf, index)` is called for a card that was chosen. */
+  /** `open(film, shelf, index)` is called when a card is chosen. */
   constructor(open) {
     Object.assign(this, { open, folder: null, shown: 0, version: null });
     const kept = new URLSearchParams(location.search);
@@ -30,7 +30,7 @@ export class Library {
 
   get search() { return $("search").value.trim(); }
 
-  /** The list's own address, for Back and for bookmarks. */
+  /** The list's URL, for Back and bookmarks. */
   address() {
     const kept = new URLSearchParams();
     if (this.folder) kept.set("folder", this.folder);
@@ -39,7 +39,7 @@ export class Library {
     return kept.size ? `/?${kept}` : "/";
   }
 
-  /** Reads the list anew; `quietly` keeps as many cards as there were. */
+  /** Reloads the list; `quietly` keeps the number of cards. */
   async load(quietly = false) {
     const wanted = { q: this.search, sort: $("sort").value, ...(this.folder && !this.search ? { folder: this.folder } : {}) };
     const shelf = this.shelf = new api.Shelf(wanted), count = quietly ? Math.max(STEP, this.shown) : STEP;
@@ -88,7 +88,7 @@ export class Library {
     } catch (error) { $("state").textContent = error.message; } finally { this.busy = false; }
   }
 
-  /** The folders as a row of links; the first one leads back. */
+  /** The folders as a row of links, starting with the way back. */
   shelves({ folders = [] }) {
     const link = (path, text, count, current) => {
       const element = make("a", { href: path ? `/?folder=${encodeURIComponent(path)}` : "/" }, svg(path === null || path === "" ? "library" : "folder"), text);
@@ -128,13 +128,13 @@ export class Library {
     return make("li", {}, link);
   }
 
-  /** Puts the focus on a film's card, where the viewer left the list. */
+  /** Focuses a film's card, where the viewer left the list. */
   focus(id) {
     const card = document.querySelector(`#films [data-film="${id}"]`) ?? document.querySelector(`[data-film="${id}"]`) ?? document.querySelector(".card");
     card?.focus({ preventScroll: false });
   }
 
-  /** Follows what happens in the folder. */
+  /** Follows changes of the folder. */
   async watch() {
     this.watching = true;
     for (;;) {

@@ -1,13 +1,13 @@
-// Feeds the video element with a session's segments as they appear. A seek to where nothing is yet asks for a session there.
+// Feeds a session's segments to the video element as they appear. A seek beyond them requests a session at that time.
 
 import { live as ask } from "./api.js";
 import { clock } from "./words.js";
 
-const AHEAD = 60;  // seconds kept in the browser before the place that is watched
-const PATIENCE = 4;  // seconds of waiting that are worth a word
+const AHEAD = 60;  // seconds buffered ahead of the position
+const PATIENCE = 4;  // seconds of waiting that are worth a message
 
 export class Live {
-  /** `sound` is the track of a session that only makes sound; null converts to stereo. */
+  /** `sound` is the track of a session that only transcodes sound; null converts to stereo. */
   constructor(player, sound) {
     Object.assign(this, { player, video: player.video, id: player.film.id, sound, stopped: false, next: 0, state: null, jump: null, turn: 0, hold: false });
     this.onseek = () => this.seeking();
@@ -18,7 +18,7 @@ export class Live {
 
   note(text, kind) { if (!this.stopped) this.player.note(text, kind); }
 
-  /** Asks for the film from `at` on. Of several quick ones the last one counts. */
+  /** Requests the film from `at`. Of several quick requests, only the last counts. */
   async start(at) {
     const turn = ++this.turn;
     this.playing = this.state ? this.playing || !this.video.paused : false;  // a new source pauses the element
@@ -89,13 +89,13 @@ export class Live {
     this.waitFor(wait);
   }
 
-  /** Waits, where the viewer asked for it, until the rest plays through. */
+  /** Starts playback when the rest will play without a stop, if the viewer chose to wait. */
   waitFor(seconds) {
     if (!this.hold || seconds === null) return;
     if (seconds <= 0) { this.hold = false; this.player.play(); }
   }
 
-  /** "Wait, then play through": pauses now, plays when the server says that it suffices. */
+  /** "Wait, then play through": pauses until the server says that the rest will play without a stop. */
   wait() { this.video.pause(); this.hold = true; }
   keep(yes) { return ask.keep(this.id, yes); }
   get seconds() { return this.state?.ended ? 0 : this.state?.wait_s ?? 0; }
@@ -116,7 +116,7 @@ export class Live {
     if (!buffer || turn !== this.turn) return;
     await new Promise((done, failed) => {
       buffer.addEventListener("updateend", done, { once: true });
-      buffer.addEventListener("error", () => failed(new Error("the browser refused a segment")), { once: true });
+      buffer.addEventListener("error", () => failed(new Error("the browser rejected a segment")), { once: true });
       buffer.appendBuffer(data);
     });
   }
@@ -125,7 +125,7 @@ export class Live {
     if (this.quiet) { this.quiet = false; return; }
     if (this.stopped || !this.state) return;
     const at = this.video.currentTime, ranges = this.video.buffered;
-    if (this.busy && (at === 0 || at === this.wanted)) return;  // the element's own, of its new source
+    if (this.busy && (at === 0 || at === this.wanted)) return;  // caused by the element's new source
     for (let n = 0; n < ranges.length; n++) if (at >= ranges.start(n) - 0.1 && at <= ranges.end(n)) return;
     const { start_s, done_s } = this.state;
     if (at >= start_s && at < start_s + done_s && this.buffer && !this.busy) {

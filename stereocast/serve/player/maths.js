@@ -1,4 +1,4 @@
-// Matrices (column major, 16 numbers), vectors [x, y, z] and angles in radians, as far as the headset's view needs them.
+// Matrices (column-major, 16 numbers), vectors [x, y, z] and angles in radians, as needed for the headset's view.
 
 export const IDENTITY = new Float32Array([1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1]);
 
@@ -21,25 +21,25 @@ export function multiply(a, b) {
   return out;
 }
 
-/** The product of all of them, the last one applied first. */
+/** The product of matrices; the last one is applied first. */
 export const chain = (...all) => all.reduce(multiply);
 
 export const moved = (x, y, z) => new Float32Array([1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0, x, y, z, 1]);
 export const scaled = (x, y = x, z = x) => new Float32Array([x, 0, 0, 0, 0, y, 0, 0, 0, 0, z, 0, 0, 0, 0, 1]);
 
-/** Turned to the left by `angle`, seen from above. */
+/** A turn to the left by `angle`, seen from above. */
 export function yawed(angle) {
   const c = Math.cos(angle), s = Math.sin(angle);
   return new Float32Array([c, 0, -s, 0, 0, 1, 0, 0, s, 0, c, 0, 0, 0, 0, 1]);
 }
 
-/** Turned upwards by `angle`. */
+/** A turn upwards by `angle`. */
 export function pitched(angle) {
   const c = Math.cos(angle), s = Math.sin(angle);
   return new Float32Array([1, 0, 0, 0, 0, c, s, 0, 0, -s, c, 0, 0, 0, 0, 1]);
 }
 
-/** The inverse of a matrix that only turns and moves. */
+/** The inverse of a rigid transform. */
 export function inverse(m) {
   const out = new Float32Array(16);
   for (let c = 0; c < 3; c++) for (let r = 0; r < 3; r++) out[4 * c + r] = m[4 * r + c];
@@ -53,7 +53,7 @@ export const place = (m, v) => add(turn(m, v), [m[12], m[13], m[14]]);
 export const origin = (m) => [m[12], m[13], m[14]];
 export const forward = (m) => [-m[8], -m[9], -m[10]];
 
-/** The turn of a matrix as a quaternion {x, y, z, w}. */
+/** The rotation of a matrix as a quaternion {x, y, z, w}. */
 export function quaternion(m) {
   const [a, b, c] = [m[0], m[5], m[10]];
   const w = Math.sqrt(Math.max(0, 1 + a + b + c)) / 2;
@@ -64,7 +64,7 @@ export function quaternion(m) {
   return { x: x * by, y: y * by, z: z * by, w: w * by };
 }
 
-/** A frame that looks along `direction` from `at`, upright; straight up or down keeps `fallback` as its yaw. */
+/** An upright frame at `at` that looks along `direction`; straight up or down it keeps the yaw `fallback`. */
 export function facing(at, direction, withPitch, fallback = 0) {
   const level = Math.hypot(direction[0], direction[2]);
   const yaw = level > 0.05 ? Math.atan2(-direction[0], -direction[2]) : fallback;

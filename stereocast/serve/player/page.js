@@ -1,4 +1,4 @@
-// The page: the list of films and the player, one address for each film, Back that leads back.
+// The page: the list of films and the player, with a URL per film and a working Back button.
 
 import * as api from "./api.js";
 import { Choices } from "./choices.js";
@@ -19,21 +19,21 @@ const library = new Library((film, shelf, index) => open(film, shelf, index));
 const controls = new Controls(player, headset, stereo, choices, leave);
 let scrolled = 0, last = null;
 
-/** Opens a film over the list; its address can be kept and sent. */
+/** Opens a film over the list, with its own URL. */
 async function open(film, shelf, index, push = true) {
   if (!$("library").hidden) scrolled = scrollY;
   if (push) history.pushState({ opened: true }, "", WATCH + film.id);
   await player.open(film, { shelf, index }).catch((error) => player.note(error.message, "error"));
 }
 
-/** Back to the list: by the browser's own Back where the list is behind us. */
+/** Returns to the list, through the browser's history if the list is in it. */
 function leave() {
   if (document.fullscreenElement) document.exitFullscreen();
   if (history.state?.opened) history.back();
   else { history.replaceState({}, "", library.address()); route(); }
 }
 
-/** Shows what the address says. */
+/** Shows the page for the current URL. */
 async function route() {
   if (!location.pathname.startsWith(WATCH)) {
     if (player.film) player.close();

@@ -1,11 +1,11 @@
-// What stands on the panel: for each page a list of widgets with their places in pixels. Pure data but for what they do.
+// The pages of the panel: for each, a list of widgets with places in pixels. Pure data except for their actions.
 
 import { LIMITS } from "./player.js";
 import { LAYOUTS, layoutChoice, layoutWord, PROJECTIONS } from "./shapes.js";
 import { Subtitles } from "./subtitles.js";
 import { badge, clock, degrees, metres, nameOf, percent, signed, trackName } from "./words.js";
 
-export const WIDE = 1600, HIGH = 1100, DOCK = 640;  // the dock is what lies below y = DOCK, the sheet what lies above
+export const WIDE = 1600, HIGH = 1100, DOCK = 640;  // the dock is below y = DOCK, the sheet above
 const EDGE = 40;
 
 export const TABS = [["library", "Library", "library"], ["screen", "Screen", "screen"], ["picture", "Picture", "picture"], ["text", "Subtitles", "text"], ["sound", "Sound", "track"]];
@@ -14,11 +14,11 @@ function slider(id, label, x, y, w, value, [low, high], shown, set) {
   return { id, kind: "slider", x, y, w, h: 92, label, shown, value: (value - low) / (high - low), set: (part) => set(low + part * (high - low)) };
 }
 
-/** A slider of one of the player's numbers. */
+/** A slider for one of the player's numbers. */
 const setting = (player, name, label, x, y, w, show) =>
   slider(name, label, x, y, w, player.settings[name], LIMITS[name], show(player.settings[name]), (value) => player.set(name, value));
 
-/** Buttons of which one is chosen, in rows `w` wide. */
+/** A group of buttons, one of them chosen, in rows `w` wide. */
 function chips(id, choices, chosen, x, y, w, pick, { columns = choices.length, h = 76 } = {}) {
   const gap = 14, each = (w - gap * (columns - 1)) / columns;
   return choices.map(([value, text, off], n) => ({
@@ -29,7 +29,7 @@ function chips(id, choices, chosen, x, y, w, pick, { columns = choices.length, h
 
 const heading = (text, x, y) => ({ kind: "label", x, y, text });
 
-/** Title, seek bar, transport and tabs: always there. */
+/** Title, seek bar, transport and tabs, which are always shown. */
 export function dock(panel) {
   const { player, headset } = panel, { film } = player, y = DOCK;
   const still = player.isPicture, low = y + 218;
@@ -123,7 +123,7 @@ function text(panel) {
       (value) => player.choose({ text: value }), "text", [[null, "No subtitles"]], panel.leaf, (leaf) => { panel.leaf = leaf; }),
     setting(player, "textSize", "Size", right, 40, 730, percent),
     setting(player, "textHeight", "Height in the picture", right, 160, 730, percent),
-    setting(player, "textDepth", "Closer than the picture", right, 280, 730, percent),
+    setting(player, "textDepth", "Text depth", right, 280, 730, percent),
     { kind: "note", x: right, y: 420, text: "Subtitles always stay in front of the picture." },
   ];
 }

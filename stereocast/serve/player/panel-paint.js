@@ -1,4 +1,4 @@
-// Paints the panel's widgets into its canvas.
+// Paints the panel's widgets on its canvas.
 
 import { at } from "./api.js";
 import { draw as icon } from "./icons.js";
@@ -10,7 +10,7 @@ const font = (size, weight = 500) => `${weight} ${size}px system-ui, sans-serif`
 
 const posters = new Map();
 
-/** The poster of a card; asked for when it is first seen, `ready` is called when it has come. */
+/** The poster of a card, requested when first shown; `ready` is called when it has loaded. */
 function poster(item, ready) {
   const address = at(item.poster);
   if (!address) return null;
@@ -32,7 +32,7 @@ function box(context, x, y, w, h, radius, fill, stroke) {
   if (stroke) { context.strokeStyle = stroke; context.lineWidth = 4; context.stroke(); }
 }
 
-/** Text that ends in an ellipsis where it is too long. */
+/** Text, shortened with an ellipsis if too long. */
 function words(context, text, x, y, most) {
   let shown = text;
   while (shown.length > 1 && context.measureText(shown).width > most) shown = `${shown.slice(0, -2).trimEnd()}…`;
@@ -128,7 +128,7 @@ const painters = {
   note(context, w) { context.font = font(28); context.fillStyle = QUIET; context.textAlign = "left"; context.fillText(w.text, w.x, w.y - 10); },
 };
 
-/** Paints all widgets; `over` are the ids that something points at. */
+/** Paints all widgets; `over`: the ids being pointed at. */
 export function paint(panel, widgets, over) {
   const context = panel.canvas.getContext("2d");
   context.clearRect(0, 0, WIDE, HIGH);

@@ -1,4 +1,4 @@
-// The panel in the headset: where it hangs, what on it is pointed at and pressed, when it goes away.
+// The panel in the headset: its place, pointing and pressing, and when it is hidden.
 
 import { Shelf } from "./api.js";
 import { chain, clamp, meetCylinder, pitched, yawed } from "./maths.js";
@@ -8,9 +8,9 @@ import { bentMesh } from "./shapes.js";
 
 const RADIUS = 1.25, METRES = 1.3, BELOW = (-22 * Math.PI) / 180;
 const TALL = (METRES * HIGH) / WIDE;
-const REST = 6000, REST_OPEN = 40000;  // ms without use after which it goes, without and with a sheet
+const REST = 6000, REST_OPEN = 40000;  // ms without use until it is hidden, without and with a sheet
 
-/** What the panel's library shows: a page of one list. */
+/** The panel's library: a page of a list. */
 class Browse {
   constructor(panel) { Object.assign(this, { panel, mode: "all", folder: "", page: 0, items: [], count: 0, state: "Loading…" }); }
 
@@ -54,7 +54,7 @@ export class Panel {
     this.browse = new Browse(this);
   }
 
-  /** Hangs the panel before the viewer: below the screen, or where he looks if that is far from there. */
+  /** Places the panel in front of the viewer: below the screen, or in the direction of view if that is far away. */
   show(base, turned = 0) {
     this.frame = chain(base, yawed(Math.abs(turned) > 0.6 ? turned : 0), pitched(BELOW));
     this.shown = true;
@@ -73,7 +73,7 @@ export class Panel {
     this.soil();
   }
 
-  /** Where a ray meets the panel: {x, y, id, widget, distance}; null beside it and where it is clear. */
+  /** Where a ray meets the panel: {x, y, id, widget, distance}; null outside it and where it is transparent. */
   aim(ray) {
     if (!this.frame || (!this.shown && !ray.gaze)) return null;
     const hit = meetCylinder(this.frame, RADIUS, ray.from, ray.along);
@@ -110,7 +110,7 @@ export class Panel {
     this.soil();
   }
 
-  /** A stick over the panel turns the library's pages; returns whether it did. */
+  /** Turns the library's pages with a stick over the panel; returns whether it did. */
   stick(sign) {
     if (!this.shown || this.page !== "library" || !this.over.size) return false;
     if (sign < 0 || (this.browse.page + 1) * SHOWN < this.browse.count) this.browse.turn(sign);
@@ -118,7 +118,7 @@ export class Panel {
     return true;
   }
 
-  /** Each frame: what is pointed at; paints what has changed; goes away when it isn't used. */
+  /** Updates pointing, repaints changes and hides an unused panel, each frame. */
   update(rays) {
     if (!this.shown) return;
     const now = performance.now(), spots = rays.map((ray) => ray.spot).filter(Boolean);

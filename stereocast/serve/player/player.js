@@ -1,4 +1,4 @@
-// What is played: a film or a picture, how it is looked at, and what is remembered of it. It knows no buttons: page and headset show it.
+// The player's state: a film or picture, how it is shown, and what is saved for it. Page and headset provide the controls.
 
 import * as api from "./api.js";
 import { Disparity } from "./disparity.js";
@@ -9,7 +9,7 @@ import { Subtitles } from "./subtitles.js";
 import { Thumbnails } from "./thumbnails.js";
 import { clock, nameOf } from "./words.js";
 
-/** Range of every number that can be set; the first ones are the viewer's, the last two the film's. */
+/** The ranges of all numbers; the last two are per film, the others per viewer. */
 export const LIMITS = {
   size: [20, 140], distance: [1, 10], height: [-2, 2], tilt: [-45, 45], curve: [0, 1], light: [0, 1], volume: [0, 1],
   textSize: [0.5, 2], textHeight: [0, 0.9], textDepth: [0, 0.6], shift: [-0.05, 0.05], scale: [0, 1.5],
@@ -35,7 +35,7 @@ export class Player extends EventTarget {
 
   tell(what) { this.dispatchEvent(new Event(what)); }
 
-  /** What is drawn: the video element, or a picture. */
+  /** The element to draw: the video or a picture. */
   get source() { return this.picture ?? this.video; }
   get choice() { return this.film?.memory?.settings ?? {}; }
   get look() { return { shift: this.choice.shift ?? 0, scale: this.choice.scale ?? 1 }; }
@@ -45,13 +45,13 @@ export class Player extends EventTarget {
   get duration() { return this.film?.duration_s || (Number.isFinite(this.video.duration) ? this.video.duration : 0) || 0; }
   clock() { return `${clock(this.position)} / ${clock(this.duration)}`; }
 
-  /** Width and height of the whole picture, 0 while it isn't known. */
+  /** Width and height of the whole picture; 0 while unknown. */
   dimensions() {
     const { source } = this;
     return [source.videoWidth || source.naturalWidth || source.width || 0, source.videoHeight || source.naturalHeight || source.height || 0];
   }
 
-  /** Something that the viewer has to know; "" takes it away. Errors stand before what is waited for. */
+  /** Shows a message; "" removes it. Errors take precedence over waiting messages. */
   note(text, kind = "state") {
     if ((this.notes[kind] ?? "") === text) return;
     this.notes[kind] = text;
@@ -60,10 +60,10 @@ export class Player extends EventTarget {
 
   message() { return this.notes.error || this.notes.next || this.notes.wait || this.notes.state || ""; }
 
-  /** Opens a card of the library. `shelf` and `index` say where it stands, for the next and the one before. */
+  /** Opens a card of the library. `shelf` and `index` give its place, for next and previous. */
   async open(card, { shelf = this.shelf, index = this.index, at = null, play = true } = {}) {
     const turn = this.turn = (this.turn ?? 0) + 1;
-    // a list's card doesn't know the subtitles beside the film, nor what was remembered meanwhile
+    // a card of the list may lack subtitle files and recently saved state
     const film = await api.film(card.id).catch((error) => { if (error.status === 404) throw error; return card; });
     if (turn !== this.turn) return;
     this.leave();
@@ -83,7 +83,7 @@ export class Player extends EventTarget {
     this.follow();
   }
 
-  /** Plays the chosen sound track from `start` on: the file itself, or a session that makes what the browser can't play. */
+  /** Plays the chosen sound track from `start`: the file itself, or a session for sound that the browser can't play. */
   async listen(start) {
     const { film, video } = this, tracks = film.sound_tracks ?? [];
     const track = tracks.find((one) => one.number === this.choice.sound) ?? tracks.find((one) => one.default) ?? tracks[0];
@@ -111,7 +111,7 @@ export class Player extends EventTarget {
     this.follow();
   }
 
-  /** Asks in good time what comes next. */
+  /** Looks up the next film in advance. */
   async follow() {
     const { film, shelf, index } = this;
     this.before = this.after = null;
@@ -158,7 +158,7 @@ export class Player extends EventTarget {
   seekTo(seconds) { this.cancelNext(); this.video.currentTime = clamp(seconds, 0, Math.max(0, this.duration - 0.1)); }
   seekBy(seconds) { if (this.isPicture) this.step(Math.sign(seconds)); else this.seekTo(this.position + seconds); }
 
-  /** One of the viewer's settings. */
+  /** Changes one of the viewer's settings. */
   set(name, value) {
     this.settings[name] = LIMITS[name] ? clamp(value, ...LIMITS[name]) : value;
     api.own.save("viewer", this.settings);
@@ -169,11 +169,11 @@ export class Player extends EventTarget {
 
   hear() { this.video.volume = this.settings.volume; this.video.muted = this.settings.muted; }
 
-  /** What is chosen for this film alone, and remembered with it. */
+  /** Changes settings of this film and saves them with it. */
   choose(what) {
     if (!this.film) return;
     const kept = Object.fromEntries(Object.entries(what).map(([key, value]) => [key, LIMITS[key] && value !== null ? clamp(value, ...LIMITS[key]) : value]));
-    if (kept.text === null) kept.text = -1;  // none, and not the forced track either
+    if (kept.text === null) kept.text = -1;  // none, not even the forced track
     api.remember(this.film, { settings: kept });
     this.views = viewsOf(this.film, this.choice);
     if ("text" in what) this.subtitles.show(this.film, what.text);
@@ -187,7 +187,7 @@ export class Player extends EventTarget {
   swap() { this.choose({ swapped: !this.views.swapped }); }
   original() { this.choose({ layout: null, full: null, projection: null, swapped: null, shift: null, scale: null }); }
 
-  /** The disparity of what is seen, for the depth that the viewer chose; a few times a second. */
+  /** Measures the disparity of the current picture a few times per second, for the depth setting. */
   measure(stereo) {
     const wanted = this.look.scale !== 1 && isStereo(this.views);
     if (!wanted) { if (this.reliefSet) { stereo.setRelief(null); this.reliefSet = false; } return; }

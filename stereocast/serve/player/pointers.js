@@ -1,9 +1,9 @@
-// What the viewer points with: rays from controllers and hands, the gaze where there are none, and sticks and buttons.
+// Pointing devices: rays from controllers and hands, otherwise the gaze, and sticks and buttons.
 
 import { forward, origin } from "./maths.js";
 
-const DWELL = 1300;  // ms that the gaze has to rest on something to press it
-const FIRST = 400, AGAIN = 140;  // ms until a held stick repeats, and between its repeats
+const DWELL = 1300;  // ms that the gaze must rest on something to press it
+const FIRST = 400, AGAIN = 140;  // ms until a held stick repeats, and between repeats
 
 export class Pointers {
   /**
@@ -38,7 +38,7 @@ export class Pointers {
     }
   }
 
-  /** Each frame: where everything points, before anything is drawn. */
+  /** Updates all pointers, each frame before drawing. */
   update(frame, space, viewer) {
     this.space = space;
     const sources = [...this.session.inputSources];
@@ -58,7 +58,7 @@ export class Pointers {
     for (const source of sources) if (source.gamepad) this.pads(source);
   }
 
-  /** A gaze that rests on one thing presses it; it has to leave before it can press again. */
+  /** Presses a thing on which the gaze rests; the gaze must leave it before it can press again. */
   rest(ray) {
     const what = ray?.spot?.id ?? null, now = performance.now();
     if (!ray || what === null) { this.dwell = null; return; }

@@ -1,4 +1,4 @@
-// How a film's views lie in its picture, and the surfaces they are seen on.
+// The arrangement of a film's views in its picture, and the surfaces on which they are shown.
 
 import { clamp } from "./maths.js";
 
@@ -8,7 +8,7 @@ export const LAYOUTS = [
 ];
 export const PROJECTIONS = [["auto", "Automatic"], ["flat", "Screen"], ["180", "180°"], ["360", "360°"], ["fisheye", "Fisheye"]];
 
-/** What is shown: the film's own views, and over them what the viewer chose for this film. */
+/** The views to show: the film's own, overridden by the viewer's choices for this film. */
 export function viewsOf(film, choice = {}) {
   const own = film?.views ?? { layout: "mono" };
   return {
@@ -20,7 +20,7 @@ export function viewsOf(film, choice = {}) {
   };
 }
 
-/** The viewer's choice of a layout as one word of LAYOUTS, and back. */
+/** Converts the viewer's choice of a layout to a word of LAYOUTS, and back. */
 export const layoutWord = (choice) => (choice.layout ? `${choice.layout}${choice.full ? " full" : ""}` : "auto");
 export const layoutChoice = (word) => {
   if (word === "auto") return { layout: null, full: null };
@@ -38,7 +38,7 @@ export function parts(views) {
 
 export const isStereo = (views) => views.layout === "left-right" || views.layout === "top-bottom";
 
-/** Width over height of one view as it should be seen. */
+/** The display aspect (width / height) of one view. */
 export function aspect(views, width, height) {
   if (!width || !height) return 16 / 9;
   if (!views.full) return width / height;
@@ -46,11 +46,11 @@ export function aspect(views, width, height) {
   return views.layout === "top-bottom" ? (2 * width) / height : width / height;
 }
 
-const TALLEST = 0.75;  // a screen's height at most, as a part of the width that was set
+const TALLEST = 0.75;  // greatest height of a screen, as a share of the chosen width
 
 /**
- * The screen in metres: a cylinder's piece whose middle is `distance` away and that is seen `sizeDeg` wide (less
- * where it would be taller than 3:4 of that). `curve` is 0 (flat) to 1 (curved around the viewer); `angle` is the arc's.
+ * The screen in metres: part of a cylinder with its middle `distance` away and an angular width of `sizeDeg` (less if it
+ * would be taller than 3/4 of that). `curve` is 0 (flat) to 1 (curved around the viewer); `angle` is the angle of its arc.
  */
 export function screenOf(ratio, sizeDeg, distance, curve) {
   const widest = 2 * distance * Math.tan((Math.min(sizeDeg, 150) * Math.PI) / 360);
@@ -61,7 +61,7 @@ export function screenOf(ratio, sizeDeg, distance, curve) {
   }
   const radius = distance / curve;
   let low = 0, high = Math.PI * 0.95;
-  for (let n = 0; n < 40; n++) {  // half the arc at which the edge is seen at half the size
+  for (let n = 0; n < 40; n++) {  // find the half arc whose edge appears at half the angular width
     const middle = (low + high) / 2;
     const edge = Math.atan2(radius * Math.sin(middle), distance - radius * (1 - Math.cos(middle)));
     if (edge < seen / 2) low = middle; else high = middle;
@@ -87,7 +87,7 @@ export const FAR = 20;  // metres to the surfaces all around
 
 const onSphere = (lon, lat) => [FAR * Math.cos(lat) * Math.sin(lon), FAR * Math.sin(lat), -FAR * Math.cos(lat) * Math.cos(lon)];
 
-/** A screen as `screenOf` gives it, its middle straight ahead at its distance. */
+/** The mesh of a screen from `screenOf`, with its middle straight ahead at its distance. */
 export function screenMesh(screen) {
   const { width, height, distance, radius, angle } = screen;
   if (!angle) return grid(1, 1, (u, v) => [(u - 0.5) * width, (0.5 - v) * height, -distance]);
@@ -107,13 +107,13 @@ export function sphereMesh(projection, fov = 180) {
   });
 }
 
-/** A piece of a cylinder of `radius` around the origin, straight ahead, `width` metres along its arc. */
+/** Part of a cylinder of `radius` around the origin, straight ahead, `width` metres along its arc. */
 export function bentMesh(width, height, radius) {
   const angle = width / radius;
   return grid(48, 1, (u, v) => [radius * Math.sin((u - 0.5) * angle), (0.5 - v) * height, -radius * Math.cos((u - 0.5) * angle)]);
 }
 
-/** A flat piece around the origin, facing the viewer. */
+/** A flat rectangle around the origin, facing the viewer. */
 export const flatMesh = (width = 1, height = 1) => grid(1, 1, (u, v) => [(u - 0.5) * width, (0.5 - v) * height, 0]);
 
 /** A ball of radius 1. */
@@ -128,7 +128,7 @@ export const rodMesh = (end = 0.8) => grid(12, 1, (u, v) => {
   return [r * Math.cos(u * 2 * Math.PI), r * Math.sin(u * 2 * Math.PI), -v];
 });
 
-/** Distance at which something with disparity `part` (of the view's width, positive in front) is seen; metres. */
+/** The distance in metres at which disparity `part` (share of the view's width, positive in front) appears. */
 export function depthOf(part, views, screen, eyes = 0.063) {
   if (views.projection === "flat") return screen.distance * clamp(eyes / Math.max(1e-4, eyes + part * screen.width), 0.1, 10);
   const span = ((views.projection === "360" ? 360 : views.projection === "180" ? 180 : views.fov) * Math.PI) / 180;

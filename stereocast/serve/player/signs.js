@@ -1,15 +1,15 @@
-// Words in the headset: subtitles and messages, drawn for both eyes and always before the picture.
+// Text in the headset: subtitles and messages, drawn for both eyes and always in front of the picture.
 
 import { add, chain, clamp, minus, origin, place, scaled, times } from "./maths.js";
 import { depthOf, flatMesh, isStereo } from "./shapes.js";
 
 const WIDE = 1536, FONT = 60, LINE = 78, MARGIN = 30;
-const SEEN = (50 * Math.PI) / 180;  // how wide a whole sign is seen
-const BEFORE = 0.96;  // a part of the way to the nearest thing behind it
+const SEEN = (50 * Math.PI) / 180;  // angular width of a full sign
+const BEFORE = 0.96;  // distance of a sign as a share of that of the nearest thing behind it
 
 const styled = (run, size) => `${run.italic ? "italic " : ""}${run.bold ? "700" : "500"} ${size}px system-ui, sans-serif`;
 
-/** Lines of runs, broken where they are wider than `wide` pixels. */
+/** Wraps lines of runs at `wide` pixels. */
 export function wrap(context, lines, wide, size) {
   const out = [];
   for (const line of lines) {
@@ -26,7 +26,7 @@ export function wrap(context, lines, wide, size) {
   return out;
 }
 
-/** A transparent picture of text with its texture; painted anew when what it says differs. */
+/** A transparent canvas with text and its texture, repainted when the text changes. */
 class Sign {
   constructor(stereo) {
     this.stereo = stereo;
@@ -64,7 +64,7 @@ class Sign {
     this.stereo.uploadCanvas(canvas, this.texture);
   }
 
-  /** Draws it around the middle of `frame`, `distance` metres from the eye: it is seen equally large everywhere. */
+  /** Draws it around the middle of `frame`, `distance` metres from the eye, with the same angular size at any distance. */
   draw(matrix, frame, distance) {
     const width = 2 * distance * Math.tan(SEEN / 2), { canvas, stereo } = this;
     stereo.picture(stereo.shape("unit", "unit", () => flatMesh()), chain(matrix, frame, scaled(width, (width * canvas.height) / WIDE, 1)), this.texture);
@@ -76,7 +76,7 @@ export class Signs {
     Object.assign(this, { stereo, player, text: new Sign(stereo), message: new Sign(stereo), near: null, measured: 0, depth: null, shown: null, placed: [] });
   }
 
-  /** Distance at which subtitles stand: nearer than the nearest thing that the film shows where they are. */
+  /** The distance of subtitles: nearer than the nearest thing in the film at their place. */
   distance(screen) {
     const { player } = this, { views, look, settings } = player, now = performance.now();
     const seen = `${player.film?.id} ${player.position} ${player.video.readyState} ${settings.textHeight} ${JSON.stringify(views)}`;
@@ -85,7 +85,7 @@ export class Signs {
       const low = 1 - settings.textHeight;
       this.near = player.disparity.near(player.source, views, [0.12, clamp(low - 0.38, 0, 0.7), 0.88, clamp(low + 0.05, 0.3, 1)]) ?? this.near;
     }
-    // until it is known, room for a picture that stands out by a hundredth of its width
+    // until it is known, assume that the picture stands out by 1 % of its width
     const part = isStereo(views) ? (this.near ?? 0.01) * look.scale - 2 * look.shift : 0;
     const limit = BEFORE * Math.min(depthOf(Math.max(0, part), views, screen), views.projection === "flat" ? screen.distance : 2.5);
     const target = Math.max(0.45, limit * (1 - settings.textDepth));
@@ -94,7 +94,7 @@ export class Signs {
     return this.depth;
   }
 
-  /** Where a spot of the screen (x to the right, y upwards, metres) is met when one looks at it from `eye`, `distance` away. */
+  /** The point `distance` away from `eye` in the direction of a spot of the screen (x to the right, y upwards, metres). */
   before(base, spot, screen, distance, lift) {
     const eye = origin(base), point = place(lift, spot), way = minus(point, eye);
     const at = add(eye, times(way, distance / screen.distance));
@@ -103,7 +103,7 @@ export class Signs {
     return frame;
   }
 
-  /** Each frame: what is said and where. `base` is where the viewer sits, `lift` the screen's frame, its middle straight ahead in it. */
+  /** Updates text and places, each frame. `base` is the viewer's place, `lift` the screen's frame with its middle straight ahead. */
   update(base, lift, screen) {
     const { player } = this, { settings, views, subtitles } = player, flat = views.projection === "flat";
     const [wide, high] = flat ? [screen.width, screen.height] : [1.2 * screen.distance, 0.7 * screen.distance];

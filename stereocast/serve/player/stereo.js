@@ -1,4 +1,4 @@
-// Draws with WebGL: the two views of a film (one eye, anaglyph, both, or on surfaces in WebXR), pictures with alpha, and plain bodies.
+// Draws with WebGL: the two views of a film (one eye, anaglyph, both, or on surfaces in WebXR), pictures with alpha, and solid bodies.
 
 import { chain, IDENTITY, pitched, yawed } from "./maths.js";
 import { aspect, flatMesh, parts, sphereMesh } from "./shapes.js";
@@ -13,7 +13,7 @@ precision highp float;
 varying vec2 at;
 uniform sampler2D film, relief; uniform vec4 first, second; uniform float shift, flatten; uniform int mode;
 vec3 view(vec4 part, float by) {
-  // the picture's own disparity, halved or doubled: each view gives or takes half of the difference
+  // scales the picture's own disparity: each view takes half of the difference
   float own = (texture2D(relief, at).r - 0.5) * 0.5;
   vec2 spot = vec2(at.x + by * shift + by * flatten * own * 0.5, at.y);
   if (spot.x < 0.0 || spot.x > 1.0) return vec3(0.0);
@@ -49,7 +49,7 @@ precision mediump float;
 varying vec2 at; uniform vec4 colour, other;
 void main() { gl_FragColor = mix(colour, other, smoothstep(0.0, 1.0, at.y)); }`;
 
-/** For which eye the film is drawn, and how. */
+/** The eye for which the film is drawn. */
 export const LEFT = 0, RIGHT = 1, ANAGLYPH = 2;
 
 export class Stereo {
@@ -91,7 +91,7 @@ export class Stereo {
     return texture;
   }
 
-  /** The film's frame, or a still. */
+  /** Uploads the film's frame or a still. */
   upload(source) {
     const gl = this.gl;
     if (!source || (source.readyState !== undefined && source.readyState < 2)) return;
@@ -99,14 +99,14 @@ export class Stereo {
     gl.texImage2D(gl.TEXTURE_2D, 0, gl.RGB, gl.RGB, gl.UNSIGNED_BYTE, source);
   }
 
-  /** Forgets the film's last frame. */
+  /** Drops the film's last frame. */
   blank() {
     const gl = this.gl;
     gl.bindTexture(gl.TEXTURE_2D, this.texture);
     gl.texImage2D(gl.TEXTURE_2D, 0, gl.RGB, 1, 1, 0, gl.RGB, gl.UNSIGNED_BYTE, new Uint8Array(3));
   }
 
-  /** Both views of the picture as luminance, `wide` x `high`: shrunk by the graphics card, so that little has to be read back. */
+  /** Both views as luminance, `wide` x `high`, shrunk by the GPU so that little data is read back. */
   small(source, pair, wide, high) {
     const gl = this.gl;
     if (!gl.texStorage2D || (source.readyState !== undefined && source.readyState < 2)) return null;
@@ -124,7 +124,7 @@ export class Stereo {
     gl.bindFramebuffer(gl.FRAMEBUFFER, buffer);
     gl.framebufferTexture2D(gl.FRAMEBUFFER, gl.COLOR_ATTACHMENT0, gl.TEXTURE_2D, target, 0);
     this.texture = film;
-    // the first row read is the lowest one drawn: upside down, the picture's first row comes first
+    // rows are read from the bottom up, so the picture is drawn upside down
     const upside = new Float32Array([1, 0, 0, 0, 0, -1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1]), shape = this.shape("small", "small", () => flatMesh(2, 2));
     for (const eye of [LEFT, RIGHT]) { gl.viewport(0, eye * high, wide, high); this.film(shape, upside, pair, eye, { shift: 0, scale: 1 }); }
     this.texture = seen;
@@ -136,7 +136,7 @@ export class Stereo {
     }));
   }
 
-  /** A canvas with alpha, kept sharp when it is seen smaller than drawn. */
+  /** A texture from a canvas with alpha, with mipmaps for smaller sizes. */
   uploadCanvas(canvas, texture) {
     const gl = this.gl;
     gl.bindTexture(gl.TEXTURE_2D, texture);
@@ -150,7 +150,7 @@ export class Stereo {
     if (sharp) gl.texParameteri(gl.TEXTURE_2D, sharp.TEXTURE_MAX_ANISOTROPY_EXT, 4);
   }
 
-  /** The film's disparity over the view: bytes, 128 is none, 255 a quarter of the width; null where there is none. */
+  /** Sets the film's disparity over the view as bytes: 128 is zero, 255 a quarter of the width; null removes it. */
   setRelief(map) {
     const gl = this.gl;
     gl.bindTexture(gl.TEXTURE_2D, this.relief);
@@ -160,7 +160,7 @@ export class Stereo {
     gl.pixelStorei(gl.UNPACK_ALIGNMENT, 4);
   }
 
-  /** The buffers of a surface, made once for each `key`; one `slot` holds one key at a time. */
+  /** The buffers of a surface, created once per `key`; a `slot` holds one key at a time. */
   shape(slot, key, make) {
     let held = this.shapes.get(slot);
     if (held?.key === key) return held;
@@ -195,7 +195,7 @@ export class Stereo {
     return used;
   }
 
-  /** The film's `part` for one eye, or both as an anaglyph; `look` is {shift, scale}. */
+  /** Draws the film's `part` for one eye, or both as an anaglyph; `look` is {shift, scale}. */
   film(shape, matrix, pair, eye, look) {
     const gl = this.gl, used = this.#begin("film", matrix, false);
     gl.activeTexture(gl.TEXTURE1); gl.bindTexture(gl.TEXTURE_2D, this.relief);
@@ -232,7 +232,7 @@ export class Stereo {
     this.#mesh(shape);
   }
 
-  /** Takes away what was drawn where the surface is: a layer below is seen through it. */
+  /** Clears the area of a surface, so that a layer below is visible. */
   hole(shape, matrix) {
     const used = this.#begin("body", matrix, false);
     this.gl.uniform4fv(used.at("colour"), [0, 0, 0, 0]);
@@ -240,7 +240,7 @@ export class Stereo {
     this.#mesh(shape);
   }
 
-  /** The picture on a flat screen; `view` is left, anaglyph or both. What lies all around is looked at along `gaze`. */
+  /** Draws the picture on a flat screen; `view` is left, anaglyph or both. Spherical films are shown in direction `gaze`. */
   flat(source, views, view, look, gaze) {
     const gl = this.gl, both = view === "both" || views.layout === "anaglyph";
     const [wide, high] = [source.videoWidth || source.naturalWidth || source.width, source.videoHeight || source.naturalHeight || source.height];

@@ -1,8 +1,8 @@
-// Subtitles: the tracks of a film, and the lines that stand at this moment, for the page and for the headset alike.
+// Subtitles: the tracks of a film and the lines shown now, for both page and headset.
 
 import { at } from "./api.js";
 
-/** The text of a cue as lines of runs {text, italic, bold}. */
+/** A cue's text as lines of runs {text, italic, bold}. */
 export function runs(node, style = {}, lines = [[]]) {
   for (const child of node.childNodes) {
     if (child.nodeType === Node.TEXT_NODE) {
@@ -14,14 +14,14 @@ export function runs(node, style = {}, lines = [[]]) {
 }
 
 export class Subtitles {
-  /** `changed` is called whenever other lines stand. */
+  /** `changed` is called whenever the lines change. */
   constructor(video, changed) { Object.assign(this, { video, changed, now: [], number: null }); }
 
   static tracks(film) {
     return film.text_tracks;
   }
 
-  /** Shows that track of the film, none with null. */
+  /** Shows a track of the film; null shows none. */
   show(film, number) {
     const old = this.element;
     this.element = null; this.number = null; this.now = [];
@@ -38,7 +38,7 @@ export class Subtitles {
       if (this.element !== element) return;
       this.now = [...(element.track.activeCues ?? [])].map((cue) => ({
         lines: runs(cue.getCueAsHTML()),
-        // a line of 0..100 is where the source put it; "auto" follows the viewer's setting
+        // a line of 0..100 is the source's position; "auto" follows the viewer's setting
         line: cue.line === "auto" || cue.snapToLines ? null : Number(cue.line),
         position: cue.position === "auto" ? 50 : Number(cue.position),
         align: cue.align,

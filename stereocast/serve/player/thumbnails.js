@@ -1,11 +1,11 @@
-// The small pictures over the seek bar, cut from the one sheet that the server makes of a film.
+// The thumbnails over the seek bar, cut from the sheet that the server makes per film.
 
 import { at } from "./api.js";
 
 export class Thumbnails {
   constructor() { this.film = null; }
 
-  /** Asks for the film's sheet; `ready` is called when it is there. */
+  /** Requests the film's sheet; `ready` is called when it has loaded. */
   load(film, ready = () => {}) {
     if (this.film?.id === film.id) return;
     this.film = film; this.image = null;
@@ -15,7 +15,7 @@ export class Thumbnails {
     image.src = at(film.sprite.url);
   }
 
-  /** The piece of the sheet for that moment: [x, y, width, height]; null while there is none. */
+  /** The part of the sheet for a moment: [x, y, width, height]; null while there is none. */
   piece(seconds) {
     if (!this.image) return null;
     const { columns, count, interval_s, width, height } = this.film.sprite;
@@ -23,7 +23,7 @@ export class Thumbnails {
     return [(n % columns) * width, Math.floor(n / columns) * height, width, height];
   }
 
-  /** Draws that moment into a rectangle of a canvas; false if there is nothing to draw. */
+  /** Draws a moment into a rectangle of a canvas; returns false if there is nothing to draw. */
   draw(context, seconds, x, y, width, height) {
     const piece = this.piece(seconds);
     if (piece) context.drawImage(this.image, ...piece, x, y, width, height);

@@ -1,4 +1,4 @@
-// Times, badges and other words that page and headset share.
+// Times, badges and other texts shared by page and headset.
 
 export function clock(seconds) {
   const s = Math.max(0, Math.floor(seconds || 0)), parts = [Math.floor(s / 60) % 60, s % 60];
@@ -6,7 +6,7 @@ export function clock(seconds) {
   return parts.map((n, i) => (i ? String(n).padStart(2, "0") : n)).join(":");
 }
 
-/** A number between 0 and 1: how much of a film has been seen. */
+/** The share of a film that has been watched, 0 to 1. */
 export function progress(film) {
   const { position_s: seconds = 0, seen } = film.memory ?? {};
   return seen ? 1 : film.duration_s ? Math.min(1, seconds / film.duration_s) : 0;
@@ -32,7 +32,7 @@ export const degrees = (value) => `${Math.round(value)}°`;
 export const metres = (value) => `${value.toFixed(1)} m`;
 export const signed = (value, digits = 1, unit = "") => `${value > 0 ? "+" : ""}${value.toFixed(digits)}${unit}`;
 
-/** What a subtitle or sound track is called: its language, else its title, else its number. */
+/** The name of a subtitle or sound track: its language, otherwise its title or number. */
 export function trackName(track) {
   let language = "";
   try { language = track.language && track.language !== "und" ? new Intl.DisplayNames(["en"], { type: "language" }).of(track.language) : ""; } catch { language = track.language; }

@@ -1,4 +1,4 @@
-// The headset's session: where the screen stands, what is drawn for each eye, and what the viewer's hands do.
+// The headset's session: the place of the screen, drawing for each eye, and input from the viewer's hands.
 
 import { FilmLayer, wanted } from "./layers.js";
 import { Hands } from "./hands.js";
@@ -9,7 +9,7 @@ import { aspect, ballMesh, FAR, parts, screenMesh, screenOf, sphereMesh } from "
 import { Signs } from "./signs.js";
 import { LEFT, RIGHT } from "./stereo.js";
 
-const SEEK = 10, LONG = 30, SOON = 8;  // seconds that a stick seeks, and from which repeat on it seeks further
+const SEEK = 10, LONG = 30, SOON = 8;  // seconds per push of a stick, and after how many repeats it seeks LONG
 const STILL = 4000;  // ms without a frame after which the headset counts as taken off
 const FEATURES = ["layers", "local-floor", "hand-tracking"];
 
@@ -22,7 +22,7 @@ export class Headset {
     player.addEventListener("open", () => stereo.blank());
   }
 
-  /** Whether there is a headset; finds out what it can, too. */
+  /** Whether there is a headset; also detects its features. */
   async available() {
     const can = async (mode) => { try { return Boolean(navigator.xr && (await navigator.xr.isSessionSupported(mode))); } catch { return false; } };
     this.canPass = await can("immersive-ar");
@@ -71,7 +71,7 @@ export class Headset {
     this.enter().catch(() => this.player.note("Press Enter VR again to continue", "state"));
   }
 
-  /** The headset was taken off, or something else came before the page. */
+  /** Called when the headset is taken off or another window covers the page. */
   away() { if (!this.player.paused) { this.player.video.pause(); this.greet = true; } }
   seen() { if (this.session?.visibilityState === "hidden") this.away(); else if (this.player.paused) this.greet = true; }
 
@@ -81,11 +81,11 @@ export class Headset {
   setRoom(room) {
     this.player.set("room", room);
     const mode = room === "passthrough" ? "immersive-ar" : "immersive-vr";
-    // black and dim are drawn over a passthrough as well; the other way round needs another session
+    // a passthrough session can also draw black and dim rooms; the reverse needs a new session
     if (room === "passthrough" && this.mode !== mode) { this.again = true; this.leave(); }
   }
 
-  /** The screen's measures as the settings and the film want them. */
+  /** The screen's dimensions from the settings and the film. */
   screen() {
     const { settings, views } = this.player;
     return screenOf(aspect(views, ...this.player.dimensions()), settings.size, settings.distance, settings.curve);
@@ -93,7 +93,7 @@ export class Headset {
 
   showPanel() { if (this.base) this.panel.show(this.base, this.turned ?? 0); }
 
-  // what Pointers asks and tells
+  // the target of Pointers
   aim(ray) { return this.panel.aim(ray); }
   press(spot) { this.panel.press(spot); }
   drag(spot) { this.panel.drag(spot); }
@@ -150,7 +150,7 @@ export class Headset {
     }
   }
 
-  /** The film's frame, where it may have changed since it was last fetched. */
+  /** Fetches the film's frame if it may have changed. */
   refresh() {
     const { player, stereo } = this, { source, video } = player, seen = `${player.film?.id} ${source === video} ${player.position} ${video.readyState} ${video.seeking}`;
     if (seen !== this.fetched || !player.paused) stereo.upload(source);
@@ -158,7 +158,7 @@ export class Headset {
     player.measure(stereo);
   }
 
-  /** Takes the place from which the viewer looks: at the start, when he asks, when the system recentres. */
+  /** Sets the viewer's place: at the start, on request, and when the system recentres. */
   stand(matrix) {
     if (this.wish || !this.base) {
       this.wish = false;
@@ -172,7 +172,7 @@ export class Headset {
 
   eye(view, lift, screen, flat) {
     const { stereo, player } = this, { views } = player, look = view.transform.inverse.matrix, matrix = chain(view.projectionMatrix, look);
-    const still = look.slice();  // what lies all around turns with the head, but is too far to move with it
+    const still = look.slice();  // surfaces all around follow the head's rotation but not its position
     still.fill(0, 12, 15);
     const round = chain(view.projectionMatrix, still);
     if (this.room === "dim" && flat) this.dome(round);
@@ -190,7 +190,7 @@ export class Headset {
     this.hands.draw(matrix, origin(view.transform.matrix));
   }
 
-  /** A dim room: darker above, a little lighter towards the floor. */
+  /** A dim room: dark above, slightly lighter towards the floor. */
   dome(matrix) {
     const { stereo, player } = this, k = player.settings.light, shape = stereo.shape("dome", "dome", ballMesh);
     const put = chain(matrix, new Float32Array([FAR, 0, 0, 0, 0, FAR, 0, 0, 0, 0, FAR, 0, 0, 0, 0, 1]));

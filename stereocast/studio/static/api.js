@@ -1,4 +1,4 @@
-// What the server is asked. An error is an Error with its one line, and the rest of the answer in `more`.
+// Requests to the server. An error is thrown as an Error with its one-line message and the rest of the answer in `more`.
 
 export async function ask(path, { method = 'GET', body, json, signal } = {}) {
   let answer;
@@ -9,11 +9,11 @@ export async function ask(path, { method = 'GET', body, json, signal } = {}) {
     });
   } catch (error) {
     if (error.name === 'AbortError') throw error;
-    throw Object.assign(new Error('the studio doesn’t answer; is it still running?'), { gone: true });
+    throw Object.assign(new Error('the studio doesn’t respond; is it still running?'), { gone: true });
   }
   if (answer.ok) return answer;
   let more = {};
-  try { more = await answer.json(); } catch { /* no JSON: the status has to do */ }
+  try { more = await answer.json(); } catch { /* not JSON: only the status is known */ }
   throw Object.assign(new Error(more.error || `the studio answered ${answer.status}`), { status: answer.status, more });
 }
 

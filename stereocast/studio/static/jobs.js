@@ -1,8 +1,8 @@
-// The queue: how far, how fast, what can be done with it.
+// The queue: progress, speed and actions of each job.
 
 import { $, bytes, clock, make, post } from './api.js';
 
-const WAYS = { convert: 'to 3D', gen: 'brought to life', '4d': 'turned around' };
+const WAYS = { convert: 'to 3D', gen: 'animation', '4d': 'turntable' };
 const FILM = /\.(mp4|mkv|mov)$/i;
 
 export function showJobs(state, say) {
@@ -34,7 +34,7 @@ function row(job, place, count, state, say) {
   if (job.state === 'stopped') buttons.push(button('Resume', tell({ do: 'resume' }), { className: 'primary' }));
   if (job.state === 'failed') {
     const there = job.error.includes('already exists');
-    buttons.push(there ? button('Make it anew and replace it', tell({ do: 'replace' })) : button('Try again', tell({ do: 'resume' })));
+    buttons.push(there ? button('Replace it', tell({ do: 'replace' })) : button('Try again', tell({ do: 'resume' })));
   }
   if (job.state === 'done') {
     const number = job.outputs.findIndex((name) => FILM.test(name));
@@ -49,7 +49,7 @@ function row(job, place, count, state, say) {
     buttons.push(button('↑', tell({ do: 'move', place: place - 1 }), { disabled: place === 0, 'aria-label': 'Earlier' }));
     buttons.push(button('↓', tell({ do: 'move', place: place + 1 }), { disabled: place === count - 1, 'aria-label': 'Later' }));
   }
-  buttons.push(button('Remove', tell({ do: 'remove' }), { title: job.state === 'done' ? 'Off the list; the film stays' : 'With what is done of it' }));
+  buttons.push(button('Remove', tell({ do: 'remove' }), { title: job.state === 'done' ? 'Removes it from the list; the film stays' : 'Also deletes the unfinished work' }));
   return make('li', {},
     make('div', { className: 'row' }, make('strong', {}, job.source), make('span', { className: 'small' }, WAYS[job.kind]),
       make('span', { className: `state ${job.state}` }, job.state), make('span', { className: 'push' }, ...buttons)),
@@ -60,14 +60,14 @@ function row(job, place, count, state, say) {
     sent(job, state.send));
 }
 
-// What is converted while somebody watches it.
+// Films being converted during playback.
 function live(one) {
   return make('li', {},
     make('div', { className: 'row' }, make('strong', {}, one.name), make('span', { className: 'state running' }, 'live'), make('span', { className: 'push' },
       named(make('a', { className: 'button', href: `/watch/${one.film}` }, 'Watch'), `live-${one.number}-watch`),
       named(make('button', { onclick: () => post('live/stop', { number: one.number }) }, 'Stop'), `live-${one.number}`))),
     make('progress', one.duration_s ? { max: one.duration_s, value: one.done_s } : {}),
-    make('p', { className: 'small' }, [`${clock(one.done_s)}${one.duration_s ? ` of ${clock(one.duration_s)}` : ''}`, one.speed ? `${one.speed.toFixed(1)} × as fast as it plays` : '', `${one.viewers} watching`].filter(Boolean).join(' · ')),
+    make('p', { className: 'small' }, [`${clock(one.done_s)}${one.duration_s ? ` of ${clock(one.duration_s)}` : ''}`, one.speed ? `${one.speed.toFixed(1)} × playback speed` : '', `${one.viewers} watching`].filter(Boolean).join(' · ')),
     one.error ? make('p', { className: 'small error', role: 'alert' }, one.error) : '');
 }
 
@@ -79,7 +79,7 @@ function facts(job) {
   else {
     if (job.phase) said.push(job.phase);
     if (job.total) said.push(`${job.done} of ${job.total} frames`);
-    else if (job.done) said.push(`${job.done} frames are done`);
+    else if (job.done) said.push(`${job.done} frames done`);
     if (job.fps) said.push(`${job.fps.toFixed(1)} fps`);
     if (job.eta_s !== null) said.push(`${clock(job.eta_s)} left`);
     const all = Object.values(job.stages).reduce((sum, one) => sum + one, 0);
@@ -90,6 +90,6 @@ function facts(job) {
 
 function sent(job, send) {
   if (send.state === 'none' || !job.outputs.some((name) => name.endsWith(send.name))) return '';
-  const words = { running: `to the headset: ${bytes(send.done)} of ${bytes(send.total)}`, done: 'is on the headset', failed: send.error }[send.state];
+  const words = { running: `copying to the headset: ${bytes(send.done)} of ${bytes(send.total)}`, done: 'copied to the headset', failed: send.error }[send.state];
   return make('p', { className: send.state === 'failed' ? 'small error' : 'small' }, words);
 }

@@ -1,8 +1,8 @@
-// One moment of a film, drawn again whenever something changes: one request at a time, always the newest wish.
+// A moment of a film, redrawn on every change: one request at a time, always for the latest settings.
 
 import { $, ask, clock, get, make } from './api.js';
 
-export const KINDS = [['source', 'Source'], ['depth', 'Depth'], ['anaglyph', 'Anaglyph'], ['wiggle', 'Wiggle'], ['packed', 'Side by side'], ['filled', 'Filled in']];
+export const KINDS = [['source', 'Source'], ['depth', 'Depth'], ['anaglyph', 'Anaglyph'], ['wiggle', 'Wiggle'], ['packed', 'Side by side'], ['filled', 'Filled areas']];
 const canvas = $('picture'), paper = canvas.getContext('2d');
 const LATER_MS = 140; // between the two views of a wiggle
 
@@ -95,7 +95,7 @@ export class Look {
         if (found.done) { if (found.error) $('hint').textContent = found.error; return; }
         await new Promise((done) => { this.timer = setTimeout(done, 1000); });
       }
-    } catch { /* the film went away; its page says so */ }
+    } catch { /* the film is gone; its page shows that */ }
   }
 
   thumbnail(film, shot) {

@@ -1,4 +1,4 @@
-// The page: which part of it is shown, the film that is open, and what the studio says once a second.
+// The page: its parts, the open film, and the studio's state, polled once a second.
 
 import { $, bytes, clock, get, make, post } from './api.js';
 import { showJobs } from './jobs.js';
@@ -8,7 +8,7 @@ import { Options, table } from './options.js';
 import { bringIn, showOld } from './uploads.js';
 
 const PARTS = ['films', 'film', 'queue', 'models'];
-const WAYS = [['convert', '3D picture'], ['gen', 'Bring to life'], ['4d', 'Turn around']];
+const WAYS = [['convert', '3D picture'], ['gen', 'Animate'], ['4d', 'Turntable']];
 let film = null, way = 'convert', state = null, shown = '';
 
 function say(text) {
@@ -51,7 +51,7 @@ async function list() {
 
 const there = (count) => (ident) => {
   list();
-  if (count === 1) location.hash = `#/film/${ident}`; // one film: straight to it
+  if (count === 1) location.hash = `#/film/${ident}`; // a single film is opened directly
 };
 const take = (files) => { if (files.length) bringIn([...files], there(files.length)); };
 $('file').onchange = (event) => { take(event.target.files); event.target.value = ''; };
@@ -89,7 +89,7 @@ async function choose(kind, given = {}) {
   way = kind;
   for (const [one] of WAYS) $(`way-${one}`)?.setAttribute('aria-selected', one === kind);
   await options.use(kind, given);
-  $('convert').textContent = { convert: 'Convert', gen: 'Bring to life', '4d': 'Turn around' }[kind];
+  $('convert').textContent = { convert: 'Convert', gen: 'Animate', '4d': 'Make a turntable' }[kind];
   $('sample').hidden = $('live').hidden = film.kind === 'still';
   $('convert').disabled = $('sample').disabled = false;
   const at = film.duration_s ? Math.min(film.duration_s / 2, 600) : 0;
@@ -97,7 +97,7 @@ async function choose(kind, given = {}) {
   same();
 }
 
-// Of another way only the options that a conversion knows, too, can be looked at.
+// For other kinds of jobs, the preview shows only options that a conversion has too.
 async function forLook() {
   const known = new Set((await table('convert')).map((field) => field.name));
   return Object.fromEntries(Object.entries(options.given).filter(([name]) => known.has(name) && (way === 'convert' || ['strength', 'convergence', 'pop_out', 'depth', 'format', 'preset'].includes(name))));
@@ -137,12 +137,12 @@ async function start(overwrite) {
   $('convert').disabled = true;
   try {
     await post('jobs', { film: film.id, kind: way, options: options.given, overwrite });
-    tell('It is in the queue. ', make('button', { onclick: () => { location.hash = '#/queue'; } }, 'See the queue'));
+    tell('Added to the queue. ', make('button', { onclick: () => { location.hash = '#/queue'; } }, 'Open the queue'));
     say('');
     await again();
     location.hash = '#/queue';
   } catch (error) {
-    if (error.status === 409 && error.message.includes('already exists')) tell('The result is there already. ', make('button', { onclick: () => start(true) }, 'Make it anew and replace it'));
+    if (error.status === 409 && error.message.includes('already exists')) tell('The result already exists. ', make('button', { onclick: () => start(true) }, 'Replace it'));
     else say(error.message);
   }
   $('convert').disabled = false;
@@ -158,7 +158,7 @@ $('sample').onclick = async () => {
   try {
     await post('sample', { film: film.id, at: look.at, options: options.given });
     sampling = true;
-    tell('Five seconds are being made.');
+    tell('Converting five seconds…');
     again();
   } catch (error) { say(error.message); }
 };
@@ -169,11 +169,11 @@ $('live').onclick = async () => {
 
 function showSample(sample) {
   if (!sampling || sample.state === 'none') return;
-  if (sample.state === 'running') tell(sample.total ? `Five seconds are being made: ${sample.done} of ${sample.total} frames.` : 'Five seconds are being made.');
+  if (sample.state === 'running') tell(sample.total ? `Converting five seconds: ${sample.done} of ${sample.total} frames.` : 'Converting five seconds…');
   if (sample.state === 'failed') { sampling = false; $('started').hidden = true; say(sample.error); }
   if (sample.state === 'done') {
     sampling = false;
-    tell('Ready. ', make('a', { className: 'button primary', id: 'watch-sample', href: `/watch/${sample.film}` }, 'Look at it'), ` ${sample.line}`);
+    tell('Ready. ', make('a', { className: 'button primary', id: 'watch-sample', href: `/watch/${sample.film}` }, 'Watch it'), ` ${sample.line}`);
   }
 }
 

@@ -1,4 +1,4 @@
-// Weights: licence and size first, then the download, as `stereocast models` does it.
+// Weights: shows licence and size before the download, like `stereocast models`.
 
 import { $, bytes, clock, get, make, post } from './api.js';
 
@@ -21,8 +21,8 @@ export function needed(names, say) {
 }
 
 function offer(entry, say) {
-  return make('span', { className: 'row' }, make('strong', {}, entry.name), `needs a download of ${bytes(entry.size)}. Licence: ${entry.licence}; ${entry.terms}.`,
-    make('a', { href: entry.page, target: '_blank', rel: 'noreferrer' }, 'Read it'),
+  return make('span', { className: 'row' }, make('strong', {}, entry.name), `must be downloaded (${bytes(entry.size)}). Licence: ${entry.licence}; ${entry.terms}.`,
+    make('a', { href: entry.page, target: '_blank', rel: 'noreferrer' }, 'Read the licence'),
     make('button', { type: 'button', onclick: () => fetchOne(entry.name, say) }, 'Accept the licence and download'));
 }
 
@@ -31,7 +31,7 @@ export function showModels(download, say) {
     const own = download.name === entry.name || (download.state === 'running' && download.part === entry.name), running = own && download.state === 'running';
     return make('li', {},
       make('div', { className: 'row' }, make('strong', {}, entry.name), make('span', { className: 'small' }, entry.about),
-        make('span', { className: `state ${entry.downloaded ? 'done' : ''}` }, entry.downloaded ? 'on this disk' : bytes(entry.size)),
+        make('span', { className: `state ${entry.downloaded ? 'done' : ''}` }, entry.downloaded ? 'downloaded' : bytes(entry.size)),
         make('span', { className: 'push' }, entry.downloaded ? '' : running
           ? make('button', { onclick: () => post('models/stop') }, 'Stop')
           : make('button', { onclick: () => fetchOne(entry.name, say) }, 'Accept the licence and download'))),

@@ -1,8 +1,8 @@
-// Forms made from what the settings say of themselves. Values that are as by default aren't sent.
+// Forms generated from the settings. Values equal to the default aren't sent.
 
 import { get, make } from './api.js';
 
-// where a hand wants finer or narrower steps than the range of the option
+// sliders with a narrower range or finer steps than the option's
 const SLIDERS = {
   strength: [0, 6, 0.1], convergence: [0, 1, 0.01], pop_out: [0, 1, 0.01], edge_dilation: [0, 8, 1], amount: [0, 3, 0.1],
   seconds: [1, 20, 0.5], ipd_mm: [0, 120, 1],
@@ -67,7 +67,7 @@ export class Options {
     if (field.kind === 'choice') {
       const about = field.about || {}, words = field.optional ? ['', ...field.words] : field.words;
       return make('select', { id, onchange: (event) => this.set(field.name, this.typed(field, event.target.value)) },
-        ...words.map((word) => make('option', { value: word, selected: String(value ?? '') === word }, word ? (about[word] ? `${word}: ${about[word]}` : word) : field.name === 'format' ? 'as the headset wants it' : 'as usual')));
+        ...words.map((word) => make('option', { value: word, selected: String(value ?? '') === word }, word ? (about[word] ? `${word}: ${about[word]}` : word) : field.name === 'format' ? 'the headset’s format' : 'default')));
     }
     if (field.kind === 'text') {
       return make('input', { type: 'text', id, value: value ?? '', onchange: (event) => this.set(field.name, event.target.value.trim()) });
@@ -80,7 +80,7 @@ export class Options {
   number(field, id) {
     const words = field.words, value = this.given[field.name] ?? field.default;
     const input = make('input', {
-      type: words.length ? 'text' : 'number', id, value: value ?? '', placeholder: field.optional ? 'as usual' : '', step: field.step ?? 'any',
+      type: words.length ? 'text' : 'number', id, value: value ?? '', placeholder: field.optional ? 'default' : '', step: field.step ?? 'any',
       min: field.low ?? '', max: field.high ?? '',
       onchange: () => {
         const text = input.value.trim();
@@ -98,7 +98,7 @@ export class Options {
     const input = make('input', { type: 'range', id, min: low, max: high, step, value: typeof value === 'number' ? value : (low + high) / 2 });
     const show = () => {
       const now = this.value(field.name);
-      output.textContent = now === 'auto' ? `auto${output.dataset.auto ? ` (${output.dataset.auto})` : ''}` : now ?? 'as usual';
+      output.textContent = now === 'auto' ? `auto${output.dataset.auto ? ` (${output.dataset.auto})` : ''}` : now ?? 'default';
       button?.setAttribute('aria-pressed', now === 'auto');
     };
     const take = (moving) => { this.set(field.name, Number(input.value), moving); show(); };
@@ -116,7 +116,7 @@ export class Options {
     return make('div', {}, input, button ?? '');
   }
 
-  // What `auto` stands for at the moment that is shown.
+  // The value of `auto` at the moment shown.
   autoStrength(percent) {
     const row = this.outputs.get('strength');
     if (!row) return;

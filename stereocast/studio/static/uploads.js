@@ -1,4 +1,4 @@
-// Files to the folder, in pieces; a lost connection is tried again, and the same file chosen again resumes.
+// Uploads files in pieces. Lost connections are retried, and choosing the same file again resumes its upload.
 
 import { $, ask, bytes, make, post } from './api.js';
 
@@ -47,7 +47,7 @@ async function send(one) {
       if (error.status === 409 && error.more.offset !== undefined) at = error.more.offset;
       else if (error.gone && tries < 20) {
         tries += 1;
-        show(one, at, 'the connection is lost; trying again');
+        show(one, at, 'connection lost; retrying');
         await new Promise((done) => setTimeout(done, Math.min(5000, 500 * tries)));
       } else throw error;
     }
@@ -68,7 +68,7 @@ function show(one, at, text, failed = false) {
   rows.set(one, row);
 }
 
-// What an earlier page left half way.
+// Unfinished uploads of earlier pages.
 const old = make('li', { hidden: true });
 export function showOld(listing) {
   const here = new Set([...rows.keys()].map((one) => one.id));
@@ -78,7 +78,7 @@ export function showOld(listing) {
   if (old.dataset.key === key) return;
   old.dataset.key = key;
   old.replaceChildren(...left.map((one) => make('div', { className: 'row' },
-    make('strong', {}, one.name), `${bytes(one.offset)} of ${bytes(one.size)} are here; choose the same file again to resume`,
-    make('span', { className: 'push' }, make('button', { onclick: () => ask(`uploads/${one.id}`, { method: 'DELETE' }) }, 'Forget')))));
+    make('strong', {}, one.name), `${bytes(one.offset)} of ${bytes(one.size)} uploaded; choose the same file again to resume`,
+    make('span', { className: 'push' }, make('button', { onclick: () => ask(`uploads/${one.id}`, { method: 'DELETE' }) }, 'Delete')))));
   if (!old.parentNode) $('uploads').append(old);
 }
