@@ -6,6 +6,7 @@
     │   └── LimitExceeded      the preset's headset can't play the requested picture
     ├── SourceError            the input is missing, damaged, or contains no video
     ├── SinkError              the output can't be written (exists, disk full, encoder failed)
+    │   └── OutputExists       the output exists, and --overwrite wasn't given
     ├── ExtraMissing           an optional part isn't installed; gives the pip command
     ├── WeightsError           weights are missing, damaged or of another model
     │   └── LicenceNotAccepted the weights' licence must be accepted first
@@ -51,6 +52,10 @@ class SourceError(StereocastError):
 
 class SinkError(StereocastError):
     """The output can't be written."""
+
+
+class OutputExists(SinkError):
+    """The output is there already and may not be replaced."""
 
 
 class ExtraMissing(StereocastError):
