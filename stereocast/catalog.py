@@ -175,7 +175,7 @@ def _from_recipe(model: type[Settings], name: str) -> dict[str, Any]:
     """The options of a recipe for a job. Raises UsageError, UnknownName."""
     made, job = recipe(name), _job(model)
     if job not in made.jobs:
-        raise UsageError(f"--recipe {name}: is for {' and '.join(made.jobs)}, not for {job}")
+        raise UsageError(f"--recipe {name}: for {' and '.join(made.jobs)}, not for {job}")
     return made.options
 
 

@@ -81,7 +81,7 @@ class TrackKeywords(TypedDict, total=False):
 
 
 class ScreenKeywords(TypedDict, total=False):
-    """How deep the picture is, and where the screen is in it."""
+    """How deep the picture is, and where the screen is."""
 
     strength: float | Literal["auto"] | None
     convergence: float | Literal["auto"]
@@ -164,7 +164,7 @@ class FileKeywords(TypedDict, total=False):
 
 
 class EngineKeywords(TypedDict, total=False):
-    """Where a film is converted, and whether it resumes."""
+    """Where a film is converted, and whether the conversion resumes."""
 
     resume: bool
     engine: Literal["local", "ray"]

@@ -71,9 +71,9 @@ def convert(
     output: Annotated[
         Path | None, typer.Option("-o", "--output", help="File, folder, or '-' (default: beside the source).")
     ] = None,
-    recursive: Annotated[bool, typer.Option("--recursive", "-r", help="Folders with all their subfolders.")] = False,
+    recursive: Annotated[bool, typer.Option("--recursive", "-r", help="Include subfolders.")] = False,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Print the plan, its memory bill and an estimate; do nothing.")
+        bool, typer.Option("--dry-run", help="Print the plan with memory and size estimates; convert nothing.")
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON on standard output.")] = False,
     quiet: Annotated[bool, typer.Option("-q", "--quiet", help="No progress, no summary.")] = False,
@@ -84,7 +84,7 @@ def convert(
         Shown, typer.Option("--progress", help="bar on a terminal, json (a line a second on standard error), or none.")
     ] = Shown.BAR,
     report: Annotated[
-        Path | None, typer.Option("--report", help="Several films: write the outcomes to this JSON file as they come.")
+        Path | None, typer.Option("--report", help="Several films: write the outcome of each to this JSON file.")
     ] = None,
     *,
     flags: dict[str, Any],
@@ -159,7 +159,7 @@ def _several(
 
 
 def say_if_first(form: PixelFormat = PixelFormat.YUV420P) -> None:
-    """Tells why the first run on a machine begins slowly."""
+    """Says why the first run on a machine starts slowly."""
     from stereocast.jobs.convert import compiling
 
     if compiling.missing(form):
@@ -185,7 +185,7 @@ def _one(
             interruptible(lambda: api.prepare(name, output, settings)) if waits else api.prepare(name, output, settings)
         )
     except KeyboardInterrupt:
-        leave("interrupted before anything was done")
+        leave("interrupted before the conversion started")
     with opened as ready:
         plan = ready.plan
         if dry_run:
@@ -202,7 +202,7 @@ def _one(
                 result = ready.run(bar)
         except KeyboardInterrupt:
             kept = ", ".join(map(str, ready.parts)) or "the output"
-            leave(f"interrupted; what is done is kept in {kept} (playable); run again with --resume to continue")
+            leave(f"interrupted; the part in {kept} is playable; run again with --resume to continue")
     seconds = time.monotonic() - begun
     if not quiet:
         where = ", ".join(str(path) for path in plan.outputs) or "standard output"

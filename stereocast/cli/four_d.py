@@ -18,13 +18,15 @@ def four_d(
     source: Annotated[
         str | None,
         typer.Argument(
-            metavar="[IN]", help="A picture, an object film or a folder of RGBA frames, a 3D object (ply, glb)."
+            metavar="[IN]", help="A picture, a video of an object, a folder of RGBA frames, or a 3D object (ply, glb)."
         ),
     ] = None,
     output: Annotated[
         Path | None, typer.Option("-o", "--output", help="Folder (default: NAME_4d beside the source).")
     ] = None,
-    prompt: Annotated[str | None, typer.Option("--prompt", help="diffusion2: make the object from this text.")] = None,
+    prompt: Annotated[
+        str | None, typer.Option("--prompt", help="diffusion2: generate the object from this text.")
+    ] = None,
     ring: Annotated[
         Path | None,
         typer.Option(

@@ -39,7 +39,7 @@ from stereocast.settings import (
     retired=("depth_out", "ray_address", "zero_levels"),
 )
 def gen(
-    image: Annotated[str, typer.Argument(metavar="IMAGE", help="The picture the clip begins with.")],
+    image: Annotated[str, typer.Argument(metavar="IMAGE", help="The picture the clip starts with.")],
     output: Annotated[
         Path | None, typer.Option("-o", "--output", help="File, folder, or '-' (default: beside the picture).")
     ] = None,

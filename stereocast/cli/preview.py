@@ -24,7 +24,9 @@ def preview(
         Path | None, typer.Option("-o", "--output", help="PNG (default: NAME_preview.png beside it).")
     ] = None,
     moments: Annotated[int, typer.Option("--moments", min=1, max=24, help="How many moments of the film.")] = 4,
-    width: Annotated[int, typer.Option("--width", min=64, max=1920, help="Width of each small picture.")] = 320,
+    width: Annotated[
+        int, typer.Option("--width", min=64, max=1920, help="Width of each small picture in pixels.")
+    ] = 320,
     preset: Annotated[
         str, typer.Option("--preset", help="Headset whose screen the comfort figures are for.")
     ] = "quest3",

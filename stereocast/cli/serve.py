@@ -35,23 +35,25 @@ from stereocast.settings.retired import without_retired
 def serve(
     folder: Annotated[Path | None, typer.Argument(metavar="[DIR]", help="Folder of films (default: this one).")] = None,
     convert: Annotated[
-        list[Path] | None, typer.Option("--convert", metavar="FILE", help="Convert this film while it is watched.")
+        list[Path] | None, typer.Option("--convert", metavar="FILE", help="Convert this film while you watch it.")
     ] = None,
     port: Annotated[int, typer.Option("--port", min=1, max=65535, help="Port to listen on.")] = 8180,
-    lan: Annotated[bool, typer.Option("--lan", help="Reachable from the network; asks for a token.")] = False,
+    lan: Annotated[bool, typer.Option("--lan", help="Reachable from the network, with a token or PIN.")] = False,
     https: Annotated[
-        bool, typer.Option("--https", help="With a certificate of our own making (WebXR over the network needs it).")
+        bool, typer.Option("--https", help="Use a self-signed certificate (WebXR over the network needs https).")
     ] = False,
     usb: Annotated[
         bool, typer.Option("--usb", help="adb reverse: the headset opens http://localhost over the cable.")
     ] = False,
     name: Annotated[
-        list[str] | None, typer.Option("--name", metavar="HOST", help="Another name that this machine is asked by.")
+        list[str] | None, typer.Option("--name", metavar="HOST", help="Another host name of this machine.")
     ] = None,
     new_token: Annotated[
-        bool, typer.Option("--new-token", help="A new token and PIN: old addresses and bookmarks end.")
+        bool, typer.Option("--new-token", help="Renew token and PIN; old addresses and bookmarks stop working.")
     ] = False,
-    studio: Annotated[bool, typer.Option("--studio", help="Also the page to convert films from, at /studio.")] = False,
+    studio: Annotated[
+        bool, typer.Option("--studio", help="Also serve the studio, a page for converting films, at /studio.")
+    ] = False,
     *,
     flags: dict[str, Any],
 ) -> None:
@@ -72,7 +74,7 @@ def serve(
     root = library.check_folder(folder) if folder is not None else None
     settings = settled(ConvertSettings, without_retired("serve", flags, flag))
     if films and settings.format.value in ("pair", "rgbd", "row-interlaced"):
-        raise UsageError(f"--format {settings.format.value} can't be watched on the page; use sbs, ou or vr180")
+        raise UsageError(f"--format {settings.format.value} can't be shown by the player; use sbs, ou or vr180")
     folder_of_state = identity.state_folder()
     known = identity.keep_secrets(folder_of_state, anew=new_token)
     names = tuple(name or ())
@@ -88,9 +90,9 @@ def serve(
         if studio:
             print(f"the studio is at {address.plain_url}studio", flush=True)
         if lan:
-            print(f"or {address.plain_url} and type the PIN {known.pin}", flush=True)
+            print(f"or open {address.plain_url} and enter the PIN {known.pin}", flush=True)
         if lan and not https:
-            print("stereocast: browsers allow WebXR over the network with --https alone", file=sys.stderr)
+            print("stereocast: over the network, browsers allow WebXR only with --https", file=sys.stderr)
         if lan:
             print(server.qr(address.url), flush=True)
 

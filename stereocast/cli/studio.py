@@ -22,7 +22,7 @@ def add_studio(app: Any, folder: Path, shelf: Any, sessions: Any) -> None:
 @guarded
 def studio(
     folder: Annotated[
-        Path | None, typer.Argument(metavar="[FOLDER]", help="Where films are and results go (default: this folder).")
+        Path | None, typer.Argument(metavar="[FOLDER]", help="Folder of films and results (default: this folder).")
     ] = None,
     port: Annotated[int, typer.Option("--port", min=1, max=65535, help="Port to listen on.")] = 8180,
     browser: Annotated[bool, typer.Option("--browser/--no-browser", help="Open the page in the browser.")] = True,

@@ -46,7 +46,7 @@ class FileDepth:
                     (height, width), (first_height, first_width) = depth.shape, shape
                     raise SourceError(
                         f"{self._name}: map {taken + 1} is {width}x{height}, the first {first_width}x{first_height}; "
-                        f"all maps of a film have one size"
+                        f"all maps of a film must have the same size"
                     )
                 values.append(depth)
                 taken += 1
@@ -82,7 +82,7 @@ def read_map(path: Path) -> Array:
     except (OSError, ValueError, KeyError, IndexError) as error:
         raise SourceError(f"{path} is not a depth map: {error}") from error
     if values is None:
-        raise SourceError(f"{path} is not a depth map that can be read")
+        raise SourceError(f"{path} is not a readable depth map")
     if values.ndim == 3:
         values = values[..., 0]
     if values.ndim != 2:

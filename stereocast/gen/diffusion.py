@@ -59,15 +59,15 @@ class DiffusionSource:
         self.model, self.settings, self.config = model, settings, model.config
         self.interpolates = settings.loop or settings.end_image is not None
         if self.interpolates and self.config.name != "512":
-            log.warning("loops and end pictures were trained into 512-interp; %s may ignore them", self.config.name)
+            log.warning("only 512-interp was trained on loops and end pictures; %s may ignore them", self.config.name)
         if self.interpolates and settings.frames < 3:
-            raise UsageError(f"--frames {settings.frames}: from one picture to another needs 3 or more")
+            raise UsageError(f"--frames {settings.frames}: a film between two pictures needs 3 or more")
         low, high = (INTERP_FS, 30) if self.interpolates else self.config.fs_range
         self.fs = settings.fs or (INTERP_FS if self.interpolates else self.config.fs)
         if not low <= self.fs <= high:
             log.warning("--fs %s is outside the advised %s..%s of this model", self.fs, low, high)
         if settings.frames < 16:
-            log.warning("--frames %s: the model was trained on 16, fewer look poor", settings.frames)
+            log.warning("--frames %s: the model was trained on 16; fewer look poor", settings.frames)
         self.window = 0  # of a clip that is longer than one
         self._check_sides()
 

@@ -233,7 +233,7 @@ def check_disk(plan: Plan) -> None:
     if need > free:
         raise SinkError(
             f"{plan.outputs[0].parent} has {_size(free)} free but about {_size(need)} are needed; "
-            "free space, or choose another place with -o"
+            "free some space, or choose another place with -o"
         )
 
 

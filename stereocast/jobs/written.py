@@ -191,7 +191,7 @@ def _check_there(write: Write, *, overwrite: bool, known: set[Path], resuming: b
         if path.is_dir():
             raise UsageError(f"{path} is a folder; give another name with {write.option}")
         if not (overwrite or (resuming and write.option == "--depth-out" and owned.finished(path))):
-            raise SinkError(f"{path} exists already; use --overwrite to replace it, or {write.option} for another name")
+            raise SinkError(f"{path} already exists; use --overwrite to replace it, or {write.option} for another name")
     elif path not in known and not owned.unfinished(path) and not (write.option == "--report" and overwrite):
         raise SinkError(owned.in_the_way(path))
     else:

@@ -29,13 +29,13 @@ def jit(kernel: Kernel) -> Kernel:
     except RuntimeError:  # Numba found no folder that it can write to
         place = temporary_folder()
         if place is None:
-            log.info("compiled kernels can't be kept: no folder can be written to")
+            log.info("compiled kernels can't be cached: no folder is writable")
             return _compiled(kernel, cache=False)
         config.CACHE_DIR = str(place)
         try:
             return _compiled(kernel, cache=True)
         except RuntimeError as error:
-            log.info("compiled kernels aren't kept: %s", error)
+            log.info("compiled kernels aren't cached: %s", error)
             return _compiled(kernel, cache=False)
 
 

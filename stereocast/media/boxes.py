@@ -158,7 +158,7 @@ def top_level(file: BinaryIO, name: str) -> list[Place]:
 def read(file: BinaryIO, place: Place, name: str) -> Box:
     """The tree of one top-level box. Raises BoxError."""
     if place.size > _MAX_MOOV:
-        raise BoxError(f"{name}: a '{_text(place.kind)}' of {place.size} bytes is not believable")
+        raise BoxError(f"{name}: a '{_text(place.kind)}' of {place.size} bytes is implausible")
     file.seek(place.start + place.head)
     body = file.read(place.size - place.head)
     return _box(body, place.kind, 0, len(body), name, False)

@@ -50,4 +50,4 @@ def attach(source: Any, output: Any, container: str) -> None:
             log.warning("data track %d (%s) is left out", stream.index, handler or "timecode or sensor data")
         elif stream.type == "attachment" and container != "mkv":
             name = stream.metadata.get("filename", stream.index)
-            log.warning("attachment %s is left out: %s has no place for it", name, container)
+            log.warning("attachment %s is left out: %s can't hold it", name, container)

@@ -5,8 +5,8 @@ import errno
 from stereocast.media import owned
 
 _ADVICE = {
-    errno.ENOSPC: "free space, or choose another place with -o",
-    getattr(errno, "EDQUOT", errno.ENOSPC): "free space, or choose another place with -o",
+    errno.ENOSPC: "free some space, or choose another place with -o",
+    getattr(errno, "EDQUOT", errno.ENOSPC): "free some space, or choose another place with -o",
     errno.EROFS: "choose another place with -o",
     errno.EACCES: "change its permissions, or choose another place",
     errno.EPERM: "change its permissions, or choose another place",

@@ -24,7 +24,7 @@ def join(
     `made` is told the seconds that are written. Raises SinkError, also where something has the name already.
     """
     if os.path.lexists(path):
-        raise SinkError(f"{path} exists already; nothing was kept")
+        raise SinkError(f"{path} already exists; nothing was kept")
     part = owned.part_path(path)
     owned.make_room(part)
     try:

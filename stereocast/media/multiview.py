@@ -17,7 +17,9 @@ def paired(frames: Iterator[Any], others: dict[Any, Any], name: str) -> Iterator
     for frame in frames:
         second = next(frames, None)
         if second is None or second.pts != frame.pts:
-            raise SourceError(f"{name}: the decoder here gives one view of this MV-HEVC film, so it can't be repacked")
+            raise SourceError(
+                f"{name}: the decoder on this machine gives only one view of this MV-HEVC film, so it can't be repacked"
+            )
         others[frame.pts] = second
         yield frame
 

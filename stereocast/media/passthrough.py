@@ -102,7 +102,7 @@ class Passthrough:
     def _attach_subtitle(self, output: Any, stream: Any, container: str) -> None:
         name = stream.codec_context.name if stream.codec_context else "unknown"
         if container in ("fmp4", "hls"):
-            log.warning("subtitle track %d (%s) is left out: %s has no place for it", stream.index, name, container)
+            log.warning("subtitle track %d (%s) is left out: %s can't hold it", stream.index, name, container)
             return
         text = "mov_text" if container == "mp4" else "subrip"
         foreign = name in _TEXT if container == "mp4" else name in ("mov_text", "text")
@@ -117,7 +117,7 @@ class Passthrough:
             self._routes[stream.index] = lambda packet: iter([_retarget(packet, target)])
         else:
             log.warning(
-                "subtitle track %d (%s) can't be held by mp4 and is left out; --out-format mkv keeps it",
+                "subtitle track %d (%s) is left out because mp4 can't hold it; --out-format mkv keeps it",
                 stream.index,
                 name,
             )

@@ -106,8 +106,8 @@ def check_size(name: str) -> None:
     width, height = found
     if width * height > LARGEST or max(found) > LONGEST:
         raise SourceError(
-            f"{name} has {width}x{height} pixels; pictures of at most {LARGEST // 1_000_000} megapixels and "
-            f"{LONGEST} a side are converted; make it smaller first"
+            f"{name} has {width}x{height} pixels; the limit is {LARGEST // 1_000_000} megapixels and "
+            f"{LONGEST} pixels per side; make it smaller first"
         )
 
 
@@ -123,7 +123,7 @@ def read(name: str) -> tuple[Array, Extras]:
         raise SourceError(f"{name} can't be read: {owned.reason(error)}") from error
     image, found = _decoded(data)
     if image is None:
-        raise SourceError(f"{name} is not an image that can be read, or it is damaged")
+        raise SourceError(f"{name} is not a readable image, or it is damaged")
     if image.dtype not in (np.uint8, np.uint16):
         image = np.clip(np.rint(np.nan_to_num(image) * 255.0), 0, 255).astype(np.uint8)
     image = _on_black(image)
@@ -204,7 +204,7 @@ def _coded(suffix: str, stored: Array, blocks: list[tuple[int, bytes]], path: Pa
     except cv2.error:
         ok, data = False, None
     if not ok and len(blocks) > 1:  # a damaged profile: the encoder refuses it
-        log.warning("%s: the colour profile is damaged and is left out", path)
+        log.warning("%s: the colour profile is damaged and left out", path)
         return _coded(suffix, stored, blocks[:1], path)
     if not ok:
         raise SinkError(f"{path} can't be written as an image of {stored.shape[1]}x{stored.shape[0]}; use .png")

@@ -66,7 +66,7 @@ def choose(wanted: str, candidates: Iterable[str]) -> EncoderProfile:
         reason = why_not(wanted)
         if reason:
             raise SinkError(
-                f"encoder '{wanted}' doesn't open here ({reason}); use --encoder auto, or see stereocast doctor"
+                f"encoder '{wanted}' doesn't open on this machine ({reason}); use --encoder auto, or see stereocast doctor"
             )
         return profile
     reasons: list[str] = []
@@ -76,7 +76,7 @@ def choose(wanted: str, candidates: Iterable[str]) -> EncoderProfile:
             log.info("encoder %s%s", name, f" ({'; '.join(reasons)})" if reasons else "")
             return catalog.encoder(name)
         reasons.append(f"{name}: {reason}")
-    raise SinkError(f"none of the preset's encoders opens here ({'; '.join(reasons)})")
+    raise SinkError(f"none of the preset's encoders opens on this machine ({'; '.join(reasons)})")
 
 
 def reordering(profile: EncoderProfile) -> int:

@@ -245,7 +245,7 @@ class VideoSource:
             except StopIteration:
                 return
             except av.error.ExitError as error:
-                raise SourceError(f"{probe.silent(self.name)}; what is done is kept") from error
+                raise SourceError(f"{probe.silent(self.name)}; the finished part is kept") from error
             except (av.error.FFmpegError, OSError) as error:  # a size that is a lie asks for more memory than there is
                 self.damaged += 1
                 log.warning("%s: reading stopped early: %s; what was read is kept", self.name, error)
@@ -334,7 +334,7 @@ class VideoSource:
         if (frame.width, frame.height) != self._coded:
             if not self._resized:
                 self._resized = True
-                log.warning("%s: the picture changes its size; all are brought to %dx%d", self.name, *self._coded)
+                log.warning("%s: the frame size changes; all frames are scaled to %dx%d", self.name, *self._coded)
             parts = sizes.fitted(frame, *self._coded, self._source_format, self._source_colour)
         else:
             if _DIRECT.get(frame.format.name) is not self._source_format:

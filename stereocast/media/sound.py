@@ -50,8 +50,8 @@ def attach(output: Any, stream: Any, container: str, sample: Iterable[Any] = ())
         return None
     detail = "" if rate == context.sample_rate else f" at {rate} Hz"
     log.warning(
-        "audio track %d (%s) can't be held by %s and is transcoded to AAC%s: %s",
-        stream.index, context.name, container, detail, reason,
+        "audio track %d (%s) is transcoded to AAC%s, because %s can't hold it: %s",
+        stream.index, context.name, detail, container, reason,
     )  # fmt: skip
     target = output.add_stream("aac", rate=rate)
     _configure(target.codec_context, rate, layout)

@@ -107,7 +107,7 @@ def patch(moov: Box, wanted: list[Box]) -> bool:
     """
     entries = boxes.video_entries(moov)
     if not entries:
-        raise BoxError("there is no video track to tag")
+        raise BoxError("no video track to tag")
     before = bytes(moov)
     for entry in entries:
         entry.children = [box for box in entry.children if box.kind not in _OURS]

@@ -20,7 +20,7 @@ class Piped:
         if index_at_end(self._head):
             raise SourceError(
                 "standard input is an mp4 with its index at the end, which can't be read from a pipe; "
-                "give the file's name, or --spool to put it into a temporary file first"
+                "give the file's name, or use --spool to save it to a temporary file first"
             )
 
     def read(self, size: int) -> bytes:
@@ -60,5 +60,5 @@ def spooled() -> tuple[str, tempfile.TemporaryDirectory[str]]:
             shutil.copyfileobj(sys.stdin.buffer, file, 1 << 20)
     except OSError as error:
         folder.cleanup()
-        raise SourceError(f"standard input can't be put into {path.parent}: {error.strerror}") from error
+        raise SourceError(f"standard input can't be saved to {path.parent}: {error.strerror}") from error
     return str(path), folder

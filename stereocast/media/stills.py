@@ -68,7 +68,7 @@ def _say_if_animated(path: Path) -> None:
     if path.suffix.lower() == ".webp":
         with path.open("rb") as file:
             if probe.moves(file.read(64)):
-                log.warning("%s is animated; its first picture alone is converted", path)
+                log.warning("%s is animated; only its first picture is converted", path)
 
 
 def _item(name: str) -> Array:
@@ -78,15 +78,13 @@ def _item(name: str) -> Array:
         stream = probe.video_stream(container, name, quiet=True)
         tiles = sum(bool(s.disposition & _DEPENDENT) for s in container.streams.video)
         if tiles > 1:
-            raise SourceError(
-                f"{name} is made of {tiles} tiles, which can't be put together here; export it as JPEG or PNG"
-            )
+            raise SourceError(f"{name} consists of {tiles} tiles, which can't be joined here; export it as JPEG or PNG")
         frame = next(container.decode(stream), None)
         if frame is None:
-            raise SourceError(f"{name} is not an image that can be read, or it is damaged")
+            raise SourceError(f"{name} is not a readable image, or it is damaged")
         return upright(frame)
     except av.error.FFmpegError as error:
-        raise SourceError(f"{name} is not an image that can be read, or it is damaged") from error
+        raise SourceError(f"{name} is not a readable image, or it is damaged") from error
     finally:
         container.close()
 

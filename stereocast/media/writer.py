@@ -264,8 +264,8 @@ class VideoSink:
 
     def _how_to_go_on(self) -> str:
         if self._part is None or not self._part.touched:
-            return "free space and begin again"
-        return f"what is done is kept in {self.target}; free space and use --resume"
+            return "free some space and start over"
+        return f"the finished part is kept in {self.target}; free some space and use --resume"
 
 
 class PairSink:

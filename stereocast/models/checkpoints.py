@@ -72,7 +72,7 @@ def recognised(state: Mapping[str, Any], path: Path) -> str:
     text = f"{path.parent.name}/{path.name}"
     found = [name for name in ("1024", "512") if name in text]
     if not found:
-        log.warning("%s doesn't say whether it is the 512 or the 1024 model; taken as 1024", path)
+        log.warning("%s doesn't say whether it is the 512 or the 1024 model; assuming 1024", path)
     return found[0] if found else "1024"
 
 
@@ -162,7 +162,9 @@ def convert(path: Path, target: Path | None = None) -> Path:
     buffers = set(config.schedule().buffers())
     wrong = [key for key in want if key not in buffers and (key not in state or tuple(state[key].shape) != want[key])]
     if wrong:
-        raise WeightsError(f"{file} isn't complete: {wrong[0]} and {len(wrong) - 1} more are missing or misshapen")
+        raise WeightsError(
+            f"{file} is not complete: {wrong[0]} and {len(wrong) - 1} more are missing or have the wrong shape"
+        )
     half = {key: state[key].to(torch.float16).contiguous().clone() for key in want if key not in buffers}
     half["scale_arr"] = torch.full((1,), config.base_scale or 1.0) if config.base_scale else torch.empty(0)
     target = target or file.with_name(CONVERTED)

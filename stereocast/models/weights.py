@@ -165,7 +165,7 @@ def _check_space(entry: Weights) -> None:
     if free < entry.size:
         raise WeightsError(
             f"weights '{entry.name}' need {shelf.human(entry.size)} but {home} has {shelf.human(free)} free; "
-            f"make room or set HF_HOME"
+            f"free some space or set HF_HOME"
         )
 
 
@@ -267,7 +267,7 @@ def parse_paths(given: Iterable[str], main: str | None = None) -> dict[str, Path
         name, equals, path = text.partition("=")
         if not equals:
             if main is None:
-                raise UsageError(f"--weights {text}: say whose weights these are, as NAME={text}")
+                raise UsageError(f"--weights {text}: name the model, as in NAME={text}")
             name, path = main, text
         elif name not in shelf.names_for_paths():
             raise UnknownName("weights", name, shelf.names_for_paths())

@@ -33,12 +33,12 @@ class Query:
         """By the parameters of a request. Raises ValueError with what is wrong."""
         sort, order = given.get("sort", "name"), given.get("order", "")
         if sort not in SORTS:
-            raise ValueError(f"sort is one of {', '.join(SORTS)}")
+            raise ValueError(f"sort must be one of {', '.join(SORTS)}")
         if order not in ("", "asc", "desc"):
-            raise ValueError("order is asc or desc")
+            raise ValueError("order must be asc or desc")
         page, size = (_whole(given.get(name, default), name) for name, default in (("page", "1"), ("size", "60")))
         if not (1 <= page <= 1_000_000 and 1 <= size <= 200):
-            raise ValueError("page is 1 or more, size is 1 to 200")
+            raise ValueError("page must be 1 or more, size 1 to 200")
         down = order == "desc" if order else sort != "name"
         folder = given.get("folder")
         return cls(
@@ -49,7 +49,7 @@ class Query:
 
 def _whole(text: str, name: str) -> int:
     if not (text.isascii() and text.isdigit() and len(text) < 8):
-        raise ValueError(f"{name} is a whole number")
+        raise ValueError(f"{name} must be a whole number")
     return int(text)
 
 

@@ -231,7 +231,7 @@ class Library:
             for _ in watchfiles.watch(self.root, stop_event=self._stop, debounce=500, yield_on_timeout=False):
                 self._changed = True
         except (OSError, RuntimeError) as error:
-            log.warning("%s can't be watched (%s); it is looked at once a minute", self.root, error)
+            log.warning("%s can't be watched (%s); it is scanned once a minute", self.root, error)
 
     # ---- what belongs to a film -----------------------------------------------------------------------------------
 
@@ -307,7 +307,7 @@ def views_of(item: Item, settings: dict[str, Any]) -> dict[str, Any]:
 def check_folder(path: Path) -> Path:
     """The folder, or a SourceError."""
     if not path.is_dir():
-        raise SourceError(f"{path} is no folder; give a folder of films, or --convert {path}")
+        raise SourceError(f"{path} is not a folder; give a folder of films, or --convert {path}")
     return path
 
 

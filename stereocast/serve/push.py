@@ -68,7 +68,7 @@ class Adb:
         last = self.shell("df", "-k", folder).strip().splitlines()[-1].split()
         numbers = [int(word) for word in last if word.isdigit()]
         if len(numbers) < 3:
-            raise PushError(f"the headset doesn't say how much space is free in {folder}")
+            raise PushError(f"the headset doesn't report the free space in {folder}")
         return numbers[2] * 1024
 
     def size(self, path: str) -> int:
@@ -142,11 +142,11 @@ def push(
         progress(Progress(path.name, total, total))
         return target
     if there >= 0 and not overwrite:
-        raise PushError(f"{target} is on the headset with other content; use --overwrite")
+        raise PushError(f"{target} is already on the headset with different content; use --overwrite")
     free = adb.free_bytes(folder)
     if free < total + _SPARE:
         raise PushError(
-            f"{path.name} has {total / 1e9:.2f} GB, the headset has {free / 1e9:.2f} GB free; make room there"
+            f"{path.name} has {total / 1e9:.2f} GB, the headset has {free / 1e9:.2f} GB free; free some space there"
         )
     part = f"{target}.part"
     try:

@@ -35,7 +35,7 @@ class _Table:
                 base.commit()
                 return base
             except (sqlite3.Error, OSError) as error:
-                log.warning("%s can't be used (%s); nothing is remembered after this run", name, error)
+                log.warning("%s can't be used (%s); progress and settings are lost after this run", name, error)
         raise AssertionError("memory can always be used")
 
     def _run(self, words: str, rows: Iterable[tuple[Any, ...]]) -> None:
@@ -95,7 +95,7 @@ class Remembered(_Table):
     def merge(self, ident: str, change: Any) -> dict[str, Any]:
         """Takes over what `change` says. Raises ValueError with what is wrong."""
         if not isinstance(change, dict):
-            raise ValueError("an object is wanted")
+            raise ValueError("an object is expected")
         made = self.get(ident)
         for key, value in change.items():
             if key == "position_s" and _is_number(value) and 0 <= value < 1e7:
@@ -105,11 +105,11 @@ class Remembered(_Table):
             elif key == "settings" and isinstance(value, dict):
                 made[key] = _settings(made["settings"], value)
             elif key != "at":
-                raise ValueError(f"'{key}' isn't known, or has a wrong value")
+                raise ValueError(f"'{key}' is unknown or has a wrong value")
         made["at"] = round(time.time(), 3)
         text = json.dumps(made)
         if len(text) > _BYTES:
-            raise ValueError("that is too much to remember")
+            raise ValueError("that is too much to store")
         self._known[ident] = made
         self._run("INSERT OR REPLACE INTO films VALUES (?, ?, ?)", [(ident, made["at"], text)])
         return made
@@ -127,7 +127,7 @@ def _settings(known: dict[str, Any], change: dict[str, Any]) -> dict[str, Any]:
         elif isinstance(value, bool | int | float) or (isinstance(value, str) and len(value) <= _LONGEST):
             made[str(key)[:_LONGEST]] = value
         else:
-            raise ValueError(f"settings.{key}: a number, a short text, true, false or null is wanted")
+            raise ValueError(f"settings.{key}: a number, a short text, true, false or null is expected")
     if len(made) > _KEYS:
-        raise ValueError(f"at most {_KEYS} settings of a film are remembered")
+        raise ValueError(f"at most {_KEYS} settings per film are stored")
     return made

@@ -14,26 +14,26 @@ class DiffusionOptions(Settings):
     steps: int = Field(50, ge=1, le=1000)
     """Sampling steps."""
     cfg: float = Field(7.5, ge=1, le=30)
-    """Guidance: how strictly prompt and picture are followed; 1 = none, twice as fast."""
+    """Guidance scale: how closely prompt and picture are followed; 1 = none, twice as fast."""
     guidance_rescale: float | None = Field(None, ge=0, le=1)
     """Keeps guided colours in range (default: the model's, 0.7 for 512 and 1024)."""
     eta: float = Field(1.0, ge=0, le=1)
     """Randomness of each step: 1 = as published, 0 = none."""
     offload: bool = False
-    """Keep idle networks off the GPU (also done where the models of the job do not fit otherwise): slower, much less GPU memory."""
+    """Keep idle networks off the GPU (automatic if the models do not fit otherwise): slower, much less GPU memory."""
     batch_cfg: bool = False
-    """Both guidance branches in one pass: faster, more memory."""
+    """Run both guidance branches in one pass: faster, more memory."""
     vae_tile: int = Field(0, ge=0, le=256)
-    """Decode in tiles of so many latent samples (8 pixels each); 0 = whole frames."""
+    """Decode in tiles of this many latent pixels (8 image pixels each); 0 = whole frames."""
     compile: bool = False
-    """torch.compile: minutes at first, then faster."""
+    """Use torch.compile: takes minutes at first, then runs faster."""
 
 
 class ZeroOptions(Settings):
     """The StereoCrafter-Zero sampler; defaults are the paper's."""
 
     zero_preset: Literal["paper", "script"] = "paper"
-    """All rules of the paper, or of its authors' program."""
+    """The rules of the paper, or those of its authors' program."""
     restart_passes: int | None = Field(None, ge=1, le=50)
     """Noisy restart: passes (paper 7)."""
     restart_steps: int | None = Field(None, ge=1, le=50)
@@ -45,77 +45,76 @@ class ZeroOptions(Settings):
     border_lambda: float | None = Field(None, ge=0, le=1)
     """Share of the left view in the opened border (paper 1, script 0.9)."""
     warp_at: str | None = Field(None, pattern=r"^\d+(,\d+)*$")
-    """Iterations of 50 that warp, as 9,14,19 (default: the preset's list)."""
+    """Iterations (of 50) that warp, such as 9,14,19 (default: the preset's list)."""
     repetitions: str | None = Field(None, pattern=r"^(off|\d+(,\d+)*)$")
-    """Refinement: N of each warp in turn, the last one for all that follow, as 8,7,6,5,4,3; off: one step each."""
+    """Refinement: number of steps after each warp in turn, such as 8,7,6,5,4,3; the last one applies to all that follow. off: one step each."""
     refine: Literal["eq4", "latent"] | None = None
-    """Refinement: eq4 (the paper's Eq. 4) or latent (its program's way); default: the preset's."""
+    """Refinement: eq4 (Eq. 4 of the paper) or latent (as in its program); default: the preset's."""
     cross_view: str | None = Field(None, pattern=r"^(all|off|\d+-\d+)$")
-    """Cross-view attention: all, off, or FIRST-END in iterations (script: in steps of the pair; its default is 25-45)."""
+    """Cross-view attention: all, off, or FIRST-END in iterations (with --zero-preset script, in steps of the pair; default 25-45)."""
     fill_latents: Literal["left", "noise", "mix"] = "left"
-    """What first fills the holes: the left view's latents, noise, or half of each."""
+    """What fills the holes at first: the left view's latents, noise, or half of each."""
     feature_budget_gb: float = Field(4.0, ge=0, le=512)
-    """Memory for left-view features that are used again; what doesn't fit is recomputed."""
+    """Memory for features of the left view in GB; what does not fit is recomputed."""
 
 
 class ZeroFilmOptions(Settings):
     """StereoCrafter-Zero on a given film."""
 
     zero_levels: Literal["noise", "inversion"] = "noise"
-    """convert: how the film's own latents get their noise: one fixed noise for a window, or DDIM inversion (two more
-    evaluations a step)."""
+    """convert: where the noise of the film's latents comes from: one fixed noise per window, or DDIM inversion (two more
+    evaluations per step)."""
     zero_window: int = Field(16, ge=2, le=128)
-    """convert: frames of a window."""
+    """convert: frames per window."""
     zero_overlap: int = Field(4, ge=0, le=64)
     """convert: frames that a window shares with the one before."""
     zero_batch: int = Field(1, ge=1, le=16)
-    """convert: windows that are sampled at once: every other one, then those between; for small models on large cards."""
+    """convert: windows sampled at once, every other one first; for small models on large GPUs."""
     zero_holes: float = Field(0.0, ge=0, le=100)
-    """convert: a window keeps the classical fill where less than so many % of its picture are uncovered and were seen in
-    no frame beside (draft 1, good 0.25, paper 0)."""
+    """convert: keep the classical fill in windows whose holes, as far as no neighbouring frame shows them, cover less than
+    this % of the picture (draft 1, good 0.25, paper 0)."""
     known_outside: bool = False
-    """convert: draw in holes alone: what lies outside is held at its known latents in every step (draft and good)."""
+    """convert: generate only the holes; everything else is held at its known latents in every step (draft and good)."""
     prompt: str = ""
-    """convert: what the film shows, for the diffusion model."""
+    """convert: a description of the film for the diffusion model."""
     model: Literal["auto", "1024", "512", "256"] = "auto"
-    """convert: the DynamiCrafter model of --synth stereocrafter-zero (auto: the largest whose weights are here)."""
+    """convert: the DynamiCrafter model of --synth stereocrafter-zero (auto: the largest one whose weights are installed)."""
     fs: int | None = Field(None, ge=1, le=60)
-    """convert: the model's frames a second (256: its frame stride); default: by the film's rate."""
+    """convert: frames per second for the model (256: its frame stride); default: from the film's rate."""
 
 
 class GenerateOptions(Settings):
     """What is generated, and by which model."""
 
     prompt: str = ""
-    """What happens in the picture. Without a generative model its motion words choose the camera move."""
+    """What happens in the picture. Without a generative model, its motion words choose the camera move."""
     model: Literal["auto", "camera", "1024", "512", "256", "512-interp"] = "auto"
-    """auto: the DynamiCrafter model whose weights are here, else a camera move through the picture (no weights)."""
+    """auto: the DynamiCrafter model whose weights are installed, otherwise a camera move through the picture."""
     end_image: Path | None = None
-    """Last picture: the film goes from the first to this one (model 512-interp)."""
+    """Last picture of the clip (model 512-interp)."""
     loop: bool = False
-    """End where it begins."""
+    """Make the clip end where it starts."""
     move: Literal["auto", "orbit", "dolly", "pan", "tilt", "zoom", "swing"] = "auto"
     """Camera move: auto reads the prompt, otherwise a gentle orbit."""
     amount: float = Field(1.0, ge=0, le=3)
-    """How far the camera moves, 1 = comfortable."""
+    """How far the camera moves; 1 = comfortable."""
     seconds: float | None = Field(None, gt=0, le=600)
-    """Length of the clip (default: 4 for a camera move, one window of a generative model, which goes on from its last
-    frames for more)."""
+    """Length of the clip in seconds (default: 4 for a camera move, one window for a generative model). Longer clips
+    continue from the last frames of each window."""
     frames: int = Field(16, ge=2, le=128)
-    """Frames of a window of the generative models (trained on 16; fewer look poor)."""
+    """Frames per window of the generative models (trained on 16; fewer look poor)."""
     gen_overlap: int = Field(4, ge=1, le=64)
-    """Frames that a window of a longer clip takes over from the one before."""
+    """Frames that a window of a longer clip shares with the one before."""
     shape: Literal["picture", "model"] = "picture"
-    """Shape of the clip: the picture's own, as near as the model works, or the model's (cropped, or with bars)."""
+    """Shape of the clip: that of the picture, as closely as the model allows, or that of the model (cropped, or with bars)."""
     upscale: str | None = None
-    """A program of your own that enlarges the frames: it is run once for each view as COMMAND IN OUT, with folders of
-    numbered PNGs."""
+    """Your own program for enlarging the frames. It is run once per view as COMMAND IN OUT, with folders of numbered PNGs."""
     interpolate: str | None = None
-    """A program of your own that makes frames in between, run like --upscale; the rate rises with their number."""
+    """Your own program for frames in between, run like --upscale. The frame rate rises with their number."""
     cfg_image: float | None = Field(None, ge=0, le=30)
-    """Separate guidance of the picture (three passes a step)."""
+    """Separate guidance scale for the picture (three passes per step)."""
     fs: int | None = Field(None, ge=1, le=60)
     """Motion: frames per second (1024: 5..15, default 10; 512: 15..30, default 24; 512-interp: 5..30, default 5; smaller =
     more motion), for 256 the frame stride (1..6, default 3; larger = more motion)."""
     pad_colour: Literal["black", "grey"] = "black"
-    """--shape model: sides of a picture that is narrower than the model's shape."""
+    """--shape model: colour of the bars beside a picture that is narrower than the model's shape."""

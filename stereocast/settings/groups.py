@@ -84,7 +84,7 @@ class SourceSettings(SizeSettings):
     """Which part of the source is read, and how."""
 
     crop: Literal["none", "auto"] = "none"
-    """auto: cut away black bars."""
+    """auto: remove black bars."""
     start: str | None = None
     """Start here: seconds or [HH:]MM:SS[.mmm]."""
     end: str | None = None
@@ -94,7 +94,7 @@ class SourceSettings(SizeSettings):
     tonemap: bool = False
     """Turn HDR into SDR BT.709."""
     swap_eyes: bool = False
-    """With --source-layout: exchange the source's eyes."""
+    """With --source-layout: swap the source's eyes."""
     sidecars: bool = False
     """Also copy subtitle files beside the source (film.srt, film.de.srt), under the result's name."""
     spool: bool = False
@@ -111,17 +111,17 @@ class TrackSettings(Settings):
 
 
 class ScreenSettings(Settings):
-    """How deep the picture is, and where the screen is in it."""
+    """How deep the picture is, and where the screen is."""
 
     strength: Annotated[float, Field(ge=0, le=20)] | Literal["auto"] | None = None
-    """Largest disparity in % of the width, or auto, which stays inside the 1-degree rule
+    """Largest disparity in % of the width, or auto, which keeps within one degree
     (default: 2.0 for warp, auto for convert with stereocrafter-zero, 4.0 for gen and --quality paper)."""
     convergence: Annotated[float, _UNIT] | Literal["auto"] = "auto"
     """Which depth is on the screen: 0 (farthest) to 1 (nearest), or auto (per shot)."""
     pop_out: float = Field(0.25, ge=0, le=1)
-    """Largest share of the disparity in front of the screen when convergence is auto."""
+    """With --convergence auto: largest share of the disparity in front of the screen."""
     eyes: Eyes | None = None
-    """Which views are synthesised: both (default for warp), left or right; the other one is the source itself."""
+    """Which views are synthesised: both (default for warp), left or right; the other one is the source."""
 
 
 class StereoSettings(ScreenSettings):
@@ -136,7 +136,7 @@ class StereoSettings(ScreenSettings):
     window_guard: bool = False
     """Floating window: mask the side of the frame where it cuts off something in front of the screen."""
     synth: str = "warp"
-    """How the second view is made: warp (CPU, streaming), stereocrafter-zero (GPU, diffusion), or one that a package adds."""
+    """How the second view is made: warp (CPU, streaming), stereocrafter-zero (GPU, diffusion), or the name of an installed synthesizer."""
     disparity: Path | None = None
     """Exact disparities of your own, applied unscaled: .npz with key 'disparity', or .npy; float32 [H,W] or [T,H,W],
     pixels of the source, x_left - x_right, nan = unknown."""
@@ -162,7 +162,7 @@ class DepthSettings(Settings):
     """Where depth comes from."""
 
     depth: str = "auto"
-    """auto (the best that is installed), an estimator's name (a package can add one), or a depth video or folder of your own."""
+    """auto (the best one installed), the name of an estimator, or your own depth video or folder of depth maps."""
     dissolve: int | None = Field(None, ge=0, le=50)
     """DepthCrafter: dissolve the depth at this step of a 50-step schedule; 0 = off (default: off; with stereo by
     diffusion the paper's 45 for 1024, 40 for 512, off for 256)."""
@@ -173,7 +173,7 @@ class DepthSettings(Settings):
     dissolve_input: Literal["official", "noised", "literal"] = "official"
     """What is dissolved: official (clean latents), noised (with fixed noise per frame), literal (the printed formula)."""
     depth_size: int | None = Field(None, ge=64, le=4096)
-    """Longer (video models) or shorter (image models) side at which a depth network sees the film; default: the model's."""
+    """Input size of the depth network: its longer side for video models, its shorter one for image models (default: the model's)."""
     depth_window: int | None = Field(None, ge=4, le=400)
     """DepthCrafter: frames per window (default: what fits into memory, at most 110)."""
     depth_steps: int = Field(5, ge=1, le=50)
@@ -185,16 +185,16 @@ class DepthSettings(Settings):
     depth_offload: Literal["auto", "none", "model", "sequential"] = "auto"
     """DepthCrafter: keep weights in main memory: model moves one network at a time to the GPU, sequential one layer at a time."""
     depth_downsample: Annotated[Literal[1, 2, 4], BeforeValidator(_number)] = 1
-    """Use the depth map at 1/2 or 1/4 of its size."""
+    """Use depth maps at 1/2 or 1/4 of their size."""
     propagate: bool = False
-    """Average depth along optical flow (disparity propagation): calmer depth on small, fast objects."""
+    """Average depth along optical flow (disparity propagation): steadier depth on small, fast objects."""
     text_depth: Annotated[float, _UNIT] | Literal["auto", "none"] = "none"
-    """Place burned-in subtitles and other still text at one steady depth: 0 (farthest) to 1 (nearest), auto (in front of
+    """Place burned-in subtitles and other static text at a fixed depth: 0 (farthest) to 1 (nearest), auto (in front of
     what it covers), or none."""
     smooth: float = Field(0.8, ge=0, lt=1)
     """Temporal smoothing of depth along motion: 0 = none."""
     motion: Literal["auto", "off"] = "auto"
-    """Correct the estimated depth with the parallax of a moving camera, where there is any."""
+    """auto: correct the estimated depth with the parallax of a moving camera."""
 
     @property
     def depth_path(self) -> Path | None:
@@ -218,18 +218,18 @@ class WeightSettings(Settings):
     weights: tuple[str, ...] = ()
     """Weights on disk instead of a download: NAME=PATH, repeatable; a bare path means the main model."""
     accept_licence: bool = False
-    """Accept the licence of the weights that have to be downloaded."""
+    """Accept the licence of weights that must be downloaded."""
 
 
 class FilmSettings(Settings):
     """What kind of source it is, if not an ordinary film."""
 
     source_layout: SourceLayout | None = None
-    """The source is already 3D: the layout of its views (auto: by tags and name). It is repacked to --format
-    without depth; mono takes it as a flat picture."""
+    """Layout of a source that is already 3D (auto: from tags and name). It is repacked to --format without depth; mono
+    treats it as a flat picture."""
     deinterlace: Literal["auto", "field", "frame", "telecine", "none"] = "auto"
-    """auto (interlaced frames, one picture each), frame (all frames, one picture each), field (one picture per field,
-    twice the rate), telecine (remove pulldown, back to 24 frames a second), or none."""
+    """auto (one picture from each interlaced frame), frame (one from each frame), field (one from each field, twice the
+    rate), telecine (remove pulldown, back to 24 frames per second), or none."""
 
 
 class DeviceSettings(Settings):
@@ -256,7 +256,7 @@ class FileSettings(Settings):
 
 
 class EngineSettings(Settings):
-    """Where a film is converted, and whether it resumes."""
+    """Where a film is converted, and whether the conversion resumes."""
 
     resume: bool = False
     """Resume an interrupted conversion of the same film."""

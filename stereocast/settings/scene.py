@@ -11,8 +11,8 @@ class SceneOptions(Settings):
     """How an object is reconstructed and filmed."""
 
     model: Literal["auto", "relief", "diffusion2"] = "auto"
-    """relief (no weights, any machine: a closed relief, what is unseen is guessed), diffusion2 (SVD and SV3D weights, a
-    GPU), or auto: diffusion2 where a GPU and its weights are there."""
+    """relief (no weights, any machine: a closed relief whose unseen sides are guessed), diffusion2 (SVD and SV3D weights, a
+    GPU), or auto: diffusion2 if a GPU and its weights are available."""
     orbit: bool = True
     """Write the turntable: orbit.mp4 and, in --format, its stereo version."""
     fixed_view: bool = True
@@ -22,7 +22,7 @@ class SceneOptions(Settings):
     keep_matrix: bool = False
     """Keep the image matrix as PNGs."""
     size: int = Field(512, ge=64, le=4096, multiple_of=2)
-    """Side of the written pictures in pixels."""
+    """Side of the output pictures in pixels."""
     seconds: float = Field(5.0, gt=0, le=600)
     """Length of the films in seconds, rounded to whole cycles of the motion so that they loop."""
     rate: int = Field(24, ge=1, le=120)
@@ -36,9 +36,9 @@ class SceneOptions(Settings):
     matrix_size: int = Field(0, ge=0, le=1024)
     """Side of the matrix's pictures (0: 192 for relief, whose Gaussians are as fine as --size; 576 for diffusion2)."""
     iterations: int = Field(0, ge=0, le=200_000)
-    """Steps of the reconstruction (0: for relief 100, of a video 500; 5000 for diffusion2)."""
+    """Steps of the reconstruction (0: 100 for a relief, 500 for one of a video; 5000 for diffusion2)."""
     elevation: float = Field(0.0, ge=-60, le=60)
-    """Height of the cameras in degrees."""
+    """Elevation of the cameras in degrees."""
     reference_frame: int = Field(-1, ge=-1)
     """The frame whose shape is the canonical one (-1: the middle of a video, the first of a picture)."""
     resume: bool = False
@@ -62,10 +62,10 @@ class MatrixOptions(Settings):
     view_weights: Literal["none", "cosine"] | None = None
     """diffusion2: how the video model's weight varies around the ring (default: from --option-set)."""
     rollback_steps: int | None = Field(None, ge=0, le=1000)
-    """diffusion2: N_r, how many of the first steps are noised again and repeated; 0 = no variance-reducing sampling
+    """diffusion2: N_r, how many of the first steps are renoised and repeated; 0 = no variance-reducing sampling
     (default: from --option-set)."""
     renoise: Literal["linear", "variance"] = "linear"
-    """diffusion2: noise added before a step is repeated: linear (less than the schedule's, as published) or variance (all)."""
+    """diffusion2: noise added before a step is repeated: linear (less than the schedule's, as published) or variance (all of it)."""
     motion_bucket: float = Field(127, ge=0, le=1023)
     """diffusion2: SVD's motion bucket; larger = more motion."""
     fps_id: float = Field(24, ge=1, le=120)
@@ -75,8 +75,8 @@ class MatrixOptions(Settings):
     warm_up: float = Field(0.6, ge=0, le=1)
     """diffusion2: share of the iterations that see the reference frame only."""
     clockwise: bool = False
-    """The multi-view model's ring runs clockwise, seen from above."""
+    """The ring of the multi-view model runs clockwise, seen from above."""
     text_model: str = "sdxl-turbo"
-    """--prompt: the text-to-image model, a name of `stereocast models`."""
+    """--prompt: the text-to-image model, by its name in `stereocast models`."""
     ranks: int = Field(1, ge=1, le=64)
     """diffusion2: number of processes that share the matrix, one per GPU (torchrun works too)."""

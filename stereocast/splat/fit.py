@@ -236,7 +236,7 @@ class Fit:
         """Goes on from a checkpoint; one of another matrix is ignored, which is logged."""
         state = torch.load(path, map_location="cpu", weights_only=True)
         if state["shape"] != list(self.matrix.images.shape):
-            log.warning("%s belongs to another image matrix; starting anew", path)
+            log.warning("%s belongs to another image matrix; starting over", path)
             return
         self.iteration = state["iteration"]
         self.population.restore(state["population"], self.settings.device)

@@ -31,7 +31,7 @@ def bounding_box(alpha: Array, ratio: float | None = 0.9) -> Box:
     """
     seen = (alpha > 0).reshape(-1, *alpha.shape[-2:]).any(0)
     if not seen.any():
-        raise SourceError("the picture's alpha is empty: there is no object in it")
+        raise SourceError("the picture's alpha is empty, so it shows no object")
     rows, columns = np.flatnonzero(seen.any(1)), np.flatnonzero(seen.any(0))
     width, height = int(columns[-1] - columns[0] + 1), int(rows[-1] - rows[0] + 1)
     side = int(max(width, height) / ratio) if ratio else int(alpha.shape[-2])

@@ -181,7 +181,7 @@ def load(path: Path) -> Scene:
         with safe_open(path, "pt") as file:
             metadata = file.metadata() or {}
             if metadata.get("format") != _FORMAT:
-                raise SourceError(f"{path}: no scene of this program (its format says '{metadata.get('format')}')")
+                raise SourceError(f"{path}: not a scene file of stereocast (its format is '{metadata.get('format')}')")
             gaussians = Gaussians(*(file.get_tensor(f"gaussians.{name}") for name in NAMES))
             motion = None
             if "motion" in metadata:

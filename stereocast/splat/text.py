@@ -29,13 +29,15 @@ def picture(prompt: str, store: WeightStore, model: str, device: str, precision:
         )
     except (OSError, ValueError, KeyError, ImportError) as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise WeightsError(f"{folder} holds no text-to-image pipeline of diffusers: {reason}") from error
+        raise WeightsError(f"{folder} is not a text-to-image pipeline of diffusers: {reason}") from error
     pipe.set_progress_bar_config(disable=True)
     generator = torch.Generator("cpu").manual_seed(seed)
     try:
         made = pipe.to(device)(f"{prompt}, {WITH}", generator=generator, output_type="np", **_DISTILLED.get(model, {}))
     except torch.OutOfMemoryError as error:
-        raise OutOfMemory(f"{model} doesn't fit on {device}; make the picture elsewhere and give it instead") from error
+        raise OutOfMemory(
+            f"{model} doesn't fit on {device}; make the picture elsewhere and pass it as the input"
+        ) from error
     return prepare.cut_out(np.rint(made.images[0] * 255).astype(np.uint8))
 
 

@@ -74,7 +74,7 @@ def _coupled(text: str) -> tuple[int, int]:
         return (0, 1 << 30) if text == "all" else (0, 0)
     first, end = (int(word) for word in text.split("-"))
     if first >= end:
-        raise UsageError(f"--cross-view {text}: the end must lie behind the beginning")
+        raise UsageError(f"--cross-view {text}: the end must come after the beginning")
     return first, end
 
 
@@ -154,7 +154,7 @@ class SecondView:
     def __init__(self, model: VideoModel, conditions: Conditions, steps: list[Step], settings: SamplerSettings) -> None:
         """Raises UsageError for settings the sampler doesn't have."""
         if getattr(settings, "cfg_image", None) is not None:
-            raise UsageError("--cfg-image works with --format mono alone; leave it out for stereo")
+            raise UsageError("--cfg-image works only with --format mono")
         self.model, self.steps, self.settings = model, steps, settings
         self.config = zero_config(model.config, settings, len(steps))
         self.network = VideoViews(model, conditions, script=settings.zero_preset == "script")

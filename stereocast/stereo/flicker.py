@@ -55,7 +55,7 @@ class FlickerGuard:
         if share > AREA:
             self.warned = True
             log.warning(
-                "depth jumps in %.1f %% of the picture between two frames, as with a small fast object; %s",
+                "depth jumps in %.1f %% of the picture between two frames, typical of a small, fast object; %s",
                 share * 100,
                 self._advice,
             )

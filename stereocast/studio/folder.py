@@ -107,7 +107,7 @@ class Folder:
             with self._lock:
                 item = self._items.get(ident)
         if item is None:
-            raise SourceError("this film isn't in the folder any more")
+            raise SourceError("this film is no longer in the folder")
         return item
 
     def below(self, path: Path) -> str:
@@ -136,9 +136,9 @@ def safe_name(name: str) -> str:
     """The name of an uploaded file, as it is. Raises UsageError for one that is a path, hidden, or no film or picture."""
     tidy = unicodedata.normalize("NFC", name).strip()
     if not tidy or _FORBIDDEN.search(tidy) or tidy.startswith(".") or tidy.endswith(".") or _RESERVED.fullmatch(tidy):
-        raise UsageError(f"{_shown(name)} can't be the name of a file here; rename it")
+        raise UsageError(f"{_shown(name)} can't be used as a file name here; rename it")
     if len(tidy.encode()) > 200:
-        raise UsageError(f"{_shown(name)} is too long for the name of a file; rename it")
+        raise UsageError(f"{_shown(name)} is too long for a file name; rename it")
     suffix = Path(tidy).suffix.lower()
     if suffix not in probe.VIDEOS | probe.IMAGES | {".heic", ".heif", ".avif"} or suffix == ".m3u8":
         raise UsageError(f"{_shown(name)} is not a film or picture that can be converted")

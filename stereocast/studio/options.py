@@ -123,7 +123,7 @@ def checked(kind: str, given: Mapping[str, Any]) -> AnySettings:
         if name in model.model_fields and _left_out(model, name):
             raise UsageError(f"{flag(name)} can't be set from the studio; use the command line")
         if not isinstance(value, str | int | float | bool):
-            raise UsageError(f"{flag(name)}: {type(value).__name__} is no value of an option")
+            raise UsageError(f"{flag(name)}: {type(value).__name__} can't be the value of an option")
         words = _words(name)
         if words and value not in words:
             raise UnknownName(f"value of {flag(name)}", str(value), words)
@@ -137,7 +137,7 @@ def checked(kind: str, given: Mapping[str, Any]) -> AnySettings:
 def check_watchable(settings: ConvertSettings) -> None:
     """Raises UsageError for a format that the player can't show."""
     if settings.format.value in ("pair", "rgbd", "row-interlaced"):
-        raise UsageError(f"--format {settings.format.value} can't be watched on the page; use sbs, ou or vr180")
+        raise UsageError(f"--format {settings.format.value} can't be shown by the player; use sbs, ou or vr180")
 
 
 def command(kind: str, source: Path, given: Mapping[str, Any], *, output: Path | None = None) -> str:

@@ -81,7 +81,7 @@ class Queue:
         with self._news:
             open_ones = [one for one in self._entries if one.state in ("waiting", "running", "stopped")]
             if any(one.kind == kind and one.source == entry.source and (one.outputs == outputs) for one in open_ones):
-                raise SinkError(f"{source.name} is in the queue already; remove it there, or wait for it")
+                raise SinkError(f"{source.name} is already in the queue; remove it there, or wait for it")
             self._entries = [one for one in self._entries if not (outputs and one.outputs == outputs)]
             self._entries.append(entry)
             self._changed()
@@ -138,7 +138,7 @@ class Queue:
         for entry in self._entries:
             if entry.ident == ident:
                 return entry
-        raise SourceError("this job isn't in the queue any more")
+        raise SourceError("this job is no longer in the queue")
 
     def _discard(self, entry: Entry) -> None:
         if entry.state == "done" or entry.kind != "convert":
@@ -284,7 +284,7 @@ class Queue:
         except FileNotFoundError:
             return []
         except (OSError, ValueError, KeyError, TypeError) as error:
-            log.warning("%s can't be read (%s); the queue begins anew", self._file, error)
+            log.warning("%s can't be read (%s); starting with an empty queue", self._file, error)
             return []
         return [entry for entry in entries if self._still_there(entry)]
 

@@ -87,7 +87,7 @@ async def _sent(request: Request) -> dict[str, Any]:
     except ValueError as error:
         raise UsageError("the request isn't JSON") from error
     if not isinstance(table, dict):
-        raise UsageError("the request is no JSON object")
+        raise UsageError("the request is not a JSON object")
     return table
 
 
@@ -98,7 +98,7 @@ def _seconds(value: Any) -> float:
     except (TypeError, ValueError):
         seconds = math.nan
     if not 0 <= seconds < 1e6:
-        raise UsageError("the time has to be a number of seconds within the film")
+        raise UsageError("the time must be a number of seconds within the film")
     return seconds
 
 
@@ -112,14 +112,14 @@ def _text(table: dict[str, Any], name: str) -> str:
 def _whole(table: dict[str, Any], name: str) -> int:
     value = table.get(name)
     if not isinstance(value, int) or isinstance(value, bool):
-        raise UsageError(f"'{name}' has to be a whole number")
+        raise UsageError(f"'{name}' must be a whole number")
     return value
 
 
 def _options(table: dict[str, Any]) -> dict[str, Any]:
     given = table.get("options", {})
     if not isinstance(given, dict):
-        raise UsageError("'options' has to be an object")
+        raise UsageError("'options' must be an object")
     return given
 
 
@@ -131,7 +131,7 @@ def _routes(studio: Studio) -> list[Route]:
         names = {path.name: path for path in PAGE.iterdir()}
         path = names.get(request.path_params["name"])
         if path is None:
-            raise SourceError("no such file any more")
+            raise SourceError("the file no longer exists")
         kind = _TYPES.get(path.suffix, "application/octet-stream")
         return FileResponse(path, media_type=kind, headers={**HEADERS, "Cache-Control": "no-cache"})
 
@@ -171,7 +171,7 @@ def _material_routes(studio: Studio) -> list[Route]:
         pictures = (await run_in_threadpool(studio.strips.of, item.ident, item.path)).pictures
         number = request.path_params["number"]
         if number >= len(pictures):
-            raise SourceError("this thumbnail isn't there any more")
+            raise SourceError("this thumbnail no longer exists")
         return Response(pictures[number], media_type="image/jpeg", headers={"Cache-Control": "max-age=600"})
 
     async def look(request: Request) -> Response:
@@ -225,7 +225,7 @@ def _upload_routes(studio: Studio) -> list[Route]:
         try:
             offset = int(request.query_params.get("offset", ""))
         except ValueError as error:
-            raise UsageError("'offset' has to be a whole number") from error
+            raise UsageError("'offset' must be a whole number") from error
         return JSONResponse(await studio.uploads.take(request.path_params["ident"], offset, request.stream()))
 
     async def drop(request: Request) -> Response:
@@ -260,7 +260,7 @@ def _job_routes(studio: Studio) -> list[Route]:
         elif action in ("stop", "remove", "replace"):
             await run_in_threadpool(getattr(studio.queue, action), ident)
         else:
-            raise UsageError(f"a job can't be told to {action}")
+            raise UsageError(f"unknown action: {action}")
         return JSONResponse({})
 
     async def sample(request: Request) -> Response:

@@ -89,7 +89,7 @@ class Studio:
             if row["id"] == job and row["state"] == "done" and row["outputs"]:
                 films = [name for name in row["outputs"] if Path(name).suffix.lower() in (".mp4", ".mkv", ".mov")]
                 return self.folder.inside((films or row["outputs"])[0])
-        raise SourceError("this film isn't there any more")
+        raise SourceError("this film no longer exists")
 
     def close(self) -> None:
         """Ends everything; the queue resumes at the next start."""

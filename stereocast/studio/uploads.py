@@ -70,7 +70,7 @@ class Uploads:
         free = shutil.disk_usage(self._folder.root).free
         if free < size - there + SPARE:
             raise SinkError(
-                f"'{tidy}' needs {human(size - there)} but {self._folder.root} has {human(free)} free; free space there"
+                f"'{tidy}' needs {human(size - there)} but {self._folder.root} has {human(free)} free; free some space there"
             )
         try:
             self._part(one).touch()
@@ -136,12 +136,14 @@ class Uploads:
                 async for piece in pieces:
                     there += len(piece)
                     if there > one.size:
-                        raise UsageError(f"'{one.name}' is larger than it was said to be; choose it again")
+                        raise UsageError(f"'{one.name}' is larger than announced; choose it again")
                     await run_in_threadpool(file.write, piece)
         except OSError as error:
             full = error.errno in (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))
             advice = (
-                "free space there, then choose the file again to resume" if full else "choose the file again to resume"
+                "free some space there, then choose the file again to resume"
+                if full
+                else "choose the file again to resume"
             )
             raise SinkError(
                 f"'{one.name}' can't be written to {self._folder.root}: {owned.reason(error)}; {advice}"
@@ -154,7 +156,7 @@ class Uploads:
             check_material(part)
         except StereocastError as error:
             self._forget(one)
-            raise SourceError(f"'{one.name}' isn't a film or picture that can be read, so it wasn't kept") from error
+            raise SourceError(f"'{one.name}' is not a readable film or picture, so it was not kept") from error
         while True:
             path = self._folder.new_path(one.name)
             try:

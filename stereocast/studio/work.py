@@ -77,7 +77,7 @@ class Work:
                     pipe.close()
         if self.result is None and not self.error and not self.stopped:
             cause = "memory ran out, or it was killed" if code == -9 else f"it ended with {code}"
-            self.error = f"the work ended unexpectedly ({cause}); what is done is kept"
+            self.error = f"the work ended unexpectedly ({cause}); the finished part is kept"
         self._changed()
 
     def _take(self, line: dict[str, Any]) -> None:

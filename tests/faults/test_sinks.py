@@ -35,7 +35,7 @@ def test_disk_full_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), self.name)
 
     monkeypatch.setattr(owned.Part, "_all", full)
-    with pytest.raises(SinkError, match=r"disk full while writing .*out\.mkv; free space and begin again"):
+    with pytest.raises(SinkError, match=r"disk full while writing .*out\.mkv; free some space and start over"):
         convert(source, output)
     assert [path.name for path in tmp_path.iterdir()] == ["in.mp4"]
 

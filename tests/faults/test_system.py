@@ -32,7 +32,7 @@ def test_no_place_for_compiled_code(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("error", "words"),
     [
-        (OSError(errno.ENOSPC, "No space left on device", "/x/out.mp4"), "/x/out.mp4: the disk is full; free space, or choose another place with -o"),
+        (OSError(errno.ENOSPC, "No space left", "/x/out.mp4"), "/x/out.mp4: the disk is full; free some space, or choose another place with -o"),
         (OSError(errno.EROFS, "Read-only file system", "/x"), "/x: the disk is read-only; choose another place with -o"),
         (PermissionError(errno.EACCES, "Permission denied", "/x"), "/x: permission denied; change its permissions, or choose another place"),
         (OSError(errno.EMFILE, "Too many open files"), "Too many open files; close other programs, or raise the limit (ulimit -n)"),

@@ -118,7 +118,7 @@ def test_side_cars_under_the_new_name(tmp_path: Path) -> None:
     ]
     assert (tmp_path / "out.de.srt").read_text() == "film.de.srt"
     (tmp_path / "next.srt").write_text("mine")
-    with pytest.raises(SinkError, match=r"next\.srt exists already"):
+    with pytest.raises(SinkError, match=r"next\.srt already exists"):
         convert(source, tmp_path / "next.mp4", sidecars=True)
     assert (tmp_path / "next.srt").read_text() == "mine"
 
@@ -133,7 +133,7 @@ def test_a_film_as_numbered_pictures(tmp_path: Path) -> None:
         image = cv2.imread(str(pattern.parent / name))
         assert image.shape == (48, 320, 3)
         assert number_of(image[:, :160].mean(-1)) == n
-    with pytest.raises(SinkError, match="exists already"):
+    with pytest.raises(SinkError, match="already exists"):
         convert(source, pattern)
     convert(source, pattern, overwrite=True)
     back = convert(pattern, tmp_path / "back.mp4", source_layout="sbs")

@@ -81,11 +81,11 @@ def test_every_sign_is_refused_in_one_line(tmp_path: Path) -> None:
     ]
     for source in sources:
         with pytest.raises(
-            UsageError, match=r"3D already: .*--source-layout auto repacks it .*--source-layout mono"
+            UsageError, match=r"already 3D: .*--source-layout auto repacks it .*--source-layout mono"
         ) as e:
             convert(source, tmp_path / "out.mp4")
         assert "\n" not in str(e.value)
-        with pytest.raises(UsageError, match="3D already"):
+        with pytest.raises(UsageError, match="already 3D"):
             preview_job.preview(str(source), tmp_path / "look.png", PreviewSettings(moments=1, width=64))
     assert not (tmp_path / "out.mp4").exists()
 
@@ -188,7 +188,7 @@ def test_mono_takes_it_flat_and_auto_leaves_flat_films_alone(tmp_path: Path) -> 
 def test_half_spheres_stay_half_spheres(tmp_path: Path) -> None:
     source = film(tmp_path / "in.mp4")
     spatial.tag_file(source, StereoFormat(Layout.VR180, Projection.EQUIRECT_180, fov_deg=180))
-    with pytest.raises(UsageError, match="3D already: 180°"):
+    with pytest.raises(UsageError, match="already 3D: 180°"):
         convert(source, tmp_path / "out.mp4")
     with pytest.raises(UsageError, match="--format vr180"):
         convert(source, tmp_path / "out.mp4", source_layout="auto", format="half-sbs")

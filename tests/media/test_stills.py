@@ -45,7 +45,7 @@ def test_an_animated_webp_says_that_one_picture_is_taken(tmp_path: Path, caplog:
     cv2.imwriteanimation(str(tmp_path / "in.webp"), moving)
     with caplog.at_level(logging.WARNING):
         convert(tmp_path / "in.webp", tmp_path / "out.png")
-    assert "is animated; its first picture alone is converted" in caplog.text
+    assert "is animated; only its first picture is converted" in caplog.text
 
 
 def test_avif_is_a_still(tmp_path: Path) -> None:

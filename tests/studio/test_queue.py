@@ -134,7 +134,7 @@ def test_an_error_ends_its_own_film_only_and_can_be_tried_again(folder: Folder) 
     until(lambda: states(queue) == ["running", "done"] and len(Slow.made) == 3)
     Slow.made[2].finish("a.mp4 is being written by another run of stereocast; wait for it")
     until(lambda: len(Slow.made) == 4)  # of a studio that was killed just now: tried again
-    Slow.made[3].finish("a.mp4 exists already; use --overwrite")
+    Slow.made[3].finish("a.mp4 already exists; use --overwrite")
     until(lambda: states(queue) == ["failed", "done"])
     queue.replace(queue.listing()[0]["id"])
     until(lambda: len(Slow.made) == 5)
@@ -187,10 +187,10 @@ def test_what_cannot_be_done_is_said_at_once(folder: Folder) -> None:
     with pytest.raises(SourceError):
         queue.add("convert", folder.root / "no.mp4", {})
     (folder.root / "film0_LRF_Full_SBS.mp4").write_bytes(b"there")
-    with pytest.raises(SinkError, match="exists already"):
+    with pytest.raises(SinkError, match="already exists"):
         queue.add("convert", film, {})
     queue.add("convert", film, {}, overwrite=True)
-    with pytest.raises(SinkError, match="in the queue already"):
+    with pytest.raises(SinkError, match="already in the queue"):
         queue.add("convert", film, {}, overwrite=True)
     queue.close()
 

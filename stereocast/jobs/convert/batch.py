@@ -57,7 +57,7 @@ def jobs(names: list[str], output: Path | None, settings: ConvertSettings, *, re
         for source in expand([name], recursive=recursive, tell=False):
             identity = _identity(source)
             if identity in seen:
-                log.info("%s is in the list already", source)
+                log.info("%s is already in the list", source)
                 continue
             seen.add(identity)
             folder = output
@@ -119,7 +119,7 @@ def check(todo: list[Job], report: Path | None, settings: ConvertSettings) -> No
 
     Raises UsageError, SinkError."""
     if settings.depth_out is not None and len(todo) > 1:
-        raise UsageError(f"--depth-out {settings.depth_out}: it takes the depth of one film; convert them one by one")
+        raise UsageError(f"--depth-out {settings.depth_out}: holds the depth of one film; convert the films one by one")
     read = written.inputs([job.source for job in todo], settings)
     if report is not None:
         written.check(written.of_report(report), read, overwrite=settings.overwrite)

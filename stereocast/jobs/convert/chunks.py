@@ -165,10 +165,10 @@ def _compare(found: Identity, wanted: Identity) -> None:
         if before != value:
             flag = "--" + name.replace("_", "-")
             raise UsageError(
-                f"--resume: {flag} was {before} before and is {value} now; use the same options, or leave --resume out"
+                f"--resume: {flag} was {before} before and is {value} now; use the same options, or omit --resume"
             )
     if found.source != wanted.source or found.time_base != wanted.time_base:
-        raise UsageError("--resume: the source has changed since it was interrupted; leave --resume out to begin again")
+        raise UsageError("--resume: the source has changed since it was interrupted; omit --resume to start over")
 
 
 class Chunker:

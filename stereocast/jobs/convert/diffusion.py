@@ -13,7 +13,7 @@ from stereocast.types import StreamInfo
 def check(settings: ConvertSettings) -> None:
     """Refuses what would fail after minutes. Raises WeightsError, LicenceNotAccepted, UsageError, OutOfMemory."""
     if settings.disparity is not None:
-        raise UsageError("--disparity: goes with --synth warp; stereocrafter-zero takes depth, as --depth PATH")
+        raise UsageError("--disparity: only for --synth warp; stereocrafter-zero takes depth, with --depth PATH")
     if settings.zero_overlap >= settings.zero_window:
         raise UsageError(f"--zero-overlap {settings.zero_overlap}: must be below --zero-window {settings.zero_window}")
     store, name = weights.WeightStore.of(settings, choice.FAMILY), choice.video_model(settings)

@@ -58,13 +58,13 @@ def _inside(folder: Path, name: str, *, recursive: bool, tell: bool) -> list[str
             continue
         left[reason] += reason != _OTHER
         if tell:
-            log.info("%s is left out: %s", path, reason)
+            log.info("%s is skipped: %s", path, reason)
     said = ", ".join(f"{count} {reason}" for reason, count in left.items() if count)
     if not inside:
         more = "" if recursive else "; --recursive looks into subfolders"
         raise SourceError(f"{name} holds no videos or images{f' to convert ({said})' if said else ''}{more}")
     if said and tell:
-        log.warning("%s: %d left out (%s); -v names them", name, left.total(), said)
+        log.warning("%s: %d skipped (%s); -v names them", name, left.total(), said)
     return inside
 
 

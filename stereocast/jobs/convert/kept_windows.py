@@ -62,7 +62,7 @@ class KeptWindows:
         except FileNotFoundError:
             return None
         except (OSError, ValueError, KeyError, TypeError) as error:
-            log.warning("%s can't be read (%s); its window is sampled again", self._path(place), error)
+            log.warning("%s can't be read (%s); the window is sampled again", self._path(place), error)
             return None
         return arrays
 

@@ -125,7 +125,9 @@ def _pictures(
     """A film as a picture file for each frame; sound and times have no place there."""
     form, info = plan.stereo_format(settings), _seen(source.info, views)
     if form.layout is Layout.PAIR or (views is not None and views.packing == "multiview"):
-        raise UsageError(f"-o {output}: this can't be written as a sequence of pictures; convert to a film first")
+        raise UsageError(
+            f"-o {output}: this format can't be written as a sequence of pictures; convert to a film first"
+        )
     shape = assembly.packer(settings, info).shape(info.height, info.width)
     packed = plan.packed_info(info, form, shape, info.pixel_format)
     notes = ("a picture for each frame; sound, subtitles and times are left out",)
@@ -147,9 +149,7 @@ def _still(
     given = "" if output in (None, "-") else Path(str(output)).suffix.lower()
     if given and given not in probe.IMAGES:
         kinds = ", ".join(sorted(probe.IMAGES))
-        raise UsageError(
-            f"-o {output}: {name} is a still, which becomes one of {kinds}; `stereocast gen` makes a film of it"
-        )
+        raise UsageError(f"-o {output}: a still is written as {kinds}; `stereocast gen` turns {name} into a film")
     target = plan.output_path(name, None if output in (None, "-") else Path(str(output)), form, suffix)
     packed = plan.packed_info(
         info, form, assembly.packer(settings, info).shape(info.height, info.width), info.pixel_format

@@ -55,11 +55,11 @@ def check_flat(name: str, found: Found | None, settings: FilmSettings) -> None:
     if not found.packing:
         raise UsageError(
             f"{name} is a {found.title} film (by {found.by}), and a second view can't be made in that projection; "
-            "--source-layout mono takes it as a flat picture"
+            "--source-layout mono treats it as a flat picture"
         )
     raise UsageError(
-        f"{name} is 3D already: {found.title} (by {found.by}); --source-layout auto repacks it to --format without depth, "
-        "--source-layout mono takes it as a flat picture"
+        f"{name} is already 3D: {found.title} (by {found.by}); --source-layout auto repacks it to --format without depth, "
+        "--source-layout mono treats it as a flat picture"
     )
 
 
@@ -80,9 +80,9 @@ def views_of(name: str, found: Found | None, settings: ConvertSettings) -> Views
         raise UsageError(f"{name} is a {sphere}° stereo film (by {found.by if found else ''}); {more}")
     for given, option in ((settings.depth_out, "--depth-out"), (settings.disparity, "--disparity")):
         if given is not None:
-            raise UsageError(f"{option}: a source that is 3D already is repacked without depth")
+            raise UsageError(f"{option}: a source that is already 3D is repacked without depth")
     if settings.format is Layout.RGBD:
-        raise UsageError("--format rgbd: a source that is 3D already is repacked without depth; choose another format")
+        raise UsageError("--format rgbd: a source that is already 3D is repacked without depth; choose another format")
     return Views(wanted.packing, bool(wanted.half), wanted.swapped != settings.swap_eyes, sphere)
 
 

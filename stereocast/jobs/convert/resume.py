@@ -158,8 +158,8 @@ def _at(source: Any, shot: Shot) -> tuple[Any, Iterator[Frame]]:
         if head is not None and head.pts == shot.pts and cuts.checksum(head.image) == shot.check:
             return opened, itertools.chain([head], frames)
         opened.close()
-        log.info("%s: seeking to tick %d isn't exact; decoding from the start", name, shot.pts)
-    raise SourceError(f"{name}: the frame to resume at is no longer there; convert again without --resume")
+        log.info("%s: seeking to tick %d is not exact; decoding from the beginning", name, shot.pts)
+    raise SourceError(f"{name}: the frame to resume from can't be found; convert again without --resume")
 
 
 def section(made: ConvertPlan, source: Any, shot: Shot, stop: int | None) -> "Run":

@@ -59,9 +59,7 @@ def applied(film: Film, settings: GenSettings, progress: OnProgress) -> Film:
         views = [list(_read(paths)) for paths in found]
     counts, shapes = {len(view) for view in views}, {one.shape for view in views for one in view}
     if len(counts) != 1 or len(shapes) != 1:
-        raise StereocastError(
-            f"--{commands[-1][0]}: the pictures it made differ in number or size between frames or views"
-        )
+        raise StereocastError(f"--{commands[-1][0]}: its pictures differ in number or size between frames or views")
     count, (height, width, _) = counts.pop(), shapes.pop()
     height, width = height // 2 * 2, width // 2 * 2
     rate = film.rate * Fraction(count, film.frames) if settings.interpolate else film.rate
@@ -88,7 +86,7 @@ def _run(name: str, command: str, source: Path) -> Path:
         said = ended.stderr.strip().splitlines() or ended.stdout.strip().splitlines() or ["it said nothing"]
         raise StereocastError(f"--{name} {command}: ended with {ended.returncode}; {said[-1]}")
     if not _pictures(target):
-        raise StereocastError(f"--{name} {command}: left no pictures in the folder it was given")
+        raise StereocastError(f"--{name} {command}: wrote no pictures to the folder it was given")
     return target
 
 
@@ -102,5 +100,5 @@ def _read(paths: list[Path]) -> Iterator[Array]:
     for path in paths:
         image = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
         if image is None or image.ndim != 3:
-            raise StereocastError(f"{path.name}: a picture that a program made can't be read as colours")
+            raise StereocastError(f"{path.name}: a picture written by the program can't be read as RGB")
         yield image[..., 2::-1].astype(np.float32) / (255 if image.dtype == np.uint8 else 65535)

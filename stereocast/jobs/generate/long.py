@@ -32,7 +32,7 @@ def film(picture: Array, settings: GenSettings, path: Path, depth_of: DepthOf, p
     if fixed and wanted > settings.frames:
         raise UsageError(
             f"--seconds {settings.seconds:g}: a loop or a film between two pictures is one window of {settings.frames} frames; "
-            f"leave --seconds out, or raise --frames"
+            f"omit --seconds, or raise --frames"
         )
     if wanted > settings.frames and settings.gen_overlap >= settings.frames:
         raise UsageError(f"--gen-overlap {settings.gen_overlap}: must be below --frames {settings.frames}")

@@ -52,9 +52,7 @@ def preview(name: str, output: Path | None, settings: PreviewSettings) -> Previe
 
 def _moments(name: str, count: int, settings: PreviewSettings) -> list[Fraction]:
     if settings.source_layout not in (None, "mono", "auto"):
-        raise UsageError(
-            "--source-layout: preview shows what depth makes of a flat film; convert repacks one that is 3D"
-        )
+        raise UsageError("--source-layout: preview is for flat films; use convert to repack a 3D film")
     source = reader.open_source(name)
     try:
         repack.check_flat(name, repack.detect(name, source), settings)

@@ -123,7 +123,7 @@ class Crew:
                 self._children.append(subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=said, stderr=said))
         while not all(here(meeting, rank).exists() for rank in range(1, self.count)):
             if any(child.poll() is not None for child in self._children):
-                raise RuntimeError("it ended before it began")
+                raise RuntimeError("it ended before it started")
             time.sleep(0.05)
         return ranks.join(0, self.count, self.device, meeting.as_uri())
 

@@ -67,12 +67,12 @@ def place(order: Order, output: Path | None) -> Reconstructed:
             "give one of: a picture, a film, a folder or a 3D object; --prompt TEXT; --views-dir FOLDER; --render FILE.4dgs"
         )
     if order.scene_file is not None and order.views is not None:
-        raise UsageError("--views-dir: --render takes a scene as it is; leave one of the two out")
+        raise UsageError("--views-dir: can't be combined with --render")
     name = str(order.source or order.scene_file or re.sub(r"\W+", "_", order.prompt or "")[:40] or order.views)
     folder = output or Path(name).resolve().parent / f"{Path(name).stem}_4d"
     replacing = order.settings.overwrite or order.settings.resume or order.scene_file is not None
     if (folder / "scene.4dgs").exists() and not replacing:
-        raise SinkError(f"{folder} holds a result already; use --overwrite to replace it, or -o for another folder")
+        raise SinkError(f"{folder} already contains a result; use --overwrite to replace it, or -o for another folder")
     read = written.inputs([str(name) for name in (order.source, order.scene_file, order.views) if name])
     suffix = layouts.suffix(StereoFormat(order.settings.format, anaglyph=order.settings.anaglyph))
     titles = ["orbit.mp4", f"orbit_stereo{suffix}.mp4", f"view_stereo{suffix}.mp4"]

@@ -29,7 +29,7 @@ def lifted(order: Order, device: str, result: Reconstructed, progress: OnProgres
     if order.prompt is not None or order.views is not None:
         raise UsageError("--prompt and --views-dir need --model diffusion2 (SVD and SV3D weights and a GPU)")
     if order.settings.ranks > 1:
-        raise UsageError(f"--ranks {order.settings.ranks}: needs --model diffusion2; relief is made by one process")
+        raise UsageError(f"--ranks {order.settings.ranks}: needs --model diffusion2; a relief takes one process")
     from stereocast.splat import matrix as matrices
     from stereocast.splat import prepare, stage
     from stereocast.splat.lift import LiftSettings

@@ -79,7 +79,7 @@ function facts(job) {
   else {
     if (job.phase) said.push(job.phase);
     if (job.total) said.push(`${job.done} of ${job.total} frames`);
-    else if (job.done) said.push(`${job.done} frames are done`);
+    else if (job.done) said.push(`${job.done} frames done`);
     if (job.fps) said.push(`${job.fps.toFixed(1)} fps`);
     if (job.eta_s !== null) said.push(`${clock(job.eta_s)} left`);
     const all = Object.values(job.stages).reduce((sum, one) => sum + one, 0);

@@ -158,7 +158,7 @@ $('sample').onclick = async () => {
   try {
     await post('sample', { film: film.id, at: look.at, options: options.given });
     sampling = true;
-    tell('Five seconds are being made.');
+    tell('Converting five seconds.');
     again();
   } catch (error) { say(error.message); }
 };
@@ -169,7 +169,7 @@ $('live').onclick = async () => {
 
 function showSample(sample) {
   if (!sampling || sample.state === 'none') return;
-  if (sample.state === 'running') tell(sample.total ? `Five seconds are being made: ${sample.done} of ${sample.total} frames.` : 'Five seconds are being made.');
+  if (sample.state === 'running') tell(sample.total ? `Converting five seconds: ${sample.done} of ${sample.total} frames.` : 'Converting five seconds.');
   if (sample.state === 'failed') { sampling = false; $('started').hidden = true; say(sample.error); }
   if (sample.state === 'done') {
     sampling = false;

@@ -78,7 +78,7 @@ export function showOld(listing) {
   if (old.dataset.key === key) return;
   old.dataset.key = key;
   old.replaceChildren(...left.map((one) => make('div', { className: 'row' },
-    make('strong', {}, one.name), `${bytes(one.offset)} of ${bytes(one.size)} are here; choose the same file again to resume`,
+    make('strong', {}, one.name), `${bytes(one.offset)} of ${bytes(one.size)} are uploaded; choose the same file again to resume`,
     make('span', { className: 'push' }, make('button', { onclick: () => ask(`uploads/${one.id}`, { method: 'DELETE' }) }, 'Forget')))));
   if (!old.parentNode) $('uploads').append(old);
 }
