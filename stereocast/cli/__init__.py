@@ -10,18 +10,24 @@ from stereocast.cli.plain import set_up_streams
 
 COMMANDS = {  # name: ("module:function", one line for the list)
     "convert": ("stereocast.cli.convert:convert", "Turn 2D video (or images, folders, URLs) into stereo video."),
-    "gen": ("stereocast.cli.gen:gen", "Make a stereo clip from a picture and a prompt."),
-    "preview": ("stereocast.cli.preview:preview", "One picture: source, depth, both views, holes, anaglyph, comfort."),
-    "4d": ("stereocast.cli.four_d:four_d", "A picture or object video to a moving 3D scene, filmed in stereo."),
+    "gen": ("stereocast.cli.gen:gen", "Turn one picture into a stereo clip."),
+    "preview": (
+        "stereocast.cli.preview:preview",
+        "One sheet: source, depth, both views, filled areas, anaglyph, comfort.",
+    ),
+    "4d": ("stereocast.cli.four_d:four_d", "Turn a picture or video of an object into a moving 3D scene."),
     "inspect": (
         "stereocast.cli.inspect:inspect",
-        "What a player will see: streams, tags, and whether a headset plays it.",
+        "Show streams, stereo tags, and whether a headset plays the file.",
     ),
-    "models": ("stereocast.cli.models:models", "Weights: list, licence, size, download, verify, remove."),
-    "studio": ("stereocast.cli.studio:studio", "A page to convert films from: see it in 3D, start, watch."),
-    "serve": ("stereocast.cli.serve:serve", "Library and player page for the headset's browser, with live conversion."),
+    "models": ("stereocast.cli.models:models", "List, download, verify and remove weights."),
+    "studio": ("stereocast.cli.studio:studio", "Open a page for converting films: preview, convert, watch."),
+    "serve": (
+        "stereocast.cli.serve:serve",
+        "Serve a library and player to the headset's browser, with live conversion.",
+    ),
     "push": ("stereocast.cli.push:push", "Copy films to the headset over adb."),
-    "doctor": ("stereocast.cli.doctor:doctor", "Devices, encoders that really open, extras, disk."),
+    "doctor": ("stereocast.cli.doctor:doctor", "Show devices, encoders that open on this machine, extras, disk space."),
 }
 
 
@@ -41,8 +47,8 @@ def build(called: str | None = None) -> typer.Typer:
     """The application. With `called`, that command's module alone is imported; else all are."""
     app = typer.Typer(
         name="stereocast",
-        help="2D video to stereo video for VR headsets: streaming, offline, restartable.",
-        epilog="Start with: stereocast convert film.mp4    (makes film_LRF_Full_SBS.mp4 beside it)",
+        help="Turn 2D video into stereo video for VR headsets.",
+        epilog="Start with: stereocast convert film.mp4    (writes film_LRF_Full_SBS.mp4 beside it)",
         no_args_is_help=True,
         rich_markup_mode="rich",
         context_settings={"help_option_names": ["-h", "--help"]},

@@ -79,9 +79,11 @@ class Comfort:
             if self.degrees(value) > LIMIT_DEG:
                 found.append(f"{self.degrees(value):.2f} degrees {where} the screen (limit {LIMIT_DEG:g})")
         if self.violation_share > MANY_VIOLATIONS:
-            found.append(f"cut by the screen's side in {self.violation_share:.0%} of the frames (--window-guard helps)")
+            found.append(
+                f"cut off by the side of the screen in {self.violation_share:.0%} of the frames (--window-guard helps)"
+            )
         if self.fastest_deg_s > FAST_DEG_S:
-            found.append(f"disparity changes by {self.fastest_deg_s:.1f} degrees a second")
+            found.append(f"disparity changes by {self.fastest_deg_s:.1f} degrees per second")
         return tuple(found)
 
     @property

@@ -177,9 +177,7 @@ def of_reconstruction(folder: Path, films: Iterable[str]) -> list[Write]:
 def _reads_it(write: Write, source: str) -> str:
     if write.result or write.option != "-o":
         return f"the output {write.path} is the input itself ({source}); give another name with {write.option}"
-    return (
-        f"{write.path} is an input, and stereocast would need that name for unfinished work; give another name with -o"
-    )
+    return f"{write.path} is an input, but stereocast needs that name for unfinished work; give another name with -o"
 
 
 def _check_there(write: Write, *, overwrite: bool, known: set[Path], resuming: bool) -> None:

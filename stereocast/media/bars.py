@@ -63,7 +63,7 @@ def described(crop: tuple[int, int, int, int] | None) -> str:
         for side, size in zip(("top", "bottom", "left", "right"), crop or (), strict=False)
         if size
     ]
-    return f"bars cut away: {', '.join(parts)}" if parts else "no bars found all through the film; nothing is cut away"
+    return f"bars removed: {', '.join(parts)}" if parts else "no bars throughout the film; nothing is cropped"
 
 
 def _pictures(name: str, moments: int) -> Iterator[Array]:

@@ -38,7 +38,7 @@ def attach(source: Any, output: Any, container: str) -> None:
     count = sum(map(is_cover, source.streams))
     made = pictures(source.name) if count and container in ("mkv", "mp4") else []
     if len(made) < count:
-        why = "it can't be read again" if container in ("mkv", "mp4") else f"{container} has no place for it"
+        why = "it can't be read again" if container in ("mkv", "mp4") else f"{container} can't hold it"
         log.warning("%d cover picture(s) left out: %s", count - len(made), why)
     for data, codec, tags in made if container == "mkv" else ():
         kind, suffix = _KINDS[codec]

@@ -317,7 +317,7 @@ def make_room(path: Path) -> None:
 
 def in_the_way(path: Path) -> str:
     """What to say of a foreign file where one of ours has to be."""
-    return f"{path} is in the way: stereocast would write there, and it isn't its own; move it, or give another name with -o"
+    return f"{path} is in the way: stereocast needs that name, but did not create the file; move it, or give another name with -o"
 
 
 def _lock(file: BinaryIO) -> None:

@@ -49,6 +49,6 @@ class Promise:
         have = f"{self._count} of {self._frames} frames, " if self._frames > self._count else ""
         length = self._end_s - self._begin_s
         return (
-            f"{name} is truncated or damaged: {have}{max(0.0, length - missing_s):.2f} of {length:.2f} s are there; "
-            "what is there was converted"
+            f"{name} is truncated or damaged: {have}{max(0.0, length - missing_s):.2f} of {length:.2f} s could be read "
+            "and were converted"
         )

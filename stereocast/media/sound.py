@@ -90,12 +90,12 @@ def refusal(stream: Any, container: str, sample: Iterable[Any] = ()) -> str:
     names = {stream.codec_context.name, stream.codec_context.codec.canonical_name}
     muxer = _MUXER.get(container, "mp4")
     if container == "hls" and not names & HEARD:
-        return "browsers are silent on it"
+        return "browsers can't play it"
     if muxer == "mp4" and any(name.startswith("pcm_") for name in names):
         return "headsets don't play PCM in mp4"
     with av.open(io.BytesIO(), "w", format=muxer) as trial:
         if not names & set(trial.supported_codecs):
-            return f"{muxer} has no place for this codec"
+            return f"{muxer} can't hold this codec"
         try:
             target = trial.add_stream_from_template(stream)
             route, _ = _copying(stream, target, container)

@@ -81,7 +81,7 @@ def _dynamicrafter(name: str, repo: str, revision: str | None = None) -> Weights
         repo=f"Doubiiu/{repo}",
         files=("model.ckpt",),
         licence="Apache-2.0 (repository)",
-        terms="the authors ask for research use of the weights",
+        terms="the authors ask that the weights be used for research",
         size=10_400_000_000,
         revision=revision,
         family="dynamicrafter",
@@ -198,7 +198,7 @@ _ENTRIES = (
         "sdxl-turbo", "stabilityai/sdxl-turbo", _STABILITY, "see the licence; larger companies need their own"
     ),
     _text_to_image(
-        "sdxl", "stabilityai/stable-diffusion-xl-base-1.0", "CreativeML OpenRAIL++-M", "any use but those it lists"
+        "sdxl", "stabilityai/stable-diffusion-xl-base-1.0", "CreativeML OpenRAIL++-M", "any use except those it lists"
     ),
     _dynamicrafter("dynamicrafter-1024", "DynamiCrafter_1024"),
     _dynamicrafter("dynamicrafter-512", "DynamiCrafter_512", "9eb874455b7903c0244fe7bf53ca21cb979cd05a"),

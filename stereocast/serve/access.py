@@ -58,13 +58,13 @@ class Border:
         headers = Headers(scope=scope)
         hosts = headers.getlist("host")
         if len(hosts) != 1 or not self.is_ours(host_of(hosts[0])):
-            return JSONResponse({"error": "this server isn't known by that name; see --name"}, 421)
+            return JSONResponse({"error": "this server does not go by that name; see --name"}, 421)
         if scope["method"] in ("GET", "HEAD", "OPTIONS"):
             return None
         origin, site = headers.get("origin"), headers.get("sec-fetch-site")
         own = f"{scope['scheme']}://{hosts[0]}".lower()
         if (origin is not None and origin.lower() != own) or site not in (None, "same-origin", "none"):
-            return JSONResponse({"error": "another page may not ask for this"}, 403)
+            return JSONResponse({"error": "other pages may not send this request"}, 403)
         return None
 
     def is_ours(self, host: str) -> bool:
@@ -189,11 +189,11 @@ class Gate:
         if "text/html" in request.headers.get("accept", ""):
             page = (_PLAYER / "login.html").read_text("utf-8")
             said = "" if request.method == "GET" else "That wasn't it."
-            said = f"Too many wrong tries: wait {int(wait_s) + 1} seconds." if wait_s else said
+            said = f"Too many wrong attempts. Wait {int(wait_s) + 1} seconds." if wait_s else said
             goal = request.url.path if request.method == "GET" else goal
             page = page.replace("{said}", said).replace("{next}", html.escape(goal, quote=True))
             return Response(page, status, headers, "text/html")
-        error = "too many wrong tries" if wait_s else "open the address with its token, as stereocast serve printed it"
+        error = "too many wrong attempts" if wait_s else "open the address with the token that stereocast serve printed"
         return JSONResponse({"error": error}, status, headers)
 
     async def _login(self, request: Request) -> Response:

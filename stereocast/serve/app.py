@@ -79,7 +79,7 @@ class Site:
     async def picture(self, request: Request) -> Response:
         item = await self.found(request)
         if item.kind != "picture":
-            raise HTTPException(404, "that is no picture")
+            raise HTTPException(404, "not a picture")
         suffix = item.path.suffix.lower()
         if item.pair is None and suffix in _DRAWN:
             return FileResponse(item.path, media_type=_TYPES[suffix], headers={"X-Content-Type-Options": "nosniff"})
@@ -160,7 +160,7 @@ class Site:
         number = _number(request, "run")
         session = self.live.get(ident, number, viewer)
         if session is None:
-            raise HTTPException(404 if number is None else 410, "nothing is made for that film; ask for it again")
+            raise HTTPException(404 if number is None else 410, "no live session for this film; start one again")
         session.seen(viewer, at)
         return await self._told(session, ident, at, _number(request, "since") or 0)
 
@@ -281,12 +281,12 @@ def _wanted(item: Item, request: Request, converts: bool) -> Wanted:
     """What a live session of that film is to make. Raises HTTPException 400, 404."""
     facts, sound = item.facts, _number(request, "sound")
     if item.kind != "film" or (sound is None and not (item.convert and converts)):
-        raise HTTPException(404, "this film isn't converted live")
+        raise HTTPException(404, "this film is not converted live")
     if sound is not None and (sound >= len(facts["sounds"]) or (item.convert and converts)):
-        raise HTTPException(404, "there is no such sound track, or it is in the converted film already")
+        raise HTTPException(404, "no such sound track, or the converted film already has it")
     seconds = _seconds(request, "t", 0.0)
     if seconds is None or seconds >= (facts["duration_s"] or 1e9):
-        raise HTTPException(400, "t has to be a time within the film, in seconds")
+        raise HTTPException(400, "t must be a time within the film, in seconds")
     return Wanted(item.ident, item.path, seconds, None, sound, bool(facts["audio"]), facts["duration_s"], facts["rate"])
 
 
@@ -300,7 +300,7 @@ def _seconds(request: Request, name: str, default: float | None) -> float | None
     except ValueError:
         seconds = math.nan
     if not 0 <= seconds < 1e9:
-        raise HTTPException(400, f"{name} has to be a time within the film, in seconds")
+        raise HTTPException(400, f"{name} must be a time within the film, in seconds")
     return seconds
 
 
@@ -310,7 +310,7 @@ def _number(request: Request, name: str) -> int | None:
     if text is None:
         return None
     if not (text.isascii() and text.isdigit() and len(text) < 9):
-        raise HTTPException(400, f"{name} has to be a whole number")
+        raise HTTPException(400, f"{name} must be a whole number")
     return int(text)
 
 
@@ -318,5 +318,5 @@ def _viewer(request: Request) -> str:
     """Who watches. Raises HTTPException 400."""
     text = request.query_params.get("viewer", "")
     if not _VIEWER.fullmatch(text):
-        raise HTTPException(400, "viewer has to be a word of at most 64 letters, digits, - and _")
+        raise HTTPException(400, "viewer must be a word of at most 64 letters, digits, - and _")
     return text

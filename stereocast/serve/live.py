@@ -106,7 +106,7 @@ class Live:
         sound = wanted.sound is not None
         same = [s for s in self._sessions if (s.wanted.sound is not None) == sound and s.is_working() and s not in left]
         if len(same) >= (SOUND_PLACES if sound else STEREO_PLACES):
-            raise Busy(f"{len(same)} films are being made for others; try again when one of them has ended")
+            raise Busy(f"{len(same)} films are being converted for others; try again when one of them has ended")
 
     def _begin(self, wanted: Wanted) -> Session:
         self._count += 1

@@ -47,7 +47,7 @@ class PackSettings(RecipeSettings):
     preset: str = "quest3"
     """Headset or site: sets codec order, size limits and the screen for comfort figures."""
     encoder: str = "auto"
-    """Encoder profile by name or .toml path; auto takes the first of the preset's list that opens here."""
+    """Encoder profile by name or .toml path; auto takes the first of the preset's list that opens on this machine."""
     quality: Annotated[int, Field(ge=0, le=63)] | Level | None = None
     """draft, good or paper: how much work diffusion puts into a second view (default: good for convert, paper for gen).
     For the encoder's constant quality use --crf."""

@@ -55,7 +55,7 @@ def facts(moment: Moment, settings: ConvertSettings) -> dict[str, Any]:
         "auto_strength": round(auto, 1),
         "format": settings.format.value,
         "estimator": estimator, "reason": reason,
-        "note": "" if settings.synth == "warp" else f"drawn with warp; {settings.synth} takes longer than a look",
+        "note": "" if settings.synth == "warp" else f"shown with warp; {settings.synth} takes too long for a preview",
         "ms": {step: round(seconds * 1000, 1) for step, seconds in moment.seconds.items()},
     }  # fmt: skip
 

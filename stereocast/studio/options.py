@@ -103,10 +103,10 @@ def _words(name: str) -> dict[str, str]:
         return {each: catalog.preset(each).title for each in catalog.names("presets")}
     if name == "encoder":
         about = {each: catalog.encoder(each).about for each in catalog.names("encoders")}
-        return {"auto": "the first of the preset's list that opens here", **about}
+        return {"auto": "the first of the preset's list that opens on this machine", **about}
     if name == "depth":
         offered = registry.offered(registry.DEPTH, "depth estimator")
-        return {"auto": "the best that is installed", **{k: v.about for k, v in offered.items() if k != "file"}}
+        return {"auto": "the best one installed", **{k: v.about for k, v in offered.items() if k != "file"}}
     if name == "recipe":
         return dict.fromkeys(catalog.names("presets/recipes"), "")
     if name == "text_model":

@@ -72,7 +72,7 @@ def _convert(order: dict[str, Any], telling: _Telling) -> dict[str, Any]:
     except UsageError as error:  # what lies there is of other options: it was asked for anew
         if order.get("begun") or not str(error).startswith("--resume:"):
             raise
-        tell(note=f"an unfinished part of other options is replaced ({error})")
+        tell(note=f"an unfinished part with other options is replaced ({error})")
         made = api.convert(order["source"], output, settings, progress=telling)
     return {
         "files": [str(path) for path in made.plan.outputs], "frames": made.frames,

@@ -246,7 +246,7 @@ def test_ray_is_told_whole_paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert engine.placed(replace(task, source="https://films/film.mp4")).source == "https://films/film.mp4"
     told = engine._answer(there)
     assert told["kind"] == "UsageError"
-    assert "isn't there on" in told["error"]
+    assert "does not exist on" in told["error"]
 
 
 @pytest.mark.slow

@@ -100,7 +100,7 @@ def test_covers_arrive(tmp_path: Path, source: str, target: str) -> None:
 def test_what_is_left_out_is_said(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     path = covered(tmp_path / "in.mkv", tmp_path)
     convert(path, tmp_path / "live/index.m3u8")
-    assert "1 cover picture(s) left out: hls has no place for it" in caplog.text
+    assert "1 cover picture(s) left out: hls can't hold it" in caplog.text
 
 
 def test_side_cars_under_the_new_name(tmp_path: Path) -> None:

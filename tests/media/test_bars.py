@@ -73,5 +73,5 @@ def test_what_is_cut_is_said(tmp_path: Path) -> None:
     made, source = prepare(str(path), tmp_path / "out.mp4", settings(crop="auto"))
     source.close()
     assert (made.info.height, made.info.width) == (92, 160)
-    assert "bars cut away: 16 rows at the top, 12 rows at the bottom" in made.notes
-    assert bars.described(None).startswith("no bars found")
+    assert "bars removed: 16 rows at the top, 12 rows at the bottom" in made.notes
+    assert bars.described(None).startswith("no bars throughout")

@@ -139,7 +139,7 @@ def test_an_index_at_the_end_of_a_pipe_is_said(tmp_path: Path, monkeypatch: pyte
 def test_a_pipe_cannot_be_searched_for_bars_and_that_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stdin", Input(numbered_film(tmp_path / "in.mkv", 12).read_bytes()))
     assert (
-        "a pipe can't be searched for bars; nothing is cut away"
+        "a pipe can't be searched for bars; nothing is cropped"
         in convert("-", tmp_path / "out.mp4", crop="auto").plan.notes
     )
 

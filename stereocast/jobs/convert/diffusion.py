@@ -78,5 +78,5 @@ def line(found: dict[str, Any]) -> str:
     windows = "" if found["windows"] is None else f"{found['windows']} windows of "
     return (
         f"diffusion, --quality {found['quality']}: {windows}{found['evaluations_a_window']} evaluations, "
-        f"{found['seconds_a_film_second']:g} s for a second of film, {time}"
+        f"{found['seconds_a_film_second']:g} s per second of film, {time}"
     )

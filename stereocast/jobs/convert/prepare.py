@@ -60,7 +60,7 @@ def _film(
         source.retarget(crop=bars.detect(source.name))
         notes += (bars.described(source.options.crop),)
     elif settings.crop == "auto":
-        notes += ("a pipe can't be searched for bars; nothing is cut away",)
+        notes += ("a pipe can't be searched for bars; nothing is cropped",)
     profile = plan.choose_encoder(settings, preset, _seen(source.info, views), tonemap=settings.tonemap)
     source.retarget(pixel_format=profile.pixel_format)
     container = plan.container_of(settings, output)
@@ -72,7 +72,7 @@ def _film(
     if views is not None:
         pack = repack.packer(pack, form, views)
         half = ", half size" if views.half else ""
-        notes += (f"repacked: {views.packing.replace('-', ' ')}{half}, no depth is made",)
+        notes += (f"repacked: {views.packing.replace('-', ' ')}{half}, without depth",)
     packed = plan.packed_info(info, form, pack.shape(info.height, info.width), profile.pixel_format)
     depth, reason = ("file", "") if settings.depth_path or views else choice.resolve(settings)
     held = plan.Held(*assembly.costs(settings, info, depth), pack.own_bytes(info.height, info.width))
@@ -130,7 +130,7 @@ def _pictures(
         )
     shape = assembly.packer(settings, info).shape(info.height, info.width)
     packed = plan.packed_info(info, form, shape, info.pixel_format)
-    notes = ("a picture for each frame; sound, subtitles and times are left out",)
+    notes = ("one picture per frame; sound, subtitles and timestamps are left out",)
     preset = catalog.preset(settings.preset)
     made = ConvertPlan(name, output, settings, preset, form, info, packed, "images", None, notes, views=views)
     written.check_plan(made)

@@ -68,7 +68,7 @@ def begin(made: ConvertPlan, source: Any) -> "Run":
             logging.WARNING if there and not windows else logging.INFO,
             "%s: nothing encoded to resume from; starting from the beginning%s",
             made.output,
-            f" with {windows} windows that are finished" if windows else "",
+            f" with {windows} finished windows" if windows else "",
         )
         return Run(made, source, Journal(path, wanted))
     return _resumed(made, source, wanted, chunks, journal.comfort if journal else [])

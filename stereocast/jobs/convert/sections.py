@@ -66,14 +66,14 @@ def convert_in_sections(made: ConvertPlan, source: Source, progress: OnProgress)
 
 def _why_not(made: ConvertPlan) -> str:
     if made.source == "-":
-        return "standard input can be read once only"
+        return "standard input can be read only once"
     if made.form.layout is Layout.PAIR:
         return "a pair has two files"
     settings = made.settings
     if settings.depth_out is not None or settings.disparity is not None or settings.depth_path is not None:
         return "a file with one map per frame is read or written in order"
     if settings.fps is not None:
-        return "a new frame rate counts from the first frame"
+        return "a new frame rate is counted from the first frame"
     return resume.why_not(made)
 
 

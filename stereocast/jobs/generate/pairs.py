@@ -120,7 +120,7 @@ def _camera(picture: Array, settings: GenSettings) -> Film:
     move = registry.load(registry.GENERATORS, "generator", "camera")(picture, depth, settings)
     rate = Fraction(settings.fps or CAMERA_RATE).limit_denominator(1001)
     count = max(2, round((settings.seconds or CAMERA_SECONDS) * rate))
-    note = f"a camera move ({move.name}) through the picture, nothing in it moves by itself; {_how_to()}"
+    note = f"a camera move ({move.name}) through the picture; nothing in it moves by itself; {_how_to()}"
     return Film("camera move", height, width, count, rate, move.pairs(count), (note,))
 
 

@@ -33,8 +33,11 @@ def _answer(task: Task) -> dict[str, Any]:
         places["source"] = Path(task.source)
     for what, path in places.items():
         if not path.exists():
-            reason = f"the {what} {path} isn't there on {platform.node()}"
-            return {"error": f"--engine ray: {reason}; all machines have to see it there", "kind": UsageError.__name__}
+            reason = f"the {what} {path} does not exist on {platform.node()}"
+            return {
+                "error": f"--engine ray: {reason}; all machines must see it under this path",
+                "kind": UsageError.__name__,
+            }
     return answer(task)
 
 
