@@ -1,7 +1,7 @@
 """The TOML shelves: `encoders/` (one codec profile per file) and `presets/` (one headset per file), with `presets/recipes`
 (options of one experiment per file) and `presets/quality` (options of each --quality).
 
-A name that ends in .toml is a path, anything else a name on the shelf. The shelves lie beside this package in a wheel
+A name that ends in .toml is a path, anything else a name on the shelf. The shelves are beside this package in a wheel
 and one level up in a checkout.
 """
 

@@ -1,6 +1,6 @@
 """Names to back ends. Nothing here is imported before it is asked for.
 
-To add a back end to this package: its module, and one line here. A package of its own adds one by an entry point of the
+To add a back end to this package, add its module and one line here. Another package adds one by an entry point of the
 group `stereocast.depth` or `stereocast.synth`; see docs/extending.md.
 """
 
@@ -120,7 +120,7 @@ def load(shelf: Mapping[str, Backend], kind: str, name: str) -> Any:
         return getattr(import_module(module), attribute)
     try:
         return getattr(import_module(module), attribute)
-    except Exception as error:  # somebody else's code: whatever it raises, ours isn't broken
+    except Exception as error:  # somebody else's code may raise anything
         raise UsageError(
             f"{kind} '{name}' ({backend.about}) can't be loaded: {type(error).__name__}: {error}"
         ) from error

@@ -13,7 +13,7 @@ Array = Any  # numpy.ndarray or torch.Tensor; importing either here would make e
 
 
 class PixelFormat(StrEnum):
-    """How samples lie in memory; names are FFmpeg's."""
+    """Layout of samples in memory; names are FFmpeg's."""
 
     YUV420P = "yuv420p"  # uint8 [H*3//2, W]
     YUV420P10 = "yuv420p10le"  # uint16, values 0..1023, [H*3//2, W]
@@ -34,7 +34,7 @@ class PixelFormat(StrEnum):
 
 
 class Layout(StrEnum):
-    """Where the two views lie in the picture that is written."""
+    """Where the two views are in the written picture."""
 
     SBS = "sbs"
     HALF_SBS = "half-sbs"
@@ -264,7 +264,7 @@ class StereoClip:
 
 @dataclass(frozen=True, slots=True)
 class PackedClip:
-    """Pictures as they are encoded. `second` holds the right view where each eye has a file of its own."""
+    """Pictures as they are encoded. `second` holds the right view if each eye has its own file."""
 
     frames: Array  # [T, H'*3//2, W'] or [T, H', W', 3]
     pts: Array  # int64 [T]

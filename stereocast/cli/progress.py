@@ -54,7 +54,7 @@ class Bar(_Shown):
         self._frames = 0
 
     def __call__(self, progress: Progress) -> None:
-        """So many frames are done, or so much of the window that is being drawn."""
+        """How many frames are done, and how much of the window being sampled."""
         if progress.phase == "window":
             share = progress.done / max(progress.total or 1, 1)
             self._progress.update(
@@ -121,7 +121,7 @@ class Lines:
         self._tell("end" if error is None else "stopped")
 
     def __call__(self, progress: Progress) -> None:
-        """So many frames are done, or so much of the window that is being drawn."""
+        """How many frames are done, and how much of the window being sampled."""
         if progress.phase == "window":
             self._window = progress
         else:

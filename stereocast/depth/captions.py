@@ -20,7 +20,7 @@ _STROKE = 55  # how much brighter than around it a stroke is, of 255
 _BRIGHT = 150
 _STILL = 18  # a change of luma that noise and compression make
 _FRAMES = 3  # so long a stroke stays before it counts
-_NEAREST = 0.6  # text lies at least so near
+_NEAREST = 0.6  # text is at least this near
 _HEIGHTS = (0.018, 0.16)  # of a line, as a share of the picture's height
 _NARROWEST = 0.05  # of the width
 _CALM = 0.9  # of a line's strokes are where they were in the frame before
@@ -89,7 +89,7 @@ class SteadyText:
         return kept & (share > _CALM)
 
     def _follow(self, found: list[_Line], depth: Array) -> None:
-        """Lines that go on keep their depth; one that is missing for two frames is gone."""
+        """Lines that continue keep their depth; one missing for two frames is gone."""
         lines: list[_Line] = []
         for line in found:
             old = next((old for old in self._lines if old.overlaps(line)), None)

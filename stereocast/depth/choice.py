@@ -80,7 +80,7 @@ def _best(settings: EstimatorSettings) -> tuple[str, str]:
     if _FREE[0] not in registry.DEPTH or not registry.DEPTH[_FREE[0]].installed:
         return "embedded", "the packages of the extra 'depth' aren't installed"
     if settings.device != "auto":
-        devices.choose_device(settings.device)  # one that isn't there is refused, whatever estimates depth
+        devices.choose_device(settings.device)  # a missing one is refused, whichever estimator is used
     for name in _candidates(settings, weights.WeightStore.of(settings, None)):
         return name, "the best one whose weights are on this disk"
     return "embedded", f"no other weights are on this disk; {free}"

@@ -31,7 +31,7 @@ RAMP = 0.25  # share of the plain vertical ramp: it steadies what the network le
 CRISPEN, CRISPEN_SIGMA = 0.5, 3.0  # unsharp mask of the network's output: more finds more steps, and costs order
 TOLERANCE = 1e-4  # largest difference to the stored output
 BAR_LUMA = 22  # 8-bit code values that count as black
-BAR_SHARE = 0.35  # a side's bar is no wider than this
+BAR_SHARE = 0.35  # of the picture: the widest bar on one side
 
 
 class NetworkMismatch(StereocastError):
@@ -124,7 +124,7 @@ def sharpen(depth: Array, grey: Array) -> Array:
 def window(clip: Clip) -> tuple[int, int, int, int]:
     """Top, bottom, left, right (bottom and right exclusive, even) of the picture inside black bars.
 
-    Only bars that lie on both sides and are about equally wide count; a dark scene has none.
+    Only bars on both sides of about equal width count; a dark scene has none.
     """
     height, width = clip.height, clip.width
     step = max(1, len(clip) // 4)

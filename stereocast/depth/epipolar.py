@@ -36,7 +36,7 @@ class CameraMotion:
 
 
 def focal_px(columns: int) -> float:
-    """Focal length in pixels of a picture of so many columns."""
+    """Focal length in pixels of a picture with this many columns."""
     return float(columns / 2 / np.tan(np.radians(FOV_DEG / 2)))
 
 
@@ -141,9 +141,9 @@ def camera_motion(points: Array, moved: Array, weight: Array, focal: float) -> C
 
 
 def turn_and_zoom(points: Array, moved: Array, weight: Array, focal: float) -> Array:
-    """How far each point lies from what a turning and zooming camera on one spot would show, pixels [N].
+    """How far each point is from where a camera that only turns and zooms would show it, pixels [N].
 
-    Solved from coarse to fine, so that what dominates the picture is found whatever moves before it.
+    Solved from coarse to fine, so that the dominant motion is found despite moving foreground.
     """
     rotation, zoom = np.eye(3), 1.0
     start = points

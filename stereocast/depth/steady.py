@@ -59,7 +59,7 @@ def aligned(depth: Array, target: Array, weight: Array) -> Array:
 class FlowSmoother:
     """Exponential smoothing along optical flow: a pixel keeps its depth while it moves.
 
-    `keep` (0..1) is the share of the past where the flow can be trusted. Frames without depth of their own get the
+    `keep` (0..1) is the share of the past where the flow can be trusted. Frames without their own depth get the
     carried one. Where depth comes with every `every`-th frame, what it changes is spread evenly over that frame and the
     ones up to the next, so that nothing jumps; the less the flow can be trusted, the more of it counts at once.
     """
@@ -88,7 +88,7 @@ class FlowSmoother:
         self.flow = None
         if self._depth is None or self._grey is None:
             if depth is None:
-                raise ValueError("the first frame of a shot needs a depth of its own")
+                raise ValueError("the first frame of a shot needs its own depth")
             self._grey, self._depth = grey, depth.astype(np.float32)
             return self._depth
         if self.keep == 0 and depth is not None:

@@ -58,7 +58,7 @@ class Ranks:
         """The sum over processes of tensors that are zero outside each one's share: exact, since x + 0 = x."""
         if self.count < 2:
             return whole
-        there = whole.contiguous().to(self.device)  # gloo adds memory as it lies; NCCL takes what lies on the card
+        there = whole.contiguous().to(self.device)  # gloo needs contiguous memory; NCCL needs it on the GPU
         torch.distributed.all_reduce(there)
         return there.to(whole.device)
 
@@ -107,7 +107,7 @@ class Balance:
         return self.shares[self.ranks.rank]
 
     def learn(self, seconds: tuple[float, float]) -> None:
-        """Takes how long this process's columns and rows took, tells the others, and divides anew where that pays.
+        """Takes how long this process's columns and rows took, tells the others, and divides the work again where that pays.
 
         The first time says nothing: networks come to the card, kernels are chosen.
         """

@@ -125,7 +125,7 @@ class Inputs:
 
     noise: Sequence[Tensor]  # one per iteration, the same in all passes and for both views
     restart_noise: Sequence[Tensor]  # per iteration or per pass
-    fresh: Iterator[Tensor] | None = None  # for repetitions, where they draw afresh
+    fresh: Iterator[Tensor] | None = None  # for repetitions that draw new noise
     fill: Tensor | None = None  # noise for the first holes, where that is asked for
 
 
@@ -336,7 +336,7 @@ class ZeroSampler:
     def refined(
         self, i: int, repetitions: int, warp: warped.Warp, before: Stepped, inputs: Inputs, held: Held | None = None
     ) -> Iterator[Trace]:
-        """Phase 2 at one iteration: warp, then N steps that change what lies behind the holes (Eq. 4 or "latent")."""
+        """Phase 2 at one iteration: warp, then N steps that change the area of the holes (Eq. 4 or "latent")."""
         rules, step, root = self.config.refine, self.steps[i], self.steps[i].alpha ** 0.5
         weight = root if rules.weight == "sqrt_alpha_bar" else step.alpha_prev**0.5
         blended, noise = before.x0, inputs.noise[i]

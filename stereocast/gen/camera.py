@@ -1,7 +1,7 @@
 """The source that needs no weights: a camera that moves through one picture, in stereo.
 
-The picture becomes two sheets: what is seen, torn at depth edges, and a background sheet that goes on behind them. Near
-surfaces end in a matte of their own (`gen.matte`), not at the edge of a grid cell. Both sheets are drawn from each eye's
+The picture becomes two sheets: what is seen, torn at depth edges, and a background sheet that continues behind them. Near
+surfaces end in their own matte (`gen.matte`), not at the edge of a grid cell. Both sheets are drawn from each eye's
 place in every frame, so what was hidden looks the same throughout. Knows no files.
 """
 
@@ -22,7 +22,7 @@ from stereocast.types import Array
 FAR = 0.22  # inverse depth of the farthest surface; the nearest has 1
 FOCAL = 1.0  # in widths of the picture: 53 degrees
 CELL = 2  # pixels per grid cell
-PAD = 0.14  # of the width: how far the background sheet goes on beyond the picture
+PAD = 0.14  # of the width: how far the background sheet extends beyond the picture
 TEAR = 0.08  # step of relative depth within a cell that counts as an edge
 STRENGTH = 2.0  # largest disparity in % of the width, where none is asked for
 MARGIN = 1.035  # slight enlargement, so that the frame's sides stay covered
@@ -179,7 +179,7 @@ class _Sheet:
         there = (places[0] >= 0).astype(np.float32)
         if self.cover is None:
             return colour, there
-        # a torn cell's own edge is hidden: it lies where the matte is 0, or where the other sheet shows the same
+        # a torn cell's own edge is hidden: it is where the matte is 0, or where the other sheet shows the same
         inside = cv2.GaussianBlur(cv2.erode(there, np.ones((3, 3), np.uint8)), (0, 0), 0.8)
         share = cv2.remap(self.cover, places[0], places[1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
         return colour, share * inside

@@ -38,7 +38,7 @@ def framed(picture: Array, height: int, width: int, pad: str = "black") -> Array
 
 
 def _centred(target: int, source: int) -> tuple[slice, slice]:
-    """Where the middle of `source` lies in `target`, and which part of it."""
+    """Where the middle of `source` is in `target`, and which part of it."""
     if source >= target:
         at = (source - target) // 2
         return slice(0, target), slice(at, at + target)

@@ -1,4 +1,4 @@
-"""Near surfaces with soft outlines: their depth goes on a few pixels beyond them, and a matte says where they end.
+"""Near surfaces with soft outlines: their depth extends a few pixels beyond them, and a matte marks where they end.
 
 A torn grid ends in steps of its cells. Here the grid tears beyond the outline, where the matte is 0 already; the matte
 follows the picture (guided filter: He et al. 2010), and colours beside the outline are the surface's own, so nothing of
@@ -27,7 +27,7 @@ class Outlined:
 
 
 def outlined(picture: Array, inverse: Array, step: float, reach: int) -> Outlined:
-    """The sheet of what is seen. `step` of inverse depth is an outline; near depth goes on for `reach` pixels."""
+    """The sheet of what is seen. `step` of inverse depth is an outline; near depth extends by `reach` pixels."""
     box = np.ones((2 * reach + 1, 2 * reach + 1), np.uint8)
     near = cv2.dilate(inverse, box)
     behind = near - inverse > step  # beside something nearer

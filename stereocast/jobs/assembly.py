@@ -116,7 +116,7 @@ def packer(settings: OutputSettings, info: StreamInfo) -> Packer:
 def sink(
     made: Plan, splitters: Sequence[writer.Splitter | None] = (), streams: Sequence[Passthrough | None] = ()
 ) -> Sink:
-    """Where packed clips go: one file, or one per eye. For each file, `splitters` say where its encoder starts afresh,
+    """Where packed clips go: one file, or one per eye. For each file, `splitters` say where a new encoder starts,
     `streams` bring the sound and subtitles; none by default."""
     if made.container == "images" and isinstance(made.output, Path):
         return pictures.SequenceSink(made.output, overwrite=made.overwrite)

@@ -21,7 +21,7 @@ FAST_DEG_S = 2.0  # change of disparity that eyes follow without effort
 MANY_VIOLATIONS = 0.05  # share of frames
 _BINS, _REACH = 4000, 20.0  # of the histogram, % of the width to either side
 _SIDE = 0.02  # of the width: the margin in which a window violation is looked for
-_FRONT_DEG = 0.3  # in front of the screen that counts there; less is hardly seen
+_FRONT_DEG = 0.3  # in front of the screen: the least that counts as a violation
 _CUT_ROWS = 0.05  # share of the margin's rows
 _SPAN_S = Fraction(1, 4)  # over which the speed of a change is taken
 

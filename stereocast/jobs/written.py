@@ -1,7 +1,7 @@
 """Every path that a run will write or delete, known and checked before anything happens.
 
-A result may replace an older one with --overwrite; whatever else a run needs (part, journal, sections) may replace
-only what carries our own mark. Nothing may be one of the files that are read, by whatever name or link.
+A result may replace an older one with --overwrite; the run's other files (part, journal, sections) may replace
+only files that carry our mark. None may be a file that is being read, under any name or link.
 """
 
 import os
@@ -159,7 +159,7 @@ def check(
 
 
 def check_apart(writes: Iterable[Write], read: dict[tuple[int, int], str]) -> None:
-    """Refuses a path that is one of the files that are read, by whatever name or link. Raises UsageError."""
+    """Refuses a path that is one of the files being read, under any name or link. Raises UsageError."""
     for write in writes:
         with suppress(OSError):
             status = os.stat(write.path)

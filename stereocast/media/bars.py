@@ -14,7 +14,7 @@ log = logging.getLogger(__name__)
 
 DARK = 24  # luma (8 bit, limited range: black is 16) up to which a row counts as bar
 _SHORT = 3000  # frames up to which a film is looked through as a whole
-_EVERY = 5  # then, every so many frames
+_EVERY = 5  # then, in frames
 _FAR = 400  # frames to decode after a seek; films with rarer keyframes are looked through
 
 

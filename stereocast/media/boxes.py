@@ -53,7 +53,7 @@ class Box:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a top-level box lies in its file."""
+    """Where a top-level box is in its file."""
 
     kind: bytes
     start: int

@@ -47,7 +47,7 @@ class _Track:
 
 
 class Continuous:
-    """Packets with times that go on over every jump, in the order they come."""
+    """Packets with times that continue over every jump, in the order they come."""
 
     def __init__(self) -> None:
         self._tracks: dict[int, _Track] = {}
@@ -104,7 +104,7 @@ class Continuous:
         return _moved(packet, track.offset)
 
     def _across(self, first: Any, source: Iterator[Any]) -> Iterator[Any]:
-        """Reads on until every stream has jumped, and lets all go on from where the last of them ended."""
+        """Reads on until every stream has jumped, then continues all from where the last of them ended."""
         begins: dict[int, tuple[Fraction, Fraction]] = {}  # by decoding times, by what is shown
         gathered: list[tuple[Any, bool]] = []
         packet, spread = first, Fraction(0)

@@ -34,7 +34,7 @@ _NAMES = {  # x265 and SVT-AV1 want names or numbers in their own options; FFmpe
 def of_frame(frame: Any) -> Colour:
     """What a decoded frame's colours mean once it is YUV; nothing stays unspecified.
 
-    `yuvj` formats are full range whatever the tag says. Untagged YUV is BT.601 below HD, as players take it; RGB, which
+    `yuvj` formats are full range, regardless of the tag. Untagged YUV is BT.601 below HD, as players take it; RGB, which
     has no matrix, becomes BT.709 of limited range.
     """
     full = int(frame.color_range) == 2 or frame.format.name.startswith("yuvj")
@@ -72,8 +72,8 @@ def converted(
             width, height, pixel_format.value, dst_colorspace=Colorspace.ITU709, src_color_range=2, dst_color_range=span,
             interpolation=_CAREFUL,
         )  # fmt: skip
-    same = Colorspace.ITU709  # whatever it is called: equal ones leave the values alone
-    if len(frame.format.components) < 3:  # grey is full range to swscale, whatever it is told of the source
+    same = Colorspace.ITU709  # any will do: equal ones leave the values unchanged
+    if len(frame.format.components) < 3:  # swscale treats grey as full range, regardless of the source's tag
         span = 2
     return frame.reformat(
         width, height, pixel_format.value, src_colorspace=same, dst_colorspace=same, src_color_range=span, dst_color_range=span,

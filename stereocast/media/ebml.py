@@ -22,7 +22,7 @@ _MODES = {
 
 @dataclass(frozen=True, slots=True)
 class Element:
-    """Where one element lies in `data` or a file."""
+    """Where one element is in `data` or a file."""
 
     ident: int
     start: int
@@ -116,7 +116,7 @@ def add_projection(path: Path) -> None:
         data, found, base = _head(file, str(path))
         kinds = [element.ident for element in found]
         if _TRACKS not in kinds or _VOID not in kinds or kinds.index(_VOID) > kinds.index(_TRACKS):
-            raise SinkError(f"{path}: there is no room for the Projection element; write mp4 instead")
+            raise SinkError(f"{path}: no room for the Projection element; write mp4 instead")
         void, tracks = found[kinds.index(_VOID)], found[kinds.index(_TRACKS)]
         grown = _with_projection(data, tracks)
         by = len(grown) - (tracks.end - tracks.start)
@@ -124,7 +124,7 @@ def add_projection(path: Path) -> None:
         if by == 0:
             return
         if room < 9:
-            raise SinkError(f"{path}: there is no room for the Projection element; write mp4 instead")
+            raise SinkError(f"{path}: no room for the Projection element; write mp4 instead")
         filler = _coded(_VOID, bytes(room - 9), 8)
         made = filler + data[void.end : tracks.start] + grown
         moved = {e.start - base: e.start - base - by for e in found if void.end <= e.start <= tracks.start}

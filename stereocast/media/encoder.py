@@ -1,6 +1,6 @@
 """The encoders behind a sink: the bundled FFmpeg's here, a system ffmpeg's in `external`.
 
-Each chunk has an encoder of its own. The stream's own context writes the header and encodes nothing, because it lives
+Each chunk has its own encoder. The stream's own context writes the header and encodes nothing, because it lives
 as long as the file: its pictures would stay beside those of the encoder that comes after it.
 """
 
@@ -95,7 +95,7 @@ def repeatable(width: int) -> str:
     """x264's parameters for the same bytes in every run, '' where they are so anyway.
 
     Its AVX-512 code for the macroblock tree takes eight macroblocks at a time. Where a row isn't a multiple of that, it
-    goes on into whatever lies behind the row, and motion carries that back into the picture.
+    continues into the memory behind the row, and motion carries that back into the picture.
     """
     return "asm=avx2,fma3,lzcnt,bmi2" if width % 128 and _has_avx512() else ""
 

@@ -12,7 +12,7 @@ NAMES = re.compile(r"(index\.m3u8|init\.mp4|segment_\d+\.m4s)(\.tmp)?")  # what 
 
 
 class Opener:
-    """Opens the files of an HLS stream for FFmpeg: each is made anew, so that no link is ever written through."""
+    """Opens the files of an HLS stream for FFmpeg. Each is created new, so that nothing is written through a link."""
 
     def __init__(self, form: StereoFormat | None) -> None:
         self._form = form

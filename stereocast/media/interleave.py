@@ -18,13 +18,13 @@ from stereocast.media import timing
 log = logging.getLogger(__name__)
 
 _DISK = {errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EPIPE, errno.EROFS, errno.EFBIG}  # not the packet's fault
-_REFUSED_AT_MOST = 100_000  # packets; more is no damage but a fault of ours
+_REFUSED_AT_MOST = 100_000  # packets; more would be our own fault, not damage
 
 
 class Interleaver:
     """Muxes into `output`. Raises av.error.FFmpegError where it can't be written.
 
-    Picture packets get their decoding times here, whatever the encoder says, and last until the next one's: the mp4
+    Picture packets get their decoding times here, regardless of the encoder, and last until the next one's: the mp4
     muxer moves the first picture of a fragment to where the durations before it end, so they have to be exact.
     """
 

@@ -1,4 +1,4 @@
-"""What a name means: a URL, a numbered sequence, or simply a file, whatever characters are in it."""
+"""What a name means: a URL, a numbered sequence, or a file, with any characters in its name."""
 
 import os
 import re

@@ -191,7 +191,7 @@ def _marked(data: bytes, at: int, minor: bytes, app: bytes) -> bytes:
 
 
 def _head_of(path: Path) -> bytes | None:
-    """The first bytes of a regular file that is no link; None for anything else, and what can't be read."""
+    """The first bytes of a regular file that is not a link; None for anything else or if unreadable."""
     try:
         if not stat.S_ISREG(os.lstat(path).st_mode):
             return None

@@ -17,7 +17,7 @@ _MOST, _LEAST_S = 100, 2.0
 
 
 def sprite(duration_s: float | None) -> dict[str, Any] | None:
-    """How the thumbnails of a film of that length lie in one picture; None where there are none."""
+    """How the thumbnails of a film of that length are arranged in one picture; None if there are none."""
     if not duration_s or duration_s < 2 * _LEAST_S:
         return None
     interval = max(_LEAST_S, duration_s / _MOST)

@@ -87,7 +87,7 @@ def reordering(profile: EncoderProfile) -> int:
 
 
 _IN_FRAMES = 1280 * 720  # pixels; up to this many x264's threads take a picture each, above it slices of one picture
-_PER_THREAD = 8  # pictures that a thread with pictures of its own keeps, as measured
+_PER_THREAD = 8  # pictures that a frame thread keeps, as measured
 
 
 def thread_type(width: int, height: int) -> str:

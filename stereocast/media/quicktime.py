@@ -54,7 +54,7 @@ def meta(entries: dict[str, str]) -> Box:
 
 def add(path: Path, entries: dict[str, str], cover: tuple[bytes, str] | None = None) -> None:
     """Writes entries (of `keys`) and a cover picture (data, and mjpeg or png) into a finished file. Raises BoxError
-    (nothing was changed) for what is no such file."""
+    (nothing was changed) for any other file."""
     if not entries and cover is None:
         return
     with path.open("rb") as file:

@@ -11,7 +11,7 @@ _WHOLE = (12, 15, 24, 25, 30, 48, 50, 60, 90, 120)
 _USUAL = (*map(Fraction, _WHOLE), *(Fraction(n * 1000, 1001) for n in (24, 30, 60, 120)))
 _PICTURES, _PACKETS, _BYTES = 64, 1000, 16_000_000  # read ahead at most
 _REORDERED = 4  # pictures at the end of what was read, before which others may still be missing
-_TRUSTED = Fraction(5, 4)  # a stated rate up to so many times the measured one is believed
+_TRUSTED = Fraction(5, 4)  # a stated rate up to this many times the measured one is trusted
 
 
 def measured(packets: Iterator[Any], stream: Any) -> tuple[Fraction | None, Iterator[Any]]:

@@ -246,7 +246,7 @@ class VideoSource:
                 return
             except av.error.ExitError as error:
                 raise SourceError(f"{probe.silent(self.name)}; the finished part is kept") from error
-            except (av.error.FFmpegError, OSError) as error:  # a size that is a lie asks for more memory than there is
+            except (av.error.FFmpegError, OSError) as error:  # a false size can ask for more memory than there is
                 self.damaged += 1
                 log.warning("%s: reading stopped early: %s; what was read is kept", self.name, error)
                 with suppress(av.error.FFmpegError):

@@ -167,7 +167,7 @@ class Transcoder:
         yield from self._push(self._resampler.resample(frame))
 
     def _jump(self, due: int) -> Iterator[Any]:
-        """Fills the open frame with silence, and goes on at the sample `due`."""
+        """Fills the open frame with silence, and continues at the sample `due`."""
         missing = -self._fifo.samples % self._size
         if missing:
             layout = self._target.codec_context.layout

@@ -1,4 +1,4 @@
-"""Stereo and sphere tags: what tells a player how the views lie in the picture. It reads and writes no pictures.
+"""Stereo and sphere tags, which tell a player how the views are arranged. This module does not touch pictures.
 
 Boxes: `st3d`, `sv3d` (Spherical Video V2), `vexu`, `hfov` (Apple, Stereo Video ISOBMFF Extensions). They stand in the
 sample entry after the codec's configuration, before `pasp` and `clap`.
@@ -103,7 +103,7 @@ def tags(form: StereoFormat, camera: Camera | None = None) -> list[Box]:
 def patch(moov: Box, wanted: list[Box]) -> bool:
     """Puts boxes into the sample entries of the first video track, in place of those there. False: nothing changed.
 
-    Raises BoxError where there is no video track.
+    Raises BoxError if there is no video track.
     """
     entries = boxes.video_entries(moov)
     if not entries:
@@ -121,7 +121,7 @@ def tag_file(path: Path, form: StereoFormat, camera: Camera | None = None) -> No
 
     An index at the end is replaced by a longer one behind it, and only then is the old one let go; an index before
     the samples is rewritten with the file, which takes the old one's place when it is complete.
-    Raises SourceError (nothing was changed) for what is no such file, is truncated, or has no video track.
+    Raises SourceError (nothing was changed) if it is missing, truncated, or has no video track.
     """
     with path.open("rb") as file:
         head = file.read(12)
@@ -174,7 +174,7 @@ def grow(moov: Box, place: Place) -> tuple[bytes, int]:
 
 
 def tagging_path(path: Path) -> Path:
-    """Where a file is written anew when its tags don't fit into the old one."""
+    """Where a file is rewritten when its tags don't fit into the old one."""
     return path.with_name(f"{path.name}.tagging")
 
 
@@ -215,7 +215,7 @@ class InFlight:
         self._end = self._shift = 0
 
     def feed(self, data: bytes) -> bytes:
-        """What can be sent on. Raises BoxError where the stream is no mp4."""
+        """What can be passed on. Raises BoxError if the stream is not mp4."""
         self._held += data
         out = bytearray()
         while self._held:

@@ -31,7 +31,7 @@ class Span(Protocol):
 
 
 def complete(path: Path, spans: Sequence[Span], time_base: Fraction) -> int:
-    """How many of `spans`, from the first on, lie whole in the file."""
+    """How many of `spans`, from the first on, are complete in the file."""
     count = 0
     for _ in _groups(path, spans, time_base):
         count += 1
@@ -119,7 +119,7 @@ def _start_coded(packet: Any, prefix: int) -> Any:
 
 
 class Beside:
-    """Reads the other streams of a source through a door of its own, as far as the picture has come.
+    """Reads the other streams of a source from a second opening of the file, as far as the picture has come.
 
     A resumed film's picture begins in the middle; its sound is copied from the start.
     """
@@ -149,7 +149,7 @@ class Beside:
                 return
 
     def share(self) -> deque[Any]:
-        """A queue of its own for one output; ask before reading begins."""
+        """A separate queue for one output; request it before reading starts."""
         queue: deque[Any] = deque()
         self._queues.append(queue)
         return queue

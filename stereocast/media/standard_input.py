@@ -51,7 +51,7 @@ def index_at_end(head: bytes) -> bool:
 def spooled() -> tuple[str, tempfile.TemporaryDirectory[str]]:
     """Standard input as a temporary file: its name, and the folder to keep as long as it is needed.
 
-    Raises SourceError where there is no room for it.
+    Raises SourceError if there is no room for it.
     """
     folder = tempfile.TemporaryDirectory(prefix="stereocast-")
     path = Path(folder.name) / "stream"

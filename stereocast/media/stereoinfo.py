@@ -1,4 +1,4 @@
-"""How the views lie in a file. Certain beats weak: boxes, StereoMode, the frame-packing message, the name, the frame's shape."""
+"""How the views are arranged in a file, from the surest source: boxes, StereoMode, the frame-packing message, the name, the frame's shape."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -88,7 +88,7 @@ def from_name(name: str, width: int = 0, height: int = 0) -> Views | None:
     full = said.full
     if full is None:
         full = bool(width and height and _looks_full(layout, width, height))
-    full = full or projection != "flat"  # what lies on a sphere has its shape from there
+    full = full or projection != "flat"  # on a sphere, the projection gives the shape
     return Views(layout, full and layout in ("left-right", "top-bottom"), said.swapped, projection, "name")
 
 

@@ -66,7 +66,7 @@ def resampled(frames: Iterable[tuple[F, int]], rate: Fraction, time_base: Fracti
 
 
 class Durations:
-    """How long each picture lasts: what lies between it and the one before; the first lasts a nominal step."""
+    """How long each picture lasts: the time since the one before; the first lasts a nominal step."""
 
     def __init__(self, rate: Fraction | None, time_base: Fraction) -> None:
         self._first = nominal_step(rate, time_base) if rate else 0
@@ -89,7 +89,7 @@ class Durations:
 class DecodingTimes:
     """Decoding times for packets in coding order, from the times at which they are shown.
 
-    Encoders are not believed: x265 gives garbage for a film of one or two frames, and one that starts afresh repeats
+    Encoders are not trusted: x265 gives garbage for a film of one or two frames, and a new encoder repeats
     the times of the last one's end. The n-th packet is decoded at the time of the picture shown `delay` places earlier,
     which rises and is never later than its own, as long as no packet is overtaken by more than `delay` others.
     Before the first picture the times are `step` ticks apart.
@@ -116,7 +116,7 @@ class DecodingTimes:
 def moved(
     pts: int | None, dts: int | None, base: Fraction, *, shift: Fraction, stop: Fraction | None, clamp: bool
 ) -> tuple[int | None, int | None] | None:
-    """Ticks (pts, dts) of a packet that is copied from a film of which a part is converted; None: it lies outside.
+    """Ticks (pts, dts) of a packet copied from a film that is converted in part; None if it is outside that part.
 
     `shift` seconds become 0; what begins at `stop` seconds or later is left out. `clamp`: nothing before 0, which
     Matroska doesn't know (the muxer would shift the pictures too); it is an encoder's priming alone.

@@ -1,7 +1,7 @@
 """DepthCrafter's networks: SVD's image encoder and VAE, and a UNet that sees every frame's own image token.
 
 Hu et al., "DepthCrafter: Generating Consistent Long Depth Sequences for Open-world Videos", 2024. It knows nothing of
-windows or films: frames in, latents and predictions out. All tensors lie on `device`; frames are RGB in -1..1.
+windows or films: frames in, latents and predictions out. All tensors are on `device`; frames are RGB in -1..1.
 """
 
 from collections.abc import Callable, Iterator
@@ -221,7 +221,7 @@ def build_empty(part: str, config: dict[str, Any]) -> Any:
 
 
 def without_buffers(key: str) -> str | None:
-    """Key map: older checkpoints carry position ids, which are no weights."""
+    """Key map: older checkpoints carry position ids, which are not weights."""
     return None if key.endswith("position_ids") else key
 
 

@@ -326,7 +326,7 @@ class UNet(nn.Module):
         """x [B, in, T, H, W], timesteps int [B], context [B, 77 + m, c], fs int [B] or None (the config's default).
 
         Returns [B, out, T, H, W]. Image tokens go to their frame where m is 16 T, else all of them to every frame.
-        Raises ValueError for sides that are no multiple of `stride`.
+        Raises ValueError for sides that are not multiples of `stride`.
         """
         count, _, frames, height, width = x.shape
         if height % self.stride or width % self.stride:

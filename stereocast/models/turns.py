@@ -1,4 +1,4 @@
-"""Models that share a card: each is on it while it works; what doesn't fit beside it waits in main memory.
+"""Models that share a GPU: each is on it while it works; models that don't fit as well wait in main memory.
 
 A model that wants to be moved has `place(device)`, `bytes` (its weights) and `work_bytes` (what a call needs beside them).
 """

@@ -22,7 +22,7 @@ FEATHER = 0.012  # share of the film's width over which its border fades into th
 
 @dataclass(frozen=True, slots=True)
 class Sphere:
-    """How a film of one view's size lies on a square eye picture of `size` pixels.
+    """How a film of one view's size is placed on a square eye picture of `size` pixels.
 
     `map_x`, `map_y` float32 [h, w]: pixel of the film for each pixel of the rectangle `top:top+h, left:left+w`
     (outside the film: -1 and beyond); `weight` float32 [h, w] fades the border. `border` holds the pixels
@@ -119,7 +119,7 @@ class SpherePacker:
         return covered * (12 * 5 // 4 + 8)
 
     def shape(self, height: int, width: int) -> tuple[int, int]:
-        """(height, width) of the packed picture, whatever the size of the views."""
+        """(height, width) of the packed picture, for views of any size."""
         return self.size, 2 * self.size
 
     def __call__(self, clips: Iterator[StereoClip]) -> Iterator[PackedClip]:

@@ -1,4 +1,4 @@
-"""How the views lie in each layout: one table for names, containers' tags, messages and players."""
+"""How the views are arranged in each layout: one table for names, container tags, messages and players."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

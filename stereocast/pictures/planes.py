@@ -90,7 +90,7 @@ def _from_yuv(y: Array, u: Array, v: Array, pixel_format: PixelFormat, colour: C
 def rgb(image: Array, pixel_format: PixelFormat, colour: Colour, shape: tuple[int, int] | None = None) -> Array:
     """One picture as RGB in 0..1, float32 [H, W, 3]; `shape` (height, width) resizes by area or cubic on the way.
 
-    Resizing is done on the planes, so a small RGB for a depth network costs little whatever the source's size.
+    Resizing is done on the planes, so a small RGB picture for a depth network costs little at any source size.
     """
     height, width = size(image, pixel_format)
     rows, columns = shape or (height, width)

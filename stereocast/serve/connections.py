@@ -38,7 +38,7 @@ class Patient(H11Protocol):
 
     def _wait(self) -> None:
         if self in self._waiting:
-            return  # each byte doesn't begin the time anew
+            return  # a byte does not restart the timer
         if len(self._waiting) >= HALF_OPEN:
             oldest = next(iter(self._waiting))
             oldest._give_up()

@@ -41,7 +41,7 @@ def cache_folder() -> Path:
 
 @dataclass(frozen=True, slots=True)
 class Secrets:
-    """The token of the address, and the PIN that is typed where there is no address."""
+    """The token in the address, and the PIN to type without it."""
 
     token: str
     pin: str

@@ -39,7 +39,7 @@ class Item:
 
 
 class Library:
-    """What lies below `root`. With `watch`, changes are noticed as they happen and facts are read ahead."""
+    """The films below `root`. With `watch`, changes are noticed as they happen and facts are read ahead."""
 
     def __init__(
         self, root: Path | None, convert: tuple[Path, ...] = (), *, index: Index | None = None,

@@ -181,7 +181,7 @@ class Live:
                 session.kept = False
 
     def _go_on(self, ident: str, keep: Keep) -> None:
-        """The next step of a film that is kept: the rest is made, then what lies before it, then all is joined."""
+        """The next step of a film that is kept: convert the rest, then the part before it, then join them."""
         first = keep.parts[0]
         if any(part.error for part in keep.parts):
             raise StereocastError(next(part.error for part in keep.parts if part.error))
@@ -223,7 +223,7 @@ class Live:
     # ---- the whole --------------------------------------------------------------------------------------------------
 
     def views(self) -> dict[str, Any]:
-        """How the views lie in what this converts to."""
+        """How the views are arranged in the converted film."""
         layout = self._settings.format
         lie = TABLE[layout]
         around = layout is Layout.VR180

@@ -60,7 +60,7 @@ def qr(url: str) -> str:
 
 
 class _QuietEnd(logging.Filter):
-    """Ctrl-C cuts off whoever still reads a film; that is no error of the server's."""
+    """Ctrl-C cuts off whoever is still reading a film; that is not a server error."""
 
     def __init__(self, server: uvicorn.Server) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""One live session: segments of fragmented mp4 appear in a folder of its own, and are listed as they do."""
+"""One live session: segments of fragmented mp4 appear in its own folder and are listed as they do."""
 
 import logging
 import shutil
@@ -57,7 +57,7 @@ class Wanted:
 
 
 class Session:
-    """One conversion, or one copy with other sound, from `start_s` on, in a thread and a folder of its own."""
+    """One conversion, or one copy with other sound, from `start_s` on, in its own thread and folder."""
 
     def __init__(self, number: int, wanted: Wanted, settings: ConvertSettings, after: "list[Session]") -> None:
         self.number, self.wanted, self.start_s = number, wanted, wanted.start_s

@@ -198,7 +198,7 @@ class DepthSettings(Settings):
 
     @property
     def depth_path(self) -> Path | None:
-        """The depth that the user brings; None where `depth` names an estimator, whatever files are there."""
+        """The user's own depth; None if `depth` names an estimator, even if a file has that name."""
         from stereocast import registry
 
         path = Path(self.depth)

@@ -45,7 +45,7 @@ class Clipper:
             yield self._clip(kept, repeated, shot, first, last=True)
 
     def _clip(self, frames: list[Frame], overlap: int, shot: Shot, first: bool, last: bool) -> Clip:
-        """The frames as one clip; the list is emptied, so that they aren't held beside it."""
+        """The frames as one clip; the list is emptied, so that they aren't held twice."""
         images = self._pool.stacked([frame.image for frame in frames])
         ticks, head = np.array([frame.pts for frame in frames], np.int64), frames[0]
         frames.clear()

@@ -24,7 +24,7 @@ class CutOptions:
     """Thresholds in code values of an 8-bit picture, and as multiples of the neighbours' mean."""
 
     at_least: float = 14.0  # mean absolute change of luma and colour below which nothing is a cut
-    sure: float = 55.0  # change above which the neighbours hardly matter
+    sure: float = 55.0  # change above which the neighbours matter little
     contrast: float = 2.6  # times the mean of the neighbours
     shortest: int = 6  # frames of a shot
 

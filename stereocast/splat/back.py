@@ -1,6 +1,6 @@
 """A guess of an object's back from its front: mirrored, without what only a front has, shaded by the light that was found.
 
-What reaches the outline goes on behind it (a sleeve, hair, a stripe around); what the front encloses (eyes, a badge,
+What reaches the outline continues behind it (a sleeve, hair, a stripe around); what the front encloses (eyes, a badge,
 buttons) is left out and closed from around.
 """
 
@@ -65,7 +65,7 @@ def _front_only(colour: Array, mask: Array) -> Array:
 
 
 def _closed(colour: Array, mask: Array, hole: Array) -> Array:
-    """The front with its holes closed from the nearest place that goes on behind, rather beside than above or below: an
+    """The front with its holes closed from the nearest place that continues behind, preferably beside rather than above or below: an
     object stands upright, and what is at its sides goes around it."""
     known = mask & ~hole
     if not known.any():

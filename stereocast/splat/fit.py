@@ -62,7 +62,7 @@ class FitSettings:
 @contextmanager
 def one_thread(device: str = "cpu") -> Iterator[None]:
     """On a CPU torch's share of a step is so small that waking its threads costs more than they save; the rasteriser
-    has threads of its own."""
+    has its own threads."""
     before = torch.get_num_threads()
     if device == "cpu":
         torch.set_num_threads(1)
@@ -233,7 +233,7 @@ class Fit:
         os.replace(part, path)
 
     def restore(self, path: Path) -> None:
-        """Goes on from a checkpoint; one of another matrix is ignored, which is logged."""
+        """Resumes from a checkpoint; one of another matrix is ignored with a log message."""
         state = torch.load(path, map_location="cpu", weights_only=True)
         if state["shape"] != list(self.matrix.images.shape):
             log.warning("%s belongs to another image matrix; starting over", path)

@@ -238,7 +238,7 @@ def _sampled(
             if ranks.rank == 0:
                 keep.save_now_and_then("latents", state=state.numpy(), done=np.array(done))
                 progress(Progress("matrix", done, total))
-    finally:  # whatever ended it: what is done is kept
+    finally:  # however it ended, finished work is kept
         if ranks.rank == 0 and done > first:
             keep.save("latents", state=state.numpy(), done=np.array(done))
     return state

@@ -23,7 +23,7 @@ class MotionConfig:
     width: int = 256
     depth: int = 8
     place_octaves: int = 10
-    time_octaves: int = 10  # "blender": 6, then a network of its own
+    time_octaves: int = 10  # "blender": 6, then a separate network
     time_width: int = 256
     time_outputs: int = 30
 

@@ -130,7 +130,7 @@ def mask_on_white(image: Array) -> Array:
 
     Background is what the border reaches through white; what an outline encloses belongs to the object, however white
     it is. Gaps of an outline up to a fortieth of the picture are closed for that; where shading runs out into white
-    without an edge, the object goes on as far as its convex hull.
+    without an edge, the object extends to its convex hull.
     """
     away = 255 - image.min(-1).astype(np.int32)
     own = np.clip((away - 4) * 24, 0, 255).astype(np.uint8)  # 255 from 15 levels off white on

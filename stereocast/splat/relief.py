@@ -38,7 +38,7 @@ def inflate(mask: Array) -> Array:
     small = cv2.resize(inside.astype(np.float32), size, interpolation=cv2.INTER_AREA) > 0.5
     u = cv2.resize(_solved(small).astype(np.float32), mask.shape[::-1], interpolation=cv2.INTER_LINEAR) * shrink**2
     distance = cv2.distanceTransform(inside.astype(np.uint8), cv2.DIST_L2, 5)
-    u = np.maximum(u, distance**2)  # never less, whatever the shape; what is too thin for the small picture has this
+    u = np.maximum(u, distance**2)  # never less, for any shape; parts too thin for the small picture get this
     return (np.sqrt(u) * _PLUMP * inside).astype(np.float32)
 
 
@@ -182,7 +182,7 @@ def wall(shape: Relief, camera: Camera) -> tuple[Array, Array, Array]:
 
 
 def sampled(field: Array, u: Array, v: Array) -> Array:
-    """A field [H, W(, C)] at places in pixels [N], linear, its border going on. (OpenCV's remap ends at 32,767 places.)"""
+    """A field [H, W(, C)] at places in pixels [N], linear, with its border extended. (OpenCV's remap ends at 32,767 places.)"""
     x, y = np.clip(u - 0.5, 0, field.shape[1] - 1), np.clip(v - 0.5, 0, field.shape[0] - 1)
     left, top = np.minimum(x.astype(int), field.shape[1] - 2), np.minimum(y.astype(int), field.shape[0] - 2)
     across, down = (x - left).astype(np.float32), (y - top).astype(np.float32)

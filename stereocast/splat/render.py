@@ -49,7 +49,7 @@ def rasterize(
     degree: int = 3,
     antialiased: bool = False,
 ) -> Rendering:
-    """Renders Gaussians with whatever suits the device of the tensors."""
+    """Renders Gaussians with the renderer for the tensors' device."""
     views = np.stack([camera.view for camera in cameras])
     ks = np.stack([camera.intrinsics for camera in cameras])
     width, height = cameras[0].width, cameras[0].height
@@ -110,7 +110,7 @@ class Moment:
 
 @dataclass(frozen=True, slots=True)
 class Rig:
-    """Two eyes. The screen lies at the object; farther points are behind it."""
+    """Two eyes. The screen is at the object; farther points are behind it."""
 
     ipd_m: float = 0.063
     converge_m: float = 2.0

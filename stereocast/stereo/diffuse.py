@@ -210,12 +210,12 @@ class SecondView:
         return Before(window, self.config.scale_percent, (kept[0], kept[1]))
 
     def screen(self, depth: Array) -> float:
-        """The depth that lies on the screen."""
+        """The depth at the screen."""
         wanted = self.settings.convergence
         return comfort.auto_screen(depth, self.settings.pop_out) if isinstance(wanted, str) else wanted
 
     def converged(self, left: Array, right: Array, at: float) -> tuple[Array, Array]:
-        """Both views moved apart so that depth `at` lies on the screen; RGB [T, H, W, 3]."""
+        """Both views moved apart so that depth `at` is on the screen; RGB [T, H, W, 3]."""
         shift = at * self.config.scale_percent / 100 * left.shape[2] / 2
         return moved(left, -shift), moved(right, shift)
 

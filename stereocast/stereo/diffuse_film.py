@@ -30,7 +30,7 @@ log = logging.getLogger(__name__)
 
 
 class WindowKeeper(Protocol):
-    """Keeps what windows came to, so that a run that goes on needn't sample them again."""
+    """Keeps the results of windows, so that a resumed run need not sample them again."""
 
     def load(self, place: tuple[int, int], pts: Array) -> dict[str, Array] | None:
         """What was saved for this window of these frames, or None."""
@@ -70,7 +70,7 @@ class _Waiting:
 
 
 class ZeroSynthesizer:
-    """Windows of frames, each sampled with the overlap of the one before held; cuts start afresh."""
+    """Windows of frames, each sampled with the overlap of the one before held; cuts start a new sequence."""
 
     def __init__(
         self,
@@ -279,7 +279,7 @@ class ZeroSynthesizer:
         self.keeper.save(part.place, clip.pts[part.start : part.stop], arrays)
 
     def _window(self, shot: _Waiting, clip: Clip, values: Array, parts: list[_Part], k: int) -> Window:
-        """A window with what the ones beside it hold already."""
+        """A window with the known latents of its neighbours."""
         part = parts[k]
         frames = replace(clip, frames=clip.frames[part.start : part.stop], pts=clip.pts[part.start : part.stop])
         pictures = planes.rgb_frames(frames, self.shape)

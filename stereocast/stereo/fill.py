@@ -1,6 +1,6 @@
 """Fills disocclusions of one warped view: they are background, so background grows in and foreground doesn't.
 
-fast: harmonic. best: harmonic, pulled towards the colours that lie along the background's structure.
+fast: harmonic. best: harmonic, pulled towards the colours along the background's structure.
 """
 
 from collections.abc import Sequence

@@ -35,7 +35,7 @@ def flicker(pictures: Array, depth: Array) -> float:
 
         followed = np.linalg.norm(flow + arrived(back), axis=-1) < _TOLERANCE_PX
         jump = (np.abs(arrived(maps[t + 1]) - maps[t]) > JUMP) & followed
-        # edges move by a fraction of a pixel whatever the depth does: only what stays after an opening counts
+        # edges always move by a fraction of a pixel: only what remains after an opening counts
         opened = cv2.morphologyEx(jump.astype(np.uint8), cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
         worst = max(worst, float(opened.mean()))
     return worst
@@ -45,7 +45,7 @@ class FlickerGuard:
     """Looks at each window and warns once a run."""
 
     def __init__(self, *, propagated: bool) -> None:
-        """`propagated`: the depth is averaged along motion already, so that is no advice."""
+        """`propagated`: the depth is already averaged along motion, so --propagate is not advised."""
         self._advice = "try a lower --strength" if propagated else "try --propagate"
         self.warned = False
 

@@ -1,7 +1,7 @@
 """A drawn view laid over the holes of a warped one.
 
 The sampler moves latents by whole latents (Appendix B), the warp of the film moves pixels by fractions of one. So what
-the sampler drew behind an outline lies elsewhere than the hole it is for, by up to a latent: 8 pixels at the model's size.
+the sampler drew behind an outline is not exactly where its hole is, by up to a latent: 8 pixels at the model's size.
 Here each hole pixel is asked for at its background's own place in the drawn view, the drawn foreground is left out, and
 what was drawn counts only where it agrees with the background that is seen beside the hole.
 
@@ -19,7 +19,7 @@ from stereocast.types import Array
 
 MARGIN = 0.75  # latents of depth by which something drawn must be nearer to count as foreground
 GOOD, BAD = 0.35, 0.7  # error at the rim against the background's own variance: trusted below, not above
-FLOOR = 2.0  # code values squared: less variance than this is no texture
+FLOOR = 2.0  # code values squared: less variance than this does not count as texture
 REACH = 3.0  # latents: how far around a hole the background is compared
 SHRINK = 4  # local means are taken at this part of the size
 PHASES = (0.0, 0.25, 0.5, 0.75)
@@ -86,7 +86,7 @@ class Seen:
         return cls(found, depth, holes[:, :width] != 0)
 
     def hidden(self) -> tuple[Array, Array]:
-        """Where the holes' background lies in the source, bool [H, W], and its depth there, float32 [H, W] (0 elsewhere)."""
+        """Where the holes' background is in the source, bool [H, W], and its depth there, float32 [H, W] (0 elsewhere)."""
         there, depth = np.zeros_like(self.holes), np.zeros_like(self.depth)
         rows, columns = np.nonzero(self.holes)
         at = np.rint(columns + self.disparity[rows, columns]).astype(np.int64)

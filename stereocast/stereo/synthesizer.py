@@ -223,7 +223,7 @@ class WarpSynthesizer:
         return self._unit
 
     def fix(self, scale: comfort.DepthScale, unit: float) -> None:
-        """The next shot gets this map instead of one of its own: an earlier run began it."""
+        """The next shot gets this map instead of its own: an earlier run started it."""
         self._fixed = scale, unit
 
     def _space(self, height: int, width: int) -> Workspace:

@@ -39,7 +39,7 @@ class Material:
 
 
 class Folder:
-    """`root` and what lies below it. Links that lead out of it are left out. Raises SinkError where it can't be written,
+    """`root` and everything below it. Links that lead outside are ignored. Raises SinkError if it can't be written,
     or another studio has it open."""
 
     def __init__(self, root: Path) -> None:

@@ -31,7 +31,7 @@ log = logging.getLogger(__name__)
 
 State = Literal["waiting", "running", "stopped", "failed", "done"]
 _BUSY_S = 60.0  # to wait for the worker of a studio that was killed
-_TRIES = 15  # a second apart, where that one had hardly begun
+_TRIES = 15  # a second apart, if that one had just started
 
 
 @dataclass(slots=True)

@@ -54,7 +54,7 @@ class Studio:
         return {"id": item.ident, "title": item.title, "kind": item.kind, "size": item.size, "changed": item.changed}
 
     def material(self, ident: str) -> dict[str, Any]:
-        """One of them, with what its file says. Raises SourceError where it is no film."""
+        """One of them, with the facts of its file. Raises SourceError if it is not a film."""
         item = self.folder.get(ident)
         key = ident, item.changed
         if key not in self._facts:

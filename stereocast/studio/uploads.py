@@ -150,7 +150,7 @@ class Uploads:
             ) from error
 
     def _finish(self, one: Upload) -> str:
-        """Gives a whole file its name; returns its identifier. Raises SourceError where it is no film, and drops it."""
+        """Gives a complete file its name; returns its identifier. Raises SourceError if it is not a film, and drops it."""
         part = self._part(one)
         try:
             check_material(part)

@@ -37,7 +37,7 @@ class Working(Protocol):
 
 
 class Work:
-    """One worker process. `changed` is called, from a thread of its own, whenever there is news."""
+    """One worker process. `changed` is called from a separate thread whenever there is news."""
 
     def __init__(self, order: dict[str, Any], changed: Callable[[], None] = lambda: None) -> None:
         self.phase, self.done = "starting", 0

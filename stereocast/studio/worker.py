@@ -1,7 +1,7 @@
 """A process that does one piece of work and tells of it in lines of JSON: `python -m stereocast.studio.worker`.
 
 The order comes on standard input; when that ends, because the studio stops it or is gone, the work ends too and keeps
-what is done. A process of its own keeps the page quick, and a crash or a full memory from taking the studio along.
+what is done. A separate process keeps the page responsive, and keeps a crash or full memory from taking the studio down.
 """
 
 import json
@@ -69,7 +69,7 @@ def _convert(order: dict[str, Any], telling: _Telling) -> dict[str, Any]:
     output = order.get("output")
     try:
         made = api.convert(order["source"], output, settings, progress=telling, resume=True)
-    except UsageError as error:  # what lies there is of other options: it was asked for anew
+    except UsageError as error:  # the existing part has other options
         if order.get("begun") or not str(error).startswith("--resume:"):
             raise
         tell(note=f"an unfinished part with other options is replaced ({error})")

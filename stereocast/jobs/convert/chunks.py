@@ -1,6 +1,6 @@
 """What of a film is finished: chunks, the shots they end in, and a list of them on disk.
 
-A film is encoded in chunks, each by an encoder of its own, so their packets don't depend on what came before. The
+A film is encoded in chunks, each with its own encoder, so packets don't depend on earlier chunks. The
 journal beside the part file lists the finished ones. Depth and stereo carry state within a shot and forget it at a
 cut; so a resumed run begins at the shot that was open, and what was already encoded of it is dropped after packing.
 """
@@ -22,7 +22,7 @@ from stereocast.types import Shot
 log = logging.getLogger(__name__)
 
 VERSION = 2
-SHORTEST_S, LONGEST_S = 4, 20  # a chunk ends at the first cut after the one, at the latest after the other
+SHORTEST_S, LONGEST_S = 4, 20  # a chunk ends at the first cut after the first limit, and at the second at the latest
 _FREE = {
     "overwrite",
     "spool",
@@ -130,7 +130,7 @@ class Journal:
 
     @staticmethod
     def chunks_of(path: Path) -> tuple[Chunk, ...]:
-        """The chunks of a journal of whatever film and version; none where it can't be read."""
+        """The chunks of a journal of any film and version; empty if it can't be read."""
         try:
             table = json.loads(path.read_text("utf-8"))
             found = table["chunks"] if "chunks" in table else table["segments"]  # their name in version 0.1

@@ -73,7 +73,7 @@ def missing(form: PixelFormat) -> list[str]:
 
 
 def ahead(form: PixelFormat) -> None:
-    """Compiles what is missing: a part here, the others in processes of their own."""
+    """Compiles what is missing: one part here, the others in separate processes."""
     left = missing(form)
     if not left:
         return
@@ -90,7 +90,7 @@ def ahead(form: PixelFormat) -> None:
 
 
 def dealt(groups: list[str], processes: int) -> list[list[str]]:
-    """Groups dealt out to at most so many processes."""
+    """Groups distributed over at most `processes` processes."""
     return [part for n in range(processes) if (part := groups[n::processes])]
 
 

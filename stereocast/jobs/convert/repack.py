@@ -1,4 +1,4 @@
-"""Sources that are 3D already: refused with what to do, or taken apart into their views and packed anew, without depth."""
+"""Sources that are already 3D: refused with advice, or split into their views and repacked without depth."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace

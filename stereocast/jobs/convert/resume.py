@@ -199,7 +199,7 @@ class Run:
 
     @property
     def windows(self) -> "kept_windows.KeptWindows | None":
-        """Where windows of the synthesis are kept; None in a run that can't go on."""
+        """Where windows of the synthesis are kept; None in a run that can't be resumed."""
         if self._journal is None:
             return None
         return kept_windows.KeptWindows(kept_windows.windows_folder(self._made.outputs[0]), self._journal.identity)

@@ -1,6 +1,6 @@
 """A film in one pipeline: what is connected to what, in which order. `sections` is the other way.
 
-Whatever ends it early, every stage is closed and the part file stays readable.
+However it ends, every stage is closed and the part file stays readable.
 """
 
 from contextlib import ExitStack
@@ -37,7 +37,7 @@ class Converted:
 def convert(
     made: ConvertPlan, source: Source, progress: OnProgress = silent, *, run: resume.Run | None = None
 ) -> Converted:
-    """Runs a plan of `prepare`; one with `resume` goes on where it stopped. Raises StereocastError."""
+    """Runs a plan of `prepare`; one with `resume` continues where it stopped. Raises StereocastError."""
     clock = Clock()
     if made.views is None and made.settings.synth == "warp":
         compiling.ahead(made.info.pixel_format)

@@ -1,4 +1,4 @@
-"""A clip by a generative model, of one window or of many: each goes on from the last frames of the one before.
+"""A clip by a generative model, of one or more windows: each continues from the last frames of the one before.
 
 The frames that two windows share are held at their known latents at every noise level, in both views, so a window begins
 with what the one before ended with.

@@ -175,7 +175,7 @@ def _values(settings: ViewSettings, group: type[EstimatorSettings] | type[ViewSe
 
 
 def _last(clip: Clip, depth: DepthMap) -> tuple[Clip, DepthMap]:
-    """The last picture alone, as a shot of its own."""
+    """The last picture as a separate shot."""
     alone = replace(clip, frames=clip.frames[-1:], pts=clip.pts[-1:], overlap=0, first=True, last=True)
     return alone, DepthMap(depth.values[-1:], depth.metric)
 

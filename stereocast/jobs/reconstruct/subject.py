@@ -30,7 +30,7 @@ class Subject:
 def read(name: str, most: int) -> Subject:
     """Reads a picture, a folder of pictures, a film or a 3D object; at most `most` frames, evenly.
 
-    Raises SourceError where there is no object to be found.
+    Raises SourceError if no object is found.
     """
     path = Path(name)
     if not path.exists():
@@ -88,7 +88,7 @@ def _film(path: Path, most: int) -> Subject:
     source = reader.open_source(str(path), reader.ReadOptions(PixelFormat.YUV420P))
     pictures: list[Array] = []
     step = 1
-    try:  # keeps at most twice what is wanted, whatever the film's length
+    try:  # keeps at most twice what is needed, for films of any length
         for number, frame in enumerate(source):
             if number % step:
                 continue

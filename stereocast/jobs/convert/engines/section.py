@@ -27,7 +27,7 @@ from stereocast.types import Shot
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """Frames from the beginning of a shot to just before the tick `stop` (None: the end), into a file of their own."""
+    """Frames from the beginning of a shot to just before the tick `stop` (None: the end), into a separate file."""
 
     source: str
     settings: dict[str, Any]
