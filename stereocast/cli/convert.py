@@ -206,11 +206,10 @@ def _one(
     seconds = time.monotonic() - begun
     if not quiet:
         where = ", ".join(str(path) for path in plan.outputs) or "standard output"
+        pace = f"{seconds:.1f} s ({result.frames / max(seconds, 1e-9):.1f} fps)"
+        done = f"written in {seconds:.1f} s" if plan.still else f"{result.frames} frames in {pace}"
         damage = f", {result.damaged} damaged packets in the source" if result.damaged else ""
-        say(
-            f"{where}: {result.frames} frames in {seconds:.1f} s ({result.frames / max(seconds, 1e-9):.1f} fps){damage}",
-            file=sys.stderr,
-        )
+        say(f"{where}: {done}{damage}", file=sys.stderr)
         if result.comfort is not None:
             say(result.comfort.line(), file=sys.stderr)
     return {

@@ -217,11 +217,13 @@ def check_limits(plan: Plan) -> None:
         advice.append(f"--encoder {names[-1]}" if names else f"an encoder for {better[0]}")
     if rate > limit.max_rate * 1.01:
         advice.append(f"--fps {limit.max_rate:g}")
-    if width > limit.max_width or height > limit.max_height:
+    if plan.form.layout is not Layout.VR180 and (width > limit.max_width or height > limit.max_height):
         if plan.form.layout in (Layout.SBS, Layout.OU, Layout.SPATIAL):
             advice.append("--format half-sbs")
         advice.append(f"--scale {int(min(limit.max_width / width, limit.max_height / height) * 100) / 100:g}")
-    raise LimitExceeded(f"{title} can't decode {what} (limit {allowed}); use {' or '.join(advice)}")
+    raise LimitExceeded(
+        f"{title} can't decode {what} (limit {allowed}); use {' or '.join(advice or ['another --preset'])}"
+    )
 
 
 def check_disk(plan: Plan) -> None:

@@ -101,6 +101,8 @@ def test_a_still(tmp_path: Path) -> None:
     run = stereocast("convert", tmp_path / "photo.png")
     assert run.returncode == 0, run.stderr
     assert cv2.imread(str(tmp_path / "photo_LRF_Full_SBS.png")).shape == (90, 244, 3)
+    assert b"photo_LRF_Full_SBS.png: written in" in run.stderr
+    assert b"fps" not in run.stderr
 
 
 def start_long(tmp_path: Path) -> tuple[subprocess.Popen, Path]:

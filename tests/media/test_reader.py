@@ -183,6 +183,8 @@ def test_limits_and_disk_are_checked_before_work(tmp_path: Path, monkeypatch: py
     wide = make_film(tmp_path / "wide.mkv", size=(96, 3000), frames=2)
     with pytest.raises(LimitExceeded, match=r"6000x96 .* use --encoder .* or --format half-sbs or --scale 0.68"):
         job.prepare(str(wide), tmp_path / "a.mp4", settle(ConvertSettings, {"encoder": "x264"}))
+    with pytest.raises(LimitExceeded, match=r"5760x2880 .*; use --encoder [\w-]+$"):  # --scale doesn't change VR180
+        job.prepare(str(wide), tmp_path / "a.mp4", settle(ConvertSettings, {"encoder": "x264", "format": "vr180"}))
     film = make_film(tmp_path / "film.mp4", frames=48)
     usage = namedtuple("usage", "total used free")
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage(1, 1, 100))
