@@ -6,6 +6,7 @@
     │   └── LimitExceeded      the preset's headset can't play what was asked for
     ├── SourceError            the input is missing, damaged, or holds no video
     ├── SinkError              the output can't be written (exists, disk full, encoder failed)
+    │   └── OutputExists       it is there already, and may be replaced only with --overwrite
     ├── ExtraMissing           an optional part isn't installed; says the pip line
     ├── WeightsError           weights are absent, damaged or of another model
     │   └── LicenceNotAccepted the weights' licence has to be accepted first
@@ -51,6 +52,10 @@ class SourceError(StereocastError):
 
 class SinkError(StereocastError):
     """The output can't be written."""
+
+
+class OutputExists(SinkError):
+    """The output is there already and may not be replaced."""
 
 
 class ExtraMissing(StereocastError):

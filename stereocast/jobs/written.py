@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from stereocast.errors import SinkError, UsageError
+from stereocast.errors import OutputExists, SinkError, UsageError
 from stereocast.jobs.convert import kept_windows, resume, sidecars
 from stereocast.jobs.convert.chunks import Journal, beside_journal, journal_path
 from stereocast.jobs.plan import ConvertPlan
@@ -189,7 +189,9 @@ def _check_there(write: Write, *, overwrite: bool, known: set[Path], resuming: b
         if path.is_dir():
             raise UsageError(f"{path} is a folder; give another name with {write.option}")
         if not (overwrite or (resuming and write.option == "--depth-out" and owned.finished(path))):
-            raise SinkError(f"{path} already exists; use --overwrite to replace it, or {write.option} for another name")
+            raise OutputExists(
+                f"{path} already exists; use --overwrite to replace it, or {write.option} for another name"
+            )
     elif path not in known and not owned.unfinished(path) and not (write.option == "--report" and overwrite):
         raise SinkError(owned.in_the_way(path))
     else:

@@ -8,7 +8,7 @@ from typing import Any
 
 import av
 
-from stereocast.errors import SinkError
+from stereocast.errors import OutputExists, SinkError
 from stereocast.media import owned, spatial
 from stereocast.media.sound import Rising
 from stereocast.types import StereoFormat
@@ -24,7 +24,7 @@ def join(
     `made` is told the seconds that are written. Raises SinkError, also where something has the name already.
     """
     if os.path.lexists(path):
-        raise SinkError(f"{path} already exists; nothing was kept")
+        raise OutputExists(f"{path} already exists; nothing was kept")
     part = owned.part_path(path)
     owned.make_room(part)
     try:

@@ -26,6 +26,10 @@ _FRESH_S = 2.0  # a listing is read again after that
 _MOST = 2000  # files of a listing
 
 
+class Gone(SourceError):
+    """What a request names was there, and is no more."""
+
+
 @dataclass(frozen=True, slots=True)
 class Material:
     """A film or a still that can be converted."""
@@ -107,7 +111,7 @@ class Folder:
             with self._lock:
                 item = self._items.get(ident)
         if item is None:
-            raise SourceError("this film is no longer in the folder")
+            raise Gone("this film is no longer in the folder")
         return item
 
     def below(self, path: Path) -> str:

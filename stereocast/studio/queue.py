@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from stereocast import api
-from stereocast.errors import SinkError, SourceError, StereocastError
+from stereocast.errors import OutputExists, SinkError, StereocastError
 from stereocast.jobs.convert import resume
 from stereocast.jobs.convert.chunks import Journal, journal_path
 from stereocast.media import owned
@@ -24,7 +24,7 @@ from stereocast.media.owned import part_path
 from stereocast.serve.shelf import ident_of
 from stereocast.settings import ConvertSettings
 from stereocast.studio import options
-from stereocast.studio.folder import Folder
+from stereocast.studio.folder import Folder, Gone
 from stereocast.studio.work import Work, Working
 
 log = logging.getLogger(__name__)
@@ -81,7 +81,7 @@ class Queue:
         with self._news:
             open_ones = [one for one in self._entries if one.state in ("waiting", "running", "stopped")]
             if any(one.kind == kind and one.source == entry.source and (one.outputs == outputs) for one in open_ones):
-                raise SinkError(f"{source.name} is already in the queue; remove it there, or wait for it")
+                raise OutputExists(f"{source.name} is already in the queue; remove it there, or wait for it")
             self._entries = [one for one in self._entries if not (outputs and one.outputs == outputs)]
             self._entries.append(entry)
             self._changed()
@@ -138,7 +138,7 @@ class Queue:
         for entry in self._entries:
             if entry.ident == ident:
                 return entry
-        raise SourceError("this job is no longer in the queue")
+        raise Gone("this job is no longer in the queue")
 
     def _discard(self, entry: Entry) -> None:
         if entry.state == "done" or entry.kind != "convert":

@@ -17,11 +17,12 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Route
 
-from stereocast.errors import LicenceNotAccepted, SinkError, SourceError, StereocastError, UsageError
+from stereocast.errors import LicenceNotAccepted, OutputExists, SinkError, StereocastError, UsageError
 from stereocast.models import shelf, weights
 from stereocast.serve.access import HEADERS
 from stereocast.settings import ConvertSettings
 from stereocast.studio import looks, options
+from stereocast.studio.folder import Gone
 from stereocast.studio.studio import Studio
 from stereocast.studio.uploads import Elsewhere
 
@@ -71,8 +72,8 @@ def _status(error: StereocastError) -> int:
     if isinstance(error, UsageError):
         return 400
     if isinstance(error, SinkError):
-        return 409 if "exists already" in str(error) or "in the queue" in str(error) else 507
-    return 404 if isinstance(error, SourceError) and "any more" in str(error) else 422
+        return 409 if isinstance(error, OutputExists) else 507
+    return 404 if isinstance(error, Gone) else 422
 
 
 async def _sent(request: Request) -> dict[str, Any]:
@@ -131,7 +132,7 @@ def _routes(studio: Studio) -> list[Route]:
         names = {path.name: path for path in PAGE.iterdir()}
         path = names.get(request.path_params["name"])
         if path is None:
-            raise SourceError("the file no longer exists")
+            raise Gone("the file no longer exists")
         kind = _TYPES.get(path.suffix, "application/octet-stream")
         return FileResponse(path, media_type=kind, headers={**HEADERS, "Cache-Control": "no-cache"})
 
@@ -171,7 +172,7 @@ def _material_routes(studio: Studio) -> list[Route]:
         pictures = (await run_in_threadpool(studio.strips.of, item.ident, item.path)).pictures
         number = request.path_params["number"]
         if number >= len(pictures):
-            raise SourceError("this thumbnail no longer exists")
+            raise Gone("this thumbnail no longer exists")
         return Response(pictures[number], media_type="image/jpeg", headers={"Cache-Control": "max-age=600"})
 
     async def look(request: Request) -> Response:

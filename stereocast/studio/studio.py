@@ -4,14 +4,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from stereocast.errors import SourceError, UsageError
+from stereocast.errors import UsageError
 from stereocast.jobs.preview.moments import Warm
 from stereocast.media import posters
 from stereocast.serve.library import Library
 from stereocast.serve.live import Live
 from stereocast.settings import ConvertSettings
 from stereocast.studio import options
-from stereocast.studio.folder import Folder, Material, check_material
+from stereocast.studio.folder import Folder, Gone, Material, check_material
 from stereocast.studio.queue import Queue
 from stereocast.studio.sample import Download, Sampler, Sender
 from stereocast.studio.strip import Strips
@@ -89,7 +89,7 @@ class Studio:
             if row["id"] == job and row["state"] == "done" and row["outputs"]:
                 films = [name for name in row["outputs"] if Path(name).suffix.lower() in (".mp4", ".mkv", ".mov")]
                 return self.folder.inside((films or row["outputs"])[0])
-        raise SourceError("this film no longer exists")
+        raise Gone("this film no longer exists")
 
     def close(self) -> None:
         """Ends everything; the queue resumes at the next start."""

@@ -4,6 +4,7 @@ import json
 import threading
 import time
 from collections.abc import Callable, Iterator
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import pytest
 
 pytest.importorskip("starlette", reason="needs the serve extra")
 
-from stereocast.errors import SinkError, SourceError, UsageError
+from stereocast.errors import OutputExists, SourceError, UsageError
 from stereocast.studio.folder import Folder
 from stereocast.studio.queue import Queue
 from stereocast.studio.work import Work
@@ -187,10 +188,14 @@ def test_what_cannot_be_done_is_said_at_once(folder: Folder) -> None:
     with pytest.raises(SourceError):
         queue.add("convert", folder.root / "no.mp4", {})
     (folder.root / "film0_LRF_Full_SBS.mp4").write_bytes(b"there")
-    with pytest.raises(SinkError, match="already exists"):
+    with pytest.raises(OutputExists, match="already exists"):
         queue.add("convert", film, {})
+    for script in ("jobs.js", "main.js"):  # the page offers to replace by these words
+        assert (
+            "includes('already exists')" in resources.files("stereocast.studio").joinpath("static", script).read_text()
+        )
     queue.add("convert", film, {}, overwrite=True)
-    with pytest.raises(SinkError, match="already in the queue"):
+    with pytest.raises(OutputExists, match="already in the queue"):
         queue.add("convert", film, {}, overwrite=True)
     queue.close()
 

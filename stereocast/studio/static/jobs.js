@@ -33,8 +33,8 @@ function row(job, place, count, state, say) {
   if (job.state === 'running' || job.state === 'waiting') buttons.push(button('Stop', tell({ do: 'stop' })));
   if (job.state === 'stopped') buttons.push(button('Resume', tell({ do: 'resume' }), { className: 'primary' }));
   if (job.state === 'failed') {
-    const there = job.error.includes('exists already');
-    buttons.push(there ? button('Make it anew and replace it', tell({ do: 'replace' })) : button('Try again', tell({ do: 'resume' })));
+    const there = job.error.includes('already exists');
+    buttons.push(there ? button('Convert again and replace it', tell({ do: 'replace' })) : button('Try again', tell({ do: 'resume' })));
   }
   if (job.state === 'done') {
     const number = job.outputs.findIndex((name) => FILM.test(name));

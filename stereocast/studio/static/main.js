@@ -142,7 +142,7 @@ async function start(overwrite) {
     await again();
     location.hash = '#/queue';
   } catch (error) {
-    if (error.status === 409 && error.message.includes('exists already')) tell('The result is there already. ', make('button', { onclick: () => start(true) }, 'Make it anew and replace it'));
+    if (error.status === 409 && error.message.includes('already exists')) tell('The result already exists. ', make('button', { onclick: () => start(true) }, 'Convert again and replace it'));
     else say(error.message);
   }
   $('convert').disabled = false;
