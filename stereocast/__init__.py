@@ -3,7 +3,7 @@
     import stereocast
     stereocast.convert("film.mp4", format="half-sbs")
 
-Names are imported when they are first asked for: `import stereocast` itself costs nothing.
+Names are imported on first use, so `import stereocast` itself costs nothing.
 """
 
 from importlib import import_module

@@ -34,13 +34,13 @@ class EncoderProfile(Settings):
     via: Literal["pyav", "ffmpeg"] = "pyav"
     """pyav: the bundled FFmpeg; ffmpeg: a system ffmpeg through ffmpeg-python."""
     pixel_format: PixelFormat = PixelFormat.YUV420P
-    """What the encoder is fed with."""
+    """Pixel format of the encoder's input."""
     quality: int | None = None
     """Default constant quality."""
     quality_option: str = "crf"
     """The encoder's option for it."""
     options: dict[str, str] = Field(default_factory=dict)
-    """Passed to the encoder as they are."""
+    """Passed to the encoder unchanged."""
     tag: str | None = None
     """Sample entry in mp4, such as hvc1."""
     max_width: int = 16384
@@ -48,7 +48,7 @@ class EncoderProfile(Settings):
     pictures: int = 12
     """Main memory it takes, in pictures of its format: look-ahead, references and threads, as measured."""
     about: str
-    """One line for people."""
+    """One line of description."""
 
     def private(self, quality: int | None = None) -> dict[str, str]:
         """The encoder's private options, with the wanted constant quality (None: the profile's own)."""
@@ -57,7 +57,7 @@ class EncoderProfile(Settings):
 
 
 class DecoderLimit(Settings):
-    """What one codec family may ask of the headset."""
+    """The largest picture of one codec family that the headset decodes."""
 
     max_width: int
     """Pixels."""
@@ -73,7 +73,7 @@ class Preset(Settings):
     name: str
     """Shelf name."""
     title: str
-    """What people call it."""
+    """Display name."""
     encoders: tuple[str, ...]
     """Profiles in order of preference for ordinary sources (width up to `wide_from`)."""
     encoders_wide: tuple[str, ...] = ()
@@ -91,7 +91,7 @@ class Preset(Settings):
     vr180_size: int = 2880
     """Edge of one eye's half sphere in pixels."""
     notes: str = ""
-    """What a person should know."""
+    """Notes for the user."""
 
 
 class Recipe(Settings):
@@ -180,7 +180,7 @@ def _from_recipe(model: type[Settings], name: str) -> dict[str, Any]:
 
 
 def _from_level(model: type[Settings], given: Mapping[str, Any]) -> dict[str, Any]:
-    """The options of the wanted level of quality, as far as the job has them. Raises UsageError."""
+    """The options of the requested quality level that the job has. Raises UsageError."""
     wanted = given.get("quality")
     named = isinstance(wanted, str) and not wanted.isdigit()
     samples = "zero_preset" in model.model_fields

@@ -1,15 +1,15 @@
-"""Every error a user can meet.
+"""Every error that a user can see.
 
     StereocastError            exit code 1: the job failed
     ├── UsageError             exit code 2: the call can't be carried out as written
-    │   ├── UnknownName        a name that is on no shelf; says the nearest one
-    │   └── LimitExceeded      the preset's headset can't play what was asked for
+    │   ├── UnknownName        an unknown name; suggests the nearest one
+    │   └── LimitExceeded      the preset's headset can't play the result
     ├── SourceError            the input is missing, damaged, or holds no video
     ├── SinkError              the output can't be written (exists, disk full, encoder failed)
-    │   └── OutputExists       it is there already, and may be replaced only with --overwrite
-    ├── ExtraMissing           an optional part isn't installed; says the pip line
-    ├── WeightsError           weights are absent, damaged or of another model
-    │   └── LicenceNotAccepted the weights' licence has to be accepted first
+    │   └── OutputExists       the output exists and may be replaced only with --overwrite
+    ├── ExtraMissing           an optional part isn't installed; gives the pip command
+    ├── WeightsError           weights are missing, damaged or of another model
+    │   └── LicenceNotAccepted the weights' licence must be accepted first
     └── OutOfMemory            the device is too small even for the smallest window
 
 A message is one line: what, which file or value, what to do.
@@ -55,7 +55,7 @@ class SinkError(StereocastError):
 
 
 class OutputExists(SinkError):
-    """The output is there already and may not be replaced."""
+    """The output exists and may not be replaced."""
 
 
 class ExtraMissing(StereocastError):
@@ -98,11 +98,11 @@ def how_to_install(extra: str) -> str:
 
 
 class WeightsError(StereocastError):
-    """Weights are absent, damaged or of another model."""
+    """Weights are missing, damaged or of another model."""
 
 
 class LicenceNotAccepted(WeightsError):
-    """The licence of the weights has to be accepted before the first download."""
+    """The licence of the weights must be accepted before the first download."""
 
 
 class OutOfMemory(StereocastError):

@@ -1,7 +1,7 @@
-"""The one way in: jobs as functions. The command line and the server call these, and add nothing but words.
+"""The public functions, one per job. The command line and the server call these and add only text.
 
-Every function takes the options of its job as keywords, or a settings object, or both (keywords win). What isn't given
-is settled here: defaults, the preset's layout, the engine. Errors are `StereocastError` and its kinds, one line each.
+Every function takes the options of its job as keywords, as a settings object, or both (keywords win). Options left out
+are filled in here: defaults, the preset's layout, the engine. Errors are subclasses of `StereocastError`, one line each.
 """
 
 from collections.abc import Iterator, Sequence
@@ -56,7 +56,7 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class Conversion:
-    """A film that is ready to be converted: what will be done, and the open source. Close it, or use it in `with`."""
+    """A film ready to be converted: the plan and the open source. Close it, or use it in `with`."""
 
     plan: ConvertPlan
     source: Source
@@ -67,7 +67,7 @@ class Conversion:
         return tuple(part_path(path) for path in self.plan.outputs)
 
     def run(self, progress: OnProgress = silent) -> Converted:
-        """Does it, on the engine and workers of the settings. Raises StereocastError."""
+        """Runs the conversion, on the engine and workers of the settings. Raises StereocastError."""
         return job.convert(self.plan, self.source, progress)
 
     def close(self) -> None:
@@ -89,7 +89,7 @@ def prepare(
     settings: ConvertSettings | None = None,
     **options: Unpack[ConvertKeywords],
 ) -> Conversion:
-    """Decides all there is to decide about one conversion; nothing is written yet.
+    """Makes all decisions about one conversion; nothing is written yet.
 
     `output` is a file, a folder, '-' (standard output) or None (beside the source). Raises UsageError, SourceError,
     SinkError, LimitExceeded, ExtraMissing, WeightsError.
@@ -117,9 +117,9 @@ def convert(
     progress: OnProgress = silent,
     **options: Unpack[ConvertKeywords],
 ) -> Converted:
-    """One film, URL or image to stereo. `output` is a file, a folder, '-' or None (beside the source).
+    """Converts one film, URL or image. `output` is a file, a folder, '-' or None (beside the source).
 
-    `progress` is told of every few frames; an exception from it ends the job and keeps the part file. Raises
+    `progress` is called every few frames. An exception from it ends the job and keeps the part file. Raises
     StereocastError.
     """
     with prepare(source, output, settings, **options) as ready:
@@ -135,9 +135,9 @@ def convert_all(
     stop_on_error: bool = False,
     **options: Unpack[ConvertKeywords],
 ) -> Iterator[Outcome]:
-    """Many films (files, folders, globs, URLs), one after the other; an error ends its own film only.
+    """Converts many films (files, folders, globs, URLs), one after another. A film that fails does not end the others.
 
-    `output` is a folder or None. Yields what came of each. Raises SourceError where nothing is found, UsageError.
+    `output` is a folder or None. Yields the outcome of each. Raises SourceError if nothing is found, UsageError.
     """
     chosen = settle(ConvertSettings, options, settings)
     folder = None if output is None else Path(output)
@@ -157,7 +157,7 @@ def generate(
     progress: OnProgress = silent,
     **options: Unpack[GenKeywords],
 ) -> Generated:
-    """One picture (and a prompt) to a stereo clip. `output` as for `convert`. Raises StereocastError."""
+    """Turns one picture (and a prompt) into a stereo clip. `output` as for `convert`. Raises StereocastError."""
     chosen = settle(GenSettings, options, settings)
     if not Path(picture).exists():
         raise UsageError(f"no such picture: {picture}")
@@ -175,8 +175,8 @@ def reconstruct(
     progress: OnProgress = silent,
     **options: Unpack[FourDKeywords],
 ) -> Reconstructed:
-    """An object's picture or film, a 3D object, a text (`prompt`) or a scene made before (`scene`, a .4dgs file) to a
-    dynamic scene and its films, in the folder `output`.
+    """Turns an object's picture or film, a 3D object, a text (`prompt`) or an existing scene (`scene`, a .4dgs file) into
+    a dynamic scene and its films, in the folder `output`.
 
     `views_dir` is a folder with the reference ring. Raises StereocastError.
     """
@@ -219,20 +219,20 @@ def preview(
     settings: PreviewSettings | None = None,
     **options: Unpack[PreviewKeywords],
 ) -> Previewed:
-    """What `convert` would make, on one picture, with the comfort figures of each moment. Raises StereocastError."""
+    """Draws what `convert` would produce on one sheet, with the comfort figures of each moment. Raises StereocastError."""
     chosen = settle(PreviewSettings, options, settings)
     return previewing.preview(str(source), None if output is None else Path(output), chosen)
 
 
 def inspect(file: str | Path, preset: str = "quest3") -> dict[str, Any]:
-    """What a player will see of a file: streams, sizes, colour, tags, and whether the preset's headset plays it.
+    """Describes a file as a player sees it: streams, sizes, colour, tags, and whether the preset's headset plays it.
 
     Raises SourceError, UnknownName."""
     return inspection.describe(str(file), preset)
 
 
 def examine() -> dict[str, dict[str, str]]:
-    """What this machine has: versions, devices, encoders that open, extras, disk; each a name and a line."""
+    """Describes this machine: versions, devices, encoders that open, extras, disk; each a name and a line."""
     return doctor.examine()
 
 

@@ -1,4 +1,4 @@
-"""Text for a terminal: what stands in tags and names is shown, never obeyed, and never breaks a line or an encoding."""
+"""Text for a terminal: control characters in tags and names are shown, never obeyed, and never break a line or an encoding."""
 
 import sys
 import unicodedata

@@ -1,6 +1,6 @@
-"""The opening of a shot, held back until motion can be read from it; what comes later passes at once.
+"""Holds back the start of a shot until motion can be read from it; later clips pass at once.
 
-The pipeline's clips are shorter than the way to a reference ahead. A shot's first clips therefore wait for LOOK_AHEAD
+The pipeline's clips are shorter than the distance to a reference ahead. A shot's first clips therefore wait for LOOK_AHEAD
 frames or the shot's end, so that how frames are bundled into clips changes nothing.
 """
 

@@ -1,4 +1,4 @@
-"""Burned-in subtitles, logos and other text overlays: found in the picture, and laid on one steady depth.
+"""Burned-in subtitles, logos and other text overlays: found in the picture, and placed at one steady depth.
 
 A depth network gives letters the depth of what moves behind them, so they ripple. Letters are bright strokes on
 something darker that stay where they are while they are shown, side by side in a line of even height.

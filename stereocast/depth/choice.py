@@ -1,4 +1,4 @@
-"""Which estimator `--depth` means, and why. Imports no network: what is installed and on the disk decides."""
+"""Which estimator `--depth` means, and why. Imports no network: the choice depends on installed packages and weights."""
 
 from collections.abc import Iterator
 

@@ -1,7 +1,7 @@
-"""DepthCrafter on a stream: windows whose noise is rolled, latents stitched, each frame given out once it is final.
+"""DepthCrafter on a stream: windows whose noise is rolled, latents stitched, each frame emitted once it is final.
 
-Hu et al., 2024. Three small machines in a row, each taking frames as they come and giving out what can't change any
-more: `Sampler` (windows of denoising), `dissolve.Dissolver` (optional), `Decoder`. What they keep depends on the window
+Hu et al., 2024. Three stages in a row, each of which takes frames as they come and emits them once they can no longer
+change: `Sampler` (windows of denoising), `dissolve.Dissolver` (optional), `Decoder`. What they keep depends on the window
 alone, never on the film. Latents are [T, 4, h, w], clean and scaled, in float32.
 """
 
@@ -75,7 +75,7 @@ class SeededNoise:
 
 
 class Frames(NamedTuple):
-    """What belongs to consecutive frames."""
+    """Values of consecutive frames."""
 
     latents: Tensor  # [T, 4, h, w], depth
     tokens: Tensor  # [T, C]

@@ -1,4 +1,4 @@
-"""DepthCrafter as an estimator: windows of `crafter`, and what `dissolve` takes out of them."""
+"""DepthCrafter as an estimator: windows of `crafter`, with detail removed by `dissolve`."""
 
 from collections.abc import Iterator
 

@@ -1,4 +1,4 @@
-"""Dissolved depth: fine detail taken out of clean depth latents by one call of the denoiser.
+"""Dissolved depth: fine detail removed from clean depth latents by one call of the denoiser.
 
 StereoCrafter-Zero, Eq. 5. In EDM's terms (y = z/sqrt(a), sigma = sqrt(1/a - 1)) the equation is the one-step prediction
 x0 = c_skip y + c_out F at the chosen sigma; no Euler step follows. What y is, is a choice:
@@ -43,7 +43,7 @@ Input = Literal["official", "noised", "literal"]
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """How strongly and from what."""
+    """How strongly, and with which input."""
 
     sigma: float
     input: Input = "official"
@@ -137,7 +137,7 @@ class Dissolver:
 
 
 class ForeignShot:
-    """Dissolves depth that came from elsewhere: it is encoded like a picture, dissolved, and decoded."""
+    """Dissolves depth of another estimator: it is encoded like a picture, dissolved, and decoded."""
 
     def __init__(self, networks: Networks, options: Options, recipe: Recipe, noise: Noise) -> None:
         self._networks, self._options, self._noise = networks, options, noise
@@ -168,7 +168,7 @@ class ForeignShot:
 
 
 class ForeignDissolve:
-    """Begins a `ForeignShot` for each shot of a film; see `refine`."""
+    """Starts a `ForeignShot` for each shot of a film; see `refine`."""
 
     def __init__(self, settings: EstimatorSettings, height: int, width: int) -> None:
         chosen = recipe(settings)

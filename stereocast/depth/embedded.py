@@ -1,4 +1,4 @@
-"""The estimator that is always there: a small network of our own in the wheel, run by OpenCV, no torch.
+"""The estimator that is always available: our own small network in the wheel, run by OpenCV without torch.
 
 Black bars are left out, the picture keeps its aspect, the network sees every fourth frame and each shot's first one;
 between them depth is carried along optical flow (see `steady`). How the network was made: training/embedded_depth.
@@ -35,7 +35,7 @@ BAR_SHARE = 0.35  # of the picture: the widest bar on one side
 
 
 class NetworkMismatch(StereocastError):
-    """The embedded network gives other numbers here than where it was made."""
+    """The embedded network gives different numbers on this machine than on the one that exported it."""
 
 
 def _resource(name: str) -> Any:

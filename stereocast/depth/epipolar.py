@@ -6,8 +6,8 @@ inverse depth rho of the second camera's units, moved (q_z + rho t_z) = q_xy + r
 
     moved - q_xy / q_z = rho' (t_xy - t_z moved),    rho' = rho / q_z.        (*)
 
-The right side's bracket is the epipolar direction; what lies across it is rotation, noise, or something that moves by
-itself. For each direction of a grid the rotation is linear in what lies across (Heeger & Jepson 1992), found by
+The right side's bracket is the epipolar direction; the component across it is rotation, noise, or something that moves by
+itself. For each direction of a grid the rotation is linear in that component (Heeger & Jepson 1992), found by
 reweighted least squares; the best directions are refined and the rotation is taken out exactly.
 """
 

@@ -1,6 +1,6 @@
-"""Depth that the user brings: a depth video (ours or any other), or a folder of images or .npy / .npz maps.
+"""Depth supplied by the user: a depth video (ours or any other), or a folder of images or .npy / .npz maps.
 
-It knows media only through the frames it is given: the recipe opens the file and hands frames in.
+It knows media only through the frames it is given: the caller opens the file and passes the frames in.
 """
 
 import re

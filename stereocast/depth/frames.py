@@ -1,4 +1,4 @@
-"""Pictures as transformers of the DINOv2 family want them; ours, because theirs asks for torchvision."""
+"""Preprocessing for transformers of the DINOv2 family; our own, because theirs needs torchvision."""
 
 from math import ceil
 

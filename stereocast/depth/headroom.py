@@ -1,4 +1,4 @@
-"""What estimators do when memory is short: recognise it, try again smaller, say so; and the choices that avoid it."""
+"""What estimators do when memory runs out: detect it, retry with less, log it; and settings that avoid it."""
 
 import gc
 import logging

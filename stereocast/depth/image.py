@@ -1,7 +1,7 @@
 """Depth of single frames through transformers: Depth Anything V2 (relative) and Depth Pro (metric).
 
-Yang et al., "Depth Anything V2", 2024; Bochkovskii et al., "Depth Pro", 2024. Preprocessing is ours. Frames don't know
-of each other, so relative depth is scaled per shot and smoothed along motion (see `steady`).
+Yang et al., "Depth Anything V2", 2024; Bochkovskii et al., "Depth Pro", 2024. Preprocessing is ours. Frames are
+independent, so relative depth is scaled per shot and smoothed along motion (see `steady`).
 """
 
 import logging

@@ -1,9 +1,9 @@
-"""Depth from motion, fused with an estimator's: where the camera travels, the film itself says what is near.
+"""Depth from motion, fused with an estimator's: where the camera travels, parallax shows what is near.
 
 On every EVERY-th frame of a shot the flow to a frame some way back (or, at the shot's start, ahead) gives a camera
 motion (`epipolar`) and inverse depth along the epipolar lines. It is brought to the estimator's scale, weighed, kept
-along the flow, and its smoothed difference is added. Many gates keep it from shots that it can't read; such shots come
-out as they went in. A cut forgets everything, and a shot's result depends on that shot's frames alone.
+along the flow, and its smoothed difference is added. Many checks keep it away from shots it can't read; such shots pass
+unchanged. A cut resets everything, and a shot's result depends on that shot's frames alone.
 """
 
 from collections import deque
@@ -41,7 +41,7 @@ _SPATIAL, _RANGE = 12.0, 0.12  # of the edge-aware filter: pixels, share of the 
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What one reference says, at the size of the maps and on the estimator's scale."""
+    """The depth that one reference shows, at the size of the maps and on the estimator's scale."""
 
     depth: Array  # float32 [h, w]
     weight: Array  # float32 [h, w], 0..1
@@ -54,7 +54,7 @@ def _ramp(value: float, low: float, high: float) -> float:
 
 
 class Parallax:
-    """Reads depth out of the motion between two pictures. It keeps nothing but the flow's work space."""
+    """Computes depth from the motion between two pictures. It keeps only the work space of the flow."""
 
     def __init__(self) -> None:
         self._flow = Flow("fast", finest=0)
@@ -191,7 +191,7 @@ def _fit(r: Array, p: Array, w: Array) -> tuple[float, float, float]:
 
 
 class MotionFusion:
-    """The state of one shot: evidence and the correction that comes of it, both carried along the flow.
+    """The state of one shot: evidence and the resulting correction, both carried along the flow.
 
     A shot's first call brings at least LOOK_AHEAD frames or the whole shot; `ahead.fused` sees to that.
     """

@@ -1,4 +1,4 @@
-"""Disparity propagation: each frame's depth is carried along optical flow to its neighbours, and what arrives is averaged.
+"""Disparity propagation: each frame's depth is carried along optical flow to its neighbours, and averaged there.
 
 StereoCrafter-Zero, appendix D.1. One step: pixel p of map t moves to round(p + F_t(p)) in map t + 1, backward by -F_t; the
 last in raster order wins; holes keep the former map's value. The paper averages over all frames of a window; on a

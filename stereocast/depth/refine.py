@@ -1,6 +1,6 @@
-"""What can be done to the depth of any estimator before it is used: dissolving, propagation, a smaller size.
+"""Steps applied to the depth of any estimator: dissolving, propagation, a smaller size.
 
-Dissolving depth that DepthCrafter itself made is done inside it, on its latents; anybody else's is encoded first.
+DepthCrafter dissolves its own depth on its latents; depth of other estimators is encoded first.
 """
 
 from collections.abc import Iterator
@@ -65,7 +65,7 @@ class _Refined:
 
 
 class MotionCorrection:
-    """What the camera's motion says, added to another estimator's maps at their own size (see `motion`)."""
+    """Depth from the camera's motion, added to another estimator's maps at their own size (see `motion`)."""
 
     held = HELD
 

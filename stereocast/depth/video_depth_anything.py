@@ -52,7 +52,7 @@ def fit(values: Array, target: Array) -> tuple[float, float]:
 
 
 class Alignment:
-    """Depth of windows, in order, to depth of the film; gives out what can't change any more."""
+    """Joins the depth of windows, in order, to that of the film; emits frames that can no longer change."""
 
     def __init__(self) -> None:
         self._reference: list[Array] = []
@@ -83,7 +83,7 @@ class Alignment:
 
 @dataclass(slots=True)
 class Engine:
-    """The network, where it runs, and the sizes it sees and gives."""
+    """The network, its device, and the sizes of its input and output."""
 
     network: Any
     device: str

@@ -1,6 +1,6 @@
-"""What estimators with temporal windows share: frames in, depth out later, clips given back whole and in order.
+"""Shared code of estimators with temporal windows: frames in, depth out later, clips returned whole and in order.
 
-It knows no network. A `ShotDepth` is the state of one shot; a new one is begun at each cut.
+It knows no network. A `ShotDepth` is the state of one shot; a new one starts at each cut.
 """
 
 from collections import deque

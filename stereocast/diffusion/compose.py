@@ -3,7 +3,7 @@
 Yang et al., "Diffusion²: Dynamic 3D Content Generation via Score Composition of Video and Multi-view Diffusion Models",
 Algorithm 1 (A.2). Rows (a view over time) are denoised by one model, columns (a time over the views) by the other; both
 clean predictions are mixed, s on the columns' model; in the first steps a little noise is added and the step repeated.
-Knows latents and two functions, no networks.
+It handles latents and two functions, not networks.
 """
 
 import math

@@ -1,4 +1,4 @@
-"""What the left view gives to the right one, kept as far as memory allows."""
+"""Features of the left view for the right one, kept as far as memory allows."""
 
 from typing import Any, Literal
 
@@ -9,7 +9,7 @@ Features = Any  # of a network's left view
 
 
 class FeatureStore:
-    """Left-view features by (iteration, branch), up to a budget in bytes; what doesn't fit isn't kept.
+    """Left-view features by (iteration, branch), up to a budget in bytes; the rest is dropped.
 
     Features of the iteration at work are kept beside the budget, since every repetition needs them.
     """

@@ -1,6 +1,6 @@
-"""Who does which rows and columns of an image matrix, and how results meet: one process, or many through torch.distributed.
+"""Which process computes which rows and columns of an image matrix, and how results are joined: one process, or many through torch.distributed.
 
-Every piece is computed by itself, so the result doesn't depend on who did it, bit for bit. Knows no networks.
+Every row and column is computed separately, so the result is the same bit for bit however they are divided.
 """
 
 import math
@@ -20,7 +20,7 @@ _WORTH = 0.95  # a division that shortens a step to less than that is taken
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """The columns and rows that one process does."""
+    """The columns and rows of one process."""
 
     columns: tuple[int, ...]
     rows: tuple[int, ...]
@@ -88,7 +88,7 @@ def leave() -> None:
 
 @dataclass(slots=True)
 class Balance:
-    """The division of a matrix's columns and rows among processes, by what they were measured to cost."""
+    """The division of a matrix's columns and rows among processes, by their measured cost."""
 
     ranks: Ranks
     columns: int

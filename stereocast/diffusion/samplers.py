@@ -1,6 +1,6 @@
 """DDIM (Song et al. 2021, arXiv:2010.02502): one step as a pure function, and loops that yield every step.
 
-The network is a function (latents, step) -> output; guidance happens inside it. Whoever drives a loop may stop it.
+The network is a function (latents, step) -> output; guidance happens inside it. The caller may stop a loop at any step.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -16,7 +16,7 @@ Prediction = Literal["eps", "v"]
 
 @dataclass(frozen=True, slots=True)
 class Stepped:
-    """What one step made. `x` is `sqrt(alpha_prev) * x0 + direction + noise`."""
+    """The result of one step. `x` is `sqrt(alpha_prev) * x0 + direction + noise`."""
 
     x: Tensor
     x0: Tensor  # the clean estimate, after dynamic rescale
@@ -26,7 +26,7 @@ class Stepped:
 
 @dataclass(frozen=True, slots=True)
 class Sampled:
-    """One step of a loop: which, what entered, what came out."""
+    """One step of a loop: its index, input and output."""
 
     number: int
     x_in: Tensor

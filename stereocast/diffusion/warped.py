@@ -14,7 +14,7 @@ def small_depth(depth: Tensor, height: int, width: int) -> Tensor:
 
 
 class Warp:
-    """The exact warp (Appendix B) of one depth, as a gather that is worked out once."""
+    """The exact warp (Appendix B) of one depth, as a gather that is computed once."""
 
     def __init__(self, depth: Tensor, scale_percent: float, exponent: float) -> None:
         """depth float32 [T, h, w], or [B, T, h, w] for B windows at once."""

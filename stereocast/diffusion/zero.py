@@ -1,8 +1,8 @@
 """StereoCrafter-Zero's sampler: a second view from a video diffusion model without training (noisy restart, iterative
 refinement, cross-view attention). Equation numbers are the paper's.
 
-Knows latents, depth at latent size and a network of two calls; nothing of pictures. The left view is never changed. Its
-features are computed once per iteration and used again while the budget allows; results don't depend on that.
+It handles latents, depth at latent size and a network with two calls, not pictures. The left view is never changed. Its
+features are computed once per iteration and reused while the budget allows; results don't depend on the budget.
 """
 
 from collections.abc import Iterator, Sequence
@@ -151,7 +151,7 @@ class Held:
 
 @dataclass(frozen=True, slots=True)
 class Trace:
-    """One step of the right view: where, what entered, what came out."""
+    """One step of the right view: its place, input and output."""
 
     phase: Literal["restart", "refine", "plain"]
     iteration: int

@@ -1,8 +1,8 @@
-"""The source that needs no weights: a camera that moves through one picture, in stereo.
+"""A source without weights: a camera that moves through one picture, in stereo.
 
 The picture becomes two sheets: what is seen, torn at depth edges, and a background sheet that continues behind them. Near
 surfaces end in their own matte (`gen.matte`), not at the edge of a grid cell. Both sheets are drawn from each eye's
-place in every frame, so what was hidden looks the same throughout. Knows no files.
+place in every frame, so what was hidden looks the same throughout. It does not touch files.
 """
 
 import re

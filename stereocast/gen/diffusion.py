@@ -1,4 +1,4 @@
-"""The generative source: a picture and a prompt to frames, by DynamiCrafter. One view; stereo is made elsewhere."""
+"""The generative source: a picture and a prompt to frames, by DynamiCrafter. One view; others add the second."""
 
 import logging
 from collections.abc import Callable, Iterator
@@ -52,7 +52,7 @@ def pictures(video: Tensor) -> Array:
 
 
 class DiffusionSource:
-    """Prepares conditions and walks the sampler; `progress` is told of each step."""
+    """Prepares conditions and runs the sampler; `progress` is called for each step."""
 
     def __init__(self, model: VideoModel, settings: GenSettings) -> None:
         """Raises UsageError where an option isn't one of this model."""

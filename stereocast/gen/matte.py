@@ -1,6 +1,6 @@
 """Near surfaces with soft outlines: their depth extends a few pixels beyond them, and a matte marks where they end.
 
-A torn grid ends in steps of its cells. Here the grid tears beyond the outline, where the matte is 0 already; the matte
+A torn grid ends in steps of its cells. Here the grid tears beyond the outline, where the matte is already 0; the matte
 follows the picture (guided filter: He et al. 2010), and colours beside the outline are the surface's own, so nothing of
 the old background travels with it.
 """

@@ -1,1 +1,1 @@
-"""What a user asks for, one folder each; `plan`, `assembly` and `comfort` are shared by all of them."""
+"""The jobs, one folder each. They share `plan`, `assembly` and `comfort`."""

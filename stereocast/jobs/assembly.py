@@ -1,4 +1,4 @@
-"""Settings to stages: each function makes one stage of a recipe. They choose; the rooms do the work."""
+"""Settings to stages: each function makes one stage of a pipeline. This module chooses; the rooms do the work."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack

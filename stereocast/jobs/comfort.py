@@ -1,9 +1,9 @@
-"""The comfort report: how much disparity a film has on a headset's screen, and whether eyes will like it.
+"""The comfort report: how much disparity a film has on a headset's screen, and whether it is comfortable.
 
 Figures are per shot, from histograms, so a film of any length costs the same few kilobytes. Angles are the share of
 the width times the horizontal angle of the preset's screen. The bounds are those of Lambooij et al. 2009 ("Visual
 discomfort and visual fatigue of stereoscopic displays"): disparities within one degree of the screen are comfortable,
-unless they change fast or an object in front of the screen is cut by its side.
+unless they change fast or an object in front of the screen is cut off by its side.
 """
 
 from collections import deque
@@ -73,7 +73,7 @@ class Comfort:
 
     @property
     def reasons(self) -> tuple[str, ...]:
-        """What speaks against the film, in words; empty when nothing does."""
+        """Why the film may be uncomfortable, in words; empty if nothing is wrong."""
         found = []
         for value, where in ((-self.low, "behind"), (self.high, "in front of")):
             if self.degrees(value) > LIMIT_DEG:
@@ -95,7 +95,7 @@ class Comfort:
         return "strong" if self.reasons else "comfortable"
 
     def line(self) -> str:
-        """One line for people."""
+        """One line of text."""
         near, far = self.degrees(self.high), self.degrees(self.low)
         body = f"disparity {self.low:.2f} .. {self.high:.2f} % of the width ({far:.2f} .. {near:.2f} degrees)"
         return f"{self.verdict}: {body}" + (f"; {'; '.join(self.reasons)}" if self.reasons else "")
@@ -119,7 +119,7 @@ class Comfort:
 
 @dataclass(slots=True)
 class _Open:
-    """The shot that is passing."""
+    """The current shot."""
 
     start: int
     frames: int = 0

@@ -1,4 +1,4 @@
-"""What this machine has: found by trying, not by asking what was compiled in."""
+"""What this machine has, found by trying it instead of reading build options."""
 
 import os
 import platform

@@ -1,6 +1,6 @@
-"""What a conversion will do, decided before it begins: names, encoder, sizes, limits, memory, disk.
+"""What a conversion will do, decided before it starts: names, encoder, sizes, limits, memory, disk.
 
-`--dry-run` prints it; nothing here reads more than the source's head.
+`--dry-run` prints it; only the header of the source is read.
 """
 
 import os
@@ -61,7 +61,7 @@ class Plan:
 
     @property
     def outputs(self) -> tuple[Path, ...]:
-        """The files that will be there in the end."""
+        """The files of the finished result."""
         if isinstance(self.output, str):
             return ()
         if self.form.layout is Layout.PAIR:
@@ -100,7 +100,7 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class ConvertPlan(Plan):
-    """The plan of a conversion: its settings say what is read and how views are made, too."""
+    """The plan of a conversion; its settings also cover the source and the views."""
 
     settings: ConvertSettings
 
@@ -269,7 +269,7 @@ _DECODER = 8  # frames of the source that a decoder keeps: references, and one f
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """What the stages of a conversion keep, as they say themselves."""
+    """What the stages of a conversion hold, as they declare it."""
 
     depth: Cost
     synthesis: Cost

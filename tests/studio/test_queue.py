@@ -117,7 +117,7 @@ def test_stop_go_on_reorder_remove(folder: Folder) -> None:
     until(lambda: states(queue) == ["running", "done"] and len(Slow.made) == 4)
     assert Slow.made[3].order["begun"] is True
     queue.stop(b)  # done: nothing happens
-    with pytest.raises(SourceError, match="any more"):
+    with pytest.raises(SourceError, match="no longer"):
         queue.stop(c)
     queue.close()
 

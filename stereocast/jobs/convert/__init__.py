@@ -1,1 +1,1 @@
-"""`convert`: films, images and folders to stereo; resumed, divided, many at once."""
+"""`convert`: films, images and folders to stereo, with resume, workers and batches."""

@@ -1,6 +1,6 @@
-"""Many films with one command: what is to be done, what came of it, nothing twice.
+"""Many films with one command: a list of jobs, their outcomes, and nothing converted twice.
 
-Knows names, outcomes and the report; how one film is converted is handed in.
+It handles names, outcomes and the report. The function that converts one film is passed in.
 """
 
 import json
@@ -33,7 +33,7 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What came of a job."""
+    """The outcome of a job."""
 
     source: str
     status: Status

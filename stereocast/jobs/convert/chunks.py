@@ -1,8 +1,8 @@
-"""What of a film is finished: chunks, the shots they end in, and a list of them on disk.
+"""The finished part of a film: chunks, the shots they end in, and their list on disk.
 
 A film is encoded in chunks, each with its own encoder, so packets don't depend on earlier chunks. The
-journal beside the part file lists the finished ones. Depth and stereo carry state within a shot and forget it at a
-cut; so a resumed run begins at the shot that was open, and what was already encoded of it is dropped after packing.
+journal beside the part file lists the finished ones. Depth and stereo carry state within a shot and reset it at a
+cut. A resumed run therefore starts at the shot that was open, and drops its already encoded frames after packing.
 """
 
 import json
@@ -39,7 +39,7 @@ _ENDS = 1 << 20  # bytes of the source's head and tail that are hashed
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """Frames that one encoder made, and the shot to which the frame after them belongs (None: the film ends)."""
+    """The frames of one encoder, and the shot to which the frame after them belongs (None: the film ends)."""
 
     first: int  # tick
     last: int
@@ -50,7 +50,7 @@ class Chunk:
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """What a journal must have been made for to be used: the same picture from the same source."""
+    """What a journal must match to be used: the same settings and the same source."""
 
     settings: dict[str, Any]
     source: dict[str, Any]
@@ -97,7 +97,7 @@ def beside_journal(journal: Path) -> Path:
 
 
 class Journal:
-    """The list of finished chunks on disk. It is replaced as a whole, so it is never half written."""
+    """The list of finished chunks on disk. It is replaced atomically."""
 
     def __init__(self, path: Path, identity: Identity, chunks: tuple[Chunk, ...] = ()) -> None:
         self.path = path
@@ -172,7 +172,7 @@ def _compare(found: Identity, wanted: Identity) -> None:
 
 
 class Chunker:
-    """Decides where a chunk ends, and enters the finished ones into the journal. The sink asks it for every frame."""
+    """Decides where a chunk ends, and adds finished ones to the journal. The sink asks it for every frame."""
 
     def __init__(self, time_base: Fraction, journal: Journal | None = None) -> None:
         self._shortest, self._longest = SHORTEST_S / time_base, LONGEST_S / time_base

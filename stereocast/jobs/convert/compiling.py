@@ -1,8 +1,7 @@
 """The first run on a machine: kernels are compiled in several processes at once, before the first frame.
 
-Numba compiles in one thread, whoever asks; processes share what they made through its cache. What is compiled already is
-known by a stamp in that cache, so a later run pays for looking at one name. Without a cache kernels are compiled when they
-are first called.
+Numba compiles in one thread at a time; processes share the results through its cache. A stamp in that cache marks
+finished compilation, so a later run only looks up one name. Without a cache, kernels are compiled on first use.
 """
 
 import logging

@@ -1,4 +1,4 @@
-"""A conversion by diffusion before it begins: whether its weights are here, and what it costs on this card."""
+"""Checks before a conversion by diffusion: whether its weights are available, and what it costs on this GPU."""
 
 from math import ceil
 from typing import Any

@@ -1,5 +1,5 @@
-"""What the user named, as a list of sources: files, folders, globs, sequences, URLs, '-'. Of a folder, our own results
-and unfinished parts are left out, and that is said."""
+"""The user's arguments as a list of sources: files, folders, globs, sequences, URLs, '-'. In folders, our own results
+and unfinished parts are skipped, with a message."""
 
 import glob
 import logging

@@ -1,4 +1,4 @@
-"""`convert`: a plan is made first, then carried out in one pipeline or in sections."""
+"""`convert`: makes a plan, then carries it out in one pipeline or in sections."""
 
 from stereocast.jobs.convert import whole
 from stereocast.jobs.convert.prepare import prepare

@@ -1,7 +1,7 @@
-"""What the windows of an open shot came to, kept beside the journal: minutes of work each, on a disk in seconds.
+"""The finished windows of an open shot, kept beside the journal: each takes minutes to sample and seconds to store.
 
-A file for each finished window. It says what it was made for, so a film, a setting or a frame that has changed is sampled
-again. Chunks make whole shots unnecessary to repeat; these do so within a shot.
+One file per finished window. It records its input, so a changed film, setting or frame is sampled
+again. Chunks save whole shots from being repeated; these files do so within a shot.
 """
 
 import json
@@ -30,7 +30,7 @@ def windows_folder(output: Path) -> Path:
 
 
 class KeptWindows:
-    """The windows of one output. Whoever samples them asks here first."""
+    """The windows of one output. The sampler looks here first."""
 
     def __init__(self, folder: Path, identity: Identity) -> None:
         self.folder, self._key = folder, identity.key

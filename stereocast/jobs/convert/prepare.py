@@ -1,4 +1,4 @@
-"""What is decided before `convert` starts: the source is opened, the plan made and checked."""
+"""Opens the source, makes the plan and checks it, before `convert` starts."""
 
 from dataclasses import replace
 from pathlib import Path

@@ -1,8 +1,8 @@
-"""Begins a run: from the start of the film, or where an interrupted one stopped.
+"""Starts a run: at the start of the film, or where an interrupted one stopped.
 
-Depth and stereo carry state within a shot and forget it at a cut. A resumed run therefore reads from the shot that was
-open, drops what was encoded of it after packing, and takes the finished chunks' packets from the old part file, so
-the result has the frames of an uninterrupted one.
+Depth and stereo carry state within a shot and reset it at a cut. A resumed run therefore reads from the shot that was
+open, drops its already encoded frames after packing, and copies the packets of finished chunks from the old part file.
+The result has the frames of an uninterrupted one.
 """
 
 import itertools
@@ -179,7 +179,7 @@ def joined(made: ConvertPlan, source: Any, journal: Journal) -> "Run":
 
 
 class Run:
-    """One conversion's ends: what is read, what is kept of an earlier run, what is entered in the journal."""
+    """The ends of one conversion: its source, the finished part of an earlier run, its entries in the journal."""
 
     def __init__(
         self, made: ConvertPlan, source: Any, journal: Journal | None = None, kept: Sequence[Chunk] = (),
@@ -290,7 +290,7 @@ class Run:
         return _after(clips, self._kept[-1].last)
 
     def finish(self) -> None:
-        """The output is complete: nothing of this run or an earlier one is needed any more."""
+        """Called when the output is complete: removes the temporary files of this run and earlier ones."""
         if self._journal is None:
             return
         for output in self._made.outputs:

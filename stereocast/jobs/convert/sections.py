@@ -1,4 +1,4 @@
-"""A film cut into sections, made by an engine, and joined without encoding again."""
+"""A film cut into sections, converted by an engine, and joined without encoding again."""
 
 import logging
 from collections.abc import Iterator

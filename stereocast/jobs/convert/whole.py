@@ -1,4 +1,4 @@
-"""A film in one pipeline: what is connected to what, in which order. `sections` is the other way.
+"""A film in one pipeline: which stages are connected, in which order. `sections` is the alternative.
 
 However it ends, every stage is closed and the part file stays readable.
 """
@@ -24,7 +24,7 @@ _PATIENCE_S = 1.0  # after an interruption, for a source that may never answer
 
 @dataclass(frozen=True, slots=True)
 class Converted:
-    """What came out."""
+    """The result of a conversion."""
 
     plan: ConvertPlan
     frames: int

@@ -1,4 +1,4 @@
-"""A film in the making: pairs of pictures and what is known of them."""
+"""A film being generated: pairs of pictures and their properties."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ MODEL_RATE = 8  # frames a second of a generative model
 
 @dataclass(frozen=True, slots=True)
 class Film:
-    """Pairs of pictures, RGB in 0..1, and what is known of them."""
+    """Pairs of pictures, RGB in 0..1, and their properties."""
 
     model: str
     height: int

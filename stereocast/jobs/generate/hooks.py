@@ -1,7 +1,7 @@
-"""Programs of the user's own between the frames and the encoder: upscaling, and frames in between.
+"""The user's programs between the frames and the encoder: upscaling, and frames in between.
 
-A program is run once for each view as `COMMAND IN OUT`: IN is a folder with numbered PNGs, OUT an empty one. What it
-leaves there, sorted by name, takes their place.
+A program is run once per view as `COMMAND IN OUT`: IN is a folder of numbered PNGs, OUT an empty folder. The files that
+it writes there, sorted by name, replace them.
 """
 
 import shlex

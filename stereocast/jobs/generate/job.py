@@ -1,4 +1,4 @@
-"""`gen`: pairs of pictures take the place of reading, depth and synthesis; packer and sink are those of every job."""
+"""`gen`: pairs of pictures replace reading, depth and synthesis; packer and sink are the same as in every job."""
 
 from contextlib import ExitStack
 from pathlib import Path

@@ -1,6 +1,6 @@
-"""What takes the place of reading, depth and synthesis in `stereocast gen`: pairs of pictures from one picture.
+"""Pairs of pictures from one picture, which replace reading, depth and synthesis in `stereocast gen`.
 
-Without weights of a generative model the clip is a camera move through the picture, and that is said.
+Without weights of a generative model the clip is a camera move through the picture, and a note says so.
 """
 
 import logging
@@ -38,7 +38,7 @@ def _how_to() -> str:
 
 @dataclass(frozen=True, slots=True)
 class Generated:
-    """What came out."""
+    """The result of `gen`."""
 
     plan: Plan
     frames: int
@@ -125,7 +125,7 @@ def _camera(picture: Array, settings: GenSettings) -> Film:
 
 
 class _Depths:
-    """Depth of pictures by the chosen estimator, which is made once."""
+    """Depth of pictures by the chosen estimator, which is created once."""
 
     def __init__(self, settings: GenSettings) -> None:
         named = tuple(text for text in settings.weights if "=" in text)  # a bare path is the generative model's

@@ -1,4 +1,4 @@
-"""`preview`: what `convert` would make, on one sheet: moments of the film, and the disparity figures of each."""
+"""`preview`: what `convert` would produce, on one sheet: moments of the film with their disparity figures."""
 
 from dataclasses import dataclass
 from fractions import Fraction
@@ -18,7 +18,7 @@ from stereocast.types import Layout, StereoFormat
 
 @dataclass(frozen=True, slots=True)
 class Previewed:
-    """What came out: the sheet, and the figures of each moment."""
+    """The result: the sheet, and the figures of each moment."""
 
     path: Path
     moments: tuple[dict[str, Any], ...]

@@ -1,7 +1,7 @@
-"""One moment of a film: its pictures, their depth, both views. Kept warm, so that a changed option redoes only what it
-changes.
+"""One moment of a film: its pictures, their depth, both views. Cached, so that a changed option repeats only the steps that
+it affects.
 
-`Warm` is for pages on which somebody moves a slider; the sheet of `preview` takes the same steps once.
+`Warm` is for pages with sliders; the sheet of `preview` takes the same steps once.
 """
 
 import os
@@ -37,7 +37,7 @@ class Decoded:
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """A moment with its views. `seconds`: what was done for it just now, by step; what was kept isn't there."""
+    """A moment with its views. `seconds`: time per step that was computed just now; cached steps are left out."""
 
     clip: Clip
     stereo: StereoClip
@@ -76,7 +76,7 @@ def figures(stereo: StereoClip, fov_deg: float) -> comfort.Comfort | None:
 
 
 class _Kept:
-    """Values by key, the least used ones dropped when they are larger than there is room."""
+    """Values by key; the least used ones are dropped when room runs out."""
 
     def __init__(self, room: int = _ROOM) -> None:
         self._room = room
@@ -94,7 +94,7 @@ class _Kept:
 
 
 class Warm:
-    """Moments that stay decoded, with depth and views. Safe to ask from several threads; one works at a time.
+    """Moments that stay decoded, with depth and views. Safe to call from several threads; one works at a time.
 
     Where no step needs neighbours, one picture is drawn instead of three: the one that a sheet would show.
     """

@@ -1,4 +1,4 @@
-"""What `4d` would do and what that costs, before anything is done: `--dry-run`."""
+"""The plan and cost of `4d`, for `--dry-run`."""
 
 import time
 from typing import Any

@@ -1,6 +1,6 @@
 """The processes that divide stage 1 of diffusion2: started by `--ranks N`, or by torchrun.
 
-The first process does everything else; the others get a task, do their rows and columns, and end.
+The first process does everything else; the others get a task, compute their rows and columns, and exit.
 """
 
 import os
@@ -22,7 +22,7 @@ _GRACE_S = 10.0
 
 @dataclass(frozen=True, slots=True)
 class Brief:
-    """What all processes do together, in pickled form."""
+    """The shared task of all processes, in pickled form."""
 
     options: Any  # splat.generate.Stage1
     known: Any  # splat.generate.Known
@@ -53,7 +53,7 @@ def here(meeting: Path, rank: int) -> Path:
 
 @dataclass(slots=True)
 class Crew:
-    """The first process's side. Close it: it sends the others home."""
+    """The first process's side. Closing it ends the others."""
 
     count: int
     device: str

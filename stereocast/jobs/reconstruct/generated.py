@@ -1,4 +1,4 @@
-"""`4d --model diffusion2`: what is known of the object, stage 1 by SVD and SV3D, stage 2 with the paper's settings."""
+"""`4d --model diffusion2`: the known views of the object, stage 1 by SVD and SV3D, stage 2 with the paper's settings."""
 
 import hashlib
 import json

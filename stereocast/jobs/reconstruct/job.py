@@ -1,4 +1,4 @@
-"""`4d`: an object's pictures to a scene, and the scene to files and films; packer and sink are those of every job."""
+"""`4d`: an object's pictures to a scene, and the scene to files and films; packer and sink are the same as in every job."""
 
 from contextlib import ExitStack
 from pathlib import Path

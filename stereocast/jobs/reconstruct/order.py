@@ -1,4 +1,4 @@
-"""What `4d` is asked for, and the folder that its result goes to."""
+"""The order given to `4d`, and the folder of its result."""
 
 import re
 import shutil
@@ -26,7 +26,7 @@ class Order:
 
 @dataclass(slots=True)
 class Reconstructed:
-    """What came out."""
+    """The result of `4d`."""
 
     folder: Path
     files: list[Path] = field(default_factory=list)

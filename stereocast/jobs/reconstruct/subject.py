@@ -1,4 +1,4 @@
-"""What `stereocast 4d` is given, as pictures of an object cut out of its background, or as Gaussians of a 3D object."""
+"""The input of `stereocast 4d`: pictures of an object cut out of its background, or Gaussians of a 3D object."""
 
 import re
 from dataclasses import dataclass

@@ -1,7 +1,7 @@
-"""Where the sections of a film run: in processes of this machine, or on a Ray cluster.
+"""Where the sections of a film run: in local processes, or on a Ray cluster.
 
-A section is whole shots, so nothing that a stage remembers is lost between two of them, and its encoder starts afresh
-at the same frames as in one pipeline: the joined film has the same packets whoever made them.
+A section consists of whole shots, so no stage loses state between two of them, and encoders start at the same frames
+as in a single pipeline: the joined film has the same packets either way.
 """
 
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 @runtime_checkable
 class Engine(Protocol):
-    """Runs sections; made from `ConvertSettings`."""
+    """Runs sections; created from `ConvertSettings`."""
 
     workers: int
 

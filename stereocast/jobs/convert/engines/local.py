@@ -1,4 +1,4 @@
-"""Sections in processes of this machine. One that dies costs its own section, which is begun again elsewhere."""
+"""Sections in local processes. If one dies, only its section is started again in another."""
 
 import json
 import logging
@@ -24,7 +24,7 @@ TRIES = 3
 
 
 class LocalEngine:
-    """As many processes as the settings say; each takes one task after the other."""
+    """As many processes as the settings say; each takes one task after another."""
 
     def __init__(self, settings: ConvertSettings) -> None:
         self.workers = max(1, settings.workers)

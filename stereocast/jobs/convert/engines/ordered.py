@@ -1,4 +1,4 @@
-"""Tasks under way in bounded number, results in the order of the tasks."""
+"""A bounded number of tasks at the same time, with results in the order of the tasks."""
 
 from collections import deque
 from collections.abc import Callable, Iterator

@@ -1,6 +1,6 @@
-"""Sections on a Ray cluster. The only user of Ray, which schedules, watches its workers and runs again what they lose.
+"""Sections on a Ray cluster. The only user of Ray, which schedules tasks, watches workers and repeats lost tasks.
 
-Frames never travel: a worker reads the source and writes its section where the output is, so both have to be on
+Frames are never sent: a worker reads the source and writes its section beside the output, so both must be on
 storage that all machines see, or the source at a URL.
 """
 
@@ -59,7 +59,7 @@ def shares(wanted: int, nodes: Sequence[int]) -> tuple[int, int]:
 
 
 class RayEngine:
-    """Tasks on the cluster at `address` (None: one of this machine's own, started now)."""
+    """Tasks on the cluster at `address` (None: a local one, started now)."""
 
     def __init__(self, settings: ConvertSettings) -> None:
         self._own = not ray.is_initialized()

@@ -1,7 +1,7 @@
-"""One section of a film: what a worker is told, what it does, what it answers. Runs in any process.
+"""One section of a film: the task of a worker, its work, and its result. Runs in any process.
 
-`python -m stereocast.jobs.convert.engines.section` reads tasks as lines of JSON from standard input and answers each with
-a line on standard output; it ends when its standard input does.
+`python -m stereocast.jobs.convert.engines.section` reads tasks as lines of JSON from standard input and writes a line
+of JSON for each to standard output. It ends with its standard input.
 """
 
 import json
@@ -38,7 +38,7 @@ class Task:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """The chunks that a task made, and what was measured."""
+    """The chunks of a task, and its measurements."""
 
     chunks: tuple[Chunk, ...]
     damaged: int = 0
