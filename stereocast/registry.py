@@ -1,4 +1,4 @@
-"""Names to back ends. Nothing here is imported before it is asked for.
+"""Names to back ends. Back ends are imported on first use.
 
 To add a back end to this package, add its module and one line here. Another package adds one by an entry point of the
 group `stereocast.depth` or `stereocast.synth`; see docs/extending.md.
@@ -17,7 +17,7 @@ from stereocast.errors import ExtraMissing, UnknownName, UsageError
 
 @dataclass(frozen=True, slots=True)
 class Backend:
-    """Where a back end lives, what it needs, and what to tell people about it."""
+    """Where a back end is, what it needs, and its description."""
 
     target: str  # "module:attribute"
     extra: str | None = None  # of EXTRAS

@@ -1,6 +1,6 @@
-"""The values that travel between stages: frozen, checked where they are made, free of behaviour.
+"""The values that travel between stages: frozen, checked on construction, without behaviour.
 
-Video stays in planes: `frames` of a yuv420p clip is [T, H*3//2, W], the Y, U and V planes below each other as FFmpeg
+Video stays in planes: `frames` of a yuv420p clip is [T, H*3//2, W], the Y, U and V planes stacked as FFmpeg
 orders them (see `planes`); stills and lossless work are [T, H, W, 3] RGB. Arrays are NumPy or torch.
 """
 
@@ -53,7 +53,7 @@ class Layout(StrEnum):
 
 
 class Projection(StrEnum):
-    """What the picture is mapped on."""
+    """The surface that the picture is mapped to."""
 
     FLAT = "flat"
     EQUIRECT_180 = "equirect-180"
@@ -71,7 +71,7 @@ class Anaglyph(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class StereoFormat:
-    """What a player has to know to show the picture."""
+    """What a player must know to show the picture."""
 
     layout: Layout
     projection: Projection = Projection.FLAT
@@ -148,7 +148,7 @@ class Frame:
 
 @dataclass(frozen=True, slots=True)
 class Shot:
-    """The frames between two cuts. Every clip says of which shot it is, from the cut to the file.
+    """The frames between two cuts. Every clip carries its shot, from the cut detector to the file.
 
     `pts` and `check` are its first frame's tick and checksum, by which it is found again in the source.
     """
@@ -225,7 +225,7 @@ class Disparity:
 
 @dataclass(frozen=True, slots=True)
 class StereoClip:
-    """Both views of a clip, what was invented in them, and the depth they came from."""
+    """Both views of a clip, their filled areas, and the depth they came from."""
 
     left: Array  # like Clip.frames
     right: Array

@@ -1,2 +1,2 @@
-"""Files and streams: probing, reading, writing, what passes through. The only room that uses PyAV; it knows nothing of
-depth or stereo beyond the name of a layout."""
+"""Files and streams: probing, reading, writing, passing other streams through. The only room that uses PyAV. Of depth and
+stereo it knows only the names of layouts."""

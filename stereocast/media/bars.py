@@ -1,4 +1,4 @@
-"""Black bars: how much may be cut away so that no picture is lost."""
+"""Black bars: how much can be removed without losing picture."""
 
 import logging
 from collections.abc import Generator, Iterator

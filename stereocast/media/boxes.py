@@ -1,6 +1,6 @@
-"""The box structure of mp4 and mov files (ISO 14496-12): read into a tree, changed, written again.
+"""The box structure of mp4 and mov files (ISO 14496-12): read into a tree, changed, written back.
 
-Nothing here knows what stereo is. Sizes are checked on the way in: a box that reaches past its parent is an error.
+Nothing here is about stereo. Sizes are checked while reading: a box that extends past its parent is an error.
 """
 
 from collections.abc import Iterator

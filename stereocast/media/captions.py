@@ -1,6 +1,6 @@
-"""Subtitles as WebVTT, from files of any of the common kinds and from a film's tracks; pysubs2 reads what is written oddly.
+"""Subtitles as WebVTT, from files of the common formats and from a film's tracks; pysubs2 reads irregular ones.
 
-Tags that a browser shows (bold, italic, underlined) stay, others go. Positions of ASS become cue settings.
+Tags that a browser shows (bold, italic, underlined) are kept, others removed. Positions of ASS become cue settings.
 """
 
 import re

@@ -1,7 +1,7 @@
-"""One clock for all packets of a file, however often the file's own begins again.
+"""One clock for all packets of a file, however often the clock of the file restarts.
 
-Recordings that were joined, and cameras that restart, jump in time: in MPEG-TS, MPEG-PS (MPG, VOB) and HLS a new clock may
-begin anywhere. Every jump gets one offset for picture and sound, so that they stay in step and nothing overlaps.
+Joined recordings and restarted cameras jump in time: in MPEG-TS, MPEG-PS (MPG, VOB) and HLS a new clock may
+start anywhere. Every jump gets one offset for picture and sound, so that they stay in step and nothing overlaps.
 It knows packets by their times and streams alone.
 """
 

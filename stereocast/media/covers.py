@@ -1,4 +1,4 @@
-"""Cover pictures, and what else of a source has no place in the result: carried where the container can, named where not."""
+"""Cover pictures, data tracks and attachments: kept if the container can hold them, otherwise named in a message."""
 
 import logging
 from typing import Any

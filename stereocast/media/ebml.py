@@ -1,4 +1,4 @@
-"""Matroska elements (RFC 8794, RFC 9559): the sphere of a finished file, written into room that the muxer left.
+"""Matroska elements (RFC 8794, RFC 9559): the sphere of a finished file, written into space that the muxer reserved.
 
 StereoMode is the muxer's own key (`stereo_mode`); the Projection element isn't reachable through it.
 """

@@ -1,7 +1,7 @@
 """The encoders behind a sink: the bundled FFmpeg's here, a system ffmpeg's in `external`.
 
 Each chunk has its own encoder. The stream's own context writes the header and encodes nothing, because it lives
-as long as the file: its pictures would stay beside those of the encoder that comes after it.
+as long as the file: its pictures would stay in memory beside those of the next encoder.
 """
 
 import contextlib

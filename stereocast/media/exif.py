@@ -1,4 +1,4 @@
-"""The few things about EXIF that a picture needs which was turned upright: its orientation, and who made it.
+"""The few EXIF fields that matter for a picture turned upright: its orientation, and the program that wrote it.
 
 EXIF is a TIFF block (CIPA DC-008): a header, and a list of 12-byte entries called IFD0.
 """

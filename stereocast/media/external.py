@@ -1,7 +1,7 @@
 """Encoders that the bundled FFmpeg lacks (VAAPI, VideoToolbox), through a system ffmpeg and ffmpeg-python.
 
-Raw pictures go in, a NUT stream comes out. Frames are numbered on the way, so that their own timestamps can be put
-back; B-frames are off, so coding order is display order.
+Raw pictures go in, a NUT stream comes out. Frames are numbered on the way, so that their timestamps can be
+restored; B-frames are off, so coding order is display order.
 """
 
 import io

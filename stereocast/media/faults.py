@@ -1,4 +1,4 @@
-"""One true line for each fault of the system: which file, what the system says, what to do."""
+"""One accurate line for each system error: the file, what the system reports, what to do."""
 
 import errno
 

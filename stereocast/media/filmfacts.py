@@ -1,4 +1,4 @@
-"""What a player has to know of a film before it plays it: sizes, tracks, titles, codec strings. Opened once, nothing decoded."""
+"""What a player must know about a film before playing it: sizes, tracks, titles, codec strings. Opened once, nothing decoded."""
 
 import math
 from fractions import Fraction

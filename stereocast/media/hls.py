@@ -1,4 +1,4 @@
-"""The files of an HLS stream: what they are called, and how FFmpeg gets them."""
+"""The files of an HLS stream: their names, and how FFmpeg opens them."""
 
 import re
 from contextlib import suppress

@@ -1,4 +1,4 @@
-"""Fields to whole pictures, by FFmpeg's filters: one for each frame, one for each field, or the film under a pulldown.
+"""Fields to whole pictures with FFmpeg's filters: one per frame, one per field, or the film under a pulldown.
 
 bwdif makes pictures of fields; fieldmatch and decimate undo a 3:2 pulldown: five frames of video become four of film.
 """

@@ -1,7 +1,7 @@
 """Pictures and everything else into one file, in the order of decoding.
 
-An encoder holds dozens of pictures back; the sound of that time waits here, since a player that finds it before its
-pictures loses it after a seek. Knows packets and their times, no codecs.
+An encoder holds back dozens of pictures. The sound of that time waits here, because a player that finds it before its
+pictures loses it after a seek. It handles packets and their times, not codecs.
 """
 
 import errno

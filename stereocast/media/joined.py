@@ -1,4 +1,4 @@
-"""Pieces of a film that were made while it was watched, joined into one file packet by packet."""
+"""Pieces of a film that was converted while being watched, joined into one file packet by packet."""
 
 import os
 from collections.abc import Callable, Sequence

@@ -1,7 +1,7 @@
-"""What a name says about views and projection, as people and players write it: one grammar, with how sure each mark is.
+"""Marks in names that state views and projection, as people and players write them: one grammar, with two levels of trust.
 
-A certain mark (HSBS, Full-SBS, VR180) counts anywhere. A short one is a word or a number too (`ou`, LR, 180): it counts
-at the end of the name alone, and only where the frame has the shape that it asks for.
+A certain mark (HSBS, Full-SBS, VR180) counts anywhere. A short one is also a word or a number (`ou`, LR, 180): it counts
+only at the end of the name, and only if the frame has the matching shape.
 """
 
 import re
@@ -61,7 +61,7 @@ _SHAPES = {  # width over height of frames that a projection has, by layout
 
 @dataclass(frozen=True, slots=True)
 class Marks:
-    """What a name says. `layout` is '' where it says none; `full` is None where it isn't said."""
+    """What a name states. `layout` is '' and `full` is None if it states nothing."""
 
     layout: str = ""
     full: bool | None = None

@@ -1,8 +1,8 @@
-"""Files that a run makes: created exclusively, marked as ours, and nothing else is ever replaced or deleted.
+"""Files that a run writes: created exclusively and marked as ours. No other file is ever replaced or deleted.
 
 An unfinished file carries its mark from its first byte on, so it is known as ours after a crash, in a copy, and on
-another disk: first a line of text, then, when the muxer has written its head over that, the minor version of mp4's
-`ftyp` or Matroska's WritingApp. A finished file carries another mark. Knows nothing of films.
+another disk: first a line of text, then, once the muxer has overwritten that with its header, the minor version of mp4's
+`ftyp` or Matroska's WritingApp. A finished file carries a different mark. This module knows nothing about films.
 """
 
 import contextlib
@@ -49,7 +49,7 @@ def create_again(path: Path) -> "Part":
 
 
 class Part:
-    """A file in the making, unbuffered, as FFmpeg and Python write it. Its head is kept marked."""
+    """An unfinished file, unbuffered, as FFmpeg and Python write it. Its header keeps the mark."""
 
     def __init__(self, path: Path, number: int, *, marked: bool = True) -> None:
         self.name = str(path)
@@ -121,7 +121,7 @@ def _held_back(feed: "Feed") -> Iterator[None]:
 
 
 class Feed:
-    """A stream as FFmpeg writes it. An error is kept and told by its number, since a raised one would be printed."""
+    """A stream as FFmpeg writes it. An error is stored and returned as a number, because a raised one would be printed."""
 
     def __init__(self, stream: Any, change: Callable[[bytes], bytes] | None = None) -> None:
         """`change`: what is done to the bytes on their way."""
@@ -162,7 +162,7 @@ class Feed:
 
 
 class Failed:
-    """Stands for a file that couldn't be opened: FFmpeg hears of it when it writes."""
+    """Stands for a file that couldn't be opened: FFmpeg gets the error when it writes."""
 
     interrupted = False
 

@@ -1,4 +1,4 @@
-"""Compressed packets that one reading gives to several outputs."""
+"""Compressed packets, read once and given to several outputs."""
 
 from typing import Any
 

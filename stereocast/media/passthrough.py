@@ -1,4 +1,4 @@
-"""Everything of the source that isn't its picture: sound, subtitles, chapters, tags, attachments.
+"""Everything of the source except the picture: sound, subtitles, chapters, tags, attachments.
 
 Packets are copied byte for byte. Only what the container can't hold is changed, and each change is logged as a warning.
 """

@@ -1,6 +1,6 @@
-"""Pictures in files: read upright with what is told about them, and written with it (EXIF, colour profile).
+"""Pictures in files: read upright with their metadata (EXIF, colour profile), and written with it.
 
-OpenCV does the coding. A picture that is too large is refused by its header, before it takes any memory.
+OpenCV does the coding. A picture that is too large is refused after reading its header, before it takes any memory.
 """
 
 import logging
@@ -27,7 +27,7 @@ _TIFF_ICC = 34675
 
 @dataclass(frozen=True, slots=True)
 class Extras:
-    """What a picture's file says beside its pixels; b"" where it says nothing."""
+    """A picture's metadata; b"" where there is none."""
 
     exif: bytes = b""
     profile: bytes = b""  # ICC

@@ -1,4 +1,4 @@
-"""Packed pictures to picture files: one, or one for each frame."""
+"""Packed pictures to picture files: one, or one per frame."""
 
 import re
 from dataclasses import replace
@@ -13,7 +13,7 @@ from stereocast.types import PackedClip
 
 
 class ImageSink:
-    """One picture file. `trim`: rows and columns that are cut away at the bottom and the right."""
+    """One picture file. `trim`: rows and columns removed at the bottom and the right."""
 
     def __init__(
         self, path: Path, trim: tuple[int, int] = (0, 0), *, overwrite: bool = True, extras: photos.Extras | None = None
@@ -52,7 +52,7 @@ NUMBER = re.compile(r"%(?:0\d+)?d")
 
 
 class SequenceSink:
-    """A picture file for each frame: `pattern` is a name such as frame_%05d.png, and counting begins at 1."""
+    """One picture file per frame: `pattern` is a name such as frame_%05d.png, counting from 1."""
 
     def __init__(self, pattern: Path, *, overwrite: bool = True) -> None:
         self._pattern, self._overwrite = pattern, overwrite

@@ -1,4 +1,4 @@
-"""Pictures of a film for a library and a seek bar: one view, upright, in the shape that it is seen in."""
+"""Pictures of a film for a library and a seek bar: one view, upright, with its display aspect."""
 
 from pathlib import Path
 from typing import Any

@@ -1,4 +1,4 @@
-"""Opens sources and says, in one line each, what is wrong with those that can't be converted."""
+"""Opens sources. Those that can't be converted get one line that says why."""
 
 import io
 import logging

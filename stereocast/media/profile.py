@@ -1,6 +1,6 @@
-"""Encoder profiles: which of them really open here, and the first that does.
+"""Encoder profiles: which of them open on this machine, and the first that does.
 
-Being compiled in doesn't mean that a card is there: a profile is probed by encoding two small pictures.
+A compiled-in encoder may lack its GPU, so a profile is probed by encoding two small pictures.
 """
 
 import logging

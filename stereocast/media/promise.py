@@ -1,4 +1,4 @@
-"""What a container says it holds, against what was found: a download that stopped, a card that was pulled out."""
+"""Compares what a container declares with what was read, to find downloads that stopped or cards that were pulled out."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ _LEAST_S, _LEAST_SHARE = 0.25, 0.01  # containers round; less isn't missing
 
 
 class Promise:
-    """Counts the packets that pass, and says at the end how much is missing."""
+    """Counts packets, and reports at the end how much is missing."""
 
     def __init__(self, container: Any, stream: Any) -> None:
         self._stream = stream

@@ -1,4 +1,4 @@
-"""How many pictures a second a stream really has. Containers without frame durations let FFmpeg guess, up to 1000."""
+"""The measured frame rate of a stream. Containers without frame durations let FFmpeg guess, up to 1000."""
 
 from collections.abc import Iterator
 from fractions import Fraction

@@ -1,8 +1,8 @@
 """Video and images to upright, progressive, even-sized frames with exact timestamps.
 
-One demuxer serves everything: packets of the other streams are handed on through `share_packets`, so a pipe or a URL
-is read once and sound needs no second open. Damaged packets are skipped and counted; what can be decoded comes out.
-It is long because seeking, decoding and turning upright share one open container.
+One demuxer serves everything: packets of the other streams are passed on through `share_packets`, so a pipe or a URL
+is read once and sound needs no second open. Damaged packets are skipped and counted.
+The module is long because seeking, decoding and rotation share one open container.
 """
 
 import logging
@@ -57,7 +57,7 @@ class ReadOptions:
 class VideoSource:
     """Frames of one video stream. `info` is known from the first frame, which is decoded on construction.
 
-    Raises SourceError where the file holds no video that can be decoded.
+    Raises SourceError if the file has no video that can be decoded.
     """
 
     def __init__(self, name: str, options: ReadOptions | None = None) -> None:

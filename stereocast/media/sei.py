@@ -1,6 +1,6 @@
 """The frame-packing message of H.264 (D.1.25) and HEVC (D.2.16), put before the first slice of key frames.
 
-A desktop player that obeys it shows one eye, so it is written on request only.
+Desktop players that honour it show one eye, so it is written only on request.
 """
 
 from itertools import islice

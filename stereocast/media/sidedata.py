@@ -1,7 +1,7 @@
-"""What frames carry beside their picture, by FFmpeg's names.
+"""Side data of frames, by FFmpeg's names.
 
-PyAV fails on the whole list when FFmpeg knows a kind that it doesn't (EXIF, the views of MV-HEVC, ...): unknown kinds
-get a nameless member of its enum and are passed over.
+PyAV fails on the whole list if FFmpeg knows a kind that PyAV does not (EXIF, the views of MV-HEVC, ...). Unknown kinds
+therefore get an unnamed member of its enum and are skipped.
 """
 
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Films that change their size in the middle (recordings of television, calls): every picture at the first one's size."""
+"""Films that change their size (TV recordings, calls): every picture is scaled to the size of the first."""
 
 from typing import Any
 

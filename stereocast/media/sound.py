@@ -1,7 +1,7 @@
-"""Sound tracks into a container: copied where its muxer takes them, else transcoded, else left out.
+"""Sound tracks into a container: copied if its muxer accepts them, otherwise transcoded, otherwise left out.
 
-What a muxer takes is tried on a file in memory, before work starts: tables of codecs don't tell that mp4 refuses MP3 at
-11 kHz or TrueHD. Each change is one warning with its cause.
+Whether a muxer accepts a track is tried on a file in memory, before work starts: no table of codecs says that mp4
+refuses MP3 at 11 kHz or TrueHD. Each change is one warning with its cause.
 """
 
 import io
@@ -208,7 +208,7 @@ class Transcoder:
 
 
 class Rising:
-    """Gives a track's packets decoding times that rise, which every muxer asks for; a damaged source's may not."""
+    """Gives a track's packets rising decoding times, which every muxer needs and a damaged source may lack."""
 
     def __init__(self, *, strictly: bool = True) -> None:
         self._last: dict[int, tuple[int, Fraction]] = {}

@@ -1,4 +1,4 @@
-"""A film for a browser that is silent on its sound: the picture's packets copied, one track as AAC, in HLS pieces."""
+"""A film whose sound browsers can't play: video packets copied, one sound track as AAC, in HLS pieces."""
 
 import logging
 from collections.abc import Callable

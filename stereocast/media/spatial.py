@@ -1,6 +1,6 @@
 """Stereo and sphere tags, which tell a player how the views are arranged. This module does not touch pictures.
 
-Boxes: `st3d`, `sv3d` (Spherical Video V2), `vexu`, `hfov` (Apple, Stereo Video ISOBMFF Extensions). They stand in the
+Boxes: `st3d`, `sv3d` (Spherical Video V2), `vexu`, `hfov` (Apple, Stereo Video ISOBMFF Extensions). They are in the
 sample entry after the codec's configuration, before `pasp` and `clap`.
 """
 
@@ -30,7 +30,7 @@ _COPY = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class Camera:
-    """What the full `vexu` of spatial video says beyond the layout."""
+    """What the full `vexu` of spatial video states beyond the layout."""
 
     baseline_m: float = BASELINE_M
     fov_deg: float = FOV_DEG

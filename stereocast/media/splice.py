@@ -1,6 +1,6 @@
 """Encoded chunks from the files of an interrupted or divided conversion, packet by packet, without decoding.
 
-A part file may end anywhere; a chunk counts only when all its packets are there.
+A part file may end anywhere; a chunk counts only if all its packets are present.
 """
 
 import logging

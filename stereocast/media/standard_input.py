@@ -1,4 +1,4 @@
-"""Standard input as a source: read once, from front to back, or put into a file first."""
+"""Standard input as a source: read once, from front to back, or saved to a file first."""
 
 import shutil
 import sys
@@ -12,7 +12,7 @@ _HEAD = 1 << 16
 
 
 class Piped:
-    """Standard input for FFmpeg, whose first bytes were looked at. Raises SourceError where it can't be read in order."""
+    """Standard input for FFmpeg, whose first bytes were inspected. Raises SourceError if it can't be read in order."""
 
     def __init__(self, stream: Any) -> None:
         self._stream = stream

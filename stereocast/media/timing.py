@@ -1,4 +1,4 @@
-"""Timestamps: what becomes of ticks between the source and the output. It knows frames and packets by their times alone.
+"""Timestamps: how ticks of the source become those of the output. It sees only the times of frames and packets.
 
 Times are whole ticks of a time base (Fraction, seconds); nothing here rounds through floats.
 """

@@ -1,4 +1,4 @@
-"""Whether a source is 3D or spherical already: by what its decoder and container say, else by its name.
+"""Whether a source is already 3D or spherical: from decoder and container, otherwise from its name.
 
 Frame side data carries StereoMode, st3d and the frame-packing message alike; vexu and MV-HEVC are read from the boxes.
 """

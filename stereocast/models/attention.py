@@ -1,7 +1,7 @@
-"""The seam in every attention: a network says where it attends, an `Attend` says how.
+"""The seam in every attention: a network says where to attend, an `Attend` how.
 
 The default is fused attention (no score matrix in memory). The stereo sampler passes its own, so no network is ever
-patched. Knows nothing of stereo.
+patched. It knows nothing about stereo.
 """
 
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What diffusion models need of a card: weights, working memory, evaluations and time. Arithmetic alone; loads nothing.
+"""What diffusion models need of a GPU: weights, working memory, evaluations and time. Arithmetic only; loads nothing.
 
 Figures are those of `bench card` on an H100 (bench/README.md), in half precision; others are scaled from them.
 """
@@ -30,7 +30,7 @@ def seconds_each(height: int, width: int, frames: int, tflops: float) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """How a card is used by the models of a job."""
+    """How the models of a job use a GPU."""
 
     card: int  # bytes that are free before anything is loaded
     depth: int = 0  # weights of the depth network; 0: it isn't on the card

@@ -1,6 +1,6 @@
 """Published DynamiCrafter files to a model that runs: which one it is, its key quirks, memory, and conversion.
 
-Reading is `weights`' business. A folder may hold a `config.json` beside the checkpoint (`model`, `unet_params`,
+`loading` does the reading. A folder may hold a `config.json` beside the checkpoint (`model`, `unet_params`,
 `vae_params`, `open_clip_config`, `resampler_params`, `height`, `width`) for networks of other widths.
 """
 
@@ -33,7 +33,7 @@ Precision = Literal["auto", "fp32", "fp16", "bf16"]
 
 @dataclass(frozen=True, slots=True)
 class Thrift:
-    """What is spent to save memory or time."""
+    """Trade-offs between memory, time and exactness."""
 
     offload: bool = False  # only the working network is on the device
     batched: bool = False  # both guidance branches in one pass

@@ -1,4 +1,4 @@
-"""Which video model a job takes, from what was asked for and what is on this disk. Loads nothing."""
+"""Which video model a job takes, from the options and the weights on this disk. Loads nothing."""
 
 import json
 from pathlib import Path

@@ -1,6 +1,6 @@
-"""Checkpoint files into models: what a file holds, whether it is whole, and whether it fits. The only reader of tensors.
+"""Checkpoint files into models: the content of a file, whether it is complete, and whether it fits. The only reader of tensors.
 
-Knows nothing of hubs and licences (see `weights`).
+Hubs and licences are handled by `weights`.
 """
 
 import hashlib

@@ -1,7 +1,7 @@
 """Prompts to token ids: transformers' CLIP tokenizer on the merges table that the package carries (MIT, see data/NOTICE).
 
-`<start_of_text>` and `<end_of_text>` written out in a prompt are those tokens wherever they stand. OpenCLIP's own
-tokenizer reads them so too, except straight after punctuation ("!<end_of_text>"), where it spells them out as text.
+`<start_of_text>` and `<end_of_text>` written out in a prompt are those tokens anywhere in it. OpenCLIP's own
+tokenizer does the same, except straight after punctuation ("!<end_of_text>"), where it spells them out as text.
 That is a quirk of its pattern; prompts don't hold these words, and one rule is easier to rely on.
 """
 

@@ -1,8 +1,8 @@
-"""One way to get weights: a local path, or the hub at a pinned revision once its licence was accepted.
+"""Where weights come from: a local path, or the hub at a pinned revision once the licence is accepted.
 
-What the files hold is `loading`'s business. Nothing is asked for at a prompt: acceptance is a flag, an environment variable
-(`STEREOCAST_ACCEPT_LICENCE=name,name`) or the file that an earlier acceptance left. Files live in the hub's own cache,
-so `HF_HOME`, `HF_HUB_CACHE`, `HF_HUB_OFFLINE` and `HF_ENDPOINT` mean what they mean elsewhere.
+`loading` reads the files. There are no interactive questions: acceptance is a flag, an environment variable
+(`STEREOCAST_ACCEPT_LICENCE=name,name`) or a record of an earlier acceptance. Files are in the hub's own cache,
+so `HF_HOME`, `HF_HUB_CACHE`, `HF_HUB_OFFLINE` and `HF_ENDPOINT` work as usual.
 """
 
 import contextlib

@@ -1,1 +1,1 @@
-"""Two views to the picture that is encoded. It knows nothing of depth or files."""
+"""Two views to the picture that is encoded. It knows nothing about depth or files."""

@@ -1,4 +1,4 @@
-"""Layouts: how two views become one picture, what it is called, and how big it gets."""
+"""Layouts: how two views become one picture, its name and its size."""
 
 import cv2
 import numpy as np

@@ -11,7 +11,7 @@ Views = Literal["left-right", "top-bottom", "anaglyph", "rows", "mono"]
 
 @dataclass(frozen=True, slots=True)
 class Arrangement:
-    """One layout, as a player has to know it."""
+    """One layout, as a player needs it."""
 
     views: Views
     suffix: str  # what a file's name ends with, so that players recognise it

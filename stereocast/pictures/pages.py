@@ -1,4 +1,4 @@
-"""How the C library deals with the memory of pictures, for a whole process."""
+"""How the C library manages the memory of pictures, for the whole process."""
 
 import contextlib
 import ctypes

@@ -1,7 +1,7 @@
-"""Memory for pictures that a stage makes again and again, so that the system needn't clear fresh pages for each.
+"""Reused memory for the pictures of a stage, so that the system need not clear new pages for each.
 
-An array of a pool is its holder's alone: its memory goes back when the last array that shows any part of it is gone,
-whichever thread, queue, encoder or tensor held it. So nothing is overwritten that anybody can still see.
+An array of a pool belongs to its holder: its memory returns to the pool when the last view of it is gone,
+in whichever thread, queue, encoder or tensor that was. Memory in use is never overwritten.
 """
 
 from collections import deque

@@ -1,7 +1,7 @@
-"""Who may ask: the border that every request passes, and the gate behind it that wants a token, a cookie or the PIN.
+"""Access control: the border that every request passes, and the gate behind it, which needs a token, a cookie or the PIN.
 
-Three things keep other people's pages out: a request names this machine in `Host` (no name that an attacker points
-here), one that changes something comes from our own page (`Origin`), and every one brings what only its owner has.
+Three things keep other people's pages out: a request names this machine in `Host` (not a name that an attacker points
+here), one that changes something comes from our own page (`Origin`), and every request carries a secret.
 """
 
 import hmac
@@ -41,7 +41,7 @@ _BODY, _BODY_S = 4096, 10
 
 
 class Border:
-    """Refuses requests for another machine, and changes that another origin asks for."""
+    """Refuses requests for another machine, and changes requested by another origin."""
 
     def __init__(self, app: App, names: tuple[str, ...] = ()) -> None:
         own = socket.gethostname().lower()
@@ -95,7 +95,7 @@ class _Tries:
 
 
 class Slowdown:
-    """Makes guessing slow: each wrong try of an address after the third doubles its wait, and all together have a limit."""
+    """Makes guessing slow: each wrong attempt from an address after the third doubles its wait, and there is a limit for all together."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -136,7 +136,7 @@ def _network(who: str) -> str:
 
 
 class Gate:
-    """Lets in who knows the token or the PIN, or sits at this machine; everyone else gets 401 and learns nothing."""
+    """Admits requests with the token or the PIN, or from this machine; all others get 401 and no information."""
 
     def __init__(self, app: App, token: str, pin: str = "", *, slowdown: Slowdown | None = None) -> None:
         self._app, self._token, self._pin = app, token, pin

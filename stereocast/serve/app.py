@@ -46,7 +46,7 @@ _FRESH = {"Cache-Control": "no-store"}
 
 
 class Site:
-    """What every answer needs: the library, the live sessions, the token that native players are given."""
+    """Shared state of all handlers: the library, the live sessions, the token for native players."""
 
     def __init__(self, library: Library, live: Live, token: str) -> None:
         self.library, self.live, self.token = library, live, token

@@ -1,4 +1,4 @@
-"""What the page is told of films: one card each, and pages of them, searched and ordered."""
+"""What the page shows of films: one card each, and pages of cards, searched and sorted."""
 
 import time
 from collections.abc import Callable, Iterable
@@ -17,7 +17,7 @@ _BEGUN, _DONE = 0.01, 0.95  # parts of a film
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """Which films are asked for."""
+    """Which films are requested."""
 
     words: str = ""
     sort: str = "name"

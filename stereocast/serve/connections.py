@@ -1,4 +1,4 @@
-"""Connections that say nothing are let go: without this, half a request each would use up all places for good."""
+"""Drops silent connections: otherwise unfinished requests would occupy all connections for good."""
 
 import asyncio
 from typing import Any
@@ -11,7 +11,7 @@ HALF_OPEN = 100  # connections that may be without a whole head at once; the old
 
 
 class Patient(H11Protocol):
-    """uvicorn's HTTP/1.1 with a limit on the time that a request's head takes."""
+    """uvicorn's HTTP/1.1 with a time limit for the header of a request."""
 
     @property
     def _waiting(self) -> dict["Patient", asyncio.TimerHandle]:

@@ -1,6 +1,6 @@
-"""What a server is known by and keeps between starts: certificate, token and PIN, in the user's state folder.
+"""What a server keeps between starts: certificate, token and PIN, in the user's state folder.
 
-A headset's bookmark, its cookie and the certificate that was accepted once stay good after a restart.
+A headset's bookmark, its cookie and the accepted certificate stay valid after a restart.
 """
 
 import contextlib

@@ -1,6 +1,6 @@
 """The films of a folder, by identifiers that no request can turn into a path outside of it.
 
-The folder is walked when it has changed; a file is opened once, and what was learned is kept between starts.
+The folder is scanned when it changes. A file is opened once, and its facts are kept between starts.
 """
 
 import logging
@@ -26,7 +26,7 @@ _GIVES_WAY_S = 0.2  # reading ahead waits while a page is asked for
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One film or picture; `convert` means that it is turned into stereo while it is watched."""
+    """One film or picture; `convert`: it is converted while it is watched."""
 
     ident: str
     path: Path

@@ -1,6 +1,6 @@
-"""Live sessions and who watches them: viewers of one film share a session, the last one to leave ends it.
+"""Live sessions and their viewers: viewers of one film share a session, and the last one to leave ends it.
 
-A seek to where nothing is moves a lone viewer's session there; one that others watch stays, and a second one begins.
+A seek to an unconverted place moves the session of a lone viewer there. With other viewers, a second session starts.
 """
 
 import logging
@@ -30,7 +30,7 @@ class Busy(Exception):
 
 @dataclass(slots=True)
 class Keep:
-    """A film that is to stay when it was watched."""
+    """A film to keep after watching."""
 
     wanted: Wanted
     parts: list[Session] = field(default_factory=list)

@@ -1,4 +1,4 @@
-"""Listings for players that aren't browsers: DeoVR's and HereSphere's JSON, with layout and projection by our tags."""
+"""Listings for native players: JSON for DeoVR and HereSphere, with layout and projection from our tags."""
 
 from collections.abc import Callable
 from typing import Any

@@ -22,7 +22,7 @@ _SPARE = 200 << 20  # bytes to leave free on the headset
 
 
 class PushError(StereocastError):
-    """The headset can't be reached, or the copy isn't right."""
+    """The headset can't be reached, or the copy is damaged."""
 
 
 class Adb:

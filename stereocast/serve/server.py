@@ -1,4 +1,4 @@
-"""Runs the application: address, QR code, cable. Loopback unless asked otherwise."""
+"""Runs the application: address, QR code, cable. Loopback by default."""
 
 import logging
 import socket

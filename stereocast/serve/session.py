@@ -27,12 +27,12 @@ CUSHION_S = 4.0  # of film in hand when playing may begin
 
 
 class Cancelled(Exception):
-    """Everybody left, or went elsewhere."""
+    """All viewers left or seeked elsewhere."""
 
 
 @dataclass(slots=True)
 class Viewer:
-    """Where somebody is in the film, and when they last said so."""
+    """A viewer's position in the film, and the time of the last report."""
 
     at_s: float
     seen: float
@@ -40,7 +40,7 @@ class Viewer:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What a session is to make."""
+    """What a session should produce."""
 
     ident: str
     source: Path

@@ -1,4 +1,4 @@
-"""The files of a folder, found quickly: one walk, no file opened, entries kept while the file is the same."""
+"""The files of a folder, found quickly: one scan, no file opened, entries kept until the file changes."""
 
 import bisect
 import hashlib
@@ -22,7 +22,7 @@ def ident_of(where: str) -> str:
 
 @dataclass(frozen=True)
 class Entry:
-    """One film or picture as the walk finds it; `pair` is the right eye's picture."""
+    """One film or picture as the scan finds it; `pair` is the right eye's picture."""
 
     ident: str
     where: str

@@ -1,4 +1,4 @@
-"""What outlives a start: facts of films (made again where they are lost), and what is remembered of each film."""
+"""What is kept between starts: facts of films (rebuilt if lost), and the progress and settings of each film."""
 
 import json
 import logging
@@ -16,7 +16,7 @@ _KEYS, _LONGEST, _BYTES = 60, 200, 8192
 
 
 class _Table:
-    """One SQLite file, or memory where there is none or it can't be used; calls from any thread."""
+    """One SQLite file, or memory if there is none or it can't be used; safe to call from any thread."""
 
     def __init__(self, path: Path | None, create: str) -> None:
         self._lock = threading.Lock()
@@ -61,7 +61,7 @@ class _Table:
 
 
 class Index(_Table):
-    """Facts of files by identifier; those of a file that has changed don't count."""
+    """Facts of files by identifier; those of a changed file are ignored."""
 
     def __init__(self, path: Path | None = None) -> None:
         create = "CREATE TABLE IF NOT EXISTS facts (id TEXT PRIMARY KEY, version INT, time REAL, size INT, json TEXT)"

@@ -16,7 +16,7 @@ _AT_ONCE = 2  # files that are decoded at the same time
 
 
 class Thumbnails:
-    """Pictures by key; without a folder they live in memory alone."""
+    """Pictures by key; without a folder they are kept only in memory."""
 
     def __init__(self, folder: Path | None = None) -> None:
         self._folder = folder

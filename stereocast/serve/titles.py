@@ -1,4 +1,4 @@
-"""Names for people: from a film's tags, else from its file's name; and how names are searched and ordered."""
+"""Display names: from a film's tags, otherwise from its file name; and how names are searched and sorted."""
 
 import re
 import unicodedata

@@ -1,6 +1,6 @@
-"""Settings: every option once, in groups; what each job takes; and what is wrong with a value.
+"""Settings: every option once, in groups; the options of each job; explanations of wrong values.
 
-Precedence: default < preset or profile < what was given; `catalog.settle` applies it.
+Precedence: default < preset or profile < given options; `catalog.settle` applies it.
 """
 
 from stereocast.settings.diffusion import DiffusionOptions, GenerateOptions, ZeroFilmOptions, ZeroOptions

@@ -1,4 +1,4 @@
-"""What is wrong with a value, in the words of whoever gave it: one translator for flags, keywords and shelves."""
+"""Explains wrong values in the caller's terms: flags, keywords or TOML keys."""
 
 import types
 from collections.abc import Callable

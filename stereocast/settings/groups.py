@@ -1,6 +1,6 @@
-"""Every option, once: its range, its default and its help, in groups that belong together and are used together.
+"""Every option, once: its range, its default and its help, in groups that are used together.
 
-The command line, the keywords of `api` and the docs read them from here. Models are frozen and refuse unknown keys.
+The command line, the keywords of `api` and the docs read them from here. Models are frozen and reject unknown keys.
 """
 
 from pathlib import Path

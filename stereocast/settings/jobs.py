@@ -1,4 +1,4 @@
-"""What each job takes, and what is handed on to an estimator or a synthesis: sums of groups."""
+"""The options of each job, and those passed on to an estimator or a synthesizer: combinations of groups."""
 
 from pydantic import Field
 
@@ -23,15 +23,15 @@ from stereocast.settings.scene import MatrixOptions, SceneOptions
 
 
 class EstimatorSettings(DepthSettings, WeightSettings, NetworkSettings):
-    """All that a depth estimator may ask for."""
+    """All options that a depth estimator may use."""
 
 
 class SamplerSettings(ScreenSettings, DepthSettings, WeightSettings, NetworkSettings, DiffusionOptions, ZeroOptions):
-    """All that the StereoCrafter-Zero sampler may ask for."""
+    """All options that the StereoCrafter-Zero sampler may use."""
 
 
 class ViewSettings(StereoSettings, SamplerSettings, EstimatorSettings, ZeroFilmOptions):
-    """All that makes two views of a film."""
+    """All options for making two views of a film."""
 
 
 class ConvertSettings(

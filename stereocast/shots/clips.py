@@ -1,4 +1,4 @@
-"""Frames to clips of bounded length that never cross a cut; each clip carries the shot it is of."""
+"""Frames to clips of bounded length that never cross a cut; each clip carries its shot."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -12,7 +12,7 @@ from stereocast.types import Clip, Frame, Shot
 
 class Clipper:
     """Clips of at most `length` frames, each beginning with the last `overlap` frames of the one before in the same
-    shot. A clip that only repeats is never made. Memory is one clip and the look-ahead."""
+    shot. A clip of repeated frames only is never emitted. Memory is one clip and the look-ahead."""
 
     def __init__(
         self, length: int = 8, overlap: int = 0, options: cuts.CutOptions | None = None, number: int = 0

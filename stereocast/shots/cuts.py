@@ -1,7 +1,7 @@
-"""Cut detection while frames pass by.
+"""Streaming cut detection.
 
-The difference of two frames is compared with its neighbours', so that motion and hand-held shake don't count; a flash
-is told from a cut by comparing the frames before and after it.
+The difference of two frames is compared with its neighbours', so that motion and hand-held shake don't count. A flash
+is distinguished from a cut by comparing the frames before and after it.
 """
 
 import zlib

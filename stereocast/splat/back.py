@@ -1,4 +1,4 @@
-"""A guess of an object's back from its front: mirrored, without what only a front has, shaded by the light that was found.
+"""A guess of an object's back from its front: mirrored, without features that only a front has, shaded by the estimated light.
 
 What reaches the outline continues behind it (a sleeve, hair, a stripe around); what the front encloses (eyes, a badge,
 buttons) is left out and closed from around.

@@ -1,4 +1,4 @@
-"""SVD-XT and SV3D_p as stage 1 of Diffusion² uses them: read from published files, run on a card that may be small."""
+"""SVD-XT and SV3D_p as stage 1 of Diffusion² uses them: read from published files, run on a GPU that may be small."""
 
 import logging
 from collections.abc import Callable
@@ -91,7 +91,7 @@ def _part(part: str, folder: Path, stem: str, dtype: torch.dtype) -> Any:
 
 
 class Network:
-    """A UNet as the composition calls it: it comes to the device when it is needed, and takes fewer sequences at once
+    """A UNet as the composition calls it: it is moved to the device when needed, and takes fewer sequences at once
     when memory runs out."""
 
     def __init__(self, unet: Any, models: Models, other: Any) -> None:

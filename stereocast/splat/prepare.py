@@ -1,4 +1,4 @@
-"""Object pictures as the models and the relief want them: cut out, boxed, square, on white."""
+"""Object pictures as the models and the relief need them: cut out, boxed, square, on white."""
 
 from dataclasses import dataclass
 

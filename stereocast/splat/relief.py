@@ -1,7 +1,7 @@
 """A closed relief of an object from one picture: its surface, and Gaussians that tile it.
 
 The front is the silhouette, inflated, with the depth map's detail on it; the back is the inflated silhouette with a guess
-of its colours (splat.back). It is as fine as the picture that it is made from.
+of its colours (splat.back). It is as fine as its picture.
 """
 
 import math

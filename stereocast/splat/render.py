@@ -1,4 +1,4 @@
-"""Rendering of scenes: one contract, two back ends. The CPU's is our own rasteriser; CUDA's is gsplat.
+"""Rendering of scenes: one contract, two back ends: our own rasteriser on the CPU, gsplat on CUDA.
 
 The only user of gsplat. Both follow its conventions (see raster).
 """

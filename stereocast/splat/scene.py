@@ -1,4 +1,4 @@
-"""The dynamic scene: canonical Gaussians, their motion, cameras on an orbit, and the files they are kept in.
+"""The dynamic scene: canonical Gaussians, their motion, cameras on an orbit, and their files.
 
 World: y up, the object at the origin, metres. Cameras are OpenCV's (x right, y down, z forward). Azimuth 0 looks along
 -z and grows counter-clockwise seen from above (the camera moves to its right).
@@ -122,7 +122,7 @@ def from_points(
 
 @dataclass(frozen=True, slots=True)
 class SceneInfo:
-    """What a scene was made from, as far as rendering needs it."""
+    """What rendering needs to know about the source of a scene."""
 
     frames: int = 1
     fps: float = 12.0

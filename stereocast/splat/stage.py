@@ -1,4 +1,4 @@
-"""Stages 1 and 2 in a row for the embedded default: framed pictures to a scene, through a folder that keeps the work."""
+"""Stages 1 and 2 in a row for the embedded default: framed pictures to a scene, through a folder that keeps intermediate results."""
 
 import json
 from dataclasses import dataclass

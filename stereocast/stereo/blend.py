@@ -13,7 +13,7 @@ from stereocast.types import Array, Colour, PixelFormat
 
 @dataclass(slots=True)
 class Composer:
-    """Puts a drawn view into the holes of the warped one, frame by frame of a shot and eye."""
+    """Puts a generated view into the holes of the warped one, frame by frame of a shot and eye."""
 
     geometry: Geometry
     pixel_format: PixelFormat

@@ -1,6 +1,6 @@
 """How much depth is comfortable: relative depth to disparity on the screen, and the share in front of it.
 
-Knows depth values and widths, nothing of pictures. The screen is where disparity is 0.
+It handles depth values and widths, not pictures. The screen is where disparity is 0.
 """
 
 from dataclasses import dataclass

@@ -1,6 +1,6 @@
 """Cross-view attention (StereoCrafter-Zero, Eq. 9) as attention processors: the right view asks with the left's queries.
 
-Torch is imported by the callers' rooms; here tensors are only passed on.
+Torch is imported by the callers; here tensors are only passed on.
 """
 
 from typing import Any

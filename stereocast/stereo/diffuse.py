@@ -1,7 +1,7 @@
 """The second view by StereoCrafter-Zero: for a generated film, and as the synthesis stage of a given one.
 
-The sampler is `diffusion.zero`; here it gets its network, its depth and its windows, and its result is put where the
-warp uncovers something. Knows nothing of files.
+The sampler is `diffusion.zero`; here it gets its network, depth and windows, and its result goes where the
+warp uncovers something.
 """
 
 import logging
@@ -35,7 +35,7 @@ FILM, _RESTART, _FRESH, _FILL = range(10, 14)  # purposes of noise
 
 
 class VideoViews:
-    """The video network as the sampler wants it: two views that meet in the attention processors."""
+    """The video network as the sampler needs it: two views that meet in the attention processors."""
 
     def __init__(self, model: VideoModel, conditions: Conditions, *, script: bool) -> None:
         self.model, self.conditions, self.script = model, conditions, script
@@ -141,7 +141,7 @@ def scales(eyes: str, percent: float) -> tuple[float | None, float | None]:
 
 @dataclass(frozen=True, slots=True)
 class Before:
-    """What a window of a generated film leaves for the next."""
+    """What a window of a generated film passes on to the next."""
 
     window: int  # number of the next one
     percent: float  # strength

@@ -1,4 +1,4 @@
-"""StereoCrafter-Zero as the synthesis stage of a given film: windows whose result is put where the warp uncovers something."""
+"""StereoCrafter-Zero as the synthesis stage of a given film: windows whose result goes where the warp uncovers something."""
 
 import logging
 from collections.abc import Iterator
@@ -43,7 +43,7 @@ class WindowKeeper(Protocol):
 
 @dataclass(slots=True)
 class _Part:
-    """One window of a group: which of the waiting frames it has, and what becomes of it."""
+    """One window of a group: which of the waiting frames it has, and its result."""
 
     place: tuple[int, int]
     start: int
@@ -55,7 +55,7 @@ class _Part:
 
 @dataclass(slots=True)
 class _Waiting:
-    """Frames of a shot that wait, and what the last window left behind."""
+    """Waiting frames of a shot, and the result of the last window."""
 
     number: int
     clips: list[DepthClip] = field(default_factory=list)

@@ -1,6 +1,6 @@
-"""Depth edges before the warp: small maps are brought to the picture's size and soft steps become sharp.
+"""Depth edges before the warp: small maps are enlarged to the picture's size and soft steps sharpened.
 
-A network draws a step over several pixels. Warped as it is, it becomes a ramp of torn pixels; snapped, it is a
+A network blurs a step over several pixels. Warped like that, it becomes a ramp of torn pixels; snapped, it is a
 foreground, a background and a hole.
 """
 

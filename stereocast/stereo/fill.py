@@ -1,4 +1,4 @@
-"""Fills disocclusions of one warped view: they are background, so background grows in and foreground doesn't.
+"""Fills disocclusions of one warped view: they are background, so only background grows into them.
 
 fast: harmonic. best: harmonic, pulled towards the colours along the background's structure.
 """

@@ -1,4 +1,4 @@
-"""The known failure of StereoCrafter-Zero (appendix C.2): the depth of a small object that moves fast jumps between frames."""
+"""The known failure of StereoCrafter-Zero (appendix C.2): the depth of a small, fast object jumps between frames."""
 
 import logging
 
@@ -42,7 +42,7 @@ def flicker(pictures: Array, depth: Array) -> float:
 
 
 class FlickerGuard:
-    """Looks at each window and warns once a run."""
+    """Checks each window and warns once per run."""
 
     def __init__(self, *, propagated: bool) -> None:
         """`propagated`: the depth is already averaged along motion, so --propagate is not advised."""

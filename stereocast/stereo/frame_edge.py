@@ -1,4 +1,4 @@
-"""What is done at the frame's left and right side: strips that no source pixel reaches, and the floating window."""
+"""Treatment of the left and right sides of the frame: strips that no source pixel reaches, and the floating window."""
 
 import math
 

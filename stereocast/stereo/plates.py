@@ -1,7 +1,7 @@
-"""What one eye showed in the frame before, and what it will see in a few frames: the background plates of a shot.
+"""The background plates of a shot: what one eye showed in the frame before, and what it will see in a few frames.
 
-Fills once shown are carried along the motion; what comes to light later is taken from there. Bounded: one former view
-per eye, AHEAD frames of the film, one small flow field each. Forgotten at a cut.
+Fills are carried along the motion, and areas that are uncovered later are taken from there. Memory is bounded: one earlier view
+per eye, AHEAD frames of the film, one small flow field each. Reset at a cut.
 """
 
 from dataclasses import dataclass, field
@@ -42,7 +42,7 @@ def in_pixels(flow: Array, height: float, width: int) -> Array:
 
 @dataclass(slots=True)
 class Layer:
-    """A finished layer of a view and what is known of it, as the warp wrote it (reversed for a left view)."""
+    """A finished layer of a view and its properties, as the warp wrote it (reversed for a left view)."""
 
     planes: Array  # [P, H, W]
     shifts: Array  # int16 [H, W]
@@ -61,7 +61,7 @@ class Other:
 
 @dataclass(slots=True)
 class Plates:
-    """The former frame's view of one eye; `flow` leads from the present frame to it (None: there is none)."""
+    """The previous frame's view of one eye; `flow` leads from the current frame to it (None: there is none)."""
 
     layers: dict[int, Layer] = field(default_factory=dict)
     flow: Array | None = None

@@ -1,11 +1,11 @@
-"""A drawn view laid over the holes of a warped one.
+"""A generated view aligned with the holes of a warped one.
 
 The sampler moves latents by whole latents (Appendix B), the warp of the film moves pixels by fractions of one. So what
-the sampler drew behind an outline is not exactly where its hole is, by up to a latent: 8 pixels at the model's size.
-Here each hole pixel is asked for at its background's own place in the drawn view, the drawn foreground is left out, and
-what was drawn counts only where it agrees with the background that is seen beside the hole.
+the sampler generated behind an outline is not exactly where its hole is, by up to a latent: 8 pixels at the model's size.
+Here each hole pixel is taken from its background's own place in the generated view, generated foreground is left out, and
+generated pixels count only where they agree with the background beside the hole.
 
-All arrays are those of a right view; a left view is worked on as its mirror image.
+All arrays are those of a right view; a left view is processed as its mirror image.
 """
 
 from dataclasses import dataclass, replace

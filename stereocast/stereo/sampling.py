@@ -1,6 +1,6 @@
 """Windows of a film through the StereoCrafter-Zero sampler: several at once, each smaller when memory runs out.
 
-Knows latents and pictures of one shot; which frames make a window, and what becomes of the result, is `diffuse_film`'s.
+It handles latents and pictures of one shot; `diffuse_film` chooses the frames of a window and uses the result.
 """
 
 import logging
@@ -32,7 +32,7 @@ SMALL_TILE = 32  # latent samples a side, for the decoder
 
 @dataclass(slots=True)
 class Window:
-    """Frames that are sampled together, and what is known of their right view(s) beforehand."""
+    """Frames that are sampled together, and the known parts of their right view(s)."""
 
     place: tuple[int, int]  # (shot, window)
     pictures: Array  # RGB in 0..1 [T, h, w, 3] at the working size

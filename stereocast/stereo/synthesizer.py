@@ -44,7 +44,7 @@ def read_disparity(path: Path) -> Array:
 
 @dataclass(frozen=True, slots=True)
 class Motions:
-    """Flow float32 [2, h, w] from a frame to the one before, and to the one that comes AHEAD later; None: not known."""
+    """Flow float32 [2, h, w] from a frame to the one before, and to the one AHEAD frames later; None: unknown."""
 
     back: Array | None
     ahead: Array | None

@@ -1,4 +1,4 @@
-"""How much of a window no frame shows: the part of its holes that only a generative model can know.
+"""How much of a window no frame shows: the part of its holes that only a generative model can fill.
 
 A hole is background that an object hides. Where the object or the camera moves, frames before or after show that
 background, and `--fill best` takes it from there.

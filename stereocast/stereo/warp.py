@@ -15,7 +15,7 @@ _NO_MASK = np.empty((0, 0), np.uint8)
 
 @dataclass(slots=True)
 class Workspace:
-    """Buffers of one thread for pictures of one size; nothing in it outlives a call."""
+    """Buffers of one thread for pictures of one size; contents are valid only during a call."""
 
     disparity: Array  # float32 [H, W]
     chroma_disparity: Array  # float32 [H/2, W/2]

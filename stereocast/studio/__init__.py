@@ -1,1 +1,1 @@
-"""The studio: conversions from a page. Routes that are mounted beside the library and player of `serve`."""
+"""The studio: a page for conversions, mounted beside the library and player of `serve`."""

@@ -1,6 +1,6 @@
-"""The folder that the studio works in: films and stills by identifier, names that are safe, and a place for its state.
+"""The studio's folder: films and stills by identifier, safe names, and a place for its state.
 
-No request names a path: what is asked for is an identifier, and what is uploaded gets a name in this folder alone.
+No request names a path: requests use identifiers, and uploads get a name in this folder only.
 """
 
 import re
@@ -27,7 +27,7 @@ _MOST = 2000  # files of a listing
 
 
 class Gone(SourceError):
-    """What a request names was there, and is no more."""
+    """What a request names no longer exists."""
 
 
 @dataclass(frozen=True, slots=True)

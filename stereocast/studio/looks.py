@@ -1,4 +1,4 @@
-"""What a page shows of a moment: a JPEG of the chosen kind, and what there is to say of it."""
+"""What the page shows of a moment: a JPEG of the chosen kind, and facts about it."""
 
 from fractions import Fraction
 from typing import Any

@@ -1,6 +1,6 @@
-"""Options for a page: what the settings models say of themselves, and the command that does the same.
+"""Options for the page, read from the settings models, and the equivalent command.
 
-A page may choose among names, never give a path: options that read, write or fetch something are left out here.
+A page may choose among names but never give a path: options that read, write or fetch something are left out.
 """
 
 import shlex

@@ -1,7 +1,7 @@
-"""The queue: one job after the other, through stops and restarts.
+"""The queue: one job after another, across stops and restarts.
 
-Its file says what was asked for; how far a job is, the part and the journal beside its output say. A job that ran when
-the studio ended, however it did, resumes at the next start.
+Its file lists the jobs; their progress is in the part and the journal beside the output. A job that was running when
+the studio ended, for whatever reason, resumes at the next start.
 """
 
 import json
@@ -36,7 +36,7 @@ _TRIES = 15  # a second apart, if that one had just started
 
 @dataclass(slots=True)
 class Entry:
-    """A job in the queue; names of files are those below the folder."""
+    """A job in the queue; file names are relative to the folder."""
 
     ident: str
     kind: str
@@ -54,7 +54,7 @@ class Entry:
 
 
 class Queue:
-    """The jobs of a folder, in order. `begin` starts the work of an order (another one in tests)."""
+    """The jobs of a folder, in order. `begin` starts the work of an order (tests replace it)."""
 
     def __init__(self, folder: Folder, begin: Callable[[dict[str, Any]], Working] = Work) -> None:
         self._folder, self._begin = folder, begin

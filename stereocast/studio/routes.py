@@ -1,4 +1,4 @@
-"""What the studio's page asks, mounted beside the library and player of `serve`, behind the same border and gate.
+"""The requests of the studio's page, mounted beside the library and player of `serve`, behind the same access control.
 
 Errors are `{"error": "one line"}`, the line that the command line would print.
 """

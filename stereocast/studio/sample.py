@@ -1,6 +1,6 @@
-"""A few seconds in motion, to be looked at in the headset before anything longer is begun; and copies to a headset.
+"""A few converted seconds to check in the headset before a longer conversion; and copies to a headset.
 
-Neither waits in the queue: both are for somebody who stands there.
+Neither waits in the queue, because the user waits for both.
 """
 
 import threading
@@ -23,7 +23,7 @@ SECONDS = 5
 
 
 class Sampler:
-    """At most one sample at a time; a new one takes the place of that which is being made."""
+    """At most one sample at a time; a new one replaces the one in progress."""
 
     def __init__(self, folder: Folder) -> None:
         self._folder = folder

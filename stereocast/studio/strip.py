@@ -1,4 +1,4 @@
-"""A strip of thumbnails, one for each shot. It is read in the background, and waits while somebody looks at a moment."""
+"""A strip of thumbnails, one per shot. It is read in the background, and pauses while a moment is being drawn."""
 
 import logging
 import threading
@@ -29,7 +29,7 @@ _QUIET_S = 0.4  # after somebody looked
 
 @dataclass(slots=True)
 class Strip:
-    """The shots that are known so far: where each begins, a moment in it, and its picture."""
+    """The shots known so far: where each starts, a moment in it, and its picture."""
 
     shots: list[dict[str, Any]] = field(default_factory=list)
     pictures: list[bytes] = field(default_factory=list)
@@ -42,7 +42,7 @@ class Strip:
 
 
 class Strips:
-    """The strips of the films that were looked at last."""
+    """The strips of the films viewed most recently."""
 
     def __init__(self, warm: Warm) -> None:
         self._warm = warm
@@ -88,7 +88,7 @@ class Strips:
         strip.done = True
 
     def _gone(self, key: str) -> bool:
-        """Whether nobody wants that film any more; waits while somebody looks at a moment."""
+        """Whether that film is no longer wanted; waits while a moment is being drawn."""
         while time.monotonic() - self._warm.used < _QUIET_S and not self._closed.wait(0.1):
             pass
         return self._closed.is_set() or key not in self._strips

@@ -1,4 +1,4 @@
-"""All that one studio has: its folder, what is warm, what is on its way, and the queue."""
+"""The state of one studio: its folder, cached moments, uploads, and the queue."""
 
 from collections.abc import Mapping
 from pathlib import Path

@@ -1,6 +1,6 @@
-"""Uploads: straight into a `.part` in the folder, in pieces, so that a lost connection or server costs nothing.
+"""Uploads: written in pieces to a `.part` in the folder, so that a lost connection or server costs nothing.
 
-An upload is known by the file's name, size and time of change: choosing the same file again resumes where it stopped.
+An upload is identified by the file's name, size and modification time: choosing the same file again resumes where it stopped.
 """
 
 import errno
@@ -28,7 +28,7 @@ LARGEST = 1 << 42  # bytes of a file
 
 
 class Elsewhere(StereocastError):
-    """A piece doesn't begin where the upload ends; `offset` says where that is."""
+    """A piece does not start where the upload ends; `offset` says where that is."""
 
     def __init__(self, offset: int) -> None:
         super().__init__(f"the upload resumes at byte {offset}")
@@ -37,7 +37,7 @@ class Elsewhere(StereocastError):
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """A file that is on its way."""
+    """A file being uploaded."""
 
     ident: str
     name: str
@@ -45,7 +45,7 @@ class Upload:
 
 
 class Uploads:
-    """What is on its way into a folder. The list of names is kept, the rest is the files themselves."""
+    """The uploads of a folder. Only the list of names is stored; the files themselves hold the rest."""
 
     def __init__(self, folder: Folder) -> None:
         self._folder = folder

@@ -1,4 +1,4 @@
-"""A worker process as the studio sees it: how far it is, how fast, and what came of it."""
+"""A worker process as the studio sees it: progress, speed, and result."""
 
 import contextlib
 import json
@@ -19,7 +19,7 @@ _GRACE_S = 20.0  # after which a worker that doesn't end is killed
 
 
 class Working(Protocol):
-    """Work that is under way."""
+    """Running work."""
 
     phase: str
     done: int

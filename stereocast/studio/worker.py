@@ -1,7 +1,7 @@
-"""A process that does one piece of work and tells of it in lines of JSON: `python -m stereocast.studio.worker`.
+"""A process that does one piece of work and reports in lines of JSON: `python -m stereocast.studio.worker`.
 
-The order comes on standard input; when that ends, because the studio stops it or is gone, the work ends too and keeps
-what is done. A separate process keeps the page responsive, and keeps a crash or full memory from taking the studio down.
+The order comes on standard input. When that closes, because the studio stops it or is gone, the work ends too and keeps
+the finished part. A separate process keeps the page responsive, and keeps a crash or full memory from taking the studio down.
 """
 
 import json
@@ -25,11 +25,11 @@ _told = threading.Lock()
 
 
 class _Stopped(Exception):
-    """The studio doesn't want it any more."""
+    """The studio stopped the work."""
 
 
 def tell(**line: Any) -> None:
-    """One line to the studio; nobody may be there any more."""
+    """One line to the studio, which may be gone."""
     try:
         with _told:
             print(json.dumps(line), flush=True)
