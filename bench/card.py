@@ -8,7 +8,7 @@ encoded on the card and on the host. video: one evaluation of
 DynamiCrafter 1024, encoding and decoding of 16 frames. zero: StereoCrafter-Zero's whole second view at 1024, 50 steps,
 `--zero-preset paper`. depth: Video Depth Anything at 518 (frames a second), DepthCrafter at 576x1024 (a window of 110:
 one step, decoding). matrix: SVD and SV3D on 21 and 25 frames at 576. splat: gsplat, an iteration of stage 2 and a render.
-Drawn weights take as long as trained ones; what comes out is noise.
+Random weights take as long as trained ones; the output is noise.
 """
 
 import argparse
@@ -42,7 +42,7 @@ def timed(what: str, call: Callable[[], Any], times: int = 3, **more: Any) -> Ro
 
 
 def built(make: Callable[[], Any], dtype: torch.dtype = torch.float16) -> Any:
-    """A network with drawn weights, in half precision on the card."""
+    """A network with random weights, in half precision on the GPU."""
     before = torch.get_default_dtype()
     torch.set_default_dtype(dtype)
     try:

@@ -71,7 +71,7 @@ class Clip:
 
 
 def scores(pictures: Tensor, text: Tensor | None) -> dict[str, float | None]:
-    """The figures of unit vectors [T, d] and [d]; None where there is no prompt or a single frame."""
+    """The figures of unit vectors [T, d] and [d]; None without a prompt or with a single frame."""
     return {
         "clip_t": None if text is None else 100 * float((pictures @ text).mean()),
         "clip_f": None if len(pictures) < 2 else 100 * float((pictures[1:] * pictures[:-1]).sum(-1).mean()),

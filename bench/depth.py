@@ -291,7 +291,7 @@ def main(argv: list[str]) -> int:
         prog="python -m bench depth", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--data", type=Path, default=Path("../shared/data/depth_gt"))
-    parser.add_argument("--estimator", default="embedded", help="a name, or 'all': whatever can run here")
+    parser.add_argument("--estimator", default="embedded", help="a name, or 'all' that can run on this machine")
     parser.add_argument("--weights", action="append", default=[], metavar="NAME=PATH", help="as for convert")
     parser.add_argument("--device", default="auto")
     parser.add_argument("--depth-size", type=int, help="as for convert")

@@ -4,7 +4,7 @@
 
 DIR holds depth_gt/*/ (rgb.png, right.png, gt.npz with 'disparity'). Each left picture stands still for a window; its true
 disparity is the depth. PSNR in the holes against the real right picture, of the warp's own fill and of the composition.
-With a network of drawn weights the composition must keep the classical fill; a trained one may change it.
+With random weights the composition must keep the classical fill; a trained network may change it.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""Films to measure on: real footage where it is at hand, else a generated scene with grain and cuts.
+"""Films to measure on: real footage if available, otherwise a generated scene with grain and cuts.
 
 An ordinary preset encodes them, so that decoding costs what it does for a film from elsewhere.
 """

@@ -4,7 +4,7 @@
     python -m bench serve --part viewers [--viewers 50]
     python -m bench serve --part soak [--minutes 5]
 
-It starts `stereocast serve` as a process of its own, with a home of its own, and asks as a page would.
+It starts `stereocast serve` in a separate process with its own home folder, and sends requests as the page would.
 """
 
 import argparse

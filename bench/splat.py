@@ -88,7 +88,7 @@ def index_finder(means2d, conics, opacities, depths, radii, size, tile=16, chunk
 
 
 def transmittance(alpha, pixel):
-    """Product of 1 - alpha over what lies before, within each pixel (sorted)."""
+    """Product of 1 - alpha over everything in front, within each pixel (sorted)."""
     logs = torch.log1p(-alpha)
     before = logs.cumsum(0) - logs
     first = torch.ones_like(pixel, dtype=torch.bool)

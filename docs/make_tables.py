@@ -55,7 +55,7 @@ TABLES = {"presets": presets, "encoders": encoders, "estimators": estimators}
 
 
 def fill(text: str) -> str:
-    """`text` with every marked table written anew."""
+    """`text` with every marked table regenerated."""
     for name, make in TABLES.items():
         pattern = rf"(<!-- {name} -->\n).*?(\n<!-- end -->)"
         text = re.sub(pattern, lambda found, make=make: found[1] + make() + found[2], text, flags=re.S)

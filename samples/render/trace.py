@@ -194,7 +194,7 @@ def nearest(bvh, ox, oy, oz, dx, dy, dz, limit, stack):
 
 @numba.njit(cache=True, error_model="numpy", fastmath={"contract", "arcp", "nsz"})
 def blocked(bvh, ox, oy, oz, dx, dy, dz, limit, stack):
-    """Whether anything lies on the ray before `limit`."""
+    """Whether anything is on the ray before `limit`."""
     ix = 1.0 / dx if abs(dx) > 1e-12 else 1e12
     iy = 1.0 / dy if abs(dy) > 1e-12 else 1e12
     iz = 1.0 / dz if abs(dz) > 1e-12 else 1e12

@@ -60,4 +60,5 @@ def _line(figure: dict[str, Any]) -> str:
         return f"{figure['time_s']:>8} s"
     percent, degrees = figure["percent"], figure["degrees"]
     values = f"{percent['p1']:.2f} .. {percent['p99']:.2f} % of the width ({degrees['p1']:.2f} .. {degrees['p99']:.2f} degrees)"
-    return f"{figure['time_s']:>8} s  {figure['verdict']}: disparity {values}"
+    line = f"{figure['time_s']:>8} s  {figure['verdict']}: disparity {values}"
+    return "; ".join([line, *figure["reasons"]])

@@ -77,7 +77,7 @@ def serve(
     root = library.check_folder(folder) if folder is not None else None
     settings = settled(ConvertSettings, without_retired("serve", flags, flag))
     if films and settings.format.value in ("pair", "rgbd", "row-interlaced"):
-        raise UsageError(f"--format {settings.format.value} can't be watched on the page; use sbs, ou or vr180")
+        raise UsageError(f"--format {settings.format.value} can't be shown by the player; use sbs, ou or vr180")
     folder_of_state = identity.state_folder()
     known = identity.keep_secrets(folder_of_state, anew=new_token)
     names = tuple(name or ())
@@ -93,7 +93,7 @@ def serve(
         if studio:
             print(f"the studio is at {address.plain_url}studio", flush=True)
         if lan:
-            print(f"or {address.plain_url} and type the PIN {known.pin}", flush=True)
+            print(f"or open {address.plain_url} and enter the PIN {known.pin}", flush=True)
         if lan and not https:
             print("stereocast: browsers allow WebXR over the network only with --https", file=sys.stderr)
         if lan:

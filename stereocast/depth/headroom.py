@@ -31,7 +31,7 @@ def smaller(count: int, least: int, device: str, error: BaseException) -> int:
     """Half of `count` frames, with a warning in the log. Raises OutOfMemory if `count` is at most `least`."""
     if count <= least:
         raise OutOfMemory(
-            f"{device} has too little memory even for windows of {count} frames; use a smaller --depth-size, "
+            f"{device} has too little memory, even for windows of {count} frames; use a smaller --depth-size, "
             f"--depth-offload sequential, or --device cpu"
         ) from error
     error.__traceback__ = None  # it would keep the failed call's tensors alive

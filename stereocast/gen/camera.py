@@ -1,4 +1,4 @@
-"""The source that needs no weights: a camera that moves through one picture, in stereo.
+"""A source without weights: a camera that moves through one picture, in stereo.
 
 The picture becomes two sheets: the visible surface, torn at depth edges, and a background sheet that continues behind
 it. Near surfaces end in a matte (`gen.matte`), not at the edge of a grid cell. Both sheets are drawn for each eye in

@@ -177,7 +177,7 @@ def webvtt(path: Path, track: int) -> str:
                 lines += [f"{_time(start)} --> {_time(stop)}{shown[1]}", shown[0], ""]
         return "\n".join(lines)
     except (av.error.FFmpegError, OSError) as error:
-        raise SourceError(f"{path}: its subtitles can't be read") from error
+        raise SourceError(f"{path}: the subtitles can't be read") from error
     finally:
         container.close()
 

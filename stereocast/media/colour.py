@@ -34,7 +34,7 @@ _NAMES = {  # x265 and SVT-AV1 want names or numbers in their own options; FFmpe
 def of_frame(frame: Any) -> Colour:
     """The colours of a decoded frame once it is YUV, with every field specified.
 
-    `yuvj` formats are full range whatever the tag says. Untagged YUV is BT.601 below HD, as players take it; RGB, which
+    `yuvj` formats are full range, regardless of the tag. Untagged YUV is BT.601 below HD, as players take it; RGB, which
     has no matrix, becomes BT.709 of limited range.
     """
     full = int(frame.color_range) == 2 or frame.format.name.startswith("yuvj")

@@ -76,7 +76,7 @@ def _head(file: BinaryIO, name: str) -> tuple[bytes, list[Element], int]:
     next(top)
     segment = next(top)
     if segment.ident != _SEGMENT:
-        raise SourceError(f"{name}: a Matroska file without a segment")
+        raise SourceError(f"{name}: the Matroska file has no segment")
     found = []
     for element in elements(data, segment.body, len(data)):
         if element.ident == _CLUSTER or element.end > len(data):
@@ -96,7 +96,7 @@ def _with_projection(data: bytes, tracks: Element) -> bytes:
             raw = _coded(_ENTRY, b"".join(_video_projection(data, child) for child in children))
         made += raw
     if not done:
-        raise SourceError("there is no video track to tag")
+        raise SourceError("no video track to tag")
     return _coded(_TRACKS, made)
 
 

@@ -123,7 +123,7 @@ def read(name: str) -> tuple[Array, Extras]:
         raise SourceError(f"{name} can't be read: {owned.reason(error)}") from error
     image, found = _decoded(data)
     if image is None:
-        raise SourceError(f"{name} is not an image that can be read, or it is damaged")
+        raise SourceError(f"{name} is not a readable image, or it is damaged")
     if image.dtype not in (np.uint8, np.uint16):
         image = np.clip(np.rint(np.nan_to_num(image) * 255.0), 0, 255).astype(np.uint8)
     image = _on_black(image)

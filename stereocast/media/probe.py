@@ -137,7 +137,7 @@ def video_stream(container: Any, name: str, *, quiet: bool = False) -> Any:
     streams = [s for s in container.streams.video if not s.disposition & av.stream.Disposition.attached_pic]
     if not streams:
         kinds = ", ".join(sorted({s.type or "unknown data" for s in container.streams}))
-        what = f"no video stream (only {kinds})" if kinds else "no streams that can be read"
+        what = f"no video stream (only {kinds})" if kinds else "no readable streams"
         raise SourceError(f"{name} holds {what}; there is nothing to convert")
     chosen = next((s for s in streams if s.disposition & av.stream.Disposition.default), streams[0])
     for other in streams:

@@ -55,9 +55,7 @@ def remux(
             finally:
                 output.close()
         except av.error.FFmpegError as error:
-            raise SinkError(
-                f"{source}: its picture can't be copied for a browser ({error.strerror or error})"
-            ) from error
+            raise SinkError(f"{source}: its video can't be copied for a browser ({error.strerror or error})") from error
 
 
 def _output(folder: Path) -> Any:

@@ -103,11 +103,11 @@ def tags(form: StereoFormat, camera: Camera | None = None) -> list[Box]:
 def patch(moov: Box, wanted: list[Box]) -> bool:
     """Replaces our boxes in the sample entries of the first video track. Returns False where nothing changed.
 
-    Raises BoxError where there is no video track.
+    Raises BoxError if there is no video track.
     """
     entries = boxes.video_entries(moov)
     if not entries:
-        raise BoxError("there is no video track to tag")
+        raise BoxError("no video track to tag")
     before = bytes(moov)
     for entry in entries:
         entry.children = [box for box in entry.children if box.kind not in _OURS]

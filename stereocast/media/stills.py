@@ -81,10 +81,10 @@ def _item(name: str) -> Array:
             raise SourceError(f"{name} is made of {tiles} tiles, which stereocast can't join; export it as JPEG or PNG")
         frame = next(container.decode(stream), None)
         if frame is None:
-            raise SourceError(f"{name} is not an image that can be read, or it is damaged")
+            raise SourceError(f"{name} is not a readable image, or it is damaged")
         return upright(frame)
     except av.error.FFmpegError as error:
-        raise SourceError(f"{name} is not an image that can be read, or it is damaged") from error
+        raise SourceError(f"{name} is not a readable image, or it is damaged") from error
     finally:
         container.close()
 

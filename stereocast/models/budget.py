@@ -73,5 +73,5 @@ def shared(card: int, *, depth: int, video: int, work: int, features: int, offlo
         if way.peak <= card and way.for_depth >= least:
             return way
     raise OutOfMemory(
-        f"the card has {card / GB:.1f} GB free and {ways[-1].peak / GB:.1f} GB are needed; use a smaller --model, or --device cpu"
+        f"the GPU has {card / GB:.1f} GB free and {ways[-1].peak / GB:.1f} GB are needed; use a smaller --model, or --device cpu"
     )

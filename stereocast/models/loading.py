@@ -115,7 +115,7 @@ def _read_tensors(path: Path) -> dict[str, Any]:
         table = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
     except Exception as error:  # pickle, zip and torch raise different types
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise WeightsError(f"{path} is not a checkpoint of tensors ({reason}); download it again") from error
+        raise WeightsError(f"{path} is not a tensor checkpoint ({reason}); download it again") from error
     for wrapper in ("state_dict", "module", "model"):
         if isinstance(table, dict) and isinstance(table.get(wrapper), dict):
             table = table[wrapper]

@@ -165,7 +165,7 @@ def _check_space(entry: Weights) -> None:
     if free < entry.size:
         raise WeightsError(
             f"weights '{entry.name}' need {shelf.human(entry.size)} but {home} has {shelf.human(free)} free; "
-            f"make room or set HF_HOME"
+            f"free some space or set HF_HOME"
         )
 
 

@@ -241,7 +241,7 @@ async def body_of(request: Request, limit: int) -> bytes:
         async for piece in request.stream():
             data += piece
             if len(data) > limit:
-                raise ValueError("the body is too long")
+                raise ValueError("the request body is too long")
     return data
 
 

@@ -281,7 +281,7 @@ def _wanted(item: Item, request: Request, converts: bool) -> Wanted:
     """What a live session of that film has to produce. Raises HTTPException 400, 404."""
     facts, sound = item.facts, _number(request, "sound")
     if item.kind != "film" or (sound is None and not (item.convert and converts)):
-        raise HTTPException(404, "this film isn't converted live")
+        raise HTTPException(404, "this film is not converted live")
     if sound is not None and (sound >= len(facts["sounds"]) or (item.convert and converts)):
         raise HTTPException(404, "there is no such sound track, or the converted film already contains it")
     seconds = _seconds(request, "t", 0.0)

@@ -147,7 +147,7 @@ def push(
     free = adb.free_bytes(folder)
     if free < total + _SPARE:
         raise PushError(
-            f"{path.name} has {total / 1e9:.2f} GB, the headset has {free / 1e9:.2f} GB free; make room there"
+            f"{path.name} has {total / 1e9:.2f} GB, the headset has {free / 1e9:.2f} GB free; free some space there"
         )
     part = f"{target}.part"
     try:

@@ -63,7 +63,7 @@ class MatrixOptions(Settings):
     view_weights: Literal["none", "cosine"] | None = None
     """diffusion2: how the video model's weight varies around the ring (default: from --option-set)."""
     rollback_steps: int | None = Field(None, ge=0, le=1000)
-    """diffusion2: N_r, how many of the first steps are noised again and repeated; 0 = no variance-reducing sampling
+    """diffusion2: N_r, how many of the first steps are renoised and repeated; 0 = no variance-reducing sampling
     (default: from --option-set)."""
     renoise: Literal["linear", "variance"] = "linear"
     """diffusion2: noise added before a step is repeated: linear (as published, less than in the schedule) or variance (the
@@ -77,7 +77,7 @@ class MatrixOptions(Settings):
     warm_up: float = Field(0.6, ge=0, le=1)
     """diffusion2: share of the iterations that use only the reference frame."""
     clockwise: bool = False
-    """The multi-view model's ring runs clockwise, seen from above."""
+    """The ring of the multi-view model runs clockwise, seen from above."""
     text_model: str = "sdxl-turbo"
     """--prompt: the text-to-image model, a name listed by `stereocast models`."""
     ranks: int = Field(1, ge=1, le=64)

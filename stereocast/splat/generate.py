@@ -67,7 +67,7 @@ class Known:
         for pictures, which in ((self.image, ...), (self.video, self.reference_frame), (self.ring, -1)):
             if pictures is not None:
                 return pictures[which]
-        raise ValueError("stage 1 needs a picture, a video or a ring")
+        raise ValueError("stage 1 needs a picture, a video or a ring of views")
 
     @property
     def reference_frame(self) -> int:

@@ -45,7 +45,7 @@ def auto_strength(depth: Array, fov_deg: float = SCREEN_FOV_DEG, limit_deg: floa
 
 
 def auto_screen(depth: Array, pop_out: float) -> float:
-    """The depth to put on the screen so that at most `pop_out` of a shot's disparity lies in front of it."""
+    """The depth to put on the screen so that at most `pop_out` of a shot's disparity is in front of it."""
     bottom, top = spread(depth)
     return top - pop_out * (top - bottom)
 

@@ -41,7 +41,7 @@ def read_disparity(path: Path) -> Array:
         raise UsageError(f"--disparity {path}: not a readable .npz or .npy file; {error}") from error
     values = np.asarray(loaded)
     if values.ndim not in (2, 3) or values.dtype.kind not in "fiu":
-        raise UsageError(f"--disparity {path}: needs numbers of shape [H, W] or [T, H, W], not {values.shape}")
+        raise UsageError(f"--disparity {path}: needs shape [H, W] or [T, H, W], not {values.shape}")
     return (values[None] if values.ndim == 2 else values).astype(np.float32, copy=False)
 
 

@@ -30,6 +30,10 @@ class Gone(SourceError):
     """What a request names was there, and is no more."""
 
 
+class Gone(SourceError):
+    """What a request names no longer exists."""
+
+
 @dataclass(frozen=True, slots=True)
 class Material:
     """A film or a still that can be converted."""

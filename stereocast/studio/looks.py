@@ -98,5 +98,5 @@ def jpeg(picture: Array) -> bytes:
     """RGB uint8 [h, w, 3] as JPEG. Raises SourceError where it can't be encoded."""
     good, data = cv2.imencode(".jpg", np.ascontiguousarray(picture[..., ::-1]), [cv2.IMWRITE_JPEG_QUALITY, _QUALITY])
     if not good:
-        raise SourceError("the picture can't be drawn")
+        raise SourceError("the picture can't be encoded")
     return data.tobytes()

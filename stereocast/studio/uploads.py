@@ -156,7 +156,7 @@ class Uploads:
             check_material(part)
         except StereocastError as error:
             self._forget(one)
-            raise SourceError(f"'{one.name}' isn't a film or picture that can be read, so it wasn't kept") from error
+            raise SourceError(f"'{one.name}' is not a readable film or picture, so it was not kept") from error
         while True:
             path = self._folder.new_path(one.name)
             try:

@@ -158,3 +158,13 @@ def test_doctor_and_inspect(film: Path) -> None:
     facts = json.loads(stereocast("inspect", film, "--json").stdout)
     assert facts["picture"]["size"] == "192x96"
     assert "plays it" in facts["verdict"]
+
+
+def test_a_preview_line_gives_its_reasons() -> None:
+    from stereocast.cli.preview import _line
+
+    figures = {"percent": {"p1": -1.5, "p99": 0.5}, "degrees": {"p1": -0.9, "p99": 0.3}}
+    quiet = {"time_s": 1.0, "verdict": "comfortable", "reasons": [], **figures}
+    assert _line(quiet).endswith("comfortable: disparity -1.50 .. 0.50 % of the width (-0.90 .. 0.30 degrees)")
+    assert _line({**quiet, "verdict": "strong", "reasons": ["too fast", "too near"]}).endswith("; too fast; too near")
+    assert _line({"time_s": 1.0}) == "     1.0 s"

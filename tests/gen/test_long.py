@@ -123,7 +123,7 @@ def test_programs_enlarge_the_frames_and_add_some(tmp_path: Path) -> None:
     assert "became 128x96" in made.notes[-1]
     with pytest.raises(StereocastError, match="no such luck"):
         api.generate(picture, tmp_path / "no.mp4", upscale=f"{run} fail", **common)
-    with pytest.raises(StereocastError, match="left no pictures"):
+    with pytest.raises(StereocastError, match="wrote no pictures"):
         api.generate(picture, tmp_path / "no.mp4", upscale=run, **common)
     with pytest.raises(UsageError, match="--upscale nowhere-at-all: no such program"):
         api.generate(picture, tmp_path / "no.mp4", upscale="nowhere-at-all", **common)

@@ -168,11 +168,11 @@ def test_a_prompt_goes_over_the_shelf(weights, tmp_path, monkeypatch):
     settings = order(None, weights).settings
     with pytest.raises(WeightsError, match="'sdxl-turbo' aren't downloaded"):
         reconstruct(Order(None, prompt="a frog", settings=settings), tmp_path / "out")
-    with pytest.raises(UsageError, match="makes no pictures"):
+    with pytest.raises(UsageError, match="not a text-to-image model"):
         reconstruct(Order(None, "a frog", settings=settings.model_copy(update={"text_model": "svd"})), tmp_path / "out")
     (tmp_path / "empty").mkdir()
     given = settings.model_copy(update={"weights": (*weights, f"text-to-image={tmp_path / 'empty'}")})
-    with pytest.raises(WeightsError, match="no text-to-image pipeline"):
+    with pytest.raises(WeightsError, match="not a text-to-image pipeline"):
         reconstruct(Order(None, "a frog", settings=given), tmp_path / "out")
     assert not (tmp_path / "out").exists()
     painted = np.dstack([np.full((64, 64, 3), 90, np.uint8), np.zeros((64, 64), np.uint8)])

@@ -275,7 +275,7 @@ def test_a_name_that_was_taken_meanwhile(tmp_path: Path, film: bytes, monkeypatc
         output.write_bytes(PRECIOUS)
         if not links:
             monkeypatch.setattr(os, "link", lambda *_, **__: (_ for _ in ()).throw(OSError(errno.EPERM, "no links")))
-        with pytest.raises(SinkError, match=r"meanwhile; the result is kept in .*out\.part\.mp4"):
+        with pytest.raises(SinkError, match=r"in the meantime; the result is kept in .*out\.part\.mp4"):
             job.convert(made, opened)
         assert output.read_bytes() == PRECIOUS
         output.unlink()

@@ -138,7 +138,7 @@ def test_a_cut_safetensors_file_is_noticed(tmp_path):
     with pytest.raises(WeightsError, match="damaged"):
         loading.tensors(path)
     (tmp_path / "model.pth").write_bytes(b"nothing")
-    with pytest.raises(WeightsError, match="not a checkpoint"):
+    with pytest.raises(WeightsError, match="not a tensor checkpoint"):
         loading.tensors(tmp_path / "model.pth")
 
 

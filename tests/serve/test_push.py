@@ -87,7 +87,7 @@ def test_refusals(root: Path, film: Path) -> None:
     with pytest.raises(SourceError, match="no such file"):
         push(film.with_name("missing.mp4"), adb)
     (root / "free").write_text("100")
-    with pytest.raises(PushError, match="make room"):
+    with pytest.raises(PushError, match="free some space"):
         push(film, adb)
     (root / "free").write_text("900000")
     (root / "bad").touch()

@@ -107,7 +107,7 @@ def test_a_name_that_is_taken_gets_a_number(folder: Folder, tmp_path: Path) -> N
 
 def test_what_is_no_film_is_not_kept(folder: Folder) -> None:
     uploads = Uploads(folder)
-    with pytest.raises(SourceError, match="isn't a film or picture"):
+    with pytest.raises(SourceError, match="is not a readable film or picture"):
         take(uploads, uploads.begin("film.mp4", 5, 1)["id"], 0, b"hello")
     assert [path.name for path in folder.root.iterdir()] == [".stereocast"]
     with pytest.raises(UsageError):

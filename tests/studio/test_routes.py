@@ -192,7 +192,7 @@ def test_a_film_can_be_watched_while_it_converts_and_is_a_job_like_any_other(url
     ident = ident_of(str(root / "film.mp4"))
     assert said(url, f"/api/films/{ident}")["live"] is False
     refused = post(url, "/api/studio/live", {"film": ident, "options": {"format": "pair"}})
-    assert refused == (400, {"error": "--format pair can't be watched on the page; use sbs, ou or vr180"})
+    assert refused == (400, {"error": "--format pair can't be shown by the player; use sbs, ou or vr180"})
     assert post(url, "/api/studio/live", {"film": ident, "options": {"format": "half-sbs"}}) == (200, {"film": ident})
     card = said(url, f"/api/films/{ident}")
     assert (card["live"], card["views"]["layout"], card["views"]["full"]) == (True, "left-right", False)

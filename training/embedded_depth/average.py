@@ -32,7 +32,7 @@ def main(argv=None) -> None:
     a = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     a.add_argument("run", type=Path)
     a.add_argument("--from", dest="least", type=int, default=0, help="samples after which a kept mean counts")
-    a.add_argument("--early", type=int, help="samples of one kept mean that gets a share of its own")
+    a.add_argument("--early", type=int, help="samples of an early mean that gets its own share")
     a.add_argument("--share", type=float, default=0.35, help="of that one")
     a.add_argument("--out", type=Path, required=True)
     o = a.parse_args(argv)

@@ -123,7 +123,7 @@ def boards(b):
 
 
 def recess(b):
-    """Into an open box, a niche or a bay of shelves: what lies in the middle is the farthest."""
+    """Into an open box, a niche or a bay of shelves: the middle is the farthest."""
     rng = b.rng
     near = rng.uniform(0.5, 1.4)
     deep, w, h = rng.uniform(0.1, 0.9) * near, rng.uniform(0.2, 0.6) * near, rng.uniform(0.15, 0.45) * near

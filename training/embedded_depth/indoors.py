@@ -164,7 +164,7 @@ def stack(b):
             wide = rng.uniform(0.15, 0.55)
             h = high * rng.uniform(0.7, 1.25)
             with b.at(x, 0, z + rng.normal(0, 0.06), rng.normal(0, 0.3)):
-                if rng.random() < 0.35:  # on a box of its own
+                if rng.random() < 0.35:  # on its own box
                     foot = h * rng.uniform(0.2, 0.6)
                     b.add("box", (wide * 1.3, foot, wide), (0, 0, 0), b.look(None, 0.4))
                     with b.at(0, foot, 0):

@@ -28,7 +28,7 @@ def ranked(dp, dt, sure):
 
 
 def pairs(p, t, w, generator):
-    """Ranking of random pairs (Chen et al. 2016); half of them lie on one row, where the height says nothing."""
+    """Ranking of random pairs (Chen et al. 2016); half of them are on one row, where height says nothing."""
     b, width = p.shape[0], t.shape[-1]
     p, t, w = p.flatten(1), t.flatten(1), w.flatten(1)
     i = torch.randint(0, t.shape[1], (b, PAIRS), generator=generator)

@@ -130,7 +130,7 @@ def blocked(inv) -> bool:
 
 
 def dull(target) -> bool:
-    """Whether a view [h, w] has hardly an edge of depth."""
+    """Whether a view [h, w] has almost no depth edge."""
     steps = np.abs(np.diff(target, axis=1)) > 0.04
     return float(steps.mean()) < 0.01
 
@@ -240,7 +240,7 @@ def read_photos(folder) -> list:
 class Maker:
     """Endless pairs from a seed. `scene(index, h, w)` gives the views of one layout, each as film frames with mirror and grading.
 
-    Meshes and textures are made anew for every FRESH scenes. photos: a folder of photographs (png) that lend spectra and textures.
+    Meshes and textures are made new for every FRESH scenes. photos: a folder of photographs (png) that provide spectra and textures.
     """
 
     def __init__(self, seed: int = 0, photos=None) -> None:

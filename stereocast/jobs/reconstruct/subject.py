@@ -64,7 +64,7 @@ def _evenly(count: int, most: int) -> list[int]:
 def _read_rgba(path: Path) -> Array:
     image: Any = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_UNCHANGED) if path.stat().st_size else None
     if image is None:
-        raise SourceError(f"{path} is not an image that can be read, or it is damaged")
+        raise SourceError(f"{path} is not a readable image, or it is damaged")
     if image.dtype == np.uint16:
         image = (image >> 8).astype(np.uint8)
     if image.ndim == 3 and image.shape[2] == 4:

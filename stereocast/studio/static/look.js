@@ -76,7 +76,7 @@ export class Look {
     this.lastMs = Math.round(ms);
     const line = facts.line.includes(': ') ? facts.line.slice(facts.line.indexOf(': ') + 2) : facts.line;
     $('comfort').replaceChildren(...(facts.verdict ? [make('b', { className: facts.verdict }, facts.verdict), `: ${line}`] : []));
-    $('hint').textContent = [facts.note, `depth by ${facts.estimator}`, `drawn in ${Math.round(ms)} ms`].filter(Boolean).join('; ');
+    $('hint').textContent = [facts.note, `depth by ${facts.estimator}`, `rendered in ${Math.round(ms)} ms`].filter(Boolean).join('; ');
     this.told(facts);
   }
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 @runtime_checkable
 class Engine(Protocol):
-    """Runs sections; made from `ConvertSettings`."""
+    """Runs sections; created from `ConvertSettings`."""
 
     workers: int
 
