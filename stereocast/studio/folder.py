@@ -27,10 +27,6 @@ _MOST = 2000  # most files in a listing
 
 
 class Gone(SourceError):
-    """What a request names was there, and is no more."""
-
-
-class Gone(SourceError):
     """What a request names no longer exists."""
 
 
