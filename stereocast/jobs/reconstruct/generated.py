@@ -31,7 +31,7 @@ def require(order: Order) -> Any:
     if order.prompt is not None:
         if shelf.find(order.settings.text_model).family != shelf.TEXT_TO_IMAGE:
             raise UsageError(
-                f"--text-model {order.settings.text_model}: is not a text-to-image model; use one of "
+                f"--text-model {order.settings.text_model} is not a text-to-image model; use one of "
                 f"{', '.join(entry.name for entry in shelf.SHELF.values() if entry.family == shelf.TEXT_TO_IMAGE)}"
             )
         wanted.append(order.settings.text_model)
@@ -56,7 +56,7 @@ def known_of(order: Order) -> Any:
     if order.views is not None:
         pictures = subject.read(str(order.views), 200).frames
         if pictures is None or len(pictures) < 2:
-            raise UsageError(f"--views-dir {order.views}: does not contain a ring of pictures")
+            raise UsageError(f"--views-dir {order.views} does not contain a ring of pictures")
         ring, alpha = generate.square(pictures, size)
         known = replace(known, ring=ring, ring_alpha=alpha)
     return known
