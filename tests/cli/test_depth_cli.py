@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parents[2]
 def stereocast(*arguments: object, **environment: str) -> subprocess.CompletedProcess:
     command = [sys.executable, "-m", "stereocast", *map(str, arguments)]
     environment = {**os.environ, "HF_HUB_OFFLINE": "", **environment}
-    return subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=400, check=False, env=environment)
+    return subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=900, check=False, env=environment)
 
 
 @pytest.fixture
