@@ -22,11 +22,10 @@ _CONFIGURATION = """\
 source = stereocast
 context = ${REACH_CONTEXT-}
 parallel = true
-patch = subprocess
 data_file = {place}/reach
 disable_warnings = module-not-imported, no-data-collected, couldnt-parse, module-not-measured
 """
-_TIMES = "REACH_TIMES"
+_TIMES, _RCFILE = "REACH_TIMES", "REACH_RCFILE"
 
 
 @dataclass(frozen=True)
@@ -66,9 +65,10 @@ def measure(tree: Path, tests: list[str], environment: dict[str, str], place: Pa
     """Runs `tests` of the copy `tree`; `place` is an empty folder for what is measured."""
     configuration, times = place / "coveragerc", place / "times"
     configuration.write_text(_CONFIGURATION.replace("{place}", str(place)))
+    environment = {**environment, _TIMES: str(times), _RCFILE: str(configuration)}
     command = [sys.executable, "-m", "coverage", "run", f"--rcfile={configuration}", "-m", "pytest", "-q"]
     command += ["-p", "bench._reach", "-p", "no:cacheprovider", "-p", "no:randomly", "--hypothesis-seed=0", *tests]
-    done = subprocess.run(command, cwd=tree, env={**environment, _TIMES: str(times)}, capture_output=True, text=True)
+    done = subprocess.run(command, cwd=tree, env=environment, capture_output=True, text=True)
     if done.returncode:
         raise SystemExit(f"the tests don't pass as they are:\n{done.stdout[-3000:]}{done.stderr[-1000:]}")
     data = coverage.CoverageData(str(place / "reach"))
@@ -88,7 +88,8 @@ def measure(tree: Path, tests: list[str], environment: dict[str, str], place: Pa
 
 
 def _named(name: str) -> None:
-    os.environ["REACH_CONTEXT"] = name
+    os.environ["REACH_CONTEXT"] = name  # for programs that the test starts: coverage begins in them by itself
+    os.environ["COVERAGE_PROCESS_START"] = os.environ[_RCFILE]
     running = coverage.Coverage.current()
     if running is not None:
         running.switch_context(name)

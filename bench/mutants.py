@@ -202,14 +202,14 @@ def listed(tree: Path, file: str) -> list[list[str]]:
     return [[tests] for tests in TESTS[file] if (tree / tests).exists()]
 
 
-def reach_of(kept: Path | None, tree: Path) -> Reach:
+def reach_of(kept: Path | None, tree: Path, names: list[str]) -> Reach:
     """Read from `kept` where that is there, else measured in the copy `tree` and kept."""
     if kept is not None and kept.exists():
         table = json.loads(kept.read_text("utf-8"))
         lines = {file: {int(line): names for line, names in rows.items()} for file, rows in table["lines"].items()}
         return Reach(lines, table["seconds"])
     with tempfile.TemporaryDirectory() as place:
-        tests = [name for name in REACHING if (tree / name).exists()]
+        tests = [name for name in names if (tree / name).exists()]
         reach = measure(tree, tests, surroundings(tree, compiled=True), Path(place))
     if kept is not None:
         kept.write_text(json.dumps(asdict(reach)), "utf-8")
@@ -233,6 +233,9 @@ def main(argv: list[str]) -> int:
         "--limit-s", type=float, default=120.0, help="longest run of one test file, or of a line's tests"
     )
     parser.add_argument("--most-s", type=float, default=30.0, help="tests of a line that are run, in seconds")
+    parser.add_argument(
+        "--tests", nargs="+", help="tests that may run for rooms; default: all that may reach their lines"
+    )
     parser.add_argument("--reach", type=Path, help="JSON file that keeps which tests reach which lines")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args(argv)
@@ -250,7 +253,7 @@ def main(argv: list[str]) -> int:
         whole = trees.get()
         used = sorted({mutant.file for mutant in chosen if mutant.file in TESTS and not set(areas) & set(ROOMS)})
         broken = [file for file in used if run(whole, listed(whole, file), 600, compiled=False) != "passed"]
-        reach = reach_of(options.reach, whole) if set(areas) & set(ROOMS) else None
+        reach = reach_of(options.reach, whole, options.tests or REACHING) if set(areas) & set(ROOMS) else None
         trees.put(whole)
         if broken:
             print(f"the tests of {', '.join(broken)} don't pass as they are")

@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 def stereocast(*arguments: object, **options: object) -> subprocess.CompletedProcess:
     command = [sys.executable, "-m", "stereocast", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, cwd=ROOT, timeout=300, check=False, **options)  # type: ignore[call-overload]
+    return subprocess.run(command, capture_output=True, cwd=ROOT, timeout=600, check=False, **options)  # type: ignore[call-overload]
 
 
 @pytest.fixture(scope="module")
@@ -116,7 +116,7 @@ def start_long(tmp_path: Path, film: Path) -> tuple[subprocess.Popen, Path]:
     part = tmp_path / "long_LRF_Full_SBS.part.mp4"
     command = [sys.executable, "-m", "stereocast", "convert", str(source)]
     process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, start_new_session=True)
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 600
     while (
         not (part.exists() and part.stat().st_size > 100_000) and time.monotonic() < deadline and process.poll() is None
     ):
@@ -128,7 +128,7 @@ def start_long(tmp_path: Path, film: Path) -> tuple[subprocess.Popen, Path]:
 def test_ctrl_c_ends_soon_and_says_where_things_are(tmp_path: Path, long_film: Path) -> None:
     process, part = start_long(tmp_path, long_film)
     process.send_signal(signal.SIGINT)
-    message = process.communicate(timeout=60)[1].decode()
+    message = process.communicate(timeout=300)[1].decode()
     assert process.returncode == 130, message
     assert str(part) in message
     assert len(read_film(part)["frames"]) > 24

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from stereocast import api
 from tests.films import make_film, read_film
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -17,7 +18,7 @@ ROOT = Path(__file__).resolve().parents[2]
 def stereocast(*arguments: object, **environment: str) -> subprocess.CompletedProcess:
     command = [sys.executable, "-m", "stereocast", *map(str, arguments)]
     environment = {**os.environ, "HF_HUB_OFFLINE": "", **environment}
-    return subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=400, check=False, env=environment)
+    return subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=900, check=False, env=environment)
 
 
 @pytest.fixture
@@ -68,27 +69,36 @@ def test_a_model_that_is_not_there_is_refused_before_work_starts(homes, tmp_path
     assert not list(tmp_path.glob("*SBS*"))
 
 
-@pytest.mark.parametrize("dissolve", [(), ("--dissolve", "30", "--propagate", "--depth-downsample", "2")])
-def test_depthcrafter_converts_a_film(homes, tmp_path, dissolve):
-    """The whole real path on a CPU: published-layout folders, windows, stitching, warp, encoder."""
+@pytest.mark.parametrize("dissolved", [False, True])
+def test_depthcrafter_converts_a_film(homes, tmp_path, monkeypatch, dissolved):
+    """The whole real path on a CPU: published-layout folders, windows, stitching, warp, encoder. With dissolving as a
+    program of its own."""
     pytest.importorskip("diffusers", reason="needs the diffusion extra")
     from tests import tiny_models
 
     configs = json.loads((ROOT / "tests/data/reference/depthcrafter/configs.json").read_text("utf-8"))
-    given = [word for pair in tiny_models.depthcrafter(tmp_path / "weights", configs) for word in ("--weights", pair)]
-    film = make_film(tmp_path / "film.mp4", frames=11)
+    weights = tiny_models.depthcrafter(tmp_path / "weights", configs)
+    film = make_film(tmp_path / "film.mp4", frames=8)
     depth = tmp_path / "depth.mkv"
-    run = stereocast(
-        "convert", film, "--depth", "depthcrafter", "--device", "cpu", *given, "--depth-window", "6", "--depth-steps", "2",
-        "--depth-size", "128", "--depth-out", depth, *dissolve, **homes,
-    )  # fmt: skip
-    assert run.returncode == 0, run.stderr
+    options = {
+        "depth": "depthcrafter", "device": "cpu", "depth_window": 5, "depth_steps": 2, "depth_size": 128, "depth_out": depth,
+    }  # fmt: skip
+    if dissolved:
+        options |= {"dissolve": 30, "depth_downsample": 2}
+        words = [str(word) for name, value in options.items() for word in ("--" + name.replace("_", "-"), value)]
+        words += [word for pair in weights for word in ("--weights", pair)]
+        run = stereocast("convert", film, *words, "--propagate", **homes)
+        assert run.returncode == 0, run.stderr
+    else:
+        for name, value in homes.items():
+            monkeypatch.setenv(name, value)
+        api.convert(film, weights=weights, **options)
     out = read_film(film.with_name("film_LRF_Full_SBS.mp4"))
-    assert len(out["frames"]) == 11
+    assert len(out["frames"]) == 8
     from stereocast.media import depthfile
 
     maps = np.stack(list(depthfile.depth_maps(str(depth))[0]))
-    assert len(maps) == 11
+    assert len(maps) == 8
     assert maps.max() - maps.min() > 0.2
 
 

@@ -1,5 +1,6 @@
 """DepthCrafter on streams: windows, memory, offload, dissolving; on tiny networks."""
 
+import copy
 import logging
 from pathlib import Path
 
@@ -105,8 +106,8 @@ def test_noise_depends_on_seed_shot_and_frame_alone():
 @pytest.mark.parametrize("offload", ["model", "sequential"])
 def test_offload_changes_nothing(offload):
     x, tokens, images = torch.randn(1, 3, 4, 8, 8), torch.randn(3, 32), torch.randn(3, 4, 8, 8)
-    plain, moved = tiny.networks(CASES), None
-    parts = {name: getattr(tiny.networks.__wrapped__(CASES), name) for name in ("unet", "vae", "image_encoder")}
+    plain = tiny.networks(CASES)
+    parts = {name: copy.deepcopy(getattr(plain, name)) for name in ("unet", "vae", "image_encoder")}
     moved = crafter.Networks(**parts, offload=offload)
     with torch.inference_mode():
         for call in (

@@ -1,4 +1,4 @@
-"""A conversion by diffusion that is killed in the middle of its fourth window: python -m tests.faults.killed_window ARGUMENTS."""
+"""A conversion by diffusion that is killed in the middle of its third window: python -m tests.faults.killed_window ARGUMENTS."""
 
 import json
 import os
@@ -22,7 +22,7 @@ def main() -> None:
         saved += 1
 
     def fatal(self: Any, *given: Any, **more: Any) -> Any:
-        if saved == 3:
+        if saved == 2:
             os.kill(os.getpid(), signal.SIGKILL)
         return predict(self, *given, **more)
 

@@ -82,7 +82,7 @@ def test_a_killed_run_leaves_a_readable_part(tmp_path: Path) -> None:
     try:
         worker.run(source, tmp_path / "warm.mp4", end="0.5", **FLAGS)
         worker.begin(source, output, **FLAGS)
-        deadline = time.monotonic() + 120
+        deadline = time.monotonic() + 600
         while time.monotonic() < deadline and not journal_path(output).exists():
             time.sleep(0.02)
         time.sleep(0.2)

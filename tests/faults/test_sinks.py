@@ -56,7 +56,7 @@ def test_disk_full_on_a_small_volume(tmp_path: Path) -> None:
     )
     size = f"{max(100, (tmp_path / 'whole.mp4').stat().st_size // 2000)}k"
     ended = subprocess.run(
-        ["unshare", "-rm", "sh", "-c", script.replace("SIZE", size)], capture_output=True, text=True, timeout=300,
+        ["unshare", "-rm", "sh", "-c", script.replace("SIZE", size)], capture_output=True, text=True, timeout=600,
         cwd=Path(__file__).resolve().parents[2],
     )  # fmt: skip
     lines = ended.stdout.split()
@@ -100,7 +100,7 @@ def test_a_slow_reader_holds_the_work_back(tmp_path: Path) -> None:
         pieces.append(piece)
         time.sleep(0.02)
     process.stdout.close()
-    assert process.wait(timeout=60) == 0
+    assert process.wait(timeout=300) == 0
     (tmp_path / "got.mp4").write_bytes(b"".join(pieces))
     with av.open(str(tmp_path / "got.mp4")) as box:
         assert sum(1 for _ in box.decode(video=0)) == 48
@@ -116,7 +116,7 @@ def test_a_reader_that_goes_away(tmp_path: Path) -> None:
     assert process.stderr is not None
     os.read(process.stdout.fileno(), 1000)
     process.stdout.close()
-    assert process.wait(timeout=60) == 1
+    assert process.wait(timeout=300) == 1
     assert b"the program reading standard output has closed it" in process.stderr.read()
     process.stderr.close()
 

@@ -36,3 +36,13 @@ def test_the_repository_names_no_machine() -> None:
     for path in shown:
         text = path.read_text("utf-8", errors="replace")
         assert not re.search(r"(^|[^a-z.\w])/(work|root)/", text), path
+
+
+def test_the_suite_is_run_in_one_way_everywhere() -> None:
+    """README's command is that of CONTRIBUTING, of the script, of CI, and of the source distribution's own run."""
+    found = re.findall(r"pytest -n \d.*(?=\n```)", README)
+    assert len(found) == 1
+    for name in ("CONTRIBUTING.md", "scripts/check", ".ci/run", ".github/workflows/ci.yml"):
+        path = ROOT / name
+        if name[0] != "." or path.exists():  # a source distribution carries no CI
+            assert found[0] in path.read_text("utf-8"), name

@@ -89,13 +89,15 @@ def test_a_reader_that_never_returns_is_left_behind() -> None:
 
     def stuck() -> Iterator[int]:
         yield 1
-        release.wait(60)
+        release.wait(600)
 
     source = stuck()
     with chain(source, partial(prefetch, patience_s=0.2)) as items:
         assert next(items) == 1
+        (reader,) = (t for t in threading.enumerate() if t.name == "prefetch")
     assert not release.is_set()  # the chain is closed although the reader still waits
     release.set()
+    reader.join()  # the tests that follow count such threads
 
 
 class _Picture:

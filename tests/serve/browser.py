@@ -48,7 +48,7 @@ class Page:
         self.page, self.url, self.pictures = page, url, pictures
         self.errors: list[str] = []
         page.on("pageerror", lambda error: self.errors.append(str(error)))
-        page.set_default_timeout(40_000)
+        page.set_default_timeout(120_000)
 
     @classmethod
     @contextmanager

@@ -30,7 +30,7 @@ def running(app: Any) -> Iterator[str]:
     )
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 300
     while not server.started:
         assert time.monotonic() < deadline, "the server doesn't start"
         time.sleep(0.02)
@@ -39,7 +39,7 @@ def running(app: Any) -> Iterator[str]:
         yield f"http://127.0.0.1:{port}"
     finally:
         server.should_exit = True
-        thread.join(30)
+        thread.join(120)
         assert not thread.is_alive()
 
 
@@ -47,7 +47,7 @@ def ask(
     url: str, path: str, *, headers: dict[str, str] | None = None, method: str = "GET", body: bytes = b""
 ) -> tuple[int, dict[str, str], bytes]:
     """A request sent as it is written: nothing tidies the path. Status, headers (small letters), body."""
-    connection = http.client.HTTPConnection(url.removeprefix("http://"), timeout=30)
+    connection = http.client.HTTPConnection(url.removeprefix("http://"), timeout=120)
     given = dict(headers or {})
     connection.putrequest(method, path, skip_host="Host" in given)
     for name, value in given.items():

@@ -25,7 +25,7 @@ from tests.films import make_film
 from tests.serve.running import ask, post, running, said
 
 
-def until(ready: Any, seconds: float = 120) -> Any:
+def until(ready: Any, seconds: float = 300) -> Any:
     deadline = time.monotonic() + seconds
     while not (found := ready()):
         assert time.monotonic() < deadline

@@ -47,14 +47,15 @@ def settings() -> ConvertSettings:
 
 
 class Stand:
-    """Stands for a conversion: lists a segment of two seconds at each `tick`, as long as nobody stops it."""
+    """Stands for a conversion: lists a segment of two seconds after each `pause`, as long as nobody stops it. It goes on
+    without a further one after `slow_after` of them."""
 
     def __init__(self) -> None:
         self.begun: list[str | None] = []
         self.running = 0
         self.most = 0
         self.pause = 0.02
-        self.total = 50
+        self.total = self.slow_after = 50
 
     def convert(self, source: Path, folder: Path, wanted: Any, progress: Callable[[Progress], None]) -> None:
         self.begun.append(wanted.start)
@@ -63,6 +64,9 @@ class Stand:
         lines = ["#EXTM3U"]
         try:
             for n in range(self.total):
+                while n >= self.slow_after:
+                    time.sleep(self.pause)
+                    progress(Progress("frames", 48 * n, None))
                 time.sleep(self.pause)
                 progress(Progress("frames", 48 * (n + 1), None))
                 (folder / f"segment_{n}.m4s").write_bytes(b"x")
@@ -93,6 +97,7 @@ def film(start_s: float = 0.0, ident: str = "a") -> Wanted:
 
 
 def test_two_viewers_share_one_session(live: Live, stand: Stand) -> None:
+    stand.slow_after = 6
     first = live.open(film(), "one")
     until(lambda: len(first.segments()[0]) >= 4)
     second = live.open(film(3.0), "two")
@@ -109,7 +114,7 @@ def test_two_viewers_share_one_session(live: Live, stand: Stand) -> None:
 
 
 def test_a_lone_viewer_takes_the_session_along(live: Live, stand: Stand) -> None:
-    stand.pause = 0.05
+    stand.pause, stand.slow_after = 0.05, 6
     first = live.open(film(), "one")
     until(lambda: stand.running)
     second = live.open(film(60.0), "one")
@@ -158,7 +163,7 @@ def test_the_speed_is_that_of_now(live: Live, stand: Stand, monkeypatch: pytest.
     monkeypatch.setattr(sessions.time, "monotonic", lambda: clock[0])
     session = sessions.Session(1, film(), settings(), [])
     session._cancel.set()
-    session.join(5)
+    session.join(60)
     monkeypatch.setattr(session, "is_working", lambda: True)
     assert session.speed() is None
     clock[0] += 30  # models are loaded, nothing is made yet

@@ -67,7 +67,7 @@ class Server:
         self.end()
 
     def end(self) -> None:
-        self.process.wait(60)
+        self.process.wait(300)
         assert self.process.stdout is not None
         self.process.stdout.close()
 
