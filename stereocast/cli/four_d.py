@@ -57,7 +57,8 @@ def four_d(
     settings = settled(FourDSettings, flags)
     if dry_run:
         row = api.reconstruction_cost(source, output, settings, prompt=prompt, views_dir=ring, scene=scene)
-        print(json.dumps(row, indent=2) if as_json else "\n".join(_bill(row)))
+        if row:  # only the first process of torchrun has it
+            print(json.dumps(row, indent=2) if as_json else "\n".join(_bill(row)))
         return
     begun = time.monotonic()
     with Phases(quiet=quiet or as_json) as phases:

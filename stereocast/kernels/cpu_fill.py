@@ -11,7 +11,11 @@ from stereocast.kernels.jit import jit, jit_turned
 
 MARGIN = np.float32(1.01)  # px: a smaller step of the shift lies within a surface
 
-SPREAD = np.float32(0.5)  # reach of the blur at the frame's side, per pixel of distance
+SPREAD = np.float32(0.8)  # reach of the blur at the frame's side, per pixel of distance, for isotropic structure
+SLOPE = np.float32(0.5)  # share of the picture's slope at the frame's side with which a strip starts
+FADE = np.float32(2)  # px over which that slope fades
+SMOOTH = np.float32(8)  # px: smooths the slope along the side
+SPOILT = np.float32(3)  # an outermost column that differs this many times more than the next ones is skipped
 ANCHOR = np.float32(1)  # weight of a background colour that is hidden in the new view
 APART = np.int16(12)  # 1/8 px: a neighbour nearer than a hole's background by more than this is foreground
 
@@ -101,21 +105,63 @@ def _gap_column(disparity: Any, gain: Any, y: Any, at: Any, code: Any) -> Any:
 
 
 @jit
-def _end_colour(source: Any, y: Any, column: Any, step: Any, depth: Any, p: Any) -> Any:
-    """Mean of `depth` pixels of a source row, from `column` in direction `step`."""
-    total = np.float32(0)
-    n = 0
-    for i in range(depth):
-        c = column + i * step
-        if 0 <= c < source.shape[2]:
-            total += np.float32(source[p, y, c])
-            n += 1
-    return total / np.float32(max(n, 1))
+def _ends(source: Any, y: Any, column: Any, step: Any, p: Any, out: Any) -> None:
+    """Copies three pixels of a source row, from `column` in direction `step`, to out[:, y] (float32 [3, H])."""
+    last = source.shape[2] - 1
+    for i in range(3):
+        out[i, y] = np.float32(source[p, y, min(max(column + i * step, 0), last)])
 
 
 @jit
-def _spread(values: Any, first: Any, length: Any, direction: Any, colour: Any, lean: Any, buffers: Any) -> None:
+def _prepare(ends: Any, length: Any) -> Any:
+    """Turns the three columns next to a strip, float32 [3, P, H], into what continues there, in place.
+
+    [0]: colours; [1]: their slopes, per column outwards; [2, :, 0] and [2, :, -1]: bounds of the colours. Returns the reach
+    of the blur per pixel of distance: short where structure crosses the frame's side, long where it runs along it.
+    In many films the outermost column is dark or blended; if it stands out, the next one replaces it.
+    """
+    planes, height = ends.shape[1:]
+    step, across, along = np.float32(0), np.float32(0), np.float32(0)
+    for p in range(planes):
+        for y in range(height):
+            if length[y] > 0:
+                step += abs(ends[0, p, y] - ends[1, p, y])
+                across += abs(ends[1, p, y] - ends[2, p, y]) + np.float32(0.5)
+                above = y - 1 if y > 0 and length[y - 1] > 0 else y
+                along += abs(ends[1, p, y] - ends[1, p, above]) + np.float32(0.5)
+    trust = min(max(np.float32(2) * (np.float32(1) - step / (SPOILT * across)), np.float32(0)), np.float32(1))
+    keep = np.exp(np.float32(-1) / SMOOTH)
+    share = np.float32(1) - keep
+    for p in range(planes):
+        low, high = np.float32(65535), np.float32(0)
+        state, run = np.float32(0), False
+        for y in range(height):
+            if length[y] > 0:
+                first, second, third = ends[0, p, y], ends[1, p, y], ends[2, p, y]
+                colour = trust * first + (np.float32(1) - trust) * second
+                slope = trust * (first - second) + (np.float32(1) - trust) * (second - third)
+                state = share * slope + keep * state if run else slope
+                low, high = min(low, colour, second, third), max(high, colour, second, third)
+                ends[0, p, y], ends[1, p, y], ends[2, p, y] = colour, slope, state
+            run = length[y] > 0
+        run = False
+        for n in range(height):
+            y = height - 1 - n
+            if length[y] > 0:
+                slope = ends[1, p, y]
+                state = share * slope + keep * state if run else slope
+                ends[1, p, y] = (ends[2, p, y] + state - share * slope) / (np.float32(1) + keep)
+            run = length[y] > 0
+        ends[2, p, 0], ends[2, p, height - 1] = low, high
+    return SPREAD * min(max(across / along, np.float32(0.25)), np.float32(3))
+
+
+@jit
+def _spread(values: Any, first: Any, length: Any, direction: Any, ends: Any, lean: Any, buffers: Any) -> None:
     """Fills strips at the frame's side: row y has the strip values[p, first[y] + direction * i], i < length[y].
+
+    It continues ends[0, p, y] (see `_prepare`), leaning by lean[y] rows per column, and blurs it along the edge, more with
+    distance from the picture. The slope across the edge continues for about FADE px.
 
     It continues colour[p, y], leaning by lean[y] rows per column, and blurs it along the edge, more with distance from
     the picture. This approximates the harmonic continuation, whose kernel at distance d is d / (d^2 + y^2), by a
@@ -126,23 +172,30 @@ def _spread(values: Any, first: Any, length: Any, direction: Any, colour: Any, l
     longest = 0
     for y in range(height):
         longest = max(longest, length[y])
+    if longest == 0:
+        return
+    reach = _prepare(ends, length)
     for i in range(longest):
-        keep = np.exp(-np.float32(1) / (SPREAD * np.float32(i + 1)))
+        keep = np.exp(-np.float32(1) / (reach * np.float32(i + 1)))
         share = np.float32(1) - keep
+        grown = SLOPE * FADE * (np.float32(1) - np.exp(-np.float32(i + 1) / FADE))
         for p in range(values.shape[0]):
+            low, high = ends[2, p, 0], ends[2, p, height - 1]
             run = False
             state = np.float32(0)
             for y in range(height):
                 if length[y] > i:
-                    state = share * colour[p, y] + keep * state if run else colour[p, y]
+                    colour = min(max(ends[0, p, y] + grown * ends[1, p, y], low), high)
+                    state = share * colour + keep * state if run else colour
                     buffer[y] = state
                 run = length[y] > i
             run = False
             for n in range(height):
                 y = height - 1 - n
                 if length[y] > i:
-                    state = share * colour[p, y] + keep * state if run else colour[p, y]
-                    column[y] = (buffer[y] + state - share * colour[p, y]) / (np.float32(1) + keep)
+                    colour = min(max(ends[0, p, y] + grown * ends[1, p, y], low), high)
+                    state = share * colour + keep * state if run else colour
+                    column[y] = (buffer[y] + state - share * colour) / (np.float32(1) + keep)
                 run = length[y] > i
             for y in range(height):
                 if length[y] > i:
@@ -169,25 +222,24 @@ def harmonic(
     pull: Any,
     want: Any,
     leans: Any,
-    strip: Any,
     sweeps: Any,
     values: Any,
 ) -> None:
     """Fills the holes of all planes [P, H, W] in place with a function that is harmonic where nothing pulls.
 
     It equals the background at its border; nothing flows across the foreground's outline. pull float32 [N] draws a
-    pixel towards want float32 [P, N]. At the frame's side the colour is the mean of `strip` columns, continued along
-    leans float32 [2, H], rows per column at the left and right side. values float32 [P, N] receives the unrounded
-    result. Each row is solved exactly, in alternating sweeps from top and bottom.
+    pixel towards want float32 [P, N]. At the frame's side the outermost column continues along leans float32 [2, H],
+    rows per column at the left and right side. values float32 [P, N] receives the unrounded result. Each row is solved
+    exactly, in alternating sweeps from top and bottom.
     """
     count_planes, height, _ = planes.shape
     total = xs.size
     bytes_of, sides = np.zeros((2, total), np.uint8), np.zeros((2, 2, height), np.int64)
     floats = np.zeros((2, total), np.float32)
     _harmonic(
-        source, planes, disparity, gain, shifts, xs, starts, up, down, pull, want, leans, strip, sweeps, values,
+        source, planes, disparity, gain, shifts, xs, starts, up, down, pull, want, leans, sweeps, values,
         floats, bytes_of, np.zeros((count_planes, total), np.float32), sides,
-        np.zeros((2, count_planes, height), np.float32), np.empty((2, height), np.float32),
+        np.zeros((2, 3, count_planes, height), np.float32), np.empty((2, height), np.float32),
     )  # fmt: skip
 
 
@@ -205,14 +257,13 @@ def _harmonic(
     pull: Any,
     want: Any,
     leans: Any,
-    strip: Any,
     sweeps: Any,
     values: Any,
     floats: Any,
     bytes_of: Any,
     fixed: Any,
     sides: Any,
-    side_colour: Any,
+    ends: Any,
     buffers: Any,
 ) -> None:
     """`harmonic` with its buffers, zeroed: allocating them here would take longer to compile than all the rest."""
@@ -230,7 +281,6 @@ def _harmonic(
                 e += 1
             a, b = xs[k], xs[e]
             side = a == 0 or b == width - 1
-            depth = strip if side else 1
             open_left = a > 0 and shifts[y, a - 1] <= shifts[y, a] + APART
             open_right = b < width - 1 and shifts[y, b + 1] <= shifts[y, b] + APART
             at_left = _pure_column(disparity, gain, y, 8 * (a - 1) + shifts[y, a - 1], leftwards) if a > 0 else 0
@@ -244,12 +294,14 @@ def _harmonic(
                     for j in range(k, e + 1):
                         count[j] += ANCHOR
             for p in range(count_planes):
-                left = _end_colour(source, y, at_left, leftwards, depth, p) if a > 0 else np.float32(0)
-                right = _end_colour(source, y, at_right, rightwards, depth, p) if b < width - 1 else np.float32(0)
+                left = np.float32(source[p, y, at_left]) if a > 0 else np.float32(0)
+                right = np.float32(source[p, y, at_right]) if b < width - 1 else np.float32(0)
                 if side and a > 0:
-                    side_first[1, y], side_length[1, y], side_colour[1, p, y] = k, e - k + 1, left
+                    side_first[1, y], side_length[1, y] = k, e - k + 1
+                    _ends(source, y, at_left, leftwards, p, ends[1, :, p])
                 elif side and b < width - 1:
-                    side_first[0, y], side_length[0, y], side_colour[0, p, y] = e, e - k + 1, right
+                    side_first[0, y], side_length[0, y] = e, e - k + 1
+                    _ends(source, y, at_right, rightwards, p, ends[0, :, p])
                 if open_left and not side:
                     fixed[p, k] += left
                 if open_right and not side:
@@ -308,8 +360,8 @@ def _harmonic(
                         for p in range(count_planes):
                             fixed[p, j] += np.float32(planes[p, y + 1, x])
             k = e + 1
-    _spread(values, side_first[0], side_length[0], leftwards, side_colour[0], leans[0], buffers)
-    _spread(values, side_first[1], side_length[1], rightwards, side_colour[1], leans[1], buffers)
+    _spread(values, side_first[0], side_length[0], leftwards, ends[0], leans[0], buffers)
+    _spread(values, side_first[1], side_length[1], rightwards, ends[1], leans[1], buffers)
     small = np.float32(1e-3)
     for k in range(total):
         diagonal = count[k] + pull[k] + small

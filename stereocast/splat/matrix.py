@@ -2,6 +2,7 @@
 
 import json
 import os
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -61,8 +62,18 @@ class Matrix:
 def save(matrix: Matrix, folder: Path) -> None:
     """Writes view_VV/frame_FF.png, view_VV/mask_FF.png and, last, matrix.json: it marks the matrix as complete.
 
-    Raises SinkError.
+    Pictures left by a larger matrix are deleted. Raises SinkError.
     """
+    (folder / "matrix.json").unlink(missing_ok=True)
+    for old in (*folder.glob("view_*/frame_*.png"), *folder.glob("view_*/mask_*.png")):
+        v, f = (
+            int(part) if (part := name.rpartition("_")[2]).isdigit() else -1 for name in (old.parent.name, old.stem)
+        )
+        if v >= matrix.views or f >= matrix.frames:
+            old.unlink()
+    for row in folder.glob("view_*"):
+        with suppress(OSError):  # not empty
+            row.rmdir()
     for v in range(matrix.views):
         row = folder / f"view_{v:02d}"
         row.mkdir(parents=True, exist_ok=True)

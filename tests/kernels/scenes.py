@@ -117,11 +117,11 @@ def chain(seed: int) -> dict[str, np.ndarray]:
     values = np.zeros((count, xs.size), np.float32)
     filled = view.copy()
     cpu_fill.harmonic(
-        source, filled, disparity, given["gain"], shifts, xs, starts, up, down, pull, want, leans, 2, 5, values
+        source, filled, disparity, given["gain"], shifts, xs, starts, up, down, pull, want, leans, 5, values
     )
     plain, bare = view.copy(), np.zeros_like(values)
     cpu_fill.harmonic(
-        source, plain, disparity, given["gain"], shifts, xs, starts, up, down, pull * 0, want, leans * 0, 3, 4, bare
+        source, plain, disparity, given["gain"], shifts, xs, starts, up, down, pull * 0, want, leans * 0, 4, bare
     )
     made |= {"filled": filled, "values": values, "plain": plain, "bare": bare}
     soft = filled.copy()

@@ -1,5 +1,6 @@
 """The CPU kernels from the warp to the finished view: numbers as they were, compiled or not, and what they mean."""
 
+import cv2
 import numpy as np
 import pytest
 
@@ -48,7 +49,7 @@ def filled(source, disparity, *, sweeps=60, leans=None, pull=None, want=None):
     cpu_fill.harmonic(
         source, made["out"], disparity, np.float32(1), made["shifts"], xs, starts, up, down,
         np.zeros(xs.size, np.float32) if pull is None else pull, np.zeros(values.shape, np.float32) if want is None else want,
-        np.zeros((2, height), np.float32) if leans is None else leans, 2, sweeps, values,
+        np.zeros((2, height), np.float32) if leans is None else leans, sweeps, values,
     )  # fmt: skip
     return made, np.repeat(np.arange(height), np.diff(starts)), xs, values
 
@@ -112,6 +113,40 @@ def test_a_strip_at_the_side_follows_the_lean(sign):
         if 8 <= row < 12:
             assert value == pytest.approx(10 * (row - distance), abs=4)
     assert (made["out"][0, ys, xs] == np.floor(values[0] + 0.5)).all()
+
+
+def strip_of(source, width=6):
+    """The unrounded fill of a strip of `width` columns at the right side, [H, width]."""
+    disparity = np.full(source.shape, width, np.float32)
+    _, _, _, values = filled(source[None], disparity)
+    return values[0].reshape(len(source), width)
+
+
+def test_a_spoilt_outermost_column_is_not_continued():
+    """Many films end in a dark or blended column."""
+    y, x = np.mgrid[:24, :40]
+    source = (120 + 20 * np.sin(y / 4) + 2 * np.cos(x)).astype(np.uint8)
+    whole = strip_of(source)
+    source[:, -1] //= 4
+    assert np.abs(strip_of(source) - whole).max() < 6
+
+
+def test_structure_across_the_side_stays_sharp_and_structure_along_it_fades():
+    y, x = np.mgrid[:48, :40]
+    bands = (80 + 90 * (y // 6 % 2)).astype(np.uint8)
+    noisy = np.random.default_rng(0).integers(90, 160, (48, 40)).astype(np.uint8)
+    upright = cv2.GaussianBlur(noisy, (1, 31), 0, sigmaY=3)  # it changes from column to column
+    assert np.ptp(strip_of(bands)[12:36, 5]) > 70
+    fades = strip_of(upright)[:, 5].std() / strip_of(upright)[:, 0].std()
+    assert fades < 0.65
+
+
+def test_a_slope_goes_on_within_the_colours_that_are_there():
+    y, x = np.mgrid[:48, :40]
+    source = np.where(y < 24, 40 + 4 * x, 230).astype(np.uint8)  # row 0 grows to 196
+    made = strip_of(source)
+    assert 197 < made[2, 0] < made[2, 2] < 206
+    assert made.max() <= 230
 
 
 def test_the_other_frame_s_background_is_carried():

@@ -5,11 +5,13 @@ The first process does everything else; the others receive a task, compute their
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -39,11 +41,36 @@ def torchrun_rank() -> tuple[int, int]:
 
 
 def device_of(rank: int, device: str) -> str:
-    """The device of a process: its GPU, numbered on its machine, or `device` where that isn't CUDA."""
+    """The device of a process: its GPU, numbered on its machine, or `device` where that isn't CUDA.
+
+    Raises UsageError if torchrun started more processes than there are GPUs.
+    """
     if not device.startswith("cuda"):
         return device
     local = os.environ.get("LOCAL_RANK", "")
-    return f"cuda:{int(local) if local.isdigit() else rank}"
+    if not local.isdigit():
+        return f"cuda:{rank}"
+    import torch
+
+    if int(local) >= torch.cuda.device_count():
+        raise UsageError(
+            f"torchrun started more processes than this machine has CUDA devices ({torch.cuda.device_count()}); "
+            "set --nproc-per-node to that number"
+        )
+    return f"cuda:{local}"
+
+
+@contextmanager
+def heed_torchrun() -> Iterator[None]:
+    """torchrun ends its processes by SIGTERM when one has failed: it is heard like Ctrl-C, so that work is kept."""
+    if torchrun_rank()[1] < 2 or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def here(meeting: Path, rank: int) -> Path:
@@ -60,6 +87,7 @@ class Crew:
     _children: list[subprocess.Popen[bytes]] = field(default_factory=list)
     _folder: Path | None = None  # holds the meeting file and the logs
     _joined: bool = False
+    _left: bool = False
 
     @classmethod
     def of(cls, ranks: int, device: str) -> "Crew":
@@ -83,28 +111,38 @@ class Crew:
         if self.count < 2:
             yield ranks.Ranks(self.device)
             return
-        with _few_threads(1 if torchrun_rank()[1] > 1 else self.count, self.device):
-            try:
-                made = self._join()
-                made.told(task)
-                yield made
-            except (RuntimeError, OSError) as error:
-                raise StereocastError(self._reason(error)) from error
+        with _few_threads(1 if torchrun_rank()[1] > 1 else self.count, self.device), _torn_apart(self._reason):
+            made = self._join()
+            made.told(task)
+            yield made
+            self.send_home()
 
-    def close(self) -> None:
-        """Ends the other processes; those of torchrun that wait for a task are sent none."""
+    def send_home(self) -> None:
+        """Lets the other processes end normally; those of torchrun that wait for a task are told that there is none."""
         from stereocast.diffusion import ranks
 
-        if self.count > 1 and not self._joined and torchrun_rank()[1] > 1:
-            self._join().told(None)
+        if self.count < 2 or self._left:
+            return
+        self._left = True
+        if not self._joined and torchrun_rank()[1] > 1:
+            with _torn_apart(self._reason):
+                self._join().told(None)
         if self._joined:
             ranks.leave()
+
+    def close(self) -> None:
+        """Ends the other processes, whatever they do."""
+        failed = sys.exc_info()[0] is not None
+        if not failed:
+            self.send_home()
         for child in self._children:
             try:
-                child.wait(_GRACE_S if child.poll() is None and sys.exc_info()[0] is None else 0.1)
+                child.wait(_GRACE_S if child.poll() is None and not failed else 0.1)
             except subprocess.TimeoutExpired:
                 child.kill()
                 child.wait()
+        if self._joined:  # else torchrun ends the others: they may be gone, and wouldn't be met
+            self.send_home()
         if self._folder is not None:
             shutil.rmtree(self._folder, ignore_errors=True)
 
@@ -128,13 +166,24 @@ class Crew:
         return ranks.join(0, self.count, self.device, meeting.as_uri())
 
     def _reason(self, error: Exception) -> str:
-        said = str(error).strip().splitlines()[0]
+        said = _first_line(error)
         for rank, child in enumerate(self._children, 1):
             with suppress(subprocess.TimeoutExpired):
                 if child.wait(2) and self._folder is not None:
                     lines = (self._folder / f"said_{rank}").read_text(errors="replace").strip().splitlines()
                     said = lines[-1] if lines else said
-        return f"one of the {self.count} processes of --ranks failed: {said}"
+        return (
+            f"one of the {self.count} processes of {'torchrun' if torchrun_rank()[1] > 1 else '--ranks'} failed: {said}"
+        )
+
+
+@contextmanager
+def _torn_apart(reason: Callable[[Exception], str]) -> Iterator[None]:
+    """What torch.distributed says when another process is gone, as an error of ours."""
+    try:
+        yield
+    except (RuntimeError, OSError) as error:
+        raise StereocastError(reason(error)) from error
 
 
 @contextmanager
@@ -162,7 +211,10 @@ def help_out(rank: int, count: int, device: str, meeting: str = "env://") -> Non
         import torch
 
         torch.cuda.set_device(device)
-    with _few_threads(count if meeting != "env://" else 1, device):
+    with (
+        _few_threads(count if meeting != "env://" else 1, device),
+        _torn_apart(lambda e: f"process {rank} of {count}: {_first_line(e)}"),
+    ):
         try:
             joined = ranks.join(rank, count, device, meeting)
             task = joined.told(None)
@@ -171,3 +223,7 @@ def help_out(rank: int, count: int, device: str, meeting: str = "env://") -> Non
                 generate.stage1(models, task.options, silent, task.known, ranks=joined)
         finally:
             ranks.leave()
+
+
+def _first_line(error: Exception) -> str:
+    return next(iter(str(error).strip().splitlines()), type(error).__name__)

@@ -116,6 +116,7 @@ def generated(order: Order, crew: Crew, result: Reconstructed, progress: OnProgr
     kept = work.folder / "matrix"
     if (kept / "matrix.json").exists():
         made = matrices.load(kept)
+        crew.send_home()
     else:
         if order.prompt is not None:
             known = _from_text(order, store, crew.device, known, work, result, progress)
@@ -133,7 +134,7 @@ def generated(order: Order, crew: Crew, result: Reconstructed, progress: OnProgr
         fit = replace(fit, canonical_rate=1.0)
     fitted = Fit(made, fit).run(work.checkpoint, progress)
     if settings.keep_matrix:
-        shutil.copytree(kept, result.folder / "matrix", dirs_exist_ok=True)
+        matrices.save(made, result.folder / "matrix")
         result.files.append(result.folder / "matrix")
     shutil.rmtree(work.folder, ignore_errors=True)
     return fitted

@@ -21,9 +21,14 @@ def reconstruct(wanted: Order, output: Path | None, progress: OnProgress = silen
     """Makes a scene from pictures of an object, a prompt or an existing scene, and writes its files and films to a folder
     (by default NAME_4d in the source's folder). Raises StereocastError."""
     rank, count = crew.torchrun_rank()
-    if rank > 0:
-        crew.help_out(rank, count, crew.device_of(rank, devices.choose_device(wanted.settings.device).name))
-        return Reconstructed(Path(), helped=True)
+    with crew.heed_torchrun():
+        if rank > 0:
+            crew.help_out(rank, count, crew.device_of(rank, devices.choose_device(wanted.settings.device).name))
+            return Reconstructed(Path(), helped=True)
+        return _made(wanted, output, progress)
+
+
+def _made(wanted: Order, output: Path | None, progress: OnProgress) -> Reconstructed:
     result = order.place(wanted, output)
     try:
         scene = _scene_of(wanted, result, progress)
@@ -37,8 +42,10 @@ def reconstruct(wanted: Order, output: Path | None, progress: OnProgress = silen
 
 
 def cost(wanted: Order, output: Path | None) -> dict[str, Any]:
-    """What `reconstruct` would do, with its work, memory and time (jobs.reconstruct.bill). Nothing is written. Raises
-    UsageError, SinkError, SourceError, ExtraMissing."""
+    """What `reconstruct` would do, with its work, memory and time (jobs.reconstruct.bill). Nothing is written. Empty
+    in a process of torchrun that isn't the first. Raises UsageError, SinkError, SourceError, ExtraMissing."""
+    if crew.torchrun_rank()[0] > 0:
+        return {}
     order.place(wanted, output)
     for path in (wanted.source, wanted.views, wanted.scene_file):
         if path is not None and not Path(path).exists():
@@ -61,14 +68,15 @@ def _scene_of(wanted: Order, result: Reconstructed, progress: OnProgress) -> Any
     WeightsError."""
     from stereocast.splat import scene as scenes
 
-    if wanted.scene_file is not None:
-        return scenes.load(wanted.scene_file)
     device = devices.choose_device(wanted.settings.device).name
     with ExitStack() as stack:
         workers = crew.Crew.of(wanted.settings.ranks, device)
         stack.callback(workers.close)
         if _model(wanted, device) == "diffusion2":
             return generated.generated(wanted, workers, result, progress)
+        workers.send_home()
+        if wanted.scene_file is not None:
+            return scenes.load(wanted.scene_file)
         return relief.lifted(wanted, device, result, progress)
 
 
@@ -98,6 +106,8 @@ def _write_scene(made: Any, wanted: Order, result: Reconstructed) -> None:
     kind, count = wanted.settings.sequence, max(made.info.frames, 1)
     target = result.folder / f"{kind}_sequence"
     target.mkdir(exist_ok=True)
+    for old in target.glob(f"frame_*.{kind}"):
+        old.unlink()
     for f in range(count):
         moment = made.at(f / (count - 1) if count > 1 else 0.0)
         data = scenes.ply_bytes(moment) if kind == "ply" else scenes.splat_bytes(moment)

@@ -52,7 +52,7 @@ def lifted(order: Order, device: str, result: Reconstructed, progress: OnProgres
         framed = np.stack([prepare.framed(frame, options.fine, box=box) for frame in given.frames])
         depths = _depths(framed)
     progress(Progress("reading", 1, 1))
-    digest = hashlib.sha256(b"" if given.frames is None else given.frames.tobytes()).hexdigest()
+    digest = _digest(given)
     key = json.dumps([digest, str(source), repr(options), settings.iterations])
     result.make()
     folder = result.folder
@@ -67,10 +67,16 @@ def lifted(order: Order, device: str, result: Reconstructed, progress: OnProgres
         made, stage.relief_fit(settings.iterations or _iterations(made.matrix), device, settings.seed), work, progress
     )
     if settings.keep_matrix:
-        shutil.copytree(work.folder / "matrix", folder / "matrix", dirs_exist_ok=True)
+        matrices.save(made.matrix, folder / "matrix")
         result.files.append(folder / "matrix")
     shutil.rmtree(work.folder, ignore_errors=True)
     return fitted
+
+
+def _digest(given: Any) -> str:
+    """What was read: pictures, or places and colours of a 3D object."""
+    arrays = [given.frames] if given.solid is None else [t.numpy() for t in given.solid.tensors().values()]
+    return hashlib.sha256(b"".join(array.tobytes() for array in arrays)).hexdigest()
 
 
 def _iterations(matrix: Any) -> int:

@@ -1,0 +1,153 @@
+"""The processes that divide stage 1 of diffusion2, without its networks: who starts, waits, fails and is sent home."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from contextlib import ExitStack
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch", reason="needs the depth extra")
+
+from stereocast.errors import UsageError  # noqa: E402
+from stereocast.jobs.reconstruct import crew, job, order, relief  # noqa: E402
+from stereocast.jobs.reconstruct.subject import Subject  # noqa: E402
+from stereocast.settings import FourDSettings  # noqa: E402
+from stereocast.splat import matrix, scene  # noqa: E402
+
+ROOT = Path(__file__).resolve().parents[2]
+GONE = """
+import os, torch
+from stereocast.diffusion import ranks
+from stereocast.errors import StereocastError
+from stereocast.jobs.reconstruct import crew
+if os.environ["RANK"] == "1":
+    ranks.join(1, 2, "cpu").told(None)
+    os._exit(3)
+first = crew.Crew.of(1, "cpu")
+try:
+    with first.at_work(crew.Brief(None, None, {})) as made:
+        made.gather(torch.ones(3))
+except StereocastError as error:
+    print(error)
+"""
+HOME = """
+import os, sys, time
+from pathlib import Path
+from stereocast.errors import SourceError
+from stereocast.jobs.reconstruct.job import Order, reconstruct
+from stereocast.settings import FourDSettings
+from stereocast.splat import scene
+place, end = Path(sys.argv[1]), time.monotonic() + 60
+def load(path):
+    while not (place / "home").exists() and time.monotonic() < end:
+        time.sleep(0.05)
+    raise SourceError("the other is at home" if (place / "home").exists() else "the other waits")
+scene.load = load
+try:
+    result = reconstruct(Order(None, scene_file=place / "a.4dgs", settings=FourDSettings(device="cpu")), place / "out")
+    assert result.helped
+    (place / "home").touch()
+except SourceError as error:
+    print(error)
+"""
+
+
+def torchrun(script, folder):
+    """What the first of two processes printed, started as torchrun starts them."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    shared = {
+        **os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1",
+        "MASTER_PORT": str(port),
+    }  # fmt: skip
+    started = [
+        subprocess.Popen(
+            [sys.executable, "-c", script, str(folder)], env={**shared, "RANK": str(rank), "LOCAL_RANK": str(rank)},
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        )
+        for rank in range(2)
+    ]  # fmt: skip
+    said = [process.communicate(timeout=200) for process in started]
+    assert started[0].returncode == 0, said[0][1].decode()
+    return said[0][0].decode()
+
+
+@pytest.fixture
+def under_torchrun(monkeypatch):
+    def environment(rank):
+        for name, value in {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": 2, "MASTER_ADDR": "127.0.0.1"}.items():
+            monkeypatch.setenv(name, str(value))
+
+    return environment
+
+
+def test_a_process_that_dies_is_told_in_one_line(tmp_path):
+    said = torchrun(GONE, tmp_path).strip()
+    assert said.startswith("one of the 2 processes of torchrun failed: ") and "\n" not in said
+
+
+def test_the_others_go_home_where_there_is_nothing_to_divide(tmp_path):
+    (tmp_path / "a.4dgs").touch()
+    assert torchrun(HOME, tmp_path).strip() == "the other is at home"
+
+
+def test_an_end_by_torchrun_is_heard_like_ctrl_c(under_torchrun):
+    before = signal.getsignal(signal.SIGTERM)
+    under_torchrun(0)
+    with pytest.raises(KeyboardInterrupt), crew.heed_torchrun():
+        os.kill(os.getpid(), signal.SIGTERM)
+        signal.pause()
+    assert signal.getsignal(signal.SIGTERM) == before
+
+
+def test_an_interrupt_waits_for_nobody(under_torchrun, monkeypatch):
+    under_torchrun(0)
+    monkeypatch.setattr(crew.Crew, "_join", lambda self: pytest.fail("waits for the others"))
+    with pytest.raises(KeyboardInterrupt), ExitStack() as stack:
+        stack.callback(crew.Crew.of(1, "cpu").close)
+        raise KeyboardInterrupt
+
+
+def test_more_processes_than_cards_are_refused(under_torchrun, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    under_torchrun(0)
+    assert crew.device_of(0, "cuda") == "cuda:0"
+    under_torchrun(1)
+    with pytest.raises(UsageError, match="--nproc-per-node"):
+        crew.device_of(1, "cuda")
+
+
+def test_one_process_tells_the_cost(under_torchrun, tmp_path):
+    (tmp_path / "a.4dgs").touch()
+    wanted = order.Order(None, scene_file=tmp_path / "a.4dgs", settings=FourDSettings(device="cpu"))
+    under_torchrun(0)
+    assert job.cost(wanted, tmp_path / "out")["model"] == "scene"
+    under_torchrun(1)
+    assert job.cost(wanted, tmp_path / "out") == {}
+
+
+def test_a_smaller_matrix_leaves_none_of_a_larger_one(tmp_path):
+    for views, frames in ((4, 3), (2, 2)):
+        pictures = np.zeros((views, frames, 8, 8, 3), np.uint8)
+        azimuths, info = matrix.ring(views, frames, 8)
+        matrix.save(matrix.Matrix(pictures, pictures[..., 0], azimuths, info), tmp_path)
+    assert len(list(tmp_path.glob("view_*"))) == 2
+    assert len(list(tmp_path.glob("view_*/*.png"))) == 2 * 2 * 2
+    assert matrix.load(tmp_path).images.shape[:2] == (2, 2)
+
+
+def test_the_key_of_a_solid_is_its_content():
+    def solid(shade):
+        return scene.Gaussians(
+            torch.zeros(2, 3), torch.zeros(2, 3), torch.ones(2, 4), torch.zeros(2), torch.full((2, 1, 3), shade),
+            torch.zeros(2, 0, 3),
+        )  # fmt: skip
+
+    assert relief._digest(Subject("a", None, solid(0.1))) != relief._digest(Subject("a", None, solid(0.2)))
+    assert relief._digest(Subject("a", None, solid(0.1))) == relief._digest(Subject("a", None, solid(0.1)))
