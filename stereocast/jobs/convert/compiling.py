@@ -1,8 +1,8 @@
 """The first run on a machine: kernels are compiled in several processes at once, before the first frame.
 
-Numba compiles in one thread, whoever asks; processes share what they made through its cache. What is compiled already is
-known by a stamp in that cache, so a later run pays for looking at one name. Without a cache kernels are compiled when they
-are first called.
+Numba compiles in one thread, whoever asks; processes share what they made through the folder where code is kept. What is
+compiled already is known by a stamp there, so a later run pays for looking at one name. Without such a folder kernels are
+compiled when they are first called.
 """
 
 import logging
@@ -12,7 +12,6 @@ import subprocess
 import sys
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from hashlib import sha256
 from pathlib import Path
 
 import stereocast
@@ -52,19 +51,12 @@ GROUPS: Mapping[str, Callable[[PixelFormat], None]] = {  # so that each half of 
 
 def _stamps(form: PixelFormat) -> dict[str, Path]:
     """Where it is noted that a group is compiled; empty where nothing can be kept."""
-    import llvmlite.binding
-    import numba
+    from stereocast.kernels import kept
 
-    from stereocast.kernels import cpu
-
-    folder = getattr(getattr(cpu.halve_disparity, "stats", None), "cache_path", None)
-    if folder is None:
+    folder = kept.folder()
+    if folder is None or os.environ.get("NUMBA_DISABLE_JIT", "0") not in ("", "0"):
         return {}
-    sources = sorted(Path(cpu.__file__).parent.glob("*.py"))
-    known = [sys.version, numba.__version__, llvmlite.binding.get_host_cpu_name(), form.dtype]
-    known += [f"{path.name} {path.stat().st_mtime_ns} {path.stat().st_size}" for path in sources]
-    key = sha256("\n".join(known).encode()).hexdigest()[:16]
-    return {group: Path(folder) / f"{group}-{key}.compiled" for group in GROUPS}
+    return {group: folder / f"{group}-{form.dtype}-{kept.fingerprint()}.compiled" for group in GROUPS}
 
 
 def missing(form: PixelFormat) -> list[str]:
