@@ -1,93 +1,141 @@
-"""How CPU kernels are compiled: on first call, without the GIL, and cached for later runs.
+"""How CPU kernels are compiled: when first called, without the interpreter's lock, kept for later runs (see `kept`).
 
-The machine code is cached next to the package; if that isn't writable, in the user's cache folder; failing that, in a
-private temporary folder. NUMBA_CACHE_DIR overrides this.
+Numba is imported only where something has to be compiled. Where its code can't be kept in our way, Numba keeps it.
 """
 
 import logging
 import os
-import stat
-import tempfile
 import threading
 from collections.abc import Callable
-from functools import wraps
+from functools import cached_property, update_wrapper
 from inspect import signature
-from pathlib import Path
 from typing import Any, TypeVar, cast
 
-from numba import config, njit, typeof
+import numpy as np
+
+from stereocast.kernels import kept
 
 log = logging.getLogger(__name__)
 
-Kernel = TypeVar("Kernel", bound=Callable[..., Any])
+Function = TypeVar("Function", bound=Callable[..., Any])
+_compiling = threading.RLock()
 
 
-def jit(kernel: Kernel) -> Kernel:
-    """Compiles `kernel` on its first call. Division by zero gives inf or nan, as in NumPy."""
-    try:
-        return _compiled(kernel, cache=True)
-    except RuntimeError:  # Numba found no writable cache folder
-        place = temporary_folder()
-        if place is None:
-            log.info("compiled kernels can't be cached: no folder is writable")
-            return _compiled(kernel, cache=False)
-        config.CACHE_DIR = str(place)
-        try:
-            return _compiled(kernel, cache=True)
-        except RuntimeError as error:
-            log.info("compiled kernels aren't cached: %s", error)
-            return _compiled(kernel, cache=False)
+def jit(kernel: Function) -> Function:
+    """Compiles `kernel` when it is first called. Division by zero gives inf or nan, as in NumPy."""
+    return cast(Function, kernel if _off() else Kernel(kernel))
 
 
-def _compiled(kernel: Kernel, *, cache: bool) -> Kernel:
-    return cast(Kernel, njit(cache=cache, nogil=True, error_model="numpy")(kernel))
-
-
-def temporary_folder() -> Path | None:
-    """A folder in the system's temporary folder that only this user can write to, or None.
-
-    Machine code runs from it, so a folder that belongs to another user is refused.
-    """
-    user = os.getuid() if hasattr(os, "getuid") else 0
-    place = Path(tempfile.gettempdir()) / f"stereocast-kernels-{user}"
-    try:
-        place.mkdir(mode=0o700, exist_ok=True)
-        found = place.lstat()
-    except OSError:
-        return None
-    if hasattr(os, "getuid") and (found.st_uid != user or stat.S_IMODE(found.st_mode) & 0o022):
-        return None
-    return place if stat.S_ISDIR(found.st_mode) and os.access(place, os.W_OK) else None
-
-
-def jit_turned(*pictures: str) -> Callable[[Kernel], Kernel]:
-    """As `jit`, for a kernel whose arguments `pictures` may be reversed views: one compilation serves both.
+def jit_turned(*pictures: str) -> Callable[[Function], Function]:
+    """As `jit`, for a kernel that is given its arguments `pictures` as they lie and reversed: one compilation serves both.
 
     Their rows are read with a stride, which costs nothing in a kernel that visits single pixels.
     """
 
-    def decorated(kernel: Kernel) -> Kernel:
-        compiled: Any = jit(kernel)
-        if not hasattr(compiled, "compile"):  # NUMBA_DISABLE_JIT
-            return kernel
-        turned = tuple(name in pictures for name in signature(kernel).parameters)
-        known: dict[tuple[Any, ...], Callable[..., Any]] = {}
-        lock = threading.Lock()
-
-        @wraps(kernel)
-        def call(*given: Any) -> Any:
-            kinds = tuple(_kind(value, either) for value, either in zip(given, turned, strict=True))
-            code = known.get(kinds)
-            if code is None:
-                with lock:
-                    code = known[kinds] = known.get(kinds) or compiled.compile(kinds)
-            return code(*given)
-
-        return cast(Kernel, call)
+    def decorated(kernel: Function) -> Function:
+        return cast(Function, kernel if _off() else Kernel(kernel, pictures))
 
     return decorated
 
 
-def _kind(value: Any, either: bool) -> Any:
-    kind = typeof(value)
-    return kind.copy(layout="A") if either else kind
+def _off() -> bool:
+    """Whether kernels are to run as plain Python."""
+    return os.environ.get("NUMBA_DISABLE_JIT", "0") not in ("", "0")
+
+
+class Kernel:
+    """A function that is compiled for each kind of arguments it is given. Others that call it include it."""
+
+    def __init__(self, kernel: Callable[..., Any], pictures: tuple[str, ...] = ()) -> None:
+        update_wrapper(self, kernel)
+        self.py_func = kernel
+        self._turned = tuple(name in pictures for name in signature(kernel).parameters)
+        self.known: dict[tuple[Any, ...], Callable[..., Any]] = {}
+
+    def __call__(self, *given: Any) -> Any:
+        kinds = tuple(map(_kind, given, self._turned))
+        code = self.known.get(kinds)
+        if code is None:
+            with _compiling:
+                code = self.known.get(kinds) or self._made(kinds)
+                self.known[kinds] = code
+        return code(*given)
+
+    def _made(self, kinds: tuple[Any, ...]) -> Callable[..., Any]:
+        """Code for arguments of these kinds: kept, or compiled."""
+        name = kept.name_of(self.py_func)
+        if not kept.possible():
+            return self._numbas(kinds)
+        return kept.load(name, kinds) or kept.keep(name, kinds, self._compiled(kinds)) or self._numbas(kinds)
+
+    def _compiled(self, kinds: tuple[Any, ...]) -> Any:
+        """Numba's result for arguments of these kinds."""
+        wanted = _types(kinds)
+        self.inner.compile(wanted)
+        return self.inner.overloads[wanted]
+
+    @cached_property
+    def inner(self) -> Any:
+        """Numba's own kernel, for others to call: nothing is compiled that Python could call."""
+        return _numba().njit(nogil=True, error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)(
+            self.py_func
+        )
+
+    def _numbas(self, kinds: tuple[Any, ...]) -> Callable[..., Any]:
+        """As Numba runs it, and keeps it if it can."""
+        made: Any = numbas(self.py_func)
+        return cast(Callable[..., Any], made.compile(_types(kinds)))
+
+
+def numbas(kernel: Callable[..., Any]) -> Callable[..., Any]:
+    """Numba's kernel, kept by Numba wherever something can be written."""
+    numba = _numba()
+
+    def compiled(*, cache: bool) -> Callable[..., Any]:
+        return cast(Callable[..., Any], numba.njit(cache=cache, nogil=True, error_model="numpy")(kernel))
+
+    try:
+        return compiled(cache=True)
+    except RuntimeError:  # Numba found no folder that it can write to
+        place = kept.temporary_folder()
+        if place is None:
+            log.info("compiled kernels can't be kept: no folder can be written to")
+            return compiled(cache=False)
+        numba.config.CACHE_DIR = str(place)
+        try:
+            return compiled(cache=True)
+        except RuntimeError as error:
+            log.info("compiled kernels aren't kept: %s", error)
+            return compiled(cache=False)
+
+
+def _kind(value: Any, turned: bool) -> Any:
+    """What an argument is compiled for: samples, dimensions and order of an array, or a scalar's kind."""
+    if isinstance(value, np.ndarray):
+        return value.dtype.str, value.ndim, "A" if turned or not value.flags.c_contiguous else "C"
+    return kept.scalar(value)
+
+
+def _types(kinds: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Kinds as Numba's types."""
+    numba = _numba()
+    plain = {"b": numba.types.boolean}
+    return tuple(
+        plain.get(kind) or getattr(numba.types, kind)
+        if isinstance(kind, str)
+        else numba.types.Array(numba.from_dtype(np.dtype(kind[0])), kind[1], kind[2])
+        for kind in kinds
+    )
+
+
+def _numba() -> Any:
+    """The package, that knows what a Kernel is."""
+    import numba
+    from numba.extending import typeof_impl
+
+    def known(kernel: Kernel, context: Any) -> Any:
+        return numba.types.Dispatcher(kernel.inner)
+
+    if Kernel not in typeof_impl.registry:
+        typeof_impl.register(Kernel)(known)
+    return numba

@@ -1,6 +1,8 @@
 """Kernels are compiled ahead, in several processes, and what is compiled ahead is what a conversion calls."""
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +10,7 @@ import pytest
 
 from stereocast import api
 from stereocast.jobs.convert import compiling
+from stereocast.kernels.jit import Kernel
 from stereocast.types import PixelFormat
 from tests.films import make_film
 
@@ -82,18 +85,32 @@ def test_without_a_cache_nothing_is_compiled_ahead(monkeypatch: pytest.MonkeyPat
 
 @compiles
 def test_what_is_compiled_ahead_is_all_that_a_conversion_calls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from numba.core.dispatcher import Dispatcher
-
     film = make_film(tmp_path / "film.mp4", frames=10, size=(96, 192))
     for compile_group in compiling.GROUPS.values():
         compile_group(PixelFormat.YUV420P)
     asked: list[str] = []
-    compile_one: Any = Dispatcher.compile
+    make: Any = Kernel._made
 
-    def compiled(self: Any, signature: Any) -> Any:
-        asked.append(f"{self.py_func.__name__}{signature}")
-        return compile_one(self, signature)
+    def made(self: Any, kinds: Any) -> Any:
+        asked.append(f"{self.py_func.__name__}{kinds}")
+        return make(self, kinds)
 
-    monkeypatch.setattr(Dispatcher, "compile", compiled)
+    monkeypatch.setattr(Kernel, "_made", made)
     api.convert(film, tmp_path / "out.mp4", encoder="x264", depth="embedded")
     assert not asked
+
+
+@compiles
+def test_a_later_run_needs_no_compiler(tmp_path: Path) -> None:
+    """Numba costs more than the first frame: what it made is called without it."""
+    film = make_film(tmp_path / "film.mp4", frames=10, size=(96, 192))
+    script = """
+import sys
+from stereocast import api
+api.convert(sys.argv[1], sys.argv[2], encoder="x264", depth="embedded", overwrite=True)
+print("numba" in sys.modules)
+"""
+    environment = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path / "kept")}
+    command = [sys.executable, "-c", script, str(film), str(tmp_path / "out.mp4")]
+    told = [subprocess.run(command, env=environment, check=True, capture_output=True, text=True).stdout for _ in "ab"]
+    assert [line.strip() for line in told] == ["True", "False"]

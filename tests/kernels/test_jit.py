@@ -9,12 +9,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from stereocast.kernels import jit as jits
-from stereocast.kernels.jit import jit, jit_turned
+from stereocast.kernels import kept
+from stereocast.kernels.jit import Kernel, jit, jit_turned
 from tests.support.system import needs_modes
 
 ROOT = Path(__file__).resolve().parents[2]
 compiles = pytest.mark.skipif(bool(os.environ.get("NUMBA_DISABLE_JIT")), reason="the compiler is off")
+keeps = pytest.mark.skipif(not kept.possible(), reason="Numba keeps the code here")
 
 
 def _double(values: np.ndarray, out: np.ndarray) -> None:
@@ -23,16 +24,21 @@ def _double(values: np.ndarray, out: np.ndarray) -> None:
             out[y, x] = 2 * values[y, x]
 
 
+@jit
+def _share(value: float, count: int) -> float:
+    return value / count
+
+
+@jit
+def _sum(values: np.ndarray, by: float, whole: bool) -> float:
+    total = 0.0
+    for n in range(values.size):
+        total += _share(values[n], by) if whole else values[n]
+    return total
+
+
 @compiles
-def test_reversed_pictures_need_no_compilation_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
-    made = []
-
-    def counted(kernel: object) -> object:
-        compiled = jits._compiled(kernel, cache=False)  # type: ignore[type-var]
-        made.append(compiled)
-        return compiled
-
-    monkeypatch.setattr(jits, "jit", counted)
+def test_reversed_pictures_need_no_compilation_of_their_own() -> None:
     double = jit_turned("values", "out")(_double)
     for dtype in (np.uint8, np.uint16):
         values = np.arange(12, dtype=dtype).reshape(3, 4)
@@ -40,16 +46,58 @@ def test_reversed_pictures_need_no_compilation_of_their_own(monkeypatch: pytest.
             out = np.zeros((3, 4), dtype)
             double(values[turn], out[turn])
             np.testing.assert_array_equal(out, 2 * values)
-    assert len(made[0].signatures) == 2  # one for each kind of sample
+    assert isinstance(double, Kernel)
+    assert len(double.known) == 2  # one for each kind of sample
+
+
+@compiles
+@keeps
+def test_kept_code_says_what_numba_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kept, "folder", lambda: tmp_path)
+    values = np.random.default_rng(0).normal(size=40)
+    given = (values[::2], np.float32(4), True)
+    made = Kernel(_sum.py_func)  # type: ignore[attr-defined]
+    fresh = made(*given)
+    assert fresh == pytest.approx(values[::2].sum() / 4)
+    (path,) = tmp_path.glob("*.code")
+    again = Kernel(made.py_func)
+    monkeypatch.setattr(Kernel, "_compiled", lambda self, kinds: pytest.fail("compiled again"))
+    assert again(*given) == fresh
+    monkeypatch.undo()
+    monkeypatch.setattr(kept, "folder", lambda: tmp_path)
+    path.write_bytes(path.read_bytes()[:-9])  # LLVM would end the process over this
+    assert Kernel(made.py_func)(*given) == fresh
+    assert path.stat().st_size > 0
+
+
+@compiles
+@keeps
+def test_code_of_another_convention_is_left_to_numba(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kept, "folder", lambda: tmp_path)
+    monkeypatch.setattr(kept, "_flat", lambda kinds: ["ptr", "i64"])
+    assert Kernel(_sum.py_func)(np.ones(3), np.float32(1), False) == 3  # type: ignore[attr-defined]
+    assert not list(tmp_path.glob("*.code"))
+
+
+@compiles
+@keeps
+def test_a_kernel_that_makes_arrays_is_left_to_numba(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kept, "folder", lambda: tmp_path)
+
+    def buffered(values: np.ndarray) -> float:
+        return np.ones(values.size).sum() + values.sum()
+
+    assert jit(buffered)(np.ones(3)) == 6
+    assert not list(tmp_path.glob("*.code"))
 
 
 @compiles
 @needs_modes
 def test_a_read_only_install_without_a_home_keeps_kernels_in_a_private_folder(tmp_path: Path) -> None:
     script = """
-import numba.core.caching as caching
-for locator in (caching.InTreeCacheLocator, caching.UserWideCacheLocator):
-    locator.ensure_cache_path = lambda self: (_ for _ in ()).throw(OSError("read-only"))
+from pathlib import Path
+from stereocast.kernels import kept
+kept.places = lambda: [Path("/proc/none")]
 import numpy as np
 from stereocast.kernels import cpu
 out = np.zeros((2, 2), np.float32)
@@ -61,28 +109,20 @@ assert (out == 0.5).all()
     subprocess.run([sys.executable, "-c", script], env=environment, check=True)
     (folder,) = tmp_path.glob("stereocast-kernels-*")
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
-    assert list(folder.rglob("*.nbi"))
+    assert [path for path in folder.iterdir() if path.suffix in (".code", ".nbi")]
 
 
 @pytest.mark.skipif(not hasattr(os, "getuid"), reason="no owners of files here")
 def test_a_folder_that_others_can_write_to_is_not_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(jits.tempfile, "gettempdir", lambda: str(tmp_path))
-    place = jits.temporary_folder()
+    monkeypatch.setattr(kept.tempfile, "gettempdir", lambda: str(tmp_path))
+    place = kept.temporary_folder()
     assert place is not None
     place.chmod(0o777)
-    assert jits.temporary_folder() is None
+    assert kept.temporary_folder() is None
 
 
 def test_without_any_folder_kernels_still_run(monkeypatch: pytest.MonkeyPatch) -> None:
-    real = jits._compiled
-
-    def nowhere(kernel: object, *, cache: bool) -> object:
-        if cache:
-            raise RuntimeError("no locator available")
-        return real(kernel, cache=cache)  # type: ignore[type-var]
-
-    monkeypatch.setattr(jits, "_compiled", nowhere)
-    monkeypatch.setattr(jits, "temporary_folder", lambda: None)
+    monkeypatch.setattr(kept, "folder", lambda: None)
     out = np.zeros((1, 2), np.uint8)
     jit(_double)(np.ones((1, 2), np.uint8), out)
     assert (out == 2).all()

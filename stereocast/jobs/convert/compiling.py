@@ -1,8 +1,8 @@
 """Compiles the kernels on the first run on a machine, in several processes and before the first frame.
 
-Numba compiles in a single thread, but processes share the results through its on-disk cache. A stamp file in that cache
-records what has been compiled, so later runs only check that the stamp exists. Without a cache, each kernel is compiled
-when it is first called.
+Numba compiles in a single thread, but processes share the results through the folder of kept code (`kernels.kept`). A
+stamp file there records what has been compiled, so later runs only check that the stamp exists. Without such a folder,
+each kernel is compiled when it is first called.
 """
 
 import logging
@@ -12,7 +12,6 @@ import subprocess
 import sys
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from hashlib import sha256
 from pathlib import Path
 
 import stereocast
@@ -51,20 +50,13 @@ GROUPS: Mapping[str, Callable[[PixelFormat], None]] = {  # ordered so that two p
 
 
 def _stamps(form: PixelFormat) -> dict[str, Path]:
-    """The stamp file of each group; empty where Numba has no cache."""
-    import llvmlite.binding
-    import numba
+    """The stamp file of each group; empty where no code can be kept."""
+    from stereocast.kernels import kept
 
-    from stereocast.kernels import cpu
-
-    folder = getattr(getattr(cpu.halve_disparity, "stats", None), "cache_path", None)
-    if folder is None:
+    folder = kept.folder()
+    if folder is None or os.environ.get("NUMBA_DISABLE_JIT", "0") not in ("", "0"):
         return {}
-    sources = sorted(Path(cpu.__file__).parent.glob("*.py"))
-    known = [sys.version, numba.__version__, llvmlite.binding.get_host_cpu_name(), form.dtype]
-    known += [f"{path.name} {path.stat().st_mtime_ns} {path.stat().st_size}" for path in sources]
-    key = sha256("\n".join(known).encode()).hexdigest()[:16]
-    return {group: Path(folder) / f"{group}-{key}.compiled" for group in GROUPS}
+    return {group: folder / f"{group}-{form.dtype}-{kept.fingerprint()}.compiled" for group in GROUPS}
 
 
 def missing(form: PixelFormat) -> list[str]:
