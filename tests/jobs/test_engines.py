@@ -197,14 +197,14 @@ def test_order_and_bound() -> None:
 def test_processes_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     source = make_film(tmp_path / "in.mp4", frames=330, size=(48, 64), cuts=[110, 220])
     begun: list[int] = []
-    original = local.LocalEngine._begun
+    original = local.LocalEngine._spawn
 
     def begin(self: local.LocalEngine) -> Any:
         process = original(self)
         begun.append(process.pid)
         return process
 
-    monkeypatch.setattr(local.LocalEngine, "_begun", begin)
+    monkeypatch.setattr(local.LocalEngine, "_spawn", begin)
     convert(source, tmp_path / "out.mp4", workers=2)
     assert len(list(packets(tmp_path / "out.mp4"))) > 0
     assert 1 <= len(begun) <= 2  # for three sections

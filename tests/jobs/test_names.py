@@ -66,7 +66,7 @@ def test_what_of_a_folder_is_taken(tmp_path: Path, caplog: pytest.LogCaptureFixt
         found = inputs.expand([str(tmp_path)])
     assert sorted(Path(name).name for name in found) == sorted(TAKEN)
     (warning,) = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
-    assert "6 left out" in warning
+    assert "6 file(s) left out" in warning
     assert "2 made by stereocast" in warning
     told = [record.getMessage() for record in caplog.records if record.levelno == logging.INFO]
     assert {line.rsplit(": ", 1)[1] for line in told} == set(LEFT.values())

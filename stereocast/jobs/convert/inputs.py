@@ -64,7 +64,7 @@ def _inside(folder: Path, name: str, *, recursive: bool, tell: bool) -> list[str
         more = "" if recursive else "; --recursive looks into subfolders"
         raise SourceError(f"{name} holds no videos or images{f' to convert ({said})' if said else ''}{more}")
     if said and tell:
-        log.warning("%s: %d files left out (%s); -v lists them", name, left.total(), said)
+        log.warning("%s: %d file(s) left out (%s); -v lists them", name, left.total(), said)
     return inside
 
 
