@@ -214,9 +214,10 @@ def _coded(suffix: str, stored: Array, blocks: list[tuple[int, bytes]], path: Pa
 def made_by_us(path: Path) -> bool:
     """Whether a picture's EXIF names stereocast as its processing software."""
     try:
+        check_size(str(path))
         with path.open("rb") as file:
             data = file.read()
-    except OSError:
+    except (OSError, SourceError):
         return False
     at = data.find(exif.SOFTWARE)
     if at < 0:

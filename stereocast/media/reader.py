@@ -102,7 +102,7 @@ class VideoSource:
             if not self._seek(tick - int(back_s / self.time_base)):
                 break
             decoded = self._start()
-            with suppress(UsageError):
+            with suppress(UsageError, SourceError):
                 head = self._first_frame(decoded)
                 if (_stamp(head)[0] or 0) <= tick:
                     return decoded, head

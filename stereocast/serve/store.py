@@ -70,7 +70,7 @@ class Index(_Table):
     def load(self) -> dict[str, tuple[float, int, dict[str, Any]]]:
         """All entries: identifier to (modification time, size, facts)."""
         rows = self._all("SELECT id, time, size, json FROM facts WHERE version = ?", (FACTS,))
-        return {ident: (changed, size, json.loads(text)) for ident, changed, size, text in rows}
+        return {ident: (changed, size, facts) for ident, changed, size, text in rows if (facts := _parsed(text))}
 
     def save(self, rows: list[tuple[str, float, int, dict[str, Any]]]) -> None:
         """Saves rows of (identifier, modification time, size, facts)."""
@@ -85,7 +85,8 @@ class Remembered(_Table):
 
     def __init__(self, path: Path | None = None) -> None:
         super().__init__(path, "CREATE TABLE IF NOT EXISTS films (id TEXT PRIMARY KEY, at REAL, json TEXT)")
-        self._known = {ident: json.loads(text) for ident, text in self._all("SELECT id, json FROM films")}
+        rows = self._all("SELECT id, json FROM films")
+        self._known = {ident: known for ident, text in rows if (known := _parsed(text))}
 
     def get(self, ident: str) -> dict[str, Any]:
         """The saved progress and settings of a film."""
@@ -113,6 +114,15 @@ class Remembered(_Table):
         self._known[ident] = made
         self._run("INSERT OR REPLACE INTO films VALUES (?, ?, ?)", [(ident, made["at"], text)])
         return made
+
+
+def _parsed(text: Any) -> dict[str, Any]:
+    """The JSON object in a row; empty if the row is damaged."""
+    try:
+        found = json.loads(text)
+    except (TypeError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def _is_number(value: Any) -> bool:

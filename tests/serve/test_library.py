@@ -1,7 +1,9 @@
 """The library: read once, kept, watched, asked for in pages; posters and thumbnails; what is remembered; native listings."""
 
+import contextlib
 import os
 import shutil
+import sqlite3
 import time
 from pathlib import Path
 from typing import Any
@@ -16,7 +18,7 @@ pytest.importorskip("uvicorn", reason="needs the serve extra")
 from stereocast.media import filmfacts, posters, spatial
 from stereocast.serve import app as web
 from stereocast.serve import library as libraries
-from stereocast.serve import shelf, titles
+from stereocast.serve import shelf, store, titles
 from stereocast.serve.library import Library
 from stereocast.serve.store import Index, Remembered
 from stereocast.serve.thumbnails import Thumbnails
@@ -109,6 +111,21 @@ def test_a_film_is_opened_once_for_good(shelves: Path, tmp_path: Path, monkeypat
     assert len(Library(shelves, index=Index(tmp_path / "index.sqlite")).films()) == 5
 
 
+@pytest.mark.parametrize("text", ["{", "[]", None])
+def test_a_damaged_row_costs_that_row_alone(tmp_path: Path, text: str | None) -> None:
+    for name, kind in (("facts", Index), ("films", Remembered)):
+        kind(tmp_path / name).close()
+        with contextlib.closing(sqlite3.connect(tmp_path / name)) as base, base:
+            base.execute(f"INSERT INTO {name} (id, json) VALUES ('bad', ?)", (text,))
+    with contextlib.closing(sqlite3.connect(tmp_path / "facts")) as base, base:
+        base.execute("UPDATE facts SET version = ?", (store.FACTS,))
+    index, remembered = Index(tmp_path / "facts"), Remembered(tmp_path / "films")
+    index.save([("good", 1.0, 2, {"a": 1})])
+    assert index.load() == {"good": (1.0, 2, {"a": 1})}
+    assert remembered.get("bad")["position_s"] == 0
+    index.close(), remembered.close()
+
+
 def test_asking_for_one_film_walks_nothing(shelves: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     walks: list[Path] = []
     walk = shelf.walk
@@ -178,8 +195,8 @@ def test_names_become_titles(stem: str, title: str) -> None:
 
 
 def test_progress_is_remembered_for_all_devices(shelves: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    store = tmp_path / "state/films.sqlite"
-    with running(web.build(Library(shelves, remembered=Remembered(store)))) as url:
+    path_of_store = tmp_path / "state/films.sqlite"
+    with running(web.build(Library(shelves, remembered=Remembered(path_of_store)))) as url:
         film = said(url, "/api/films?q=zoo")["films"][0]
         assert film["memory"]["position_s"] == 0
         path = f"/api/films/{film['id']}/memory"
@@ -196,7 +213,7 @@ def test_progress_is_remembered_for_all_devices(shelves: Path, tmp_path: Path, m
         assert ask(url, path, method="POST", body=b"{" + b" " * 9000)[0] == 400
     facts = {"duration_s": 100.0, **filmfacts.of_film(shelves / "zoo.mp4")}
     monkeypatch.setattr(filmfacts, "of_film", lambda path: {**facts, "duration_s": 100.0})
-    with running(web.build(Library(shelves, remembered=Remembered(store)))) as url:
+    with running(web.build(Library(shelves, remembered=Remembered(path_of_store)))) as url:
         begun = said(url, "/api/films?watching=1")
         assert names(begun) == ["zoo"]
         post(url, path, {"seen": True})
