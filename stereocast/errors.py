@@ -58,6 +58,11 @@ class OutputExists(SinkError):
     """The output is there already and may not be replaced."""
 
 
+def first_line(error: BaseException) -> str:
+    """The first line of an error's message, or its type if it has none. For errors of other libraries."""
+    return next(iter(str(error).strip().splitlines()), type(error).__name__)
+
+
 class ExtraMissing(StereocastError):
     """`what` needs the optional packages of `extra`."""
 

@@ -56,7 +56,7 @@ class FileDepth:
 
 
 def _natural(path: Path) -> list[object]:
-    return [int(part) if part.isdigit() else part for part in re.split(r"(\d+)", path.name)]
+    return [int(part) if part.isdecimal() else part for part in re.split(r"(\d+)", path.name)]
 
 
 def folder_maps(folder: Path) -> Iterator[Array]:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from stereocast.errors import WeightsError
+from stereocast.errors import WeightsError, first_line
 
 Rename = Callable[[str], str | None]
 
@@ -114,7 +114,7 @@ def _read_tensors(path: Path) -> dict[str, Any]:
     try:
         table = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
     except Exception as error:  # pickle, zip and torch raise different types
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        reason = first_line(error)
         raise WeightsError(f"{path} is not a tensor checkpoint ({reason}); download it again") from error
     for wrapper in ("state_dict", "module", "model"):
         if isinstance(table, dict) and isinstance(table.get(wrapper), dict):
@@ -188,7 +188,7 @@ def load_transformers(model_class: Any, path: Path, dtype: Any) -> Any:
             str(path), local_files_only=True, use_safetensors=True, output_loading_info=True
         )
     except (OSError, ValueError, RuntimeError, KeyError) as error:
-        reason = str(error).strip().splitlines()[0]
+        reason = first_line(error)
         raise WeightsError(f"{path} doesn't fit {model_class.__name__}: {reason}") from error
     finally:
         if bars:

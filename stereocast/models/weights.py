@@ -17,7 +17,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from stereocast.errors import ExtraMissing, LicenceNotAccepted, UnknownName, UsageError, WeightsError
+from stereocast.errors import ExtraMissing, LicenceNotAccepted, UnknownName, UsageError, WeightsError, first_line
 from stereocast.models import loading, shelf
 from stereocast.models.shelf import Weights
 from stereocast.settings import WeightSettings
@@ -210,7 +210,7 @@ def _endpoint() -> str | None:
 
 
 def _unreachable(entry: Weights, error: BaseException) -> WeightsError:
-    reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+    reason = first_line(error)
     return WeightsError(
         f"weights '{entry.name}' can't be downloaded from {entry.repo} ({reason}); run the command again to resume the "
         f"download, or give --weights {entry.name}=PATH"
@@ -218,7 +218,10 @@ def _unreachable(entry: Weights, error: BaseException) -> WeightsError:
 
 
 def remove(entry: Weights) -> int:
-    """Deletes the files of `entry` from the cache. Returns the bytes freed. Other files of the repository stay."""
+    """Deletes the files of `entry` from the cache. Returns the bytes freed.
+
+    Other files of the repository stay, and so does the content that another revision links to.
+    """
     folder, freed = _snapshot(entry), 0
     for file in entry.files if folder else ():
         assert folder is not None
@@ -226,10 +229,11 @@ def remove(entry: Weights) -> int:
         if not link.is_symlink() and not link.exists():
             continue
         blob = link.resolve()
-        freed += blob.stat().st_size if blob.is_file() else 0
+        size = blob.stat().st_size if blob.is_file() else 0
         link.unlink()
-        if blob != link:
+        if not any(other.is_symlink() and other.resolve() == blob for other in folder.parent.rglob("*")):
             blob.unlink(missing_ok=True)
+            freed += size
         for parent in list(link.parents)[: len(Path(file).parts)]:
             if parent.is_dir() and not any(parent.iterdir()):
                 parent.rmdir()

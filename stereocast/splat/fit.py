@@ -10,6 +10,7 @@ import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from copy import deepcopy
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -145,7 +146,7 @@ class Fit:
         still = self.iteration <= self.settings.warm_up and self.iteration < self.settings.iterations
         g = self.population.gaussians
         kept = Gaussians(*(t.detach().cpu() for t in g.tensors().values()))
-        return Scene(kept, None if still or self.matrix.frames < 2 else self.motion.cpu(), self.matrix.info)
+        return Scene(kept, None if still or self.matrix.frames < 2 else deepcopy(self.motion).cpu(), self.matrix.info)
 
     def run(self, checkpoint: Path | None = None, progress: OnProgress = silent) -> Scene:
         """Fits to the end, resuming from `checkpoint` if it exists. The checkpoint is saved every minute."""

@@ -27,9 +27,9 @@ class Keep:
         if path is None or not path.exists():
             return None
         try:
-            with np.load(path) as table:
+            with path.open("rb") as file, np.load(file) as table:
                 return {key: table[key] for key in table.files}
-        except (OSError, ValueError, zipfile.BadZipFile):
+        except (OSError, ValueError, EOFError, zipfile.BadZipFile):
             return None
 
     def save(self, name: str, **arrays: Array) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from stereocast.errors import OutOfMemory, WeightsError
+from stereocast.errors import OutOfMemory, WeightsError, first_line
 from stereocast.models.weights import WeightStore
 from stereocast.splat import prepare
 from stereocast.types import Array
@@ -30,7 +30,7 @@ def picture(prompt: str, store: WeightStore, model: str, device: str, precision:
             str(folder), torch_dtype=dtype, local_files_only=True, use_safetensors=True, **_variant(folder)
         )
     except (OSError, ValueError, KeyError, ImportError) as error:
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        reason = first_line(error)
         raise WeightsError(f"{folder} contains no text-to-image pipeline in diffusers' format: {reason}") from error
     pipe.set_progress_bar_config(disable=True)
     generator = torch.Generator("cpu").manual_seed(seed)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from stereocast.depth.file import read_map
+from stereocast.depth.file import folder_maps, read_map
 from stereocast.errors import SourceError
 
 
@@ -26,3 +26,9 @@ def test_a_map_of_text_is_a_source_error(tmp_path):
     np.save(tmp_path / "map.npy", np.array([["a", "b"]]))
     with pytest.raises(SourceError, match="must hold numbers"):
         read_map(tmp_path / "map.npy")
+
+
+def test_maps_of_a_folder_come_in_natural_order(tmp_path):
+    for value, name in enumerate(("a1²3.npy", "a2.npy", "a10.npy")):
+        np.save(tmp_path / name, np.full((2, 2), value, np.float32))
+    assert [int(values[0, 0]) for values in folder_maps(tmp_path)] == [0, 1, 2]

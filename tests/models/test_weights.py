@@ -68,6 +68,15 @@ def test_download_resumes_pins_verifies_and_removes(hub, homes):
     assert not [path for path in (homes / "hf").rglob("*") if path.is_file() and path.stat().st_size > 1000]
 
 
+def test_removing_a_revision_keeps_what_another_links_to(hub, homes):
+    folder = weights.download(ENTRY, accept_licence=True)
+    other = folder.parent / "another/model.pth"
+    other.parent.mkdir()
+    other.symlink_to((folder / "x/model.pth").resolve())
+    assert 0 < weights.remove(ENTRY) < 25_000_002
+    assert other.read_bytes() == hub.files["x/model.pth"]
+
+
 def test_offline_is_said_clearly(monkeypatch):
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     with pytest.raises(WeightsError, match=r"'tiny'.*HF_HUB_OFFLINE.*models download tiny"):

@@ -9,7 +9,7 @@ pytest.importorskip("transformers", reason="needs the diffusion extra")
 
 from stereocast.diffusion.compose import ComposeOptions  # noqa: E402
 from stereocast.errors import OutOfMemory  # noqa: E402
-from stereocast.splat import fit, generate, networks, prepare  # noqa: E402
+from stereocast.splat import fit, generate, keep, networks, prepare  # noqa: E402
 from stereocast.splat.generate import Known  # noqa: E402
 from tests.splat import tiny  # noqa: E402
 
@@ -49,6 +49,15 @@ def test_given_video_is_the_reference_column(models):
     )
     assert made.frames == 2 and made.reference_frame == 1 and made.info.fps == 3
     assert (made.masks[-1] == 7).all()
+
+
+def test_a_damaged_part_of_stage_1_is_made_again(tmp_path):
+    kept = keep.Keep(tmp_path)
+    kept.save("part", values=np.arange(3))
+    assert kept.load("part")["values"].tolist() == [0, 1, 2]
+    for content in (b"", b"PK", (tmp_path / "part.npz").read_bytes()[:-30]):
+        (tmp_path / "part.npz").write_bytes(content)
+        assert kept.load("part") is None
 
 
 def test_mask_of_white_is_empty():

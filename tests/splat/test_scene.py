@@ -196,6 +196,9 @@ def test_fit_learns_and_a_checkpoint_changes_nothing(tmp_path):
     first = fit.Fit(lifted.matrix, settings)
     for _ in range(13):
         first.step()
+    shown = first.scene.motion
+    assert shown is not None
+    assert shown is not first.motion  # a scene on the CPU leaves the network that learns where it is
     first.save(tmp_path / "fit.pt")
     second = fit.Fit(lifted.matrix, settings)
     again = second.run(tmp_path / "fit.pt")

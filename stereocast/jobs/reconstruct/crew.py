@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from stereocast.errors import StereocastError, UsageError
+from stereocast.errors import StereocastError, UsageError, first_line
 
 _GRACE_S = 10.0
 
@@ -166,7 +166,7 @@ class Crew:
         return ranks.join(0, self.count, self.device, meeting.as_uri())
 
     def _reason(self, error: Exception) -> str:
-        said = _first_line(error)
+        said = first_line(error)
         for rank, child in enumerate(self._children, 1):
             with suppress(subprocess.TimeoutExpired):
                 if child.wait(2) and self._folder is not None:
@@ -213,7 +213,7 @@ def help_out(rank: int, count: int, device: str, meeting: str = "env://") -> Non
         torch.cuda.set_device(device)
     with (
         _few_threads(count if meeting != "env://" else 1, device),
-        _torn_apart(lambda e: f"process {rank} of {count}: {_first_line(e)}"),
+        _torn_apart(lambda e: f"process {rank} of {count}: {first_line(e)}"),
     ):
         try:
             joined = ranks.join(rank, count, device, meeting)
@@ -223,7 +223,3 @@ def help_out(rank: int, count: int, device: str, meeting: str = "env://") -> Non
                 generate.stage1(models, task.options, silent, task.known, ranks=joined)
         finally:
             ranks.leave()
-
-
-def _first_line(error: Exception) -> str:
-    return next(iter(str(error).strip().splitlines()), type(error).__name__)

@@ -4,7 +4,7 @@ import signal
 import sys
 from pathlib import Path
 
-from stereocast.errors import StereocastError
+from stereocast.errors import StereocastError, first_line
 from stereocast.jobs.reconstruct import crew
 
 
@@ -17,7 +17,7 @@ def main(meeting: str, rank: str, count: str, device: str) -> int:
         crew.here(Path(meeting), int(rank)).touch()
         crew.help_out(int(rank), int(count), device, Path(meeting).as_uri())
     except (StereocastError, ImportError, RuntimeError, OSError) as error:
-        print(str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__, file=sys.stderr)
+        print(first_line(error), file=sys.stderr)
         return 1
     return 0
 
