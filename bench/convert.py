@@ -244,6 +244,7 @@ def start(clip: Path, work: Path, options: argparse.Namespace) -> dict[str, Any]
     the larger of the two; the table of layouts and the ratios need no idle machine, this does."""
     report: dict[str, Any] = {}
     for name, tree in options.trees.items():
+        measured([sys.executable, "-m", "compileall", "-q", "stereocast"], tree)  # as pip does
         kept = {"NUMBA_CACHE_DIR": str(work / f"kernels of {name}")}
         for state in ("fresh install", "later"):
             arguments = [str(clip), str(work / "start.mp4"), str(time.time())]

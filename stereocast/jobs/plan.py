@@ -261,7 +261,7 @@ def choose_encoder(
     return profiles.choose(settings.encoder, encoder_names(settings, preset, info.width, deep))
 
 
-_PROGRAM = 300_000_000  # the interpreter, its libraries and compiled kernels, as measured
+_PROGRAM = 220_000_000  # the interpreter, its libraries and compiled kernels, as measured
 _DECODER = 8  # source frames that a decoder keeps: references, and one per thread
 
 

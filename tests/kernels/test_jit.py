@@ -80,6 +80,22 @@ def test_code_of_another_convention_is_left_to_numba(tmp_path: Path, monkeypatch
 
 
 @compiles
+def test_where_code_cannot_be_kept_in_our_way_numba_keeps_it(tmp_path: Path) -> None:
+    script = """
+from stereocast.kernels import kept
+kept.possible = lambda: False
+import numpy as np
+from stereocast.kernels import cpu
+shifted, _, empty = cpu.warp_subpixel(np.full((1, 4, 16), 7, np.uint8), np.zeros((4, 16), np.float32))
+assert (shifted == 7).all() and not empty.any()
+"""
+    environment = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path), "PYTHONPATH": str(ROOT)}
+    subprocess.run([sys.executable, "-c", script], env=environment, check=True)
+    assert list(tmp_path.rglob("*.nbi"))
+    assert not list(tmp_path.rglob("*.code"))
+
+
+@compiles
 @keeps
 def test_a_kernel_that_makes_arrays_is_left_to_numba(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(kept, "folder", lambda: tmp_path)
