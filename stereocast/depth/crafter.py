@@ -22,6 +22,7 @@ from stereocast.models.budget import Share
 from stereocast.models.depthcrafter import STRIDE, Networks
 from stereocast.pictures import devices
 from stereocast.pictures.devices import to_device
+from stereocast.pipeline.stages import WindowKeeper
 from stereocast.settings import EstimatorSettings
 from stereocast.types import Array
 
@@ -120,6 +121,23 @@ def ramp(overlap: int, like: Tensor) -> Tensor:
     return torch.linspace(0, 1, overlap, device=like.device).view(-1, 1, 1, 1)
 
 
+@dataclass(frozen=True, slots=True)
+class Keep:
+    """A shot's denoised windows, where a run can be resumed; otherwise nothing is kept."""
+
+    keeper: WindowKeeper | None = None
+    shot: int = 0
+
+    def load(self, window: int, made_of: Array) -> Tensor | None:
+        """Latents [T, 4, h, w] of a window of these frames."""
+        found = None if self.keeper is None else self.keeper.load((self.shot, window), made_of)
+        return None if found is None or "latents" not in found else torch.from_numpy(found["latents"])
+
+    def save(self, window: int, made_of: Array, latents: Tensor) -> None:
+        if self.keeper is not None:
+            self.keeper.save((self.shot, window), made_of, {"latents": devices.to_host(latents)})
+
+
 class Sampler:
     """Turns conditions into clean depth latents, window by window.
 
@@ -134,8 +152,10 @@ class Sampler:
         options: Options,
         noise: Noise,
         trace: Callable[[int, int, Step], None] | None = None,
+        keep: Keep | None = None,
     ) -> None:
         self._networks, self._options, self._noise, self._trace = networks, options, noise, trace
+        self._keep = keep or Keep()
         self.window, self.overlap = options.window, options.overlap
         self._waiting: Frames | None = None  # latents are zero until they exist
         self._carried = 0  # leading frames of `_waiting` that have stitched latents
@@ -180,6 +200,10 @@ class Sampler:
 
     def _denoise(self, frames: Frames) -> Tensor:
         count, shape = len(frames.latents), tuple(frames.latents.shape[1:])
+        made_of = np.array([self._start, count, self._carried, self._options.window])
+        kept = self._keep.load(self._windows, made_of)
+        if kept is not None and kept.shape == frames.latents.shape:
+            return kept.to(frames.latents.device)
         slots = [(self._start + n) % self._options.window for n in range(count)]
         noise = torch.stack([self._noise.latent(slot, shape) for slot in slots]).to(frames.latents.device)
         x = noise * edm.initial_sigma()
@@ -189,6 +213,7 @@ class Sampler:
             if self._trace is not None:
                 self._trace(self._windows, number, step)
         assert step is not None
+        self._keep.save(self._windows, made_of, step.latents[0])
         return step.latents[0]
 
     def _shrink(self, count: int, error: BaseException) -> Iterator[Frames]:
@@ -237,9 +262,16 @@ def conditions(networks: Networks, frames: Tensor, noise: Tensor, strength: floa
 class CrafterShot:
     """Turns the frames of one shot into depth."""
 
-    def __init__(self, networks: Networks, options: Options, noise: Noise, after: "Refiner | None" = None) -> None:
+    def __init__(
+        self,
+        networks: Networks,
+        options: Options,
+        noise: Noise,
+        after: "Refiner | None" = None,
+        keep: Keep | None = None,
+    ) -> None:
         self._networks, self._options, self._noise = networks, options, noise
-        self.sampler = Sampler(networks, options, noise)
+        self.sampler = Sampler(networks, options, noise, keep=keep)
         self._after = after
         self._decoder = Decoder(networks, options.chunk)
         self._seen = 0

@@ -7,6 +7,7 @@ from stereocast.depth.crafter import (
     MAX_SIDE,
     WEIGHTS_BYTES,
     CrafterShot,
+    Keep,
     Options,
     SeededNoise,
     network_size,
@@ -14,7 +15,7 @@ from stereocast.depth.crafter import (
     options_for,
 )
 from stereocast.pictures import devices
-from stereocast.pipeline.stages import Cost, DepthClip
+from stereocast.pipeline.stages import Cost, DepthClip, WindowKeeper
 from stereocast.settings import EstimatorSettings
 from stereocast.types import Clip, StreamInfo
 
@@ -27,6 +28,7 @@ class DepthCrafter:
         self.shape = network_size(info.height, info.width, settings.depth_size or MAX_SIDE)
         self.options = options_for(settings, self.shape, self.networks.device, self.networks.dtype.itemsize)
         self._seed = settings.seed
+        self.keeper: WindowKeeper | None = None
         self._recipe = dissolve.recipe(settings)
         self.held = self.options.window * (2 if self._recipe else 1) + self.options.chunk
 
@@ -40,7 +42,7 @@ class DepthCrafter:
         """The state of one shot."""
         noise = SeededNoise(self._seed, shot)
         after = dissolve.Dissolver(self.networks, self.options, self._recipe, noise) if self._recipe else None
-        return CrafterShot(self.networks, self.options, noise, after)
+        return CrafterShot(self.networks, self.options, noise, after, Keep(self.keeper, shot))
 
     def __call__(self, clips: Iterator[Clip]) -> Iterator[DepthClip]:
         return windowed.run(clips, self.begin, self.shape)

@@ -17,7 +17,16 @@ from stereocast.media.passthrough import Passthrough
 from stereocast.pack.packer import FlatPacker
 from stereocast.pack.projection import SpherePacker
 from stereocast.pipeline.progress import OnProgress
-from stereocast.pipeline.stages import Cost, DepthClip, DepthEstimator, Packer, Sink, StereoSynthesizer, cost_of
+from stereocast.pipeline.stages import (
+    Cost,
+    DepthClip,
+    DepthEstimator,
+    Packer,
+    Sink,
+    StereoSynthesizer,
+    WindowKeeper,
+    cost_of,
+)
 from stereocast.settings import ConvertSettings, EstimatorSettings, OutputSettings, ViewSettings
 from stereocast.types import Layout, Projection, StreamInfo
 
@@ -34,13 +43,16 @@ def read_options(settings: ConvertSettings) -> reader.ReadOptions:
     )
 
 
-def estimator(settings: EstimatorSettings, info: StreamInfo) -> DepthEstimator:
-    """The depth stage: the user's maps, or an estimator. Raises UnknownName, ExtraMissing, SourceError."""
-    made = _estimator(settings, info)
+def estimator(settings: EstimatorSettings, info: StreamInfo, windows: WindowKeeper | None = None) -> DepthEstimator:
+    """The depth stage: the user's maps, or an estimator. Raises UnknownName, ExtraMissing, SourceError.
+
+    An estimator whose windows take minutes saves the finished ones in `windows`.
+    """
+    made = _estimator(settings, info, windows)
     return made if settings.text_depth == "none" else captions.SteadyText(made, settings.text_depth)
 
 
-def _estimator(settings: EstimatorSettings, info: StreamInfo) -> DepthEstimator:
+def _estimator(settings: EstimatorSettings, info: StreamInfo, windows: WindowKeeper | None) -> DepthEstimator:
     brought = settings.depth_path
     if brought is not None and brought.is_dir():
         return refine.refined(FileDepth(folder_maps(brought), name=str(brought)), settings, info, "file")
@@ -49,6 +61,8 @@ def _estimator(settings: EstimatorSettings, info: StreamInfo) -> DepthEstimator:
         return refine.refined(FileDepth(maps, metric=metric, name=str(brought)), settings, info, "file")
     name, _ = choice.resolve(settings)
     made: DepthEstimator = registry.load(registry.DEPTH, "depth estimator", name)(settings, info)
+    if hasattr(made, "keeper"):
+        made.keeper = windows
     return refine.refined(made, settings, info, name)
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
 from stereocast.settings import Settings
-from stereocast.types import Clip, DepthMap, Frame, PackedClip, StereoClip, StreamInfo
+from stereocast.types import Array, Clip, DepthMap, Frame, PackedClip, StereoClip, StreamInfo
 
 DepthClip = tuple[Clip, DepthMap]
 
@@ -97,3 +97,15 @@ class Sink(Protocol):
     def finish(self) -> None: ...
 
     def close(self) -> None: ...
+
+
+class WindowKeeper(Protocol):
+    """Keeps what windows came to, so that a resumed run needn't sample them again. A place is (shot, window)."""
+
+    def load(self, place: tuple[int, int], pts: Array) -> dict[str, Array] | None:
+        """What was saved for this window of these frames, or None."""
+        ...
+
+    def save(self, place: tuple[int, int], pts: Array, arrays: dict[str, Array]) -> None:
+        """Keeps a finished window."""
+        ...

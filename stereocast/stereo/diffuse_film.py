@@ -3,7 +3,6 @@
 import logging
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from typing import Protocol
 
 import numpy as np
 from torch import Tensor
@@ -14,7 +13,7 @@ from stereocast.models.video import VideoModel
 from stereocast.pictures import planes
 from stereocast.pictures.devices import choose_device, to_device, to_host
 from stereocast.pipeline.progress import OnProgress, silent
-from stereocast.pipeline.stages import Cost, DepthClip
+from stereocast.pipeline.stages import Cost, DepthClip, WindowKeeper
 from stereocast.settings import ViewSettings
 from stereocast.stereo import comfort, register
 from stereocast.stereo.blend import Composer
@@ -27,18 +26,6 @@ from stereocast.stereo.unseen import unseen_share
 from stereocast.types import Array, Clip, DepthMap, StereoClip, StreamInfo
 
 log = logging.getLogger(__name__)
-
-
-class WindowKeeper(Protocol):
-    """Saves finished windows, so that a resumed run needn't sample them again."""
-
-    def load(self, place: tuple[int, int], pts: Array) -> dict[str, Array] | None:
-        """What was saved for this window if its frames have these pts, or None."""
-        ...
-
-    def save(self, place: tuple[int, int], pts: Array, arrays: dict[str, Array]) -> None:
-        """Saves a finished window."""
-        ...
 
 
 @dataclass(slots=True)

@@ -76,6 +76,45 @@ def test_frames_come_out_while_the_film_goes_on():
         assert waiting <= options.window, f"at frame {frame}"
 
 
+class Shelf:
+    """A keeper in memory."""
+
+    def __init__(self):
+        self.kept = {}
+
+    def save(self, place, pts, arrays):
+        self.kept[place] = (pts.tolist(), {name: array.copy() for name, array in arrays.items()})
+
+    def load(self, place, pts):
+        made_of, arrays = self.kept.get(place, (None, {}))
+        return arrays if made_of == pts.tolist() else None
+
+
+def test_a_resumed_run_denoises_the_open_window_alone():
+    options = crafter.Options(steps=3, window=8, overlap=3)
+    tokens, images = film(30)
+
+    def run(networks, shelf, stop=None):
+        sampler = crafter.Sampler(networks, options, crafter.SeededNoise(0, 4), keep=crafter.Keep(shelf, 4))
+        pieces = [*sampler.push(tokens[:stop], images[:stop])]
+        return torch.cat([piece.latents for piece in (pieces if stop else [*pieces, *sampler.finish()])])
+
+    networks = Smooth()
+    whole = run(networks, None)
+    each = options.steps
+    windows, remainder = divmod(len(networks.calls), each)
+    assert (windows, remainder) == (6, 0)
+    shelf, interrupted, resumed = Shelf(), Smooth(), Smooth()
+    run(interrupted, shelf, stop=20)
+    done = len(interrupted.calls) // each
+    assert sorted(shelf.kept) == [(4, k) for k in range(done)]
+    assert torch.equal(run(resumed, shelf), whole)
+    assert len(resumed.calls) == (windows - done) * each
+    other = crafter.Options(steps=3, window=10, overlap=3)  # as where a card has less memory: nothing fits
+    sampler = crafter.Sampler(networks := Smooth(), other, crafter.SeededNoise(0, 4), keep=crafter.Keep(shelf, 4))
+    assert [*sampler.push(tokens, images)] and max(networks.calls) == 10
+
+
 def test_too_little_memory_means_smaller_windows(caplog):
     networks = Smooth(limit=5)
     options = crafter.Options(steps=2, window=16, overlap=6)

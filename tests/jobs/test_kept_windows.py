@@ -13,7 +13,8 @@ import pytest
 torch = pytest.importorskip("torch", reason="needs the depth extra")
 pytest.importorskip("ftfy", reason="needs the diffusion extra")
 
-from stereocast import api  # noqa: E402
+from stereocast import api, registry  # noqa: E402
+from stereocast.depth.embedded import EmbeddedDepth  # noqa: E402
 from stereocast.jobs.convert import kept_windows  # noqa: E402
 from stereocast.jobs.convert.chunks import Identity  # noqa: E402
 from stereocast.models.video import VideoModel  # noqa: E402
@@ -86,3 +87,44 @@ def test_a_run_that_begins_again_forgets_them(tmp_path: Path) -> None:
     assert kept.load((0, 2), pts) is None
     kept_windows.clear(folder)
     assert path.exists()
+
+
+def test_windows_of_depth_and_synthesis_stand_side_by_side_on_a_bounded_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, pts = tmp_path / "out.windows.part", np.arange(4)
+    arrays = {"latents": np.arange(2000, dtype=np.float32)}
+    stereo, depth = (kept_windows.KeptWindows(folder, Identity({}, {}, "1/25"), k) for k in ("", kept_windows.DEPTH))
+    monkeypatch.setattr(kept_windows, "_MOST", 5 * 8200)
+    stereo.save((0, 0), pts, {"latents": arrays["latents"] + 1})
+    for window in range(2):
+        depth.save((0, window), pts, arrays)
+    found, other = depth.load((0, 0), pts), stereo.load((0, 0), pts)
+    assert found is not None and other is not None and not np.array_equal(found["latents"], other["latents"])
+    for window in range(6):
+        depth.save((1, window), pts, arrays)
+    there = sorted(path.name for path in folder.iterdir())
+    assert len(there) == 4 and all(name.startswith("depth-1-") for name in there)
+    kept_windows.clear(folder)
+    assert not folder.exists()
+
+
+def test_a_conversion_gives_depth_its_keeper(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What DepthCrafter does with it is tested beside it."""
+    seen: list[Any] = []
+
+    class Asks(EmbeddedDepth):
+        keeper: Any = None
+
+        def __call__(self, clips: Any) -> Any:
+            seen.append(self.keeper)
+            return super().__call__(clips)
+
+    monkeypatch.setattr(registry, "load", lambda kind, what, name, load=registry.load: (
+        Asks if kind is registry.DEPTH else load(kind, what, name)
+    ))  # fmt: skip
+    source = make_film(tmp_path / "film.mp4", frames=4, size=(64, 96))
+    api.convert(source, tmp_path / "out.mp4", encoder="x264")
+    assert [type(keeper) for keeper in seen] == [kept_windows.KeptWindows]
+    seen[0].save((0, 0), np.arange(2), {"latents": np.zeros(3, np.float32)})
+    assert [path.name for path in seen[0].folder.iterdir()] == ["depth-0-0.part"]

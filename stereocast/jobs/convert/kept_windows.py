@@ -20,8 +20,10 @@ from stereocast.media import owned
 from stereocast.types import Array
 
 log = logging.getLogger(__name__)
-NAMES = re.compile(r"\d+-\d+\.part(\.new)?")
+DEPTH = "depth-"
+NAMES = re.compile(r"(depth-)?\d+-\d+\.part(\.new)?")
 _KEEP = 64  # windows; those of shots encoded long ago are deleted
+_MOST = 4 << 30  # bytes on disk; windows beyond this are sampled again on resume
 
 
 def windows_folder(output: Path) -> Path:
@@ -30,14 +32,14 @@ def windows_folder(output: Path) -> Path:
 
 
 class KeptWindows:
-    """The saved windows of one output. The sampler looks here first."""
+    """The saved windows of one output, of the synthesis or of another `kind`. The sampler looks here first."""
 
-    def __init__(self, folder: Path, identity: Identity) -> None:
-        self.folder, self._key = folder, identity.key
+    def __init__(self, folder: Path, identity: Identity, kind: str = "") -> None:
+        self.folder, self._key, self._kind = folder, identity.key, kind
         self.found = 0  # windows that weren't sampled again
 
     def _path(self, place: tuple[int, int]) -> Path:
-        return self.folder / f"{place[0]}-{place[1]}.part"
+        return self.folder / f"{self._kind}{place[0]}-{place[1]}.part"
 
     def _for(self, place: tuple[int, int], pts: Array) -> dict[str, Any]:
         ticks = sha256(np.ascontiguousarray(pts, np.int64).tobytes()).hexdigest()
@@ -78,21 +80,36 @@ class KeptWindows:
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             data = owned.MARK + json.dumps(head).encode() + b"\n" + body
+            if not self._room(len(data), place[0]):
+                log.info("%s isn't kept: the windows take %d GB already", path, _MOST >> 30)
+                return
             owned.write(path, data, beside=path.with_suffix(".part.new"))
             self._thin(place[0])
         except OSError as error:
             log.warning("%s can't be saved: %s", path, owned.reason(error))
 
+    def _room(self, size: int, shot: int) -> bool:
+        """Deletes windows of earlier shots to make room for `size` bytes. Returns whether there is room."""
+        there = [path for path in self.folder.iterdir() if NAMES.fullmatch(path.name)]
+        taken = sum(path.stat().st_size for path in there)
+        for path in sorted(there, key=_number):
+            if taken + size <= _MOST or _number(path)[0] >= shot:
+                break
+            taken -= path.stat().st_size
+            owned.discard(path)
+        return taken + size <= _MOST
+
     def _thin(self, shot: int) -> None:
         """Deletes windows of earlier shots where there are more than _KEEP."""
-        there = sorted((path for path in self.folder.iterdir() if NAMES.fullmatch(path.name)), key=_number)
+        mine = [path for path in self.folder.glob(f"{self._kind}*") if NAMES.fullmatch(path.name)]
+        there = sorted((path for path in mine if path.name.startswith(DEPTH) == bool(self._kind)), key=_number)
         for path in there[: max(0, len(there) - _KEEP)]:
             if _number(path)[0] < shot:
                 owned.discard(path)
 
 
 def _number(path: Path) -> tuple[int, int]:
-    first, second = path.name.split(".")[0].split("-")
+    first, second = path.name.removeprefix(DEPTH).split(".")[0].split("-")
     return int(first), int(second)
 
 

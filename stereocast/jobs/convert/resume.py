@@ -200,9 +200,18 @@ class Run:
     @property
     def windows(self) -> "kept_windows.KeptWindows | None":
         """The saved windows of the synthesis; None in a run that can't be resumed."""
+        return self._windows("")
+
+    @property
+    def depth_windows(self) -> "kept_windows.KeptWindows | None":
+        """The saved windows of the depth estimator; None in a run that can't be resumed."""
+        return self._windows(kept_windows.DEPTH)
+
+    def _windows(self, kind: str) -> "kept_windows.KeptWindows | None":
         if self._journal is None:
             return None
-        return kept_windows.KeptWindows(kept_windows.windows_folder(self._made.outputs[0]), self._journal.identity)
+        folder = kept_windows.windows_folder(self._made.outputs[0])
+        return kept_windows.KeptWindows(folder, self._journal.identity, kind)
 
     @property
     def comfort(self) -> list[ShotFigures]:

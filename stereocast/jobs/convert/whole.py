@@ -57,7 +57,7 @@ def convert(
                 made.views, made.info, made.form, assembly.packer(made.settings, made.info)
             )
         else:
-            depth = assembly.estimator(made.settings, made.info)
+            depth = assembly.estimator(made.settings, made.info, run.depth_windows)
             synthesis = assembly.synthesizer(made.settings, made.info, made.preset.screen_fov_deg, holes=False)
             assembly.attend(synthesis, lambda at: progress(replace(at, seconds=clock.seconds)), run.windows)
             middle = (
