@@ -13,7 +13,7 @@ from stereocast.cli.plain import say
 def doctor(
     as_json: Annotated[bool, typer.Option("--json", help="Print the findings as JSON.")] = False,
 ) -> None:
-    """Devices, encoders that really open, extras installed, free disk, cache size.
+    """Show devices, encoders that open on this machine, installed extras, free disk space, cache size.
 
     [bold]stereocast doctor[/]
     """

@@ -15,7 +15,7 @@ def inspect(
     preset: Annotated[str, typer.Option("--preset", help="Headset to check against.")] = "quest3",
     as_json: Annotated[bool, typer.Option("--json", help="Print everything as JSON.")] = False,
 ) -> None:
-    """What a player will see: streams, sizes, colour, tags, and whether a headset plays it.
+    """Show a file as a player sees it: streams, sizes, colour, tags, and whether a headset plays it.
 
     [bold]stereocast inspect film_LRF_Full_SBS.mp4[/]\n
     [bold]stereocast inspect film.mkv --preset vision-pro --json[/]

@@ -14,13 +14,13 @@ _ACTIONS = ("list", "download", "verify", "remove")
 @guarded
 def models(
     action: Annotated[str, typer.Argument(help="list, download, verify or remove.", metavar="ACTION")] = "list",
-    names: Annotated[list[str] | None, typer.Argument(help="Names from the list.", metavar="[NAME]...")] = None,
+    names: Annotated[list[str] | None, typer.Argument(help="Names from the list.", metavar="NAME")] = None,
     accept_licence: Annotated[
         bool, typer.Option("--accept-licence", help="Accept the licences that are shown.")
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
-    """Weights: list them with licence and size, download, verify, remove.
+    """List weights with licence and size; download, verify or remove them.
 
     [bold]stereocast models[/]
 

@@ -35,7 +35,7 @@ def preview(
     *,
     flags: dict[str, Any],
 ) -> None:
-    """One picture of what convert would make: source, depth, both views, what is filled, anaglyph; and comfort figures.
+    """Show what convert would produce on one sheet: source, depth, both views, filled areas, anaglyph, and comfort figures.
 
     [bold]stereocast preview film.mp4[/]\n
     [bold]stereocast preview film.mp4 --strength 3 --moments 6 -o look.png[/]

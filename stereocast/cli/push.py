@@ -16,17 +16,17 @@ from stereocast.pipeline.progress import Progress
 @guarded
 def push(
     files: Annotated[
-        list[Path], typer.Argument(metavar="FILE|DIR...", help="Films to copy, or folders with all films below them.")
+        list[Path], typer.Argument(metavar="FILE|DIR", help="Films to copy, or folders with all films below them.")
     ],
     folder: Annotated[str, typer.Option("--folder", help="Folder on the headset.")] = "/sdcard/Movies",
     serial: Annotated[str, typer.Option("--serial", help="Which device, if several are connected.")] = "",
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a film of the same name.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
-    """Copy films to the headset over adb: space checked, hash checked, media library told.
+    """Copy films to the headset over adb. Space and hash are checked, and the media library is updated.
 
     [bold]stereocast push film_LRF_Full_SBS.mp4[/]\n
-    [bold]stereocast push films/[/]  all that are in the folder and below it
+    [bold]stereocast push films/[/]  all films in the folder and below it
     """
     from stereocast.serve import push as pushing
 

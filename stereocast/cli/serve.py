@@ -33,7 +33,7 @@ from stereocast.settings.retired import without_retired
     retired=("engine", "ray_address", "workers"),
 )
 def serve(
-    folder: Annotated[Path | None, typer.Argument(metavar="[DIR]", help="Folder of films (default: this one).")] = None,
+    folder: Annotated[Path | None, typer.Argument(metavar="DIR", help="Folder of films (default: this one).")] = None,
     convert: Annotated[
         list[Path] | None, typer.Option("--convert", metavar="FILE", help="Convert this film while you watch it.")
     ] = None,
@@ -57,7 +57,7 @@ def serve(
     *,
     flags: dict[str, Any],
 ) -> None:
-    """A library and player page for the headset's browser; films can be converted while they are watched.
+    """Serve a library and player to the headset's browser. Films can be converted while you watch.
 
     [bold]stereocast serve films/ --usb[/]  on the headset: http://localhost:8180\n
     [bold]stereocast serve films/ --lan --https[/]  over the network, with a token\n

@@ -22,12 +22,12 @@ def add_studio(app: Any, folder: Path, shelf: Any, sessions: Any) -> None:
 @guarded
 def studio(
     folder: Annotated[
-        Path | None, typer.Argument(metavar="[FOLDER]", help="Folder of films and results (default: this folder).")
+        Path | None, typer.Argument(metavar="FOLDER", help="Folder of films and results (default: this folder).")
     ] = None,
     port: Annotated[int, typer.Option("--port", min=1, max=65535, help="Port to listen on.")] = 8180,
     browser: Annotated[bool, typer.Option("--browser/--no-browser", help="Open the page in the browser.")] = True,
 ) -> None:
-    """A page to convert films from: drop one, see it in 3D, start, watch, send it to the headset.
+    """Open a page for converting films: drop one, see it in 3D, convert, watch, send it to the headset.
 
     [bold]stereocast studio films/[/]  opens the browser\n
     [bold]stereocast serve films/ --studio --lan --https[/]  for another machine, or the headset itself

@@ -107,7 +107,7 @@ def test_latm_keeps_its_time(tmp_path: Path, caplog: pytest.LogCaptureFixture) -
         assert film.streams.audio[0].codec_context.name == "aac_latm"
     with caplog.at_level(logging.WARNING):
         output = convert(source, tmp_path / "out.mp4").plan.outputs[0]
-    assert "(aac_latm) can't be held by mp4 and is transcoded" in caplog.text
+    assert "(aac_latm) is transcoded to AAC, because mp4 can't hold it" in caplog.text
     times = [pts for _, pts in packets(output)["audio"]]
     assert abs(times[0]) < 0.1
     assert abs(times[-1] - 1) < 0.1
