@@ -191,7 +191,7 @@ def _from_level(model: type[Settings], given: Mapping[str, Any]) -> dict[str, An
             if samples
             else f"--quality {wanted}: for convert and gen only; --crf sets the encoder's quality"
         )
-    if not diffuses or (named and wanted not in get_args(Level)):  # a wrong word is told by the model
+    if not diffuses or (named and wanted not in get_args(Level)):  # the model reports a wrong word
         return {}
     default = "good" if "synth" in model.model_fields else "paper"
     found = level(str(wanted) if named else default).options

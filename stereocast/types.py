@@ -232,7 +232,7 @@ class StereoClip:
     pts: Array  # int64 [T]
     pixel_format: PixelFormat = PixelFormat.RGB24
     colour: Colour = field(default_factory=Colour)
-    holes_left: Array | None = None  # bool [T, H, W]; None: that view is the source, or nobody asked for them
+    holes_left: Array | None = None  # bool [T, H, W]; None: that view is the source, or they were not requested
     holes_right: Array | None = None
     depth: DepthMap | None = None
     disparity: Disparity | None = None  # of the left view, for reports

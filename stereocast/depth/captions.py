@@ -44,7 +44,7 @@ class _Line:
 
 
 class SteadyText:
-    """A depth estimator whose maps are flat where there is text. `depth`: 0..1, or auto (in front of what is there)."""
+    """A depth estimator whose maps are flat where there is text. `depth`: 0..1, or auto (in front of the scene behind it)."""
 
     def __init__(self, inner: DepthEstimator, depth: float | Literal["auto"]) -> None:
         self._inner, self._depth = inner, depth

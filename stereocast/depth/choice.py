@@ -9,7 +9,7 @@ from stereocast.pictures import devices
 from stereocast.settings import EstimatorSettings
 
 _FREE = ("video-depth-anything-small", "depth-anything-v2-small")
-# Better, but slow without a GPU. DepthCrafter is never chosen for anybody: its terms forbid use in production.
+# Better, but slow without a GPU. DepthCrafter is never chosen automatically: its terms forbid use in production.
 _ON_GPU = ("video-depth-anything-large", "video-depth-anything-base")
 
 

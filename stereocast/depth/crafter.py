@@ -156,7 +156,7 @@ class Sampler:
         self._waiting, self._carried = None, 0
 
     def _advance(self, count: int) -> Iterator[Frames]:
-        """Denoises the first `count` waiting frames and gives out those that no later window will touch."""
+        """Denoises the first `count` waiting frames and emits those that no later window will change."""
         assert self._waiting is not None
         try:
             fresh = self._denoise(self._waiting.part(0, count))

@@ -80,7 +80,7 @@ class _ImageDepth:
         return np.asarray(devices.to_host(torch.cat(parts)), np.float32)
 
     def finished(self, raw: Array, frames: Array) -> Array:
-        """Raw depth of consecutive frames to what is given out."""
+        """Raw depth of consecutive frames to the emitted depth."""
         self._scale.look(raw)
         depth = self._scale(raw)
         rows, columns = depth.shape[1:]

@@ -82,7 +82,7 @@ class ZeroConfig:
     cross_view_counts: Literal["iterations", "pairs"] = (
         "iterations"  # pairs: steps of the right view, run on over passes
     )
-    known_outside: bool = False  # outside the holes the left view's latents stand in every step, warped
+    known_outside: bool = False  # outside the holes, every step keeps the warped latents of the left view
     restart: Restart = field(default_factory=Restart)
     warps: Warps = field(default_factory=Warps)
     refine: Refine = field(default_factory=Refine)

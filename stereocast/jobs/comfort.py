@@ -141,7 +141,7 @@ class Meter:
         before: Iterable[ShotFigures] = (),
         measured: Callable[[ShotFigures], None] = lambda shot: None,
     ) -> None:
-        """`before`: shots of an earlier run of the same film; `measured` is told of each new one."""
+        """`before`: shots of an earlier run of the same film; `measured` is called with each new one."""
         self._fov_deg, self._time_base = fov_deg, time_base
         self._shots: list[ShotFigures] = list(before)
         self._measured = measured

@@ -173,7 +173,7 @@ def output_path(source: str, wanted: Path | None, form: StereoFormat, suffix: st
 
 
 def nearest_folder(path: Path) -> Path:
-    """The folder of `path`, or the first above it that is there."""
+    """The folder of `path`, or its first existing parent."""
     return next((folder for folder in path.absolute().parents if folder.exists()), Path(path.anchor or "."))
 
 

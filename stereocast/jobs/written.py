@@ -26,7 +26,7 @@ _DEEPEST = 3  # playlists that name playlists
 
 @dataclass(frozen=True, slots=True)
 class Write:
-    """A path that will be written. `result`: it stays, and --overwrite may replace what is there."""
+    """A path that will be written. `result`: it is kept, and --overwrite may replace an existing file."""
 
     path: Path
     result: bool = False
@@ -144,7 +144,7 @@ def check(
     writes: Iterable[Write], read: dict[tuple[int, int], str], *, overwrite: bool, proven: Iterable[Path] = (),
     resuming: bool = False,
 ) -> None:  # fmt: skip
-    """Refuses what would cost somebody's data, before anything is written. Raises UsageError, SinkError.
+    """Refuses whatever would destroy data, before anything is written. Raises UsageError, SinkError.
 
     `read`: of `inputs`. `proven`: unmarked files that are known as ours by other means (parts of version 0.1).
     """

@@ -21,7 +21,7 @@ def join(
 ) -> None:
     """Writes the HLS playlists in `parts`, each with the second of the film where it begins, into one mp4 at `path`.
 
-    `made` is told the seconds that are written. Raises SinkError, also where something has the name already.
+    `made` is called with the seconds written. Raises SinkError, OutputExists.
     """
     if os.path.lexists(path):
         raise OutputExists(f"{path} already exists; nothing was kept")

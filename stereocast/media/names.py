@@ -15,7 +15,7 @@ _NUMBER = re.compile(r"%(?:0(\d+))?d")
 
 
 def is_url(name: str) -> bool:
-    """Whether the name has a scheme, such as https://; a file that is there by that very name is a file."""
+    """Whether the name has a scheme, such as https://; an existing file of that name is a file."""
     return bool(_URL.match(name)) and not os.path.exists(name)
 
 
@@ -64,7 +64,7 @@ def stem_of(name: str) -> str:
 def fitted(stem: str, rest: str, folder: Path) -> str:
     """`stem` + `rest` as a file's name that the file system takes, with room for what is put into it while it grows.
 
-    A stem that is too long is cut at a character and told apart by a checksum.
+    A stem that is too long is cut at a character and gets a checksum.
     """
     longest = _longest(folder) - ROOM
     if len(os.fsencode(stem + rest)) <= longest:

@@ -36,7 +36,7 @@ def part_path(path: Path) -> Path:
 
 
 def create(path: Path) -> "Part":
-    """A new file, never one that is there and never through a link. Raises OSError (EEXIST where something is)."""
+    """A new file, never an existing one and never through a link. Raises OSError (EEXIST if it exists)."""
     flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
     return Part(path, os.open(path, flags, 0o666))
 
@@ -126,7 +126,7 @@ class Feed:
     def __init__(self, stream: Any, change: Callable[[bytes], bytes] | None = None) -> None:
         """`change`: what is done to the bytes on their way."""
         self.error: OSError | None = None
-        self.interrupted = False  # by Ctrl-C, which would be lost in a call from FFmpeg: whoever muxes has to ask
+        self.interrupted = False  # by Ctrl-C, which would be lost in a call from FFmpeg: the muxing code must check
         self.name = str(getattr(stream, "name", "output"))
         self._stream, self._change = stream, change
         if isinstance(stream, Part):  # anything else is written from front to back
@@ -286,7 +286,7 @@ def _seal(path: Path) -> None:
 
 
 def write(path: Path, data: bytes, *, beside: Path, overwrite: bool = True) -> None:
-    """A whole file at once, by way of `beside`: nobody ever sees half of it.
+    """Writes a file atomically, through `beside`.
 
     What is at `beside` must be ours. Raises SinkError, OSError.
     """

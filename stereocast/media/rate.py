@@ -23,7 +23,7 @@ def measured(packets: Iterator[Any], stream: Any) -> tuple[Fraction | None, Iter
         try:
             packet = next(packets, None)
         except (av.error.FFmpegError, OSError) as error:
-            packets = _failing(error)  # it is for whoever comes to that place to say what is lost
+            packets = _failing(error)  # the error is raised again when reading gets there
             break
         if packet is None:
             break

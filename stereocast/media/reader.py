@@ -48,7 +48,7 @@ class ReadOptions:
     rate: Fraction | None = None  # resample to a constant rate
     tonemap: bool = False
     crop: tuple[int, int, int, int] | None = None  # top, bottom, left, right in pixels, even
-    first: int | None = None  # tick of the first frame to give out; ticks and `info` stay those of the whole
+    first: int | None = None  # tick of the first frame to emit; ticks and `info` stay those of the whole
     deinterlace: interlace.Mode = "auto"
     multiview: bool = False  # MV-HEVC: both views, beside each other; `info` stays that of one
     seek: bool = True  # False: get there by decoding from the start
@@ -64,7 +64,7 @@ class VideoSource:
         self.name = name
         self.options = options or ReadOptions()
         self._queues: list[deque[Any]] = []  # packets of the other streams, in file order
-        self._early: list[Any] | None = []  # those that came before anybody asked
+        self._early: list[Any] | None = []  # those that arrived before they were requested
         self.damaged = 0
         self._reading = False
         self.spool: Any = None  # the folder of standard input that was put into a file

@@ -38,7 +38,7 @@ def remux(
 ) -> None:  # fmt: skip
     """Writes the film from the key frame before `start_s` on into `folder`, with sound track `track` alone.
 
-    `began` is told the key frame's time, `made` how many seconds are written; either may raise to stop.
+    `began` is called with the key frame's time, `made` with the seconds written; either may raise to stop.
     Raises SourceError, SinkError.
     """
     with closing(probe.open_input(str(source))) as container:

@@ -68,7 +68,7 @@ def _tagged(tags: dict[str, Any]) -> tuple[str | None, bool | None, bool]:
 
 
 def _projection(tags: dict[str, Any]) -> str | None:
-    """Projection by the tags: bounds of a quarter on each side leave half a sphere. None where nothing is said."""
+    """Projection by the tags: bounds of a quarter on each side leave half a sphere. None if they state nothing."""
     bounds = tags.get("sv3d_equi") or (tags.get("bounds") if tags.get("projection") == "equirectangular" else None)
     if bounds is not None:
         return "180" if abs(bounds["left"] + bounds["right"] - 0.5) < 0.1 else "360"

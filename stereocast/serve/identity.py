@@ -107,7 +107,7 @@ def _names(path: Path) -> list[str] | None:
 
 
 def _made(names: tuple[str, ...], key_path: Path) -> tuple[bytes, bytes]:
-    """A certificate of our own making for hosts or addresses, and its key, as PEM."""
+    """A self-signed certificate for hosts or addresses, and its key, as PEM."""
     from cryptography import x509
     from cryptography.hazmat.primitives import hashes, serialization
     from cryptography.hazmat.primitives.asymmetric import ec

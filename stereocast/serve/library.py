@@ -19,7 +19,7 @@ from stereocast.serve.thumbnails import Thumbnails
 
 log = logging.getLogger(__name__)
 
-_UNWATCHED_S = 60.0  # a folder whose changes aren't told (a network share) is walked again
+_UNWATCHED_S = 60.0  # a folder without change notifications (a network share) is scanned again
 _BATCH = 50
 _GIVES_WAY_S = 0.2  # reading ahead waits while a page is asked for
 
@@ -70,7 +70,7 @@ class Library:
     # ---- what is there --------------------------------------------------------------------------------------------
 
     def entries(self) -> dict[str, Entry]:
-        """What is there now, by identifier."""
+        """The current films, by identifier."""
         with self._walking:
             if self._changed or not self._watched or time.monotonic() - self._walked > _UNWATCHED_S:
                 self._changed = False
@@ -184,17 +184,17 @@ class Library:
             self._index.save(rows)
 
     def asked(self) -> None:
-        """Somebody waits for an answer: reading ahead gives way."""
+        """A request is waiting: reading ahead pauses."""
         self._asked = time.monotonic()
 
     def indexed(self) -> float:
-        """How much of what is there has been read, 0..1."""
+        """The share of the films that has been read, 0..1."""
         entries = self._entries
         known = sum(self.facts(entry) is not None for entry in entries.values())
         return known / len(entries) if entries else 1.0
 
     def _read_ahead(self) -> None:
-        """Reads what nothing is known of, one file after the other, while nobody waits."""
+        """Reads new files one after another, while no request is waiting."""
         seen = -1
         while not self._stop.is_set():
             self.entries()

@@ -55,7 +55,7 @@ class Live:
         self._watch: threading.Thread | None = None
 
     def open(self, wanted: Wanted, viewer: str = "") -> Session:
-        """A session that has or soon will have `wanted.start_s`: one that is there, or a new one. Raises Busy."""
+        """A session that has or soon will have `wanted.start_s`: an existing or a new one. Raises Busy."""
         with self._lock:
             mine = [s for s in self._sessions if s.wanted.ident == wanted.ident and viewer in s.viewers]
             there = [
@@ -97,7 +97,7 @@ class Live:
         ]  # fmt: skip
 
     def stop(self, number: int) -> None:
-        """Ends the session of that number, whoever watches."""
+        """Ends the session of that number, regardless of viewers."""
         with self._lock:
             for session in [s for s in self._sessions if s.number == number]:
                 self._end(session)
@@ -134,7 +134,7 @@ class Live:
             return max(own or found, key=lambda s: s.number, default=None)
 
     def leave(self, ident: str, viewer: str) -> None:
-        """A viewer goes; a session that nobody else watches ends, unless its film is kept."""
+        """A viewer leaves; a session without viewers ends, unless its film is kept."""
         with self._lock:
             for session in [s for s in self._sessions if s.wanted.ident == ident]:
                 if viewer in session.viewers:

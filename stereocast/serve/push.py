@@ -99,7 +99,7 @@ def sha256(path: Path) -> str:
 
 
 def collected(given: Iterable[Path]) -> Iterator[tuple[Path, str]]:
-    """(film, its folder below the one that was given) of files and folders; what is missing comes, too, to be told of."""
+    """(film, its folder below the given one) for files and folders, including missing ones, which are reported later."""
     for path in given:
         if not path.is_dir():
             yield path, ""
@@ -128,7 +128,7 @@ def push(
     path: Path, adb: Adb, folder: str = FOLDER, *, overwrite: bool = False,
     progress: OnProgress = silent,
 ) -> str:  # fmt: skip
-    """Copies `path` into `folder` on the headset and returns its path there; a copy that is there already is kept.
+    """Copies `path` into `folder` on the headset and returns its path there; an identical copy is kept.
 
     It gets its name when it is whole and its hash is right. Raises SourceError, PushError.
     """

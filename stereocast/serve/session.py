@@ -268,14 +268,14 @@ class Session:
         }  # fmt: skip
 
     def seen(self, viewer: str, at_s: float | None) -> None:
-        """Somebody is there, and where."""
+        """A viewer reports a position."""
         with self._lock:
             known = self.viewers.get(viewer)
             place = at_s if at_s is not None else known.at_s if known else self.start_s
             self.viewers[viewer] = Viewer(place, time.monotonic())
 
     def forget(self, viewer: str) -> None:
-        """Somebody left."""
+        """A viewer left."""
         with self._lock:
             self.viewers.pop(viewer, None)
 

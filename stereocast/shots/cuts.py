@@ -59,7 +59,7 @@ def mark_cuts(frames: Iterator[Frame], options: CutOptions | None = None) -> Ite
     past: deque[float] = deque(maxlen=3)
     before: Array | None = None
     since = options.shortest
-    recent: deque[Array] = deque(maxlen=3)  # thumbnails of the frames that were given out last
+    recent: deque[Array] = deque(maxlen=3)  # thumbnails of the last emitted frames
 
     def decide() -> tuple[Frame, bool]:
         nonlocal since

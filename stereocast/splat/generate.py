@@ -204,7 +204,7 @@ def stage1(
     images = _decoded(state, models, ranks, keep, progress)
     turn = -1.0 if options.clockwise else 1.0
     azimuths = tuple(float(turn * a) % 360 for a in np.degrees(svd.azimuths(options.views).numpy()))
-    # SVD was told of a video at fps_id + 1 frames a second
+    # SVD was conditioned on fps_id + 1 frames per second
     fps = known.fps if known.video is not None and known.fps else options.fps_id + 1
     info = SceneInfo(
         options.frames, fps, RADIUS_M, FOV_DEG, options.elevation_deg, images.shape[2], method="SVD and SV3D"

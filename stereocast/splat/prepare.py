@@ -91,7 +91,7 @@ def framed(rgba: Array, size: int = MODEL_SIZE, ratio: float | None = 0.9, box: 
 
 
 def cut_out(rgb: Array) -> Array:
-    """uint8 RGBA of an RGB picture [H, W, 3] whose object stands in the middle.
+    """uint8 RGBA of an RGB picture [H, W, 3] with its object in the middle.
 
     GrabCut (Rother et al. 2004) from a prior: the border is background, the middle probably the object. A plain
     background is recognised by its colour first. Raises SourceError where no object is found.

@@ -29,7 +29,7 @@ class Work:
     resume: bool = False
 
     def usable(self) -> bool:
-        """Whether what is there belongs to this run."""
+        """Whether the existing work belongs to this run."""
         try:
             return self.resume and json.loads((self.folder / "work.json").read_text())["key"] == self.key
         except (OSError, ValueError, KeyError):

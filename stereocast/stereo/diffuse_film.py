@@ -63,7 +63,7 @@ class _Waiting:
         default_factory=lambda: [None, None]
     )  # per view: latents of the frames that stay
     window: int = 0
-    fresh: int = 0  # waiting frames that haven't been given out
+    fresh: int = 0  # waiting frames that haven't been emitted
     begun: bool = False
     scales: list[Geometry | None] | None = None  # of each view
     composers: list[Composer | None] = field(default_factory=lambda: [None, None])
@@ -123,7 +123,7 @@ class ZeroSynthesizer:
                 yield from self._group(shot, last=True)
 
     def _group(self, shot: _Waiting, *, last: bool) -> Iterator[StereoClip]:
-        """Samples what waits, and gives out what is new in it, a window at a time."""
+        """Samples the waiting frames and emits new ones, a window at a time."""
         settings = self.settings
         held = min(len(shot.clips), max(shot.fresh + settings.zero_overlap, settings.zero_window))
         shot.clips = shot.clips[-held:]  # the shot's last window reaches back as far as it is long
@@ -300,7 +300,7 @@ class ZeroSynthesizer:
     def _composed(
         self, shot: _Waiting, part: _Part, stereo: StereoClip, seen: list[list[Seen]], values: Array
     ) -> StereoClip:
-        """The warped frames with what was drawn in their holes, or the whole drawn view."""
+        """The warped frames with generated pixels in their holes, or the whole generated view."""
         changed: dict[str, Array] = {}
         for number, (name, views) in enumerate(zip(("left", "right"), seen, strict=True)):
             composer = shot.composers[number]
@@ -324,7 +324,7 @@ class ZeroSynthesizer:
         return replace(stereo, **changed)
 
     def _whole(self, drawn: Array, stereo: StereoClip, number: int) -> Array:
-        """A whole drawn view at the film's size; the sampler's screen is the farthest depth, the film's isn't."""
+        """A whole generated view at the film's size; the sampler's screen is the farthest depth, the film's isn't."""
         half = 0.5 if self.settings.synthesised == "both" else 1.0
         shift = (-1 if number == 0 else 1) * half * self._warp.scale.gain * self._warp.scale.screen
         large = planes.resize(drawn, stereo.height, stereo.width)

@@ -55,7 +55,7 @@ class Geometry:
         return np.trunc(raised * np.float32(self.latents) + np.float32(self.phase))
 
     def landed(self, small: Array) -> Array:
-        """What depth is seen at each latent of the drawn view, float32 [h, w]; -1 where nothing landed."""
+        """The visible depth at each latent of the generated view, float32 [h, w]; -1 where nothing landed."""
         moved = np.ascontiguousarray(self.depth(small), np.float32)
         found, blank = kernels.warp_exact(small[None].astype(np.float32), moved, self.scale_percent)
         return np.where(blank, np.float32(-1), found[0])
@@ -108,7 +108,7 @@ def at_latents(depth: Array, rows: int, columns: int, *, mirror: bool = False) -
 
 
 def sought(seen: Seen, geometry: Geometry) -> Array:
-    """The column of the drawn view, in the film's pixels, at which each pixel of the view is drawn, float32 [H, W]."""
+    """The column of the generated view, in the film's pixels, that shows each pixel of the view, float32 [H, W]."""
     width = seen.disparity.shape[1]
     columns = np.arange(width, dtype=np.float32)
     return columns + seen.disparity - geometry.steps(seen.depth) * np.float32(width / geometry.columns)
@@ -137,7 +137,7 @@ def unhidden(seen: Seen, geometry: Geometry, columns: Array, landed: Array, stri
 
 
 def fitted(base: Geometry, seen: list[Seen], small: list[Array]) -> Geometry:
-    """The geometry whose drawn view reaches most of these frames' holes: the phase of the truncation, and if need be a
+    """The geometry whose generated view covers most of these frames' holes: the phase of the truncation, and if need be a
     larger shift. small: depth float32 [h, w] of each frame."""
     total = sum(int(one.holes.sum()) for one in seen)
     if not total:

@@ -26,7 +26,7 @@ from stereocast.stereo.register import Geometry
 from stereocast.types import Array
 
 log = logging.getLogger(__name__)
-LEAST = 4  # frames of a window, below which memory is said to be too small
+LEAST = 4  # frames of a window; with less, memory is reported as too small
 SMALL_TILE = 32  # latent samples a side, for the decoder
 
 
@@ -45,7 +45,7 @@ class Window:
 
 
 def stride_of(config: VideoConfig, rate: Fraction | None, asked: int | None) -> int:
-    """What the model is told of a film's rate: frames a second, or for 256 its frame stride (of films at about 30)."""
+    """The model's rate condition: frames per second, or for 256 the frame stride (of films at about 30)."""
     if asked is not None:
         return asked
     if not rate:

@@ -77,7 +77,7 @@ def render_view(
     """Writes the view that sees every pixel `gain * disparity` further left (right, if `mirror`) into `out`.
 
     image, out: one picture; disparity float32 [H, W], finite, contiguous; holes bool [H, W] (written): what was
-    invented, None: nobody asks. `plates`: the former frame of this eye, if any. `halved`: the space holds this disparity at the size of
+    invented, None: not requested. `plates`: the previous frame of this eye, if any. `halved`: the space holds this disparity at the size of
     chroma already, from the other eye. `ahead`: the layers of a later frame (`seen_layers`) and the motion from this
     frame to it, float32 [2, h, w] in pixels.
     """

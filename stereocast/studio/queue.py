@@ -70,7 +70,7 @@ class Queue:
 
     def add(self, kind: str, source: Path, given: Mapping[str, Any], *, overwrite: bool = False) -> str:
         """A job at the end of the queue; returns its identifier. Raises what the job itself would say before it begins,
-        and SinkError where its result is there already, or on its way."""
+        and OutputExists if its result exists or is being made."""
         settings = options.checked(kind, given)
         outputs: list[str] = []
         chosen = {**given, **({"overwrite": True} if overwrite else {})}
@@ -88,7 +88,7 @@ class Queue:
         return entry.ident
 
     def stop(self, ident: str) -> None:
-        """A job waits until it is resumed; what is done of it is kept. Raises SourceError."""
+        """A job waits until it is resumed; its finished part is kept. Raises Gone."""
         with self._news:
             entry = self._find(ident)
             if entry.state == "running" and self._work is not None:
@@ -106,7 +106,7 @@ class Queue:
             self._changed()
 
     def replace(self, ident: str) -> None:
-        """A job that failed because its result is there already is tried again, and replaces that. Raises SourceError."""
+        """A job that failed because its result exists is tried again and replaces it. Raises Gone."""
         with self._news:
             entry = self._find(ident)
             if entry.state == "failed":
@@ -267,7 +267,7 @@ class Queue:
     # ---- the file
 
     def _changed(self) -> None:
-        """Keeps the list and wakes whoever waits. The lock is held."""
+        """Saves the list and wakes waiting threads. The lock is held."""
         table = {"stereocast": "queue", "version": 1, "jobs": [asdict(entry) for entry in self._entries]}
         beside = self._file.with_suffix(".new")
         try:

@@ -87,7 +87,7 @@ class Download:
         self._name = ""
 
     def begin(self, name: str) -> None:
-        """Fetches the weights of that name, whose licence somebody accepted. Raises UsageError."""
+        """Fetches the weights of that name, whose licence was accepted. Raises UsageError."""
         with self._lock:
             if self._work is not None and self._work.result is None and not self._work.error and not self._work.stopped:
                 raise UsageError(f"'{self._name}' is being downloaded; wait for it, or stop it")

@@ -24,7 +24,7 @@ EXACT = 4000  # frames up to which every one is read; of a longer film, moments 
 _MOMENTS = 96
 _MOST = 240  # thumbnails
 _KEPT = 8  # films
-_QUIET_S = 0.4  # after somebody looked
+_QUIET_S = 0.4  # seconds after the last look
 
 
 @dataclass(slots=True)

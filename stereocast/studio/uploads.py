@@ -178,7 +178,7 @@ class Uploads:
             self._save()
 
     def drop(self, ident: str) -> None:
-        """Forgets an upload and what came of it. Raises SourceError, UsageError."""
+        """Drops an upload and its file. Raises SourceError, UsageError."""
         one = self._find(ident)
         if ident in self._busy:
             raise UsageError(f"'{one.name}' is being uploaded; stop it first")

@@ -56,7 +56,7 @@ class Work:
             start_new_session=True,
         )  # fmt: skip
         assert self._process.stdin is not None
-        with contextlib.suppress(OSError):  # one that ends at once says why, or is said to have ended
+        with contextlib.suppress(OSError):  # a process that ends at once reports why, or is reported as ended
             self._process.stdin.write(json.dumps(order) + "\n")
             self._process.stdin.flush()
         self._reader = threading.Thread(target=self._read, name="work", daemon=True)

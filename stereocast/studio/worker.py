@@ -98,7 +98,7 @@ def _four_d(order: dict[str, Any], telling: _Telling) -> dict[str, Any]:
 
 
 def _weights(order: dict[str, Any], telling: _Telling) -> dict[str, Any]:
-    """Downloads, told by the bytes that have come."""
+    """Progress of downloads in bytes."""
     from stereocast.models import shelf, weights
 
     for entry in shelf.with_needs(order["name"]):

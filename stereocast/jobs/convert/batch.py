@@ -89,7 +89,7 @@ def _target(source: str, folder: Path | None, settings: ConvertSettings, *, also
 def run(
     todo: Iterable[Job], work: Callable[[Job], dict[str, Any]], *, overwrite: bool = False, stop_on_error: bool = False
 ) -> Iterator[Outcome]:
-    """Does one job after the other. What is there already is skipped; an error ends its own film only, unless
+    """Runs one job after another. Existing results are skipped; an error ends only its own film, unless
     `stop_on_error`. KeyboardInterrupt passes through."""
     for job in todo:
         if job.output is not None and job.output.exists() and not job.output.is_dir() and not overwrite:

@@ -15,7 +15,7 @@ from stereocast.media import owned, photos, probe, stereoinfo
 log = logging.getLogger(__name__)
 
 _ALSO = {".heic", ".heif", ".avif"}  # photos that FFmpeg reads
-# Marks that nobody writes by chance, and short ones that count only with a tag inside: Lightroom ends names with _LR.
+# Unambiguous marks, and short ones that count only with a tag inside: Lightroom ends names with _LR.
 _OURS = re.compile(
     r"(_LRF_Full_SBS|_TBF_fulltb|_RLF_cross|_180x180_LR|_RGBD|_redcyan_(dubois|color|half-color|gray|wimmer))$"
 )

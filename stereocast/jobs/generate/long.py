@@ -128,7 +128,7 @@ class _Windows:
 
 
 def _renamed(progress: OnProgress, place: str) -> OnProgress:
-    """Phases told with the part of the film that they are for."""
+    """Phases, named with their part of the film."""
     if not place:
         return progress
 

@@ -92,7 +92,7 @@ class Crew:
                 raise StereocastError(self._reason(error)) from error
 
     def close(self) -> None:
-        """Ends the other processes; those of torchrun that wait for a task are told that there is none."""
+        """Ends the other processes; those of torchrun that wait for a task get an empty one."""
         from stereocast.diffusion import ranks
 
         if self.count > 1 and not self._joined and torchrun_rank()[1] > 1:

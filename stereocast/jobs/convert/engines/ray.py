@@ -23,7 +23,7 @@ from stereocast.settings import ConvertSettings
 log = logging.getLogger(__name__)
 
 TRIES = 3
-CORES_EACH = 4  # of a machine, where nobody says how many workers there are
+CORES_EACH = 4  # of a machine, if the number of workers is not given
 
 
 def _answer(task: Task) -> dict[str, Any]:
