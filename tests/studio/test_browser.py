@@ -1,4 +1,4 @@
-"""The whole way in a real Chromium: drop, look, start, a killed server, go on, watch; and two pages at once."""
+"""The whole path in a real Chromium: drop, look, start, a killed server, resume, watch; and two pages at once."""
 
 import json
 import os
