@@ -11,7 +11,7 @@ import numpy as np
 
 from stereocast.kernels.jit import jit
 
-REACH = np.float32(1.01)  # neighbours whose shifts differ by at most so many pixels are one surface
+REACH = np.float32(1.01)  # neighbours whose shifts differ by at most this many pixels are one surface
 UNITS = np.float32(8)  # a shift map counts in 1/8 pixel
 BARE = -1  # for `distrust`: outlines travel with the foreground, but no hole is widened
 _FAR = np.int32(-(1 << 30))
@@ -165,7 +165,7 @@ def warp_rows(
 
     planes, out uint8 or uint16 [P, H, W]; disparity float32 [H, W], finite; shifts int16 [H, W] (written: source column
     minus column in 1/8 px, in holes that of the background); holes uint8 [H, >= W] (written). These two are reversed if
-    `mirror`; mask uint8 [H, W] or [0, 0] takes the holes as they lie in the picture. Walking from left to right,
+    `mirror`; mask uint8 [H, W] or [0, 0] gets the holes at their place in the picture. Walking from left to right,
     of two pixels that meet the later one is the nearer, so the last assignment wins without a depth test.
     """
     count, _, width = planes.shape
@@ -207,7 +207,7 @@ def _warp_rows(
     gain = np.float32(gain)
     columns, landing, fraction, row, line = floats[0], floats[1], floats[2], floats[3], floats[4]
     shift, whole = integers[0], integers[1]
-    nothing = np.int64(0)  # a literal would be a type of its own, and compile what it is given to a second time
+    nothing = np.int64(0)  # a literal would have its own type, and compile the called function a second time
     top_value = np.float32(peak)
     beyond = np.float32(1e9)
     for y in range(top, bottom):

@@ -6,7 +6,7 @@ import numpy as np
 
 from stereocast.kernels.jit import jit, jit_turned
 
-NEARNESS = np.float32(0.8)  # a value within a step belongs to the near side if it is so many times closer to far
+NEARNESS = np.float32(0.8)  # a value in a step is near if its distance to far exceeds this times its distance to near
 _KEPT, _FAR, _NEAR = np.uint8(0), np.uint8(1), np.uint8(2)
 STEP = np.int16(8)  # 1/8 px: a larger change of the shift is an outline
 
@@ -90,7 +90,7 @@ def _flag_cells(
 
 @jit
 def _columns_of(j: Any, sx: Any, width: Any) -> Any:
-    """The columns of the large map, first and one beyond the last, that lie between samples j and j + 1."""
+    """The columns of the large map between samples j and j + 1: first, and one past the last."""
     half = np.float32(0.5)
     begin: Any = max(np.int64(np.ceil((np.float32(j) + half) * sx - half)), 0)
     return begin, min(np.int64(np.ceil((np.float32(j) + half + 1) * sx - half)), width)

@@ -9,7 +9,7 @@ import numpy as np
 
 from stereocast.kernels.jit import jit, jit_turned
 
-MARGIN = np.float32(1.01)  # px: a smaller step of the shift lies within a surface
+MARGIN = np.float32(1.01)  # px: a smaller step of the shift is within a surface
 
 SPREAD = np.float32(0.5)  # reach of the blur at the frame's side per pixel of distance
 ANCHOR = np.float32(1)  # weight of a background colour that is hidden in the new view
@@ -55,7 +55,7 @@ def link_rows(xs: Any, starts: Any, up: Any, down: Any) -> None:
 
 @jit
 def _mixed(disparity: Any, gain: Any, y: Any, column: Any) -> Any:
-    """Whether a nearer surface lies beside that source pixel: its colour is then a mixture."""
+    """Whether a nearer surface is beside that source pixel, so that its colour is a mixture."""
     height, width = disparity.shape
     here = disparity[y, column] + MARGIN / gain
     for v in range(max(y - 1, 0), min(y + 2, height)):

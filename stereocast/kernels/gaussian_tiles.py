@@ -19,7 +19,7 @@ TRANSMITTANCE_MIN = 1e-4
 _PIXELS = TILE * TILE
 _ONE, _HALF, _ZERO = np.float32(1), np.float32(0.5), np.float32(0)
 _A_MAX, _T_MIN = np.float32(ALPHA_MAX), np.float32(TRANSMITTANCE_MIN)
-# A tile's planes lie in one buffer and are indexed without a sign: that is what lets LLVM make vector code of a row.
+# A tile's planes are in one buffer and are indexed without a sign: that is what lets LLVM make vector code of a row.
 # Conditions are kept out of stores for the same reason: a masked store costs more than the whole row on some CPUs.
 _LANES = np.uint64(TILE)
 _P1, _P2, _P3, _P4, _P5, _P6 = (np.uint64(i * _PIXELS) for i in range(1, 7))
@@ -186,7 +186,7 @@ def backward(
 ) -> None:  # fmt: skip
     """Fills pairs [P, 10] at each pair's slot: the gradients of u, v, conic xx, xy, yy, opacity, depth, red, green,
     blue that come from that tile."""
-    # transmittance, what lies behind, gradients of red, green, blue, depth, last
+    # transmittance, colour behind, gradients of red, green, blue, depth, last
     buffer = np.empty(7 * _PIXELS, np.float32)
     sums = np.empty(8 * TILE, np.float32)  # per column: ds, ds y, ds y², red, green, blue, depth; the column numbers
     for x in range(TILE):

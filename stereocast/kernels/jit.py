@@ -1,7 +1,7 @@
-"""How CPU kernels are compiled: when first called, without the interpreter's lock, kept for later runs.
+"""How CPU kernels are compiled: on first use, without the interpreter's lock, cached for later runs.
 
-The machine code is kept beside the package, where that can't be written in the user's cache folder, and where there is
-none in a temporary folder of this user alone. NUMBA_CACHE_DIR names another place.
+The machine code is cached beside the package; if that isn't writable, in the user's cache folder; otherwise in a
+private temporary folder. NUMBA_CACHE_DIR names another place.
 """
 
 import logging
@@ -59,7 +59,7 @@ def temporary_folder() -> Path | None:
 
 
 def jit_turned(*pictures: str) -> Callable[[Kernel], Kernel]:
-    """As `jit`, for a kernel that is given its arguments `pictures` as they lie and reversed: one compilation serves both.
+    """As `jit`, for a kernel whose arguments `pictures` are given both as stored and reversed: one compilation serves both.
 
     Rows of these are read with a stride, which costs nothing where a kernel visits single pixels of them.
     """

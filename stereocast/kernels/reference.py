@@ -40,7 +40,7 @@ def warp_exact(source: Array, depth: Array, scale_percent: float, exponent: floa
     return out.reshape(source.shape), blank.reshape(np.asarray(depth).shape)
 
 
-REACH = np.float32(1.01)  # neighbours whose shifts differ by at most so many pixels are one surface
+REACH = np.float32(1.01)  # neighbours whose shifts differ by at most this many pixels are one surface
 
 
 def cubic(before: Array, left: Array, right: Array, after: Array, f: Array) -> Array:

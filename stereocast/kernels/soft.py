@@ -1,7 +1,7 @@
 """StereoCrafter's forward splat, for comparison with other warps.
 
 Zhao et al., "StereoCrafter", 2024, with Forward-Warp's bilinear splatting. A source pixel counts only where all four of
-its bilinear targets lie inside, so the bottom row comes out empty, as in the published program.
+its bilinear targets are inside, so the bottom row comes out empty, as in the published program.
 """
 
 import numpy as np

@@ -48,7 +48,7 @@ class SinkOptions:
 
 
 class Splitter(Protocol):
-    """Says where the encoder starts afresh, so that what follows doesn't depend on what came before."""
+    """Says where a new encoder starts, so that later packets don't depend on earlier ones."""
 
     def begins(self, pts: int, shot: Shot, /) -> bool: ...
 
@@ -255,14 +255,14 @@ class VideoSink:
         code = getattr(own, "errno", None)
         if code in (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)):
             what = "disk full" if code == errno.ENOSPC else "disk quota used up"
-            return SinkError(f"{what} while writing {where}; {self._how_to_go_on()}")
+            return SinkError(f"{what} while writing {where}; {self._how_to_resume()}")
         if code == errno.EPIPE:
             return SinkError("the program reading standard output has closed it")
         if code is not None:
             return SinkError(f"{where} can't be written: {owned.reason(own)}")
         return SinkError(f"writing {where} failed: {owned.reason(own)}")
 
-    def _how_to_go_on(self) -> str:
+    def _how_to_resume(self) -> str:
         if self._part is None or not self._part.touched:
             return "free some space and start over"
         return f"the finished part is kept in {self.target}; free some space and use --resume"

@@ -1,4 +1,4 @@
-"""Runs a chain of stages: closing, prefetching, timing, cancellation. Knows nothing of what flows through."""
+"""Runs a chain of stages: closing, prefetching, timing, cancellation. It does not know what flows through."""
 
 import threading
 import time
@@ -43,7 +43,7 @@ class Clock:
             del item
 
     def stage(self, name: str, stage: Stage) -> Stage:
-        """`stage`, with the time of its own work added to this clock."""
+        """`stage`, with the time of its work added to this clock."""
 
         def timed(items: Iterator[Any]) -> Iterator[Any]:
             waited, spent = [0.0], [0.0]

@@ -1,4 +1,4 @@
-"""Waiting that Ctrl-C ends at once, for work that sits in a library and can't be told to stop."""
+"""Waiting that Ctrl-C ends at once, for work in a library that can't be stopped."""
 
 import threading
 from collections.abc import Callable

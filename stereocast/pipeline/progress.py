@@ -1,4 +1,4 @@
-"""How far a job is, told to whoever asked for it: one value, one kind of callback."""
+"""Progress of a job: one value, one kind of callback."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """A phase of a job is at `done` of `total` (None: not known before its end).
+    """A phase of a job is at `done` of `total` (None: unknown until the end).
 
     Of a film, phase "frames" counts what is written. Between two of these, "window" tells of a step that takes minutes:
     `frames` frames become ready when it is done.

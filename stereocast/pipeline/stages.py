@@ -2,7 +2,7 @@
 
 The input's end means flush; `close()` on the generator means cancel. There are no sentinels and no reset flags:
 `clip.first` says that a new shot begins. A stage that keeps frames back says how many in `held`, so that peak memory
-is a sum one can print.
+is a sum that can be printed.
 """
 
 from collections.abc import Callable, Iterator
@@ -17,7 +17,7 @@ DepthClip = tuple[Clip, DepthMap]
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """What a stage keeps in memory: frames of the film that wait in it, and bytes of its own (networks, workspaces)."""
+    """What a stage keeps in memory: frames of the film that wait in it, and its own bytes (networks, workspaces)."""
 
     frames: float = 0
     own: int = 0
