@@ -109,7 +109,7 @@ class Balance:
     def learn(self, seconds: tuple[float, float]) -> None:
         """Takes how long this process's columns and rows took, tells the others, and divides the work again where that pays.
 
-        The first time says nothing: networks come to the card, kernels are chosen.
+        The first time says nothing: networks come to the GPU, kernels are chosen.
         """
         if self.ranks.count < 2:
             return

@@ -9,12 +9,12 @@ from stereocast.errors import OutOfMemory
 
 GB = 1_000_000_000
 VIDEO_WEIGHTS = 5_200_000_000  # DynamiCrafter in half precision: the published files hold float32
-VIDEO_LARGEST_PART = 2_900_000_000  # its UNet: what is on the card at a time with --offload
+VIDEO_LARGEST_PART = 2_900_000_000  # its UNet: what is on the GPU at a time with --offload
 DEPTH_WEIGHTS = 4_500_000_000  # DepthCrafter with SVD's image encoder and VAE
 DEPTH_LARGEST_PART = 3_100_000_000
 _VIDEO_WORK = 8_000_000_000  # one evaluation of 16 frames at 576x1024, and its decoder
 _SECONDS = 0.27  # such an evaluation
-_TFLOPS = 600.0  # what the same card reaches in a large half-precision product
+_TFLOPS = 600.0  # what the same GPU reaches in a large half-precision product
 _PIXELS = 576 * 1024
 
 
@@ -24,7 +24,7 @@ def video_work(height: int, width: int, frames: int = 16, batch: int = 1) -> int
 
 
 def seconds_each(height: int, width: int, frames: int, tflops: float) -> float:
-    """Seconds of one evaluation of a window on a card that reaches `tflops`. Within a factor of two."""
+    """Seconds of one evaluation of a window on a GPU that reaches `tflops`. Within a factor of two."""
     return _SECONDS * height * width / _PIXELS * frames / 16 * _TFLOPS / max(tflops, 1e-6)
 
 
@@ -33,12 +33,12 @@ class Share:
     """How the models of a job use a GPU."""
 
     card: int  # bytes that are free before anything is loaded
-    depth: int = 0  # weights of the depth network; 0: it isn't on the card
+    depth: int = 0  # weights of the depth network; 0: it isn't on the GPU
     video: int = 0  # weights of the video model
     features: int = 0  # of the left view
     work: int = 0  # of the video model
     turns: bool = False  # models wait in main memory while the other one works
-    offload: bool = False  # only the network at work is on the card
+    offload: bool = False  # only the network at work is on the GPU
 
     @property
     def for_depth(self) -> int:
@@ -55,7 +55,7 @@ class Share:
 
 
 def shared(card: int, *, depth: int, video: int, work: int, features: int, offload: bool = False) -> Share:
-    """The first way that fits a card with `card` bytes free: all at once, in turns, fewer features, offloaded.
+    """The first way that fits a GPU with `card` bytes free: all at once, in turns, fewer features, offloaded.
 
     Raises OutOfMemory where none does.
     """

@@ -36,7 +36,7 @@ _WORKING = threading.RLock()
 
 
 def join(model: Moving) -> None:
-    """Makes a model known to those that it shares a card with."""
+    """Makes a model known to those that it shares a GPU with."""
     _SHARING[id(model)] = model
 
 
@@ -44,7 +44,7 @@ SIZES = {"1024": (576, 1024), "512": (320, 512), "256": (256, 256)}  # of the pu
 
 
 def share_for(settings: Any, device: str) -> budget.Share | None:
-    """How a job's models share the card; None where it has no card, or one model alone. Raises OutOfMemory."""
+    """How a job's models share the GPU; None where it has no card, or one model alone. Raises OutOfMemory."""
     synth, model = getattr(settings, "synth", None), getattr(settings, "model", "camera")
     samples = hasattr(settings, "zero_preset") and (
         synth == "stereocrafter-zero" or (synth is None and model != "camera")
@@ -56,7 +56,7 @@ def share_for(settings: Any, device: str) -> budget.Share | None:
 
 
 def shared_by(settings: Any, card: int) -> budget.Share:
-    """The same for a card with `card` bytes free before anything is loaded. Raises OutOfMemory."""
+    """The same for a GPU with `card` bytes free before anything is loaded. Raises OutOfMemory."""
     work = budget.video_work(
         *SIZES[choice.video_size(settings)], getattr(settings, "zero_window", 16), getattr(settings, "zero_batch", 1)
     )
@@ -71,7 +71,7 @@ def shared_by(settings: Any, card: int) -> budget.Share:
 
 
 def make_room(device: str, need: int) -> None:
-    """Sends models to main memory until `need` bytes are free on a card, or none is left there."""
+    """Sends models to main memory until `need` bytes are free on a GPU, or none is left there."""
     if not device.startswith("cuda"):
         return
     for other in list(_SHARING.values()):
@@ -82,7 +82,7 @@ def make_room(device: str, need: int) -> None:
 
 
 def room(device: str) -> int:
-    """Bytes that a model can have on a card: what is free, and what torch keeps unused."""
+    """Bytes that a model can have on a GPU: what is free, and what torch keeps unused."""
     import torch
 
     return free_bytes(device) + torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
@@ -90,7 +90,7 @@ def room(device: str) -> int:
 
 @contextmanager
 def turn(model: Any) -> Iterator[None]:
-    """The model is on its device inside. Others on the same card go to main memory if room is short, and stay there
+    """The model is on its device inside. Others on the same GPU go to main memory if room is short, and stay there
     until it is their turn."""
     if not getattr(model, "device", "cpu").startswith("cuda") or id(model) not in _SHARING:
         yield

@@ -84,7 +84,7 @@ def free_bytes(device: str = "cpu") -> int:
 
 @cache
 def tflops(device: str) -> float:
-    """What a device reaches in large products: half precision on a card, float32 on a CPU. Measured in a moment."""
+    """What a device reaches in large products: half precision on a GPU, float32 on a CPU. Measured in a moment."""
     import torch
 
     on_card = device.startswith("cuda")

@@ -2,7 +2,7 @@
 
 The reference ring and the reference video are made first where they weren't given; then every row is denoised by SVD on
 its ring view and every column by SV3D on its video frame, both composed (diffusion.compose). The state stays on the
-host; rows and columns go through the card in batches. Many processes divide the work (diffusion.ranks), and what is done
+host; rows and columns go through the GPU in batches. Many processes divide the work (diffusion.ranks), and what is done
 is kept (splat.keep).
 """
 

@@ -15,7 +15,7 @@ from stereocast.models.weights import WeightStore
 
 log = logging.getLogger(__name__)
 NAMES = ("svd", "svd-unet", "sv3d")  # on the shelf
-_BOTH = 20e9  # bytes free on a card where both UNets stay on it: 6.1 GB of weights, and an evaluation's memory
+_BOTH = 20e9  # bytes free on a GPU where both UNets stay on it: 6.1 GB of weights, and an evaluation's memory
 
 
 @dataclass(slots=True)
@@ -39,13 +39,13 @@ class Models:
 
 
 def release() -> None:
-    """Gives the cached memory of a card back."""
+    """Gives the cached memory of a GPU back."""
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
 
 
 def load_models(store: WeightStore, device: str, precision: str = "auto") -> Models:
-    """The published weights: bf16 on a card, float32 on a CPU, unless `precision` says otherwise. Files may be of
+    """The published weights: bf16 on a GPU, float32 on a CPU, unless `precision` says otherwise. Files may be of
     either precision. Raises WeightsError, LicenceNotAccepted."""
     from diffusers import AutoencoderKL
 
@@ -120,7 +120,7 @@ class Network:
         elif m.together:
             m.together = False
             self.other.to("cpu")
-            log.warning("memory ran out: the two UNets take turns on the card from here on")
+            log.warning("memory ran out: the two UNets take turns on the GPU from here on")
         else:
             raise OutOfMemory(
                 f"{m.device} is too small for one sequence of the image matrix; use a smaller --matrix-size"

@@ -334,7 +334,7 @@ class ZeroSynthesizer:
 
 
 def loaded(settings: ViewSettings, info: StreamInfo) -> VideoModel:
-    """The video model of the settings, placed as the card allows. Raises WeightsError, LicenceNotAccepted, OutOfMemory."""
+    """The video model of the settings, placed as the GPU allows. Raises WeightsError, LicenceNotAccepted, OutOfMemory."""
     store = weights.WeightStore.of(settings, choice.FAMILY)
     device = choose_device(settings.device).name
     thrift = checkpoints.thrift_of(settings, device)

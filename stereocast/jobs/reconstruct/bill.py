@@ -12,7 +12,7 @@ from stereocast.pictures import devices
 _LINEAR, _ATTENTION, _ENCODE, _DECODE = 1.448, 0.2, 1.37, 3.81
 _WEIGHTS_GB, _UNET_GB = {2: 1.6, 4: 2.9}, {2: 3.05, 4: 6.1}  # by bytes a number: tower and VAEs, and one UNet
 _WORK_GB = 18.3e-6  # of an evaluation, for each latent sample of each picture (measured with DepthCrafter, same UNet)
-_REACHED = 0.4  # of what a card does in large products
+_REACHED = 0.4  # of what a GPU does in large products
 _PER_ITERATION_S = {"cuda": 0.01, "cpu": 1.0}  # of stage 2 at 576², estimated
 
 

@@ -39,7 +39,7 @@ def torchrun_rank() -> tuple[int, int]:
 
 
 def device_of(rank: int, device: str) -> str:
-    """The card of a process, numbered on its machine; the CPU for all where that was chosen."""
+    """The GPU of a process, numbered on its machine; the CPU for all where that was chosen."""
     if not device.startswith("cuda"):
         return device
     local = os.environ.get("LOCAL_RANK", "")
