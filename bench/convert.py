@@ -6,7 +6,7 @@ floor: FFmpeg decodes the film, lays each picture beside itself and encodes that
 encoder alone, fed with such pictures from memory. speed: both, the conversion, and CPU of each stage. memory: peak RSS
 of 3 s (one encoder), 10 s (after its first restart) and 60 s. start: seconds to the first frame that went to the
 encoder, with an empty cache of kernels and with a full one. table: every layout that matters. packing: that stage alone. `--against` runs another
-checkout on the same film in the same run. Everything measured is a process of its own.
+checkout on the same film in the same run. Every measurement runs in a separate process.
 """
 
 import argparse
@@ -207,7 +207,7 @@ def packing() -> dict[str, float]:
 
 
 def _child(what: str, *given: str) -> tuple[Any, dict[str, float]]:
-    """A function of this module in a process of its own."""
+    """A function of this module in a separate process."""
     text, used = measured([sys.executable, "-m", "bench", "convert", "--child", what, *given])
     return json.loads(text), used
 
@@ -239,8 +239,8 @@ def memory(work: Path, options: argparse.Namespace) -> dict[str, Any]:
 
 
 def start(clip: Path, work: Path, options: argparse.Namespace) -> dict[str, Any]:
-    """Seconds from the start of the process to the first frames that the encoder took: by the clock, CPU of the
-    process, CPU of the helpers that compiled beside it. On an idle machine with cores to spare the clock shows about
+    """Seconds from the start of the process to the first frames that the encoder took: wall time, CPU of the
+    process, CPU of the helpers that compiled in parallel. On an idle machine with spare cores the wall time is about
     the larger of the two; the table of layouts and the ratios need no idle machine, this does."""
     report: dict[str, Any] = {}
     for name, tree in options.trees.items():

@@ -295,7 +295,7 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--weights", action="append", default=[], metavar="NAME=PATH", help="as for convert")
     parser.add_argument("--device", default="auto")
     parser.add_argument("--depth-size", type=int, help="as for convert")
-    parser.add_argument("--frames", type=int, default=48, help="frames of each film (0: stills alone)")
+    parser.add_argument("--frames", type=int, default=48, help="frames of each film (0: stills only)")
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--sheet", type=Path, help="also a picture: source, truth, estimate")
     options = parser.parse_args(argv)

@@ -53,7 +53,7 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--against", type=Path, help="hashes to compare with")
     parser.add_argument("--motion", default="auto", choices=["auto", "off"])
     parser.add_argument("--duration", default="0.3", help="seconds of each film")
-    parser.add_argument("--twice", action="store_true", help="make each output two times and compare")
+    parser.add_argument("--twice", action="store_true", help="make each output twice and compare")
     options = parser.parse_args(argv)
     from stereocast import api
 

@@ -31,7 +31,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 
 class Server:
-    """A running server, and what is asked of it."""
+    """A running server, and requests to it."""
 
     def __init__(self, home: Path, port: int, process: subprocess.Popen[str]) -> None:
         self.process = process

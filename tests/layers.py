@@ -28,7 +28,7 @@ BOX = (slice(24, 80), slice(90, 130))  # where the near thing stands in the midd
 def travel(count: int = 20, step: float = 2.0):
     """A camera that moves to the right past a box before a ground that comes nearer towards the bottom: greys and truth.
 
-    Each row of the background is a layer of its own; inverse depth and shift per frame grow from the top to the bottom.
+    Each row of the background is a separate layer; inverse depth and shift per frame grow from the top to the bottom.
     """
     far, near = texture(1), texture(2)
     nearness = 0.2 + 0.3 * np.linspace(0, 1, H, dtype=np.float32)

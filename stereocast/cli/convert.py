@@ -66,7 +66,7 @@ class Shown(StrEnum):
 )
 def convert(
     sources: Annotated[
-        list[str], typer.Argument(metavar="IN...", help="Videos, images, folders, globs, http(s) URLs, or '-'.")
+        list[str], typer.Argument(metavar="IN", help="Videos, images, folders, globs, http(s) URLs, or '-'.")
     ],
     output: Annotated[
         Path | None,

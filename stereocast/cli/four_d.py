@@ -44,11 +44,11 @@ def four_d(
     *,
     flags: dict[str, Any],
 ) -> None:
-    """Turn a picture or an object video into a moving 3D scene of Gaussians, and film it in stereo.
+    """Turn a picture or video of an object into a moving 3D scene of Gaussians, and film it in stereo.
 
     [bold]stereocast 4d figure.png[/]  turntable, stereo turntable, stereo view, scene.ply, scene.4dgs\n
     [bold]stereocast 4d frames/ --format half-sbs --sequence splat[/]\n
-    [bold]stereocast 4d figure.png --model diffusion2 --ranks 4 --dry-run[/]  weights, memory and hours here\n
+    [bold]stereocast 4d figure.png --model diffusion2 --ranks 4 --dry-run[/]  weights, memory and hours on this machine\n
     [bold]stereocast 4d --render figure_4d/scene.4dgs --size 1024 -o again/[/]
     """
     from stereocast import api

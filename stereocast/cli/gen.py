@@ -51,7 +51,7 @@ def gen(
     *,
     flags: dict[str, Any],
 ) -> None:
-    """Make a stereo clip from a picture and a prompt.
+    """Turn one picture into a stereo clip, with or without a prompt.
 
     [bold]stereocast gen street.png[/]  a gentle camera move in stereo, no weights needed\n
     [bold]stereocast gen street.png --prompt "slow dolly in"[/]\n

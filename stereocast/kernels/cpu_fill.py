@@ -9,7 +9,7 @@ import numpy as np
 
 from stereocast.kernels.jit import jit, jit_turned
 
-MARGIN = np.float32(1.01)  # px: a smaller step of the shift lies within a surface
+MARGIN = np.float32(1.01)  # px: a smaller step of the shift is within a surface
 
 SPREAD = np.float32(0.8)  # reach of the blur at the frame's side, per pixel of distance, for isotropic structure
 SLOPE = np.float32(0.5)  # share of the picture's slope at the frame's side with which a strip starts

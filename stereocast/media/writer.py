@@ -255,14 +255,14 @@ class VideoSink:
         code = getattr(own, "errno", None)
         if code in (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)):
             what = "disk full" if code == errno.ENOSPC else "disk quota used up"
-            return SinkError(f"{what} while writing {where}; {self._how_to_go_on()}")
+            return SinkError(f"{what} while writing {where}; {self._how_to_resume()}")
         if code == errno.EPIPE:
             return SinkError("the program reading standard output has closed it")
         if code is not None:
             return SinkError(f"{where} can't be written: {owned.reason(own)}")
         return SinkError(f"writing {where} failed: {owned.reason(own)}")
 
-    def _how_to_go_on(self) -> str:
+    def _how_to_resume(self) -> str:
         if self._part is None or not self._part.touched:
             return "free some space and run again"
         return f"finished work is kept in {self.target}; free some space and run again with --resume"

@@ -6,7 +6,7 @@ A page may choose among names but never give a path, so options that read, write
 import shlex
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal, get_origin
+from typing import Any, get_origin
 
 from stereocast import catalog, registry
 from stereocast.errors import UnknownName, UsageError
@@ -14,7 +14,6 @@ from stereocast.models import shelf, weights
 from stereocast.settings import ConvertSettings, FourDSettings, GenSettings, Settings
 from stereocast.settings.explain import flag, members
 
-JobKind = Literal["convert", "gen", "4d"]
 AnySettings = ConvertSettings | GenSettings | FourDSettings
 MODELS: Mapping[str, type[ConvertSettings] | type[GenSettings] | type[FourDSettings]] = {
     "convert": ConvertSettings, "gen": GenSettings, "4d": FourDSettings,

@@ -26,7 +26,7 @@ def pictures(count: int, pixel_format: PixelFormat, seed: int = 0) -> Any:
 
 
 def film(*lengths: int, size: int = 3, pixel_format: PixelFormat = PixelFormat.YUV420P) -> list[Clip]:
-    """Clips of shots with so many frames each, of at most `size`; every shot has pictures of its own."""
+    """Clips of at most `size` frames from shots of the given lengths; every shot has its own pictures."""
     made: list[Clip] = []
     at = 0
     for number, length in enumerate(lengths):
@@ -101,7 +101,7 @@ def estimator_contract(make: Callable[[StreamInfo], DepthEstimator], pixel_forma
 def synthesizer_contract(
     make: Callable[[StreamInfo], StereoSynthesizer], pixel_format: PixelFormat, lengths: tuple[int, int] = (5, 4)
 ) -> None:
-    """Shapes, formats, times, what goes on from the clip, cuts, determinism, cancelling."""
+    """Shapes, formats, times, fields copied from the clip, cuts, determinism, cancelling."""
     stage = make(info(pixel_format))
     assert isinstance(stage, StereoSynthesizer)
     assert stage.held >= 0

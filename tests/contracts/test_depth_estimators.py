@@ -109,7 +109,7 @@ def test_the_same_again(name, given):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_shots_know_nothing_of_each_other(name, given):
-    """The scale and the state of a shot begin anew at its cut: a shot alone gives what it gives after another one."""
+    """Scale and state are reset at a cut: a shot alone gives the same result as after another one."""
     estimator = open_estimator(name, given, seed=1)
     both = joined(depth_of(estimator, clips(frames(5), [3]), clips(frames(6, 2), [3], number=1))[1])
     alone = joined(depth_of(open_estimator(name, given, seed=1), clips(frames(6, 2), [3], number=1))[1])

@@ -199,7 +199,7 @@ def test_every_protocol_is_used_and_has_a_suite() -> None:
     }
     text = "\n".join(path.read_text("utf-8") for path in (root / "stereocast").rglob("*.py"))
     for name in protocols:
-        assert text.count(name) > 1, f"{name}: nobody uses this Protocol"
+        assert text.count(name) > 1, f"{name}: no code uses this Protocol"
     suites_text = "\n".join(path.read_text("utf-8") for path in Path(__file__).parent.glob("*.py"))
     stages = {"Source", "DepthEstimator", "StereoSynthesizer", "Packer", "Sink", "Engine"}
     assert stages <= protocols

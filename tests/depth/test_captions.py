@@ -1,4 +1,4 @@
-"""Burned-in text lies on one steady depth; what isn't text keeps its own."""
+"""Burned-in text gets one steady depth; everything else keeps its own."""
 
 from collections.abc import Iterator
 

@@ -155,7 +155,7 @@ def test_a_thing_that_moves_along_the_epipolar_lines_disturbs_itself_alone():
 
 
 def test_a_mirror_sinks_no_further_than_the_limit():
-    """What a mirror shows lies behind it, and moves as something far."""
+    """Mirror images are behind the mirror and move like distant objects."""
     greys, _ = travel(20, 2.0)
     shown = texture(9)
     fused = run(with_patch(greys, lambda t: shifted(shown, 0.2 * t), slice(50, 90), slice(20, 60)), ramp(20))
@@ -232,7 +232,7 @@ def test_how_frames_are_bundled_changes_nothing(lengths):
 
 
 def test_one_reference_alone_does_not_open_a_shot():
-    """A fast first pair that nothing confirms: the shot begins as the estimator has it, whatever the clips."""
+    """A fast first pair that nothing confirms: the shot starts with the estimator's depth, however it is divided into clips."""
     greys, _ = travel(2, 12.0)
     film = greys + [pan(t) for t in range(14)]
     for lengths in ([2], [16]):

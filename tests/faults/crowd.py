@@ -22,7 +22,7 @@ def _cpu_s(pid: int) -> float:
 
 
 class Worker:
-    """Runs cases one after the other. One that does nothing for `timeout_s` hangs; a slow machine is no hang."""
+    """Runs cases one after another. One without progress for `timeout_s` counts as hanging; slowness does not."""
 
     def __init__(self, temporary: Path, *, timeout_s: float = 90, real: bool = False) -> None:
         self.temporary, self.timeout_s, self.real = temporary, timeout_s, real

@@ -41,7 +41,7 @@ def test_disk_full_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_disk_full_on_a_small_volume(tmp_path: Path) -> None:
-    """A tmpfs of 400 kB in a user namespace of our own; then it is enlarged and the run goes on."""
+    """A tmpfs of 400 kB in a separate user namespace; then it is enlarged and the run resumed."""
     folder = tmp_path / "small"
     folder.mkdir()
     probe = ["unshare", "-rm", "mount", "-t", "tmpfs", "-o", "size=400k", "tmpfs", str(folder)]

@@ -1,4 +1,4 @@
-"""What the docs point to is there."""
+"""The docs: links lead somewhere, pages are linked, files are short."""
 
 import re
 from pathlib import Path
@@ -17,6 +17,8 @@ def test_links_and_pictures_lead_somewhere(page: Path) -> None:
     for target in re.findall(r"\]\(([^)#]+)[^)]*\)", page.read_text("utf-8")):
         if "://" not in target:
             assert (page.parent / target).exists(), target
+            if page.parent == ROOT / "docs":  # the site holds nothing else
+                assert (page.parent / target).resolve().is_relative_to(page.parent), f"{target}: use an https address"
 
 
 def test_every_page_is_linked_from_the_readme() -> None:

@@ -56,7 +56,7 @@ def test_a_given_option_wins_over_the_recipe_and_the_recipe_over_the_level(tmp_p
     own.write_text('title = "x"\njobs = ["gen"]\n[options]\nquality = "draft"\nsteps = 7\ncfg = 2.0\n')
     made = catalog.settle(GenSettings, {"recipe": str(own), "cfg": 3.0})
     assert (made.steps, made.cfg, made.restart_passes) == (7, 3.0, 1)
-    with pytest.raises(UsageError, match="is for gen, not for 4d"):
+    with pytest.raises(UsageError, match="for gen, not for 4d"):
         catalog.settle(FourDSettings, {"recipe": str(own)})
     with pytest.raises(UnknownName, match="zero-table1"):
         catalog.settle(GenSettings, {"recipe": "zero-tabel1"})

@@ -1,4 +1,4 @@
-"""A package of its own adds a depth estimator by one file and one entry point."""
+"""A separate package adds a depth estimator with one file and one entry point."""
 
 import os
 import subprocess
@@ -21,7 +21,7 @@ EXAMPLE = ROOT / "docs/examples/luma_depth"
 
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The example, built from a copy and installed into a folder of its own; nothing is fetched."""
+    """The example, built from a copy and installed into a separate folder; nothing is downloaded."""
     import shutil
 
     source = tmp_path_factory.mktemp("source") / "luma_depth"

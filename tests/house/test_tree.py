@@ -1,4 +1,4 @@
-"""How the tests stand to each other and to the folder that they lie in."""
+"""How tests relate to each other and to their folder."""
 
 import ast
 import re
@@ -27,7 +27,7 @@ def imported(path: Path) -> list[str]:
 
 
 def test_no_test_imports_another() -> None:
-    """What two of them use lies in tests/support or beside them under a name of its own."""
+    """Code shared by two of them is in tests/support, or beside them in a separate module."""
     found = [
         f"{path.relative_to(ROOT).as_posix()} imports {name}"
         for path in TESTS

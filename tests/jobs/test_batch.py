@@ -1,4 +1,4 @@
-"""Many films: nothing twice, one failure ends one film, the report is there as the work goes on."""
+"""Many films: nothing twice, a failure ends only its own film, the report is kept up to date."""
 
 import json
 import subprocess

@@ -1,4 +1,4 @@
-"""A film made in sections is the film made in one piece; a worker that dies costs its section only."""
+"""A film converted in sections equals one from a single pipeline; a worker that dies costs only its section."""
 
 import json
 import subprocess

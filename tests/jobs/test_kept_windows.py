@@ -1,4 +1,4 @@
-"""Windows of diffusion that are kept beside the journal: a run that goes on samples the open one alone."""
+"""Diffusion windows kept beside the journal: a resumed run samples only the open one."""
 
 import json
 import subprocess

@@ -1,4 +1,4 @@
-"""Folders leave nothing out in silence; names are names, whatever characters they hold."""
+"""Folders report what they skip; names may hold any characters."""
 
 import json
 import logging

@@ -114,7 +114,7 @@ def test_our_own_short_names_are_known_by_the_mark_inside(tmp_path: Path) -> Non
 @pytest.mark.parametrize("layout", ["sbs", "half-sbs", "ou", "half-ou", "cross-eyed", "row-interlaced"])
 @pytest.mark.parametrize("target", ["sbs", "half-ou", "left", "right", "cross-eyed"])
 def test_repacked_view_by_view(tmp_path: Path, layout: str, target: str) -> None:
-    """Each view arrives where it belongs, at its full shape, whatever it came in; the frames keep their times."""
+    """Each view arrives in its place at its full shape, from any source layout; frames keep their times."""
     source = film(tmp_path / "in.mkv", layout)
     output = tmp_path / "out.mkv"
     convert(source, output, source_layout=layout, format=target)

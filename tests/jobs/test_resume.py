@@ -1,4 +1,4 @@
-"""An interrupted conversion goes on, and the file is that of an uninterrupted one: frames, packets, sound."""
+"""A resumed conversion gives the file of an uninterrupted one: frames, packets, sound."""
 
 import json
 from fractions import Fraction
@@ -245,7 +245,7 @@ def test_journal_lists_what_the_part_file_holds(film: Path, tmp_path: Path) -> N
 def test_the_real_stages_forget_at_a_cut(
     film: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fill: str
 ) -> None:
-    """Depth, its smoothing, and the fills that are carried along begin anew with each shot."""
+    """Depth, its smoothing, and carried fills are reset at each shot."""
     monkeypatch.setattr(registry, "DEPTH", REAL[0])
     monkeypatch.setattr(registry, "SYNTH", REAL[1])
     flags = {"fill": fill, "end": "2.6"}

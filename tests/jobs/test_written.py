@@ -196,7 +196,7 @@ def test_a_symlink_is_never_written_through(
 def test_a_folder_or_disk_that_takes_nothing(
     tmp_path: Path, film: bytes, monkeypatch: pytest.MonkeyPatch, run: Callable[..., None], number: int
 ) -> None:
-    """Whatever file is the first that can't be made or written: one true line, and nothing is left behind."""
+    """Whichever file is the first that can't be created or written: one accurate line, and nothing is left behind."""
     source, _ = place(tmp_path, film)
     if run is still_run:
         cv2.imwrite(str(tmp_path / "still.png"), np.full((32, 64, 3), 90, np.uint8))

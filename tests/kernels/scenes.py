@@ -157,7 +157,7 @@ def sharpened(seed: int) -> dict[str, np.ndarray]:
 
 
 def fingerprint(arrays: dict[str, np.ndarray]) -> dict[str, list[float]]:
-    """Three weighted sums of each array: whatever changes in it changes them."""
+    """Three weighted sums of each array: any change in it changes them."""
     found = {}
     for name, array in arrays.items():
         weights = np.random.default_rng(len(name)).normal(size=(3, array.size))

@@ -173,7 +173,7 @@ def test_the_other_frame_s_background_is_carried():
     cpu_carry.carry(
         made["out"], 255 - former, seen, nothing, flow, made["shifts"], xs, starts, np.float32(0), again, want
     )
-    assert (again == pull).all(), "another picture is no former frame"
+    assert (again == pull).all(), "a different picture must not count as the previous frame"
 
 
 def test_structure_leads_along_stripes():

@@ -1,4 +1,4 @@
-"""Times out of every encoder that opens: frame for frame, whatever the number of frames and wherever the cuts are."""
+"""Timestamps from every encoder that opens: frame for frame, for any number of frames and any cuts."""
 
 from fractions import Fraction
 from pathlib import Path

@@ -78,7 +78,7 @@ def test_models_take_turns_where_both_are_too_much(monkeypatch: pytest.MonkeyPat
         assert [model.resident for model in models] == [True, True]
     turns.make_room("cuda:0", 16 * GB)
     assert sum(model.resident for model in models) == 0
-    with turns.turn(object()):  # one that nobody knows
+    with turns.turn(object()):  # an unknown one
         pass
 
 

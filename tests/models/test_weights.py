@@ -51,11 +51,11 @@ def test_download_resumes_pins_verifies_and_removes(hub, homes):
     assert (folder / "x/model.pth").read_bytes() == hub.files["x/model.pth"]
     ranges = [wanted for verb, name, wanted in hub.requests if verb == "GET" and name == "x/model.pth"]
     assert len(ranges) == 2
-    assert int(ranges[1].removeprefix("bytes=").rstrip("-")) > 0, "the second request goes on where the first stopped"
+    assert int(ranges[1].removeprefix("bytes=").rstrip("-")) > 0, "the second request continues where the first stopped"
     assert weights.accepted(ENTRY)
     before = len(hub.requests)
     assert weights.download(ENTRY) == folder
-    assert len(hub.requests) == before, "what is there isn't asked for again"
+    assert len(hub.requests) == before, "existing files aren't requested again"
 
     blob = (folder / "x/model.pth").resolve()
     damaged = bytearray(blob.read_bytes())
@@ -104,7 +104,7 @@ def test_acceptance_without_a_prompt(monkeypatch):
     weights.accept(ENTRY)
     assert weights.accepted(ENTRY)
     other = shelf.Weights("tiny", "a/b", ENTRY.files, "Licence Y", "t", 1)
-    assert not weights.accepted(other), "another licence has to be accepted anew"
+    assert not weights.accepted(other), "a different licence must be accepted separately"
 
 
 def test_paths_from_the_command_line(tmp_path):

@@ -1,4 +1,4 @@
-"""Tiny DepthCrafter networks of a case's folder, with drawn weights."""
+"""Tiny DepthCrafter networks of a case's folder, with random weights."""
 
 import json
 from functools import cache

@@ -1,4 +1,4 @@
-"""Memory that is used again is never memory that somebody still sees."""
+"""Reused memory is never memory that is still in use."""
 
 import gc
 import threading

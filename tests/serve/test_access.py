@@ -274,7 +274,7 @@ def test_half_a_request_is_let_go(folder: Path, monkeypatch: pytest.MonkeyPatch)
         time.sleep(0.2)
         second.sendall(b"GET /api")  # a second request on a kept connection that never ends
         started = time.monotonic()
-        half.sendall(b"s")  # another byte doesn't begin the time anew
+        half.sendall(b"s")  # another byte doesn't restart the timer
         for each in (silent, half, second):
             try:
                 while each.recv(65536):

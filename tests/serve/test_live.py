@@ -1,4 +1,4 @@
-"""Live sessions: shared, moved, ended, hurried by nobody; their speed is that of now; what was made can stay."""
+"""Live sessions: shared, moved, ended; quick seeks; current speed; keeping the film."""
 
 import json
 import threading
@@ -262,7 +262,7 @@ def test_what_was_watched_can_stay(tmp_path: Path, small_stages: None) -> None:
         status, answer = post(url, f"{path}/keep", {"keep": True})
         assert (status, answer["keep"]["wanted"]) == (200, True)
         assert post(url, f"{path}/keep", [])[0] == 400
-        ask(url, f"{path}/leave?viewer=v", method="POST")  # nobody watches: it is made all the same
+        ask(url, f"{path}/leave?viewer=v", method="POST")  # without viewers it continues
         until((tmp_path / "in_LRF_Full_SBS.mp4").exists)
     (made,) = tmp_path.glob("in_*.mp4")
     assert made.name == "in_LRF_Full_SBS.mp4"
@@ -334,7 +334,7 @@ def test_copied_picture_waits_for_its_viewers(tmp_path: Path, monkeypatch: pytes
         time.sleep(0.6)
         assert session.state()["done_s"] < 8
         session.seen("v", 12.0)
-        until(lambda: session.state()["first"] > 0)  # what lies behind is gone
+        until(lambda: session.state()["first"] > 0)  # earlier segments are removed
         state = session.state(12.0)
         assert state["first_s"] <= 12
         assert session.file("segment_00000.m4s") is None

@@ -1,4 +1,4 @@
-"""Stage 1 end to end on tiny networks with drawn weights: shapes, what is known stays, the seed decides."""
+"""Stage 1 end to end on tiny networks with random weights: shapes, what is known stays, the seed decides."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Tiny networks with drawn weights in the published layouts, half precision: what `--model diffusion2` loads."""
+"""Tiny networks with random weights in the published layouts, half precision: what `--model diffusion2` loads."""
 
 import gzip
 import json

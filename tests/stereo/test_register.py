@@ -35,7 +35,7 @@ class Scene:
         self.base = Geometry(percent / 100 * COLUMNS, ROWS, COLUMNS)
 
     def view(self, card: float, wall: float) -> np.ndarray:
-        """Seen with both moved to the left by so many pixels (to the right for a left view)."""
+        """Seen with both moved to the left by this many pixels (to the right for a left view)."""
         side = -1 if self.mirror else 1
         xs, ys = np.meshgrid(np.arange(W, dtype=np.float32), np.arange(H, dtype=np.float32))
         pictures = [

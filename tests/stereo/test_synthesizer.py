@@ -85,7 +85,7 @@ def test_mirror_image_swaps_the_eyes(pixel_format):
 @pytest.mark.parametrize("pixel_format", [PixelFormat.YUV420P, PixelFormat.RGB24])
 @pytest.mark.parametrize("fill", ["fast", "best"])
 def test_holes_take_the_background_and_nothing_of_the_foreground(pixel_format, fill):
-    """Wall: vertical ramp. Block: white. What opens beside it continues the ramp, whatever the block's colour."""
+    """Wall: vertical ramp. Block: white. The uncovered area continues the ramp, for a block of any colour."""
     clip = film(pixel_format, count=1)
     frames = clip.frames.copy()
     ramp = np.linspace(40, 120, HEIGHT).astype(np.uint8)

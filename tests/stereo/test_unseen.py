@@ -11,7 +11,7 @@ H, W, COUNT = 96, 200, 17
 
 
 def window(speed: float, pan: float = 0.0) -> tuple[np.ndarray, np.ndarray, list[np.ndarray], list[np.ndarray]]:
-    """A card that moves by `speed` pixels a frame before a wall that moves by `pan`; holes lie at its right side."""
+    """A card that moves by `speed` pixels a frame before a wall that moves by `pan`; holes are at its right side."""
     noise = cv2.GaussianBlur(np.random.default_rng(0).random((H, W + 80), np.float32), (0, 0), 2)
     wall = np.clip((noise - 0.5) * 3 + 0.5, 0, 1)
     frames, maps, holes, behind = [], [], [], []

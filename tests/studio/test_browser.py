@@ -1,4 +1,4 @@
-"""The whole way in a real Chromium: drop, look, start, a killed server, go on, watch; and two pages at once."""
+"""The whole path in a real Chromium: drop, look, start, a killed server, resume, watch; and two pages at once."""
 
 import json
 import os
@@ -211,7 +211,7 @@ def test_ten_films_a_file_that_is_none_and_two_pages(chromium: Any, server: Serv
     no_film = tmp_path / "notes.mp4"
     no_film.write_text("no film at all")
     drop(one, no_film)
-    one.wait_for_selector('#uploads .error:has-text("isn\'t a film")')
+    one.wait_for_selector('#uploads .error:has-text("not a readable film")')
     listed = [one.inner_text(f"#list li:nth-child({n}) strong") for n in range(1, 11)]
     for title in listed:
         one.evaluate(

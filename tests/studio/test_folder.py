@@ -1,4 +1,4 @@
-"""Names and uploads: nothing gets out of the folder, nothing is lost, nothing that is no film is kept."""
+"""Names and uploads: nothing leaves the folder, nothing is lost, files that are not films are not kept."""
 
 import asyncio
 import errno

@@ -1,4 +1,4 @@
-"""The files of the project, whatever else lies in its folder: environments, builds, results."""
+"""The files of the project, without environments, builds and results in its folder."""
 
 import shutil
 import subprocess
