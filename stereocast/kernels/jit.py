@@ -1,6 +1,6 @@
-"""How CPU kernels are compiled: when first called, without the interpreter's lock, kept for later runs (see `kept`).
+"""How CPU kernels are compiled: on first call, without the GIL, and kept for later runs (see `kept`).
 
-Numba is imported only where something has to be compiled. Where its code can't be kept in our way, Numba keeps it.
+Numba is imported only when something must be compiled. Code that `kept` can't keep goes to Numba's own cache.
 """
 
 import logging
@@ -22,12 +22,12 @@ _compiling = threading.RLock()
 
 
 def jit(kernel: Function) -> Function:
-    """Compiles `kernel` when it is first called. Division by zero gives inf or nan, as in NumPy."""
+    """Compiles `kernel` on its first call. Division by zero gives inf or nan, as in NumPy."""
     return cast(Function, kernel if _off() else Kernel(kernel))
 
 
 def jit_turned(*pictures: str) -> Callable[[Function], Function]:
-    """As `jit`, for a kernel that is given its arguments `pictures` as they lie and reversed: one compilation serves both.
+    """As `jit`, for a kernel whose arguments `pictures` may be reversed views: one compilation serves both.
 
     Their rows are read with a stride, which costs nothing in a kernel that visits single pixels.
     """
@@ -39,12 +39,12 @@ def jit_turned(*pictures: str) -> Callable[[Function], Function]:
 
 
 def _off() -> bool:
-    """Whether kernels are to run as plain Python."""
+    """Whether kernels run as plain Python."""
     return os.environ.get("NUMBA_DISABLE_JIT", "0") not in ("", "0")
 
 
 class Kernel:
-    """A function that is compiled for each kind of arguments it is given. Others that call it include it."""
+    """A function that is compiled once for each kind of arguments. Kernels may call each other."""
 
     def __init__(self, kernel: Callable[..., Any], pictures: tuple[str, ...] = ()) -> None:
         update_wrapper(self, kernel)
@@ -62,33 +62,33 @@ class Kernel:
         return code(*given)
 
     def _made(self, kinds: tuple[Any, ...]) -> Callable[..., Any]:
-        """Code for arguments of these kinds: kept, or compiled."""
+        """The code for arguments of these kinds, kept or newly compiled."""
         name = kept.name_of(self.py_func)
         if not kept.possible():
             return self._numbas(kinds)
         return kept.load(name, kinds) or kept.keep(name, kinds, self._compiled(kinds)) or self._numbas(kinds)
 
     def _compiled(self, kinds: tuple[Any, ...]) -> Any:
-        """Numba's result for arguments of these kinds."""
+        """Numba's compile result for arguments of these kinds."""
         wanted = _types(kinds)
         self.inner.compile(wanted)
         return self.inner.overloads[wanted]
 
     @cached_property
     def inner(self) -> Any:
-        """Numba's own kernel, for others to call: nothing is compiled that Python could call."""
+        """Numba's dispatcher, for calls from other kernels; without wrappers for Python."""
         return _numba().njit(nogil=True, error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)(
             self.py_func
         )
 
     def _numbas(self, kinds: tuple[Any, ...]) -> Callable[..., Any]:
-        """As Numba runs it, and keeps it if it can."""
+        """The code as Numba runs it, in Numba's cache where possible."""
         made: Any = numbas(self.py_func)
         return cast(Callable[..., Any], made.compile(_types(kinds)))
 
 
 def numbas(kernel: Callable[..., Any]) -> Callable[..., Any]:
-    """Numba's kernel, kept by Numba wherever something can be written."""
+    """Numba's dispatcher, cached by Numba where a folder is writable."""
     numba = _numba()
 
     def compiled(*, cache: bool) -> Callable[..., Any]:
@@ -96,10 +96,10 @@ def numbas(kernel: Callable[..., Any]) -> Callable[..., Any]:
 
     try:
         return compiled(cache=True)
-    except RuntimeError:  # Numba found no folder that it can write to
+    except RuntimeError:  # Numba found no writable folder
         place = kept.temporary_folder()
         if place is None:
-            log.info("compiled kernels can't be kept: no folder can be written to")
+            log.info("compiled kernels can't be kept: no folder is writable")
             return compiled(cache=False)
         numba.config.CACHE_DIR = str(place)
         try:
@@ -110,14 +110,14 @@ def numbas(kernel: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _kind(value: Any, turned: bool) -> Any:
-    """What an argument is compiled for: samples, dimensions and order of an array, or a scalar's kind."""
+    """What an argument is compiled for: an array's dtype, dimensions and order, or a scalar's kind."""
     if isinstance(value, np.ndarray):
         return value.dtype.str, value.ndim, "A" if turned or not value.flags.c_contiguous else "C"
     return kept.scalar(value)
 
 
 def _types(kinds: tuple[Any, ...]) -> tuple[Any, ...]:
-    """Kinds as Numba's types."""
+    """Numba's types of these kinds."""
     numba = _numba()
     plain = {"b": numba.types.boolean}
     return tuple(
@@ -129,7 +129,7 @@ def _types(kinds: tuple[Any, ...]) -> tuple[Any, ...]:
 
 
 def _numba() -> Any:
-    """The package, that knows what a Kernel is."""
+    """The numba package, taught to call a Kernel from another kernel."""
     import numba
     from numba.extending import typeof_impl
 

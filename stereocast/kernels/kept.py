@@ -1,10 +1,10 @@
-"""Machine code of kernels that is kept between runs, and called without Numba.
+"""Keeps the machine code of kernels between runs and calls it without Numba.
 
-Importing Numba and readying it costs more than the first frame of a film does: a second of CPU and 100 MB. The code
-that it makes needs none of it. So a kernel's object code is kept in a file, loaded by llvmlite, and called by Numba's own
-convention: two pointers (result, exception), then each argument, an array as memory info and parent (both null here),
-number of items, size of one, address, shape and strides. That convention is compared with the function's type when
-the code is kept; code that has another one, or needs more than the C library, isn't kept, and Numba runs it.
+Importing and initialising Numba costs more than the first frame of a film: a second of CPU and 100 MB. The compiled code
+needs none of it. So a kernel's object code is kept in a file, loaded by llvmlite and called by Numba's convention: two
+pointers (result, exception), then the arguments. An array is passed as memory info and parent (both null here), item
+count, item size, address, shape and strides. The convention is checked against the function's type before code is kept.
+Code with another type, or that needs more than the C library, isn't kept; Numba runs it.
 """
 
 import ctypes
@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 
 HERE = Path(__file__).parent
 _KNOWN = (sys.platform == "linux" and platform.machine() in ("x86_64", "aarch64"), sys.maxsize > 1 << 32)
-_SCALARS = {  # kind: how LLVM's type is called, how ctypes', what Python's is
+_SCALARS = {  # kind: LLVM type, ctypes type, Python type
     "b": ("i8", ctypes.c_int8, int),
     "int32": ("i32", ctypes.c_int32, int),
     "int64": ("i64", ctypes.c_int64, int),
@@ -51,17 +51,17 @@ _OF_C = (
     "round",
     "nearbyint",
 )
-_NEVER = "NRT_MemInfo_call_dtor"  # called when memory of Numba's is given back: there is none
-_engines: list[Any] = []  # the code lives as long as they do
+_NEVER = "NRT_MemInfo_call_dtor"  # releases memory that Numba owns; there is none
+_engines: list[Any] = []  # keep the code alive
 
 
 def possible() -> bool:
-    """Whether code can be kept on this kind of machine."""
+    """Whether code can be kept on this platform."""
     return all(_KNOWN)
 
 
 def scalar(value: Any) -> str:
-    """The kind of an argument that is no array: what Numba takes it for."""
+    """The kind of a scalar argument, as Numba would type it."""
     kind = type(value)
     if kind is int:
         return "int64"
@@ -72,8 +72,10 @@ def scalar(value: Any) -> str:
 
 
 def temporary_folder() -> Path | None:
-    """A folder in the system's temporary one that this user alone can write to; None where that can't be had. Machine
-    code is run from it, so one that somebody else has made is not taken."""
+    """A folder in the system's temporary folder that only this user can write to, or None.
+
+    Machine code runs from it, so a folder that belongs to another user is refused.
+    """
     user = os.getuid() if hasattr(os, "getuid") else 0
     place = Path(tempfile.gettempdir()) / f"stereocast-kernels-{user}"
     try:
@@ -96,7 +98,7 @@ def _writable(place: Path) -> bool:
 
 
 def places() -> list[Path]:
-    """Where code may be kept, best first: beside the package, in the user's cache. NUMBA_CACHE_DIR names another place."""
+    """Where code may be kept, in order of preference: next to the package, then the user's cache. NUMBA_CACHE_DIR overrides."""
     named = os.environ.get("NUMBA_CACHE_DIR")
     if named:
         return [Path(named) / "stereocast"]
@@ -109,7 +111,7 @@ def places() -> list[Path]:
 
 @cache
 def folder() -> Path | None:
-    """The folder of kept code; None where nothing can be written."""
+    """The folder of kept code, or None if none is writable."""
     for place in places():
         if _writable(place):
             return place
@@ -118,7 +120,7 @@ def folder() -> Path | None:
 
 @cache
 def fingerprint() -> str:
-    """What all kept code depends on: the kernels' text, the compiler, the processor, Numba's switches."""
+    """A hash of everything that kept code depends on: the kernels' source, compiler, processor and Numba's settings."""
     from llvmlite import binding
 
     try:
@@ -145,7 +147,7 @@ def _features() -> str:
 
 
 def name_of(kernel: Callable[..., Any]) -> str:
-    """Under what a kernel's code is kept: module and name, and a mark of what it does itself."""
+    """The name under which a kernel's code is kept: module, function and a hash of its bytecode."""
     mark = sha256(kernel.__code__.co_code + str(kernel.__code__.co_consts).encode()).hexdigest()[:8]
     return f"{kernel.__module__.rpartition('.')[2]}.{kernel.__name__}-{mark}"
 
@@ -159,7 +161,7 @@ def _path(name: str, kinds: Sequence[Any]) -> Path | None:
 
 
 def _flat(kinds: Sequence[Any]) -> list[str]:
-    """The types of a function's arguments, as LLVM calls them."""
+    """The LLVM types of a function's arguments."""
     types = ["ptr", "ptr"]
     for kind in kinds:
         if isinstance(kind, str):
@@ -170,8 +172,7 @@ def _flat(kinds: Sequence[Any]) -> list[str]:
 
 
 def keep(name: str, kinds: Sequence[Any], compiled: Any) -> Callable[..., Any] | None:
-    """Keeps what Numba compiled (its result object) for arguments of these kinds; how it is called, or None if it
-    can't be kept."""
+    """Keeps a compile result of Numba's for arguments of these kinds. Returns the function, or None if it can't be kept."""
     try:
         library, symbol, result = compiled.library, compiled.fndesc.llvm_func_name, str(compiled.signature.return_type)
         module, code = library._final_module, library._get_compiled_object()
@@ -179,7 +180,7 @@ def keep(name: str, kinds: Sequence[Any], compiled: Any) -> Callable[..., Any] |
             return None
         needs = sorted({_needed(one.name) for one in module.functions if one.is_declaration} - {""})
     except (AttributeError, KeyError, TypeError, NameError, RuntimeError) as error:
-        log.info("%s: Numba's code isn't what is known of it (%s)", name, error)
+        log.info("%s: Numba's code has an unknown form (%s)", name, error)
         return None
     head = {"symbol": symbol, "result": result, "needs": needs, "sha256": sha256(code).hexdigest()}
     entry = _entry(head, code, kinds)
@@ -190,7 +191,7 @@ def keep(name: str, kinds: Sequence[Any], compiled: Any) -> Callable[..., Any] |
 
 
 def _write(path: Path, content: bytes) -> None:
-    """A whole file or none, whoever else writes it."""
+    """Writes a file atomically."""
     part = None
     try:
         handle, part = tempfile.mkstemp(dir=path.parent, prefix=".part-")
@@ -205,15 +206,15 @@ def _write(path: Path, content: bytes) -> None:
 
 
 def load(name: str, kinds: Sequence[Any]) -> Callable[..., Any] | None:
-    """Kept code, as it is called; None if there is none."""
+    """The function from kept code, or None if there is none."""
     path = _path(name, kinds)
     try:
         if path is None:
             return None
         first, _, code = path.read_bytes().partition(b"\n")
         head = json.loads(first)
-        if head["sha256"] != sha256(code).hexdigest():  # LLVM ends the process over code that is damaged
-            raise ValueError("it is damaged")
+        if head["sha256"] != sha256(code).hexdigest():  # damaged code makes LLVM abort the process
+            raise ValueError("damaged")
         return _entry(head, code, kinds)
     except (OSError, ValueError, KeyError) as error:
         if not isinstance(error, FileNotFoundError):
@@ -222,7 +223,7 @@ def load(name: str, kinds: Sequence[Any]) -> Callable[..., Any] | None:
 
 
 def _needed(name: str) -> str:
-    """What a declared function is called in the C library, '' if nothing has to be there for it."""
+    """The C library function that a declaration needs, or '' if it needs none."""
     if not name.startswith("llvm."):
         return "" if name == _NEVER else name
     _, base, *kinds = name.split(".")
@@ -231,7 +232,7 @@ def _needed(name: str) -> str:
 
 @cache
 def _machine() -> Any:
-    """The target, readied once; and the C library's function that stands for what is never called."""
+    """The target machine, initialised once. Binds _NEVER to `abort`."""
     from llvmlite import binding
 
     binding.initialize_native_target()
@@ -242,7 +243,7 @@ def _machine() -> Any:
 
 
 def _entry(head: dict[str, Any], code: bytes, kinds: Sequence[Any]) -> Callable[..., Any] | None:
-    """A function of Python from object code; None if it needs what isn't there."""
+    """A Python function from object code, or None if a function that it needs is missing."""
     from llvmlite import binding
 
     libc = ctypes.CDLL(None)
@@ -267,7 +268,7 @@ def _caller(address: int, result: str, kinds: Sequence[Any]) -> Callable[..., An
     made, pointer, reference = _RESULTS[result], ctypes.c_void_p, ctypes.addressof
 
     def call(*given: Any) -> Any:
-        """The interpreter's lock is free meanwhile: ctypes gives it up."""
+        """ctypes releases the GIL during the call."""
         out, failure = (made() if made else pointer()), pointer()
         flat: list[Any] = [reference(out), reference(failure)]
         for value, plain in zip(given, scalars, strict=True):

@@ -100,12 +100,12 @@ class Sink(Protocol):
 
 
 class WindowKeeper(Protocol):
-    """Keeps what windows came to, so that a resumed run needn't sample them again. A place is (shot, window)."""
+    """Saves finished windows, so that a resumed run needn't sample them again. A place is (shot, window)."""
 
     def load(self, place: tuple[int, int], pts: Array) -> dict[str, Array] | None:
         """What was saved for this window of these frames, or None."""
         ...
 
     def save(self, place: tuple[int, int], pts: Array, arrays: dict[str, Array]) -> None:
-        """Keeps a finished window."""
+        """Saves a finished window."""
         ...
