@@ -116,6 +116,7 @@ class Site:
         except ValueError as error:
             raise HTTPException(400, str(error)) from error
         made = await run_in_threadpool(cards.page, self.library, self.live, query, _PAGE_S)
+        made["studio"] = getattr(request.app.state, "studio", False)
         return JSONResponse(made, headers=_FRESH)
 
     async def one(self, request: Request) -> Response:

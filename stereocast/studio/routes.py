@@ -48,6 +48,7 @@ def mount(app: Starlette, studio: Studio) -> None:
 
     app.router.lifespan_context = lifespan
     app.router.routes[:0] = _routes(studio)
+    app.state.studio = True  # the library links to it
 
 
 def _answering(handler: Handler) -> Handler:

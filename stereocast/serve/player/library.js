@@ -55,6 +55,7 @@ export class Library {
       if (quietly && key === this.key) { this.tell(); return; }
       this.key = key;
       this.shelves(folders);
+      $("to-studio").hidden = !folders.studio;
       $("continue").hidden = !begun.length;
       const begunShelf = new api.Shelf({ watching: 1, sort: "watched" });
       $("begun").replaceChildren(...begun.map((film, n) => this.card(film, begunShelf, n)));
