@@ -19,7 +19,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import cache
 from hashlib import sha256
-from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -119,16 +119,16 @@ def folder() -> Path | None:
 @cache
 def fingerprint() -> str:
     """What all kept code depends on: the kernels' text, the compiler, the processor, Numba's switches."""
+    import llvmlite
     from llvmlite import binding
 
-    try:
-        compiler = version("numba"), version("llvmlite")
-    except PackageNotFoundError:
-        compiler = "", ""
+    found = find_spec("numba")  # a package's metadata would take longer to read than all kernels to load
+    numba = Path(found.origin).with_name("_version.py") if found is not None and found.origin else HERE / "none"
+    compiler = numba.read_text("utf-8") if numba.is_file() else ""
     switches = sorted(
         item for item in os.environ.items() if item[0].startswith("NUMBA_") and item[0] != "NUMBA_CACHE_DIR"
     )
-    known = [sys.version, *compiler, binding.get_host_cpu_name(), str(_features()), str(switches)]
+    known = [sys.version, compiler, llvmlite.__version__, binding.get_host_cpu_name(), str(_features()), str(switches)]
     for path in sorted(HERE.glob("*.py")):
         told = path.stat()
         known.append(f"{path.name} {told.st_mtime_ns} {told.st_size}")
