@@ -51,6 +51,11 @@ _OF_C = (
     "round",
     "nearbyint",
 )
+_INLINE = {  # LLVM's own functions that become instructions, or calls of memset and its like
+    "abs", "aarch64", "assume", "bswap", "copysign", "ctlz", "ctpop", "cttz", "experimental", "fabs", "fshl", "fshr", "lifetime",
+    "masked", "memcpy", "memmove", "memset", "sadd", "smax", "smin", "smul", "sshl", "ssub", "stepvector", "uadd", "umax", "umin",
+    "umul", "ushl", "usub", "vector", "x86",
+}  # fmt: skip
 _NEVER = "NRT_MemInfo_call_dtor"  # called when memory of Numba's is given back: there is none
 _engines: list[Any] = []  # the code lives as long as they do
 
@@ -222,11 +227,14 @@ def load(name: str, kinds: Sequence[Any]) -> Callable[..., Any] | None:
 
 
 def _needed(name: str) -> str:
-    """What a declared function is called in the C library, '' if nothing has to be there for it."""
+    """What has to be there for a declared function: its name in the C library, '' for nothing. What isn't known keeps
+    its name, which no library has: LLVM ends the process where a function is missing."""
     if not name.startswith("llvm."):
         return "" if name == _NEVER else name
     _, base, *kinds = name.split(".")
-    return base + ("f" if kinds and kinds[0].endswith("f32") else "") if base in _OF_C else ""
+    if base in _INLINE:
+        return ""
+    return base + ("f" if kinds and kinds[0].endswith("f32") else "") if base in _OF_C else name
 
 
 @cache
