@@ -19,7 +19,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import cache
 from hashlib import sha256
-from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +51,11 @@ _OF_C = (
     "round",
     "nearbyint",
 )
+_INLINE = {  # LLVM's own functions that become instructions, or calls of memset and the like
+    "abs", "aarch64", "assume", "bswap", "copysign", "ctlz", "ctpop", "cttz", "experimental", "fabs", "fshl", "fshr", "lifetime",
+    "masked", "memcpy", "memmove", "memset", "sadd", "smax", "smin", "smul", "sshl", "ssub", "stepvector", "uadd", "umax", "umin",
+    "umul", "ushl", "usub", "vector", "x86",
+}  # fmt: skip
 _NEVER = "NRT_MemInfo_call_dtor"  # releases memory that Numba owns; there is none
 _engines: list[Any] = []  # keep the code alive
 
@@ -121,16 +126,16 @@ def folder() -> Path | None:
 @cache
 def fingerprint() -> str:
     """A hash of everything that kept code depends on: the kernels' source, compiler, processor and Numba's settings."""
+    import llvmlite
     from llvmlite import binding
 
-    try:
-        compiler = version("numba"), version("llvmlite")
-    except PackageNotFoundError:
-        compiler = "", ""
+    found = find_spec("numba")  # a package's metadata would take longer to read than all kernels to load
+    numba = Path(found.origin).with_name("_version.py") if found is not None and found.origin else HERE / "none"
+    compiler = numba.read_text("utf-8") if numba.is_file() else ""
     switches = sorted(
         item for item in os.environ.items() if item[0].startswith("NUMBA_") and item[0] != "NUMBA_CACHE_DIR"
     )
-    known = [sys.version, *compiler, binding.get_host_cpu_name(), str(_features()), str(switches)]
+    known = [sys.version, compiler, llvmlite.__version__, binding.get_host_cpu_name(), str(_features()), str(switches)]
     for path in sorted(HERE.glob("*.py")):
         told = path.stat()
         known.append(f"{path.name} {told.st_mtime_ns} {told.st_size}")
@@ -223,11 +228,16 @@ def load(name: str, kinds: Sequence[Any]) -> Callable[..., Any] | None:
 
 
 def _needed(name: str) -> str:
-    """The C library function that a declaration needs, or '' if it needs none."""
+    """The C library function that a declaration needs, or '' if it needs none.
+
+    An unknown name is returned as it is: no library has it, and LLVM aborts the process if a function is missing.
+    """
     if not name.startswith("llvm."):
         return "" if name == _NEVER else name
     _, base, *kinds = name.split(".")
-    return base + ("f" if kinds and kinds[0].endswith("f32") else "") if base in _OF_C else ""
+    if base in _INLINE:
+        return ""
+    return base + ("f" if kinds and kinds[0].endswith("f32") else "") if base in _OF_C else name
 
 
 @cache
