@@ -64,6 +64,8 @@ class Kernel:
     def _made(self, kinds: tuple[Any, ...]) -> Callable[..., Any]:
         """The code for arguments of these kinds, kept or newly compiled."""
         name = kept.name_of(self.py_func)
+        if not all(map(kept.is_plain, kinds)):
+            return numbas(self.py_func)  # picks the code by the types of each call
         if not kept.possible():
             return self._numbas(kinds)
         return kept.load(name, kinds) or kept.keep(name, kinds, self._compiled(kinds)) or self._numbas(kinds)

@@ -76,6 +76,11 @@ def scalar(value: Any) -> str:
     return "b" if name == "bool" else name
 
 
+def is_plain(kind: Any) -> bool:
+    """Whether an argument of this kind is an array or a known scalar; a tuple, for one, is neither."""
+    return not isinstance(kind, str) or kind in _SCALARS
+
+
 def temporary_folder() -> Path | None:
     """A folder in the system's temporary folder that only this user can write to, or None.
 

@@ -275,7 +275,7 @@ def publish(part: Path, path: Path, *, overwrite: bool) -> None:
 
 
 def _taken(path: Path, part: Path) -> SinkError:
-    return SinkError(f"{path} was created by another program meanwhile; the result is kept in {part}")
+    return SinkError(f"{path} was created by another program in the meantime; the result is kept in {part}")
 
 
 def _seal(path: Path) -> None:

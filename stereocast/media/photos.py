@@ -106,8 +106,8 @@ def check_size(name: str) -> None:
     width, height = found
     if width * height > LARGEST or max(found) > LONGEST:
         raise SourceError(
-            f"{name} has {width}x{height} pixels; pictures of at most {LARGEST // 1_000_000} megapixels and "
-            f"{LONGEST} pixels per side can be converted; make it smaller first"
+            f"{name} has {width}x{height} pixels; the limit is {LARGEST // 1_000_000} megapixels and "
+            f"{LONGEST} pixels per side; make it smaller first"
         )
 
 

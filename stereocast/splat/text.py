@@ -31,7 +31,7 @@ def picture(prompt: str, store: WeightStore, model: str, device: str, precision:
         )
     except (OSError, ValueError, KeyError, ImportError) as error:
         reason = first_line(error)
-        raise WeightsError(f"{folder} contains no text-to-image pipeline in diffusers' format: {reason}") from error
+        raise WeightsError(f"{folder} is not a text-to-image pipeline of diffusers: {reason}") from error
     pipe.set_progress_bar_config(disable=True)
     generator = torch.Generator("cpu").manual_seed(seed)
     try:

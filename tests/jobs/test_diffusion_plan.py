@@ -50,7 +50,7 @@ def test_missing_weights_are_found_in_a_dry_run(film: Path, tmp_path: Path, monk
     assert "dynamicrafter-512" in run.stderr
     with pytest.raises(WeightsError, match=r"contains no model\.safetensors"):
         api.plan(film, tmp_path / "out.mp4", **ZERO, weights=[f"dynamicrafter={tmp_path}"])
-    with pytest.raises(UsageError, match="--disparity: only for --synth warp"):
+    with pytest.raises(UsageError, match="--disparity works only with --synth warp"):
         api.plan(film, tmp_path / "out.mp4", **ZERO, disparity=film)
 
 

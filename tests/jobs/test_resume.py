@@ -191,7 +191,7 @@ def test_other_settings_or_source_are_refused(film: Path, tmp_path: Path) -> Non
     source.write_bytes(film.read_bytes())
     output = tmp_path / "out.mp4"
     broken(source, output, 60)
-    with pytest.raises(UsageError, match=r"--strength was None before and is now 3\.0"):
+    with pytest.raises(UsageError, match=r"--strength was None and is now 3\.0"):
         run(source, output, resume=True, strength=3.0)
     source.write_bytes(film.read_bytes() + b"\0")
     with pytest.raises(UsageError, match="source has changed"):

@@ -108,6 +108,19 @@ def test_a_kernel_that_makes_arrays_is_left_to_numba(tmp_path: Path, monkeypatch
 
 
 @compiles
+def test_a_kernel_of_tuples_is_left_to_numba(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kept, "folder", lambda: tmp_path)
+
+    def of_pair(pair: tuple[np.ndarray, np.ndarray]) -> float:
+        return pair[0][0] + pair[1][0]
+
+    kernel = jit(of_pair)
+    assert kernel((np.ones(3), np.ones(2))) == 2
+    assert kernel((np.ones(3, np.float32), np.ones(2))) == 2
+    assert not list(tmp_path.glob("*.code"))
+
+
+@compiles
 @needs_modes
 def test_a_read_only_install_without_a_home_keeps_kernels_in_a_private_folder(tmp_path: Path) -> None:
     script = """

@@ -150,7 +150,7 @@ def _still(
     if given and given not in probe.IMAGES:
         kinds = ", ".join(sorted(probe.IMAGES))
         raise UsageError(
-            f"-o {output}: {name} is a still, which can be written as {kinds}; `stereocast gen` makes a film of it"
+            f"-o {output}: a still is written as {kinds}; `stereocast gen` turns {name} into a film"
         )
     target = plan.output_path(name, None if output in (None, "-") else Path(str(output)), form, suffix)
     packed = plan.packed_info(

@@ -86,7 +86,7 @@ def _run(name: str, command: str, source: Path) -> Path:
         said = ended.stderr.strip().splitlines() or ended.stdout.strip().splitlines() or ["no output"]
         raise StereocastError(f"--{name} {command}: exited with code {ended.returncode}: {said[-1]}")
     if not _pictures(target):
-        raise StereocastError(f"--{name} {command}: left no pictures in its output folder")
+        raise StereocastError(f"--{name} {command}: wrote no pictures to its output folder")
     return target
 
 
