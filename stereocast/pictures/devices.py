@@ -71,11 +71,17 @@ def to_device(array: Array, device: Any) -> Any:
 
 
 def free_bytes(device: str = "cpu") -> int:
-    """Free memory of a device in bytes, an estimate."""
+    """Free memory of a device in bytes, an estimate; on a card no more than this process may still take."""
     if device.startswith("cuda"):
         import torch
 
-        return int(torch.cuda.mem_get_info(device)[0])
+        free, total = torch.cuda.mem_get_info(device)
+        share = torch.cuda.get_per_process_memory_fraction(
+            device
+        )  # 1, unless set_per_process_memory_fraction was called
+        if share < 1:
+            free = min(free, int(share * total) - torch.cuda.memory_reserved(device))
+        return max(0, int(free))
     try:
         return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     except (ValueError, OSError, AttributeError):

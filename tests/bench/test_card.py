@@ -6,6 +6,8 @@ import pytest
 torch = pytest.importorskip("torch", reason="needs the depth extra")
 
 from bench import card  # noqa: E402
+from stereocast.models import checkpoints  # noqa: E402
+from tests.models import tiny  # noqa: E402
 
 
 def test_both_eyes_by_torch_are_those_by_numba_within_one_code_value() -> None:
@@ -16,3 +18,21 @@ def test_both_eyes_by_torch_are_those_by_numba_within_one_code_value() -> None:
         for one, other in zip(by_numba, by_torch, strict=True):
             assert np.abs(one.astype(int) - other.numpy().astype(int)).max() <= 1
             assert (one != layer).any()
+
+
+def test_levels_convert_a_window_each(tmp_path):
+    """On a tiny model and without a card, the numbers are of no interest."""
+    pytest.importorskip("ftfy", reason="needs the diffusion extra")
+    rows = card.levels(checkpoints.load(tiny.write(tmp_path, "512")), 64, 128, ("draft",))
+    assert [row["what"] for row in rows] == ["--quality draft, a window of 16 frames"]
+    assert rows[0]["frames"] == 16 and rows[0]["drawn"] == 1
+
+
+def test_a_cap_is_a_share_of_the_card(monkeypatch):
+    given = []
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (70e9, 80e9))
+    monkeypatch.setattr(torch.cuda, "set_per_process_memory_fraction", lambda share, device: given.append(share))
+    card.capped(24)
+    assert given == [0.3]
+    with pytest.raises(ValueError, match="the card has 80 GB"):
+        card.capped(141)
