@@ -1,13 +1,12 @@
 """The research path on a CUDA card at the published sizes, weights drawn: milliseconds and peak memory.
 
-    python -m bench card [--part warp,convert,video,zero,levels,depth,matrix,splat] [--cap GB] [--json]
+    python -m bench card [--part warp,convert,video,zero,depth,matrix,splat] [--cap GB] [--json]
 
 warp: the exact warp of Appendix B in Triton and in torch beside a copy of the same bytes. convert: both eyes of a film's
 frame at 1080p, up to the card, warped, and back, beside the copies alone and the same on the host; then a whole conversion
 encoded on the card and on the host. video: one evaluation of
 DynamiCrafter 1024, encoding and decoding of 16 frames. zero: StereoCrafter-Zero's whole second view at 1024, 50 steps,
-`--zero-preset paper`. levels: a conversion's window at each --quality, seconds for a second of film, as the card's
-memory asks for. depth: Video Depth Anything at 518 (frames a second), DepthCrafter at 576x1024 (a window of 110:
+`--zero-preset paper`. depth: Video Depth Anything at 518 (frames a second), DepthCrafter at 576x1024 (a window of 110:
 one step, decoding). matrix: SVD and SV3D on 21 and 25 frames at 576. splat: gsplat, an iteration of stage 2 and a render.
 --cap leaves this process that many GB of the card (10^9 bytes), as a smaller one has.
 Drawn weights take as long as trained ones; what comes out is noise.
@@ -25,7 +24,6 @@ import numpy as np
 import torch
 
 DEVICE = "cuda:0"
-LEVELS = ("draft", "good", "paper")
 Row = dict[str, Any]
 
 
@@ -44,13 +42,13 @@ def timed(what: str, call: Callable[[], Any], times: int = 3, **more: Any) -> Ro
     return {"what": what, "ms": round(float(np.median(taken)) * 1e3, 3), "peak_gib": round(peak, 2), **more}
 
 
-def built(make: Callable[[], Any], dtype: torch.dtype = torch.float16, home: str = DEVICE) -> Any:
-    """A network with drawn weights, in half precision, on the card or waiting at `home`."""
+def built(make: Callable[[], Any], dtype: torch.dtype = torch.float16) -> Any:
+    """A network with drawn weights, in half precision on the card."""
     before = torch.get_default_dtype()
     torch.set_default_dtype(dtype)
     try:
-        with torch.device(home):
-            return make().to(home).eval().requires_grad_(False)  # diffusers makes a few scalars on the host
+        with torch.device(DEVICE):
+            return make().to(DEVICE).eval().requires_grad_(False)  # diffusers makes a few scalars on the host
     finally:
         torch.set_default_dtype(before)
 
@@ -133,15 +131,14 @@ def convert() -> list[Row]:
     return rows
 
 
-def _video_model(offload: bool = False) -> Any:
+def _video_model() -> Any:
     from stereocast.models.video import VideoConfig, VideoModel, VideoNetworks
 
     config = VideoConfig.published("1024")
-    home = "cpu" if offload else DEVICE
-    networks = built(lambda: VideoNetworks(config), home=home)
+    networks = built(lambda: VideoNetworks(config))
     for name, values in config.schedule().buffers().items():
-        networks.register_buffer(name, torch.from_numpy(values).to(home))
-    return VideoModel(networks, config, DEVICE, offload=offload)
+        networks.register_buffer(name, torch.from_numpy(values).to(DEVICE))
+    return VideoModel(networks, config, DEVICE)
 
 
 def _conditions(model: Any) -> Any:
@@ -185,53 +182,6 @@ def zero() -> list[Row]:
     peak = torch.cuda.max_memory_allocated() / 2**30
     what = "stereo clip of 16 frames at 1024, 50 steps, both views"
     return [{"what": what, "ms": round(whole * 1e3), "peak_gib": round(peak, 2), "first_view_ms": round(left * 1e3)}]
-
-
-def levels(model: Any = None, height: int = 1080, width: int = 1920, names: tuple[str, ...] = LEVELS) -> list[Row]:
-    """A window of a film of 24 pictures a second, by `--synth stereocrafter-zero --quality NAME`, warp and joining
-    included; every window is drawn, the whole view of it. Another model than the published 1024 is for tests."""
-    from fractions import Fraction
-
-    from stereocast import catalog
-    from stereocast.models import checkpoints
-    from stereocast.settings import ConvertSettings
-    from stereocast.stereo.diffuse_film import ZeroSynthesizer
-    from stereocast.types import Clip, DepthMap, PixelFormat, StreamInfo
-
-    rows = []
-    info = StreamInfo(width, height, Fraction(1, 24), Fraction(24), PixelFormat.RGB24)
-    y, x = np.mgrid[:height, :width].astype(np.float32)
-    near = ((x - width / 2) ** 2 + (y - height / 2) ** 2 < (height / 4) ** 2).astype(np.float32)
-    for name in names:
-        given = {
-            "synth": "stereocrafter-zero",
-            "quality": name,
-            "device": "cpu" if model else DEVICE,
-            "depth": "embedded",
-        }
-        settings = catalog.settle(ConvertSettings, given)
-        drawn = model or _video_model(checkpoints.thrift_of(settings, DEVICE).offload)
-        synthesis = ZeroSynthesizer(settings, info, drawn)
-        count = settings.zero_window
-        grain = np.random.default_rng(0).integers(0, 255, (height, width, 3)).astype(np.uint8)
-        frames = np.stack([np.roll(grain, 2 * t, axis=1) for t in range(count)])  # the film moves behind the disc
-        clip = Clip(frames, np.arange(count), PixelFormat.RGB24, first=True, last=True)
-        if torch.cuda.is_available():
-            torch.cuda.reset_peak_memory_stats()
-        begin = time.perf_counter()
-        made = sum(len(stereo) for stereo in synthesis(iter([(clip, DepthMap(np.repeat(near[None], count, 0)))])))
-        seconds = time.perf_counter() - begin
-        peak = torch.cuda.max_memory_allocated() / 1e9 if torch.cuda.is_available() else 0.0
-        fresh = count - settings.zero_overlap  # of each window but a shot's first
-        rows.append({
-            "what": f"--quality {name}, a window of {count} frames", "ms": round(seconds * 1e3), "frames": made,
-            "seconds_a_film_second": round(seconds / fresh * 24, 1), "peak_gb": round(peak, 2),
-            "drawn": 1 - synthesis.classical, "offload": drawn.offload,
-        })  # fmt: skip
-        del drawn, synthesis
-        if torch.cuda.is_available():
-            torch.cuda.empty_cache()
-    return rows
 
 
 def capped(gigabytes: float) -> None:
@@ -356,7 +306,6 @@ PARTS = {
     "convert": convert,
     "video": video,
     "zero": zero,
-    "levels": levels,
     "depth": depth,
     "matrix": matrix,
     "splat": splat,

@@ -6,8 +6,6 @@ import pytest
 torch = pytest.importorskip("torch", reason="needs the depth extra")
 
 from bench import card  # noqa: E402
-from stereocast.models import checkpoints  # noqa: E402
-from tests.models import tiny  # noqa: E402
 
 
 def test_both_eyes_by_torch_are_those_by_numba_within_one_code_value() -> None:
@@ -18,14 +16,6 @@ def test_both_eyes_by_torch_are_those_by_numba_within_one_code_value() -> None:
         for one, other in zip(by_numba, by_torch, strict=True):
             assert np.abs(one.astype(int) - other.numpy().astype(int)).max() <= 1
             assert (one != layer).any()
-
-
-def test_levels_convert_a_window_each(tmp_path):
-    """On a tiny model and without a card, the numbers are of no interest."""
-    pytest.importorskip("ftfy", reason="needs the diffusion extra")
-    rows = card.levels(checkpoints.load(tiny.write(tmp_path, "512")), 64, 128, ("draft",))
-    assert [row["what"] for row in rows] == ["--quality draft, a window of 16 frames"]
-    assert rows[0]["frames"] == 16 and rows[0]["drawn"] == 1
 
 
 def test_a_cap_is_a_share_of_the_card(monkeypatch):
