@@ -76,9 +76,8 @@ def free_bytes(device: str = "cpu") -> int:
         import torch
 
         free, total = torch.cuda.mem_get_info(device)
-        share = torch.cuda.get_per_process_memory_fraction(
-            device
-        )  # 1, unless set_per_process_memory_fraction was called
+        asked = getattr(torch.cuda, "get_per_process_memory_fraction", None)  # older torch has none
+        share = 1.0 if asked is None else asked(device)  # 1, unless a cap was set
         if share < 1:
             free = min(free, int(share * total) - torch.cuda.memory_reserved(device))
         return max(0, int(free))
