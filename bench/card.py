@@ -1,6 +1,6 @@
 """The research path on a CUDA card at the published sizes, weights drawn: milliseconds and peak memory.
 
-    python -m bench card [--part warp,convert,video,zero,depth,matrix,splat] [--json]
+    python -m bench card [--part warp,convert,video,zero,depth,matrix,splat] [--cap GB] [--json]
 
 warp: the exact warp of Appendix B in Triton and in torch beside a copy of the same bytes. convert: both eyes of a film's
 frame at 1080p, up to the card, warped, and back, beside the copies alone and the same on the host; then a whole conversion
@@ -8,6 +8,7 @@ encoded on the card and on the host. video: one evaluation of
 DynamiCrafter 1024, encoding and decoding of 16 frames. zero: StereoCrafter-Zero's whole second view at 1024, 50 steps,
 `--zero-preset paper`. depth: Video Depth Anything at 518 (frames a second), DepthCrafter at 576x1024 (a window of 110:
 one step, decoding). matrix: SVD and SV3D on 21 and 25 frames at 576. splat: gsplat, an iteration of stage 2 and a render.
+--cap limits this process to that many GB of the GPU (10^9 bytes), as a smaller card would.
 Random weights take as long as trained ones; the output is noise.
 """
 
@@ -183,6 +184,14 @@ def zero() -> list[Row]:
     return [{"what": what, "ms": round(whole * 1e3), "peak_gib": round(peak, 2), "first_view_ms": round(left * 1e3)}]
 
 
+def capped(gigabytes: float) -> None:
+    """Leaves this process that much of the card. Raises ValueError where the card has less."""
+    total = torch.cuda.mem_get_info(DEVICE)[1]
+    if gigabytes * 1e9 > total:
+        raise ValueError(f"--cap {gigabytes:g}: the card has {total / 1e9:.0f} GB")
+    torch.cuda.set_per_process_memory_fraction(gigabytes * 1e9 / total, DEVICE)
+
+
 def depth() -> list[Row]:
     from stereocast.models.video_depth_anything import VARIANTS, VideoDepthAnything
 
@@ -308,12 +317,15 @@ def main(argv: list[str]) -> int:
     shape = argparse.RawDescriptionHelpFormatter
     parser = argparse.ArgumentParser(prog="python -m bench card", description=__doc__, formatter_class=shape)
     parser.add_argument("--part", default=",".join(PARTS))
+    parser.add_argument("--cap", type=float, help="GB of the card that this process may use")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args(argv)
     if not torch.cuda.is_available():
         print("needs a CUDA device")
         return 2
     torch.manual_seed(0)
+    if options.cap:
+        capped(options.cap)
     print(f"{torch.cuda.get_device_name(0)}, torch {torch.__version__}", flush=True)
     failed = 0
     for part in options.part.split(","):

@@ -73,11 +73,16 @@ def to_device(array: Array, device: Any) -> Any:
 
 
 def free_bytes(device: str = "cpu") -> int:
-    """Estimated free memory of a device in bytes."""
+    """Estimated free memory of a device in bytes; on a GPU, at most what this process may still allocate."""
     if device.startswith("cuda"):
         import torch
 
-        return int(torch.cuda.mem_get_info(device)[0])
+        free, total = torch.cuda.mem_get_info(device)
+        asked = getattr(torch.cuda, "get_per_process_memory_fraction", None)  # older torch has none
+        share = 1.0 if asked is None else asked(device)  # 1, unless a cap was set
+        if share < 1:
+            free = min(free, int(share * total) - torch.cuda.memory_reserved(device))
+        return max(0, int(free))
     try:
         return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     except (ValueError, OSError, AttributeError):

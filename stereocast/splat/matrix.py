@@ -67,7 +67,7 @@ def save(matrix: Matrix, folder: Path) -> None:
     (folder / "matrix.json").unlink(missing_ok=True)
     for old in (*folder.glob("view_*/frame_*.png"), *folder.glob("view_*/mask_*.png")):
         v, f = (
-            int(part) if (part := name.rpartition("_")[2]).isdigit() else -1 for name in (old.parent.name, old.stem)
+            int(digits) if (digits := name.rpartition("_")[2]).isdigit() else -1 for name in (old.parent.name, old.stem)
         )
         if v >= matrix.views or f >= matrix.frames:
             old.unlink()

@@ -12,6 +12,7 @@ from torch import Tensor
 from stereocast.errors import OutOfMemory
 from stereocast.models import depthcrafter, loading, svd
 from stereocast.models.weights import WeightStore
+from stereocast.pictures.devices import free_bytes
 
 log = logging.getLogger(__name__)
 NAMES = ("svd", "svd-unet", "sv3d")  # on the shelf
@@ -73,7 +74,7 @@ def load_models(store: WeightStore, device: str, precision: str = "auto") -> Mod
     loading.load_into(plain, table, rename=names, dtype=torch.float32, what=str(sv3d_file))
     temporal = _part("vae", base / "vae", "diffusion_pytorch_model", torch.float32)
     tower = _part("image_encoder", base / "image_encoder", "model", dtype)
-    free = torch.cuda.mem_get_info(device)[0] if on_card else 0
+    free = free_bytes(device) if on_card else 0
     return Models(video, ring, tower, temporal, plain, device, dtype, together=free > _BOTH)
 
 

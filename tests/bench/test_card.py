@@ -16,3 +16,13 @@ def test_both_eyes_by_torch_are_those_by_numba_within_one_code_value() -> None:
         for one, other in zip(by_numba, by_torch, strict=True):
             assert np.abs(one.astype(int) - other.numpy().astype(int)).max() <= 1
             assert (one != layer).any()
+
+
+def test_a_cap_is_a_share_of_the_card(monkeypatch):
+    given = []
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (70e9, 80e9))
+    monkeypatch.setattr(torch.cuda, "set_per_process_memory_fraction", lambda share, device: given.append(share))
+    card.capped(24)
+    assert given == [0.3]
+    with pytest.raises(ValueError, match="the card has 80 GB"):
+        card.capped(141)
