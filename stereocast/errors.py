@@ -3,6 +3,7 @@
     StereocastError            exit code 1: the job failed
     ├── UsageError             exit code 2: the call can't be carried out as written
     │   ├── UnknownName        an unknown name; suggests the nearest one
+    │   │   └── UnknownValue   an unknown value of an option; the same
     │   └── LimitExceeded      the preset's headset can't play the result
     ├── SourceError            the input is missing, damaged, or holds no video
     ├── SinkError              the output can't be written (exists, disk full, encoder failed)
@@ -39,7 +40,17 @@ class UnknownName(UsageError):
         names = sorted(known)
         near = get_close_matches(name, names, n=1, cutoff=cutoff)
         hint = f"did you mean '{near[0]}'?" if near else f"known: {', '.join(names)}"
-        super().__init__(f"no {kind} named '{name}'; {hint}")
+        super().__init__(f"{self._what(kind, name)}; {hint}")
+
+    def _what(self, kind: str, name: str) -> str:
+        return f"no {kind} named '{name}'"
+
+
+class UnknownValue(UnknownName):
+    """`name` is not among the `known` values of the option `kind`."""
+
+    def _what(self, kind: str, name: str) -> str:
+        return f"{kind} {name}: unknown value"
 
 
 class LimitExceeded(UsageError):
