@@ -278,17 +278,17 @@ class MatrixKeywords(TypedDict, total=False):
 
 
 class EstimatorKeywords(DepthKeywords, WeightKeywords, NetworkKeywords, total=False):
-    """All that a depth estimator may ask for."""
+    """All options that a depth estimator may use."""
 
 
 class SamplerKeywords(
     ScreenKeywords, DepthKeywords, WeightKeywords, NetworkKeywords, DiffusionKeywords, ZeroKeywords, total=False
 ):
-    """All that the StereoCrafter-Zero sampler may ask for."""
+    """All options that the StereoCrafter-Zero sampler may use."""
 
 
 class ViewKeywords(StereoKeywords, SamplerKeywords, EstimatorKeywords, ZeroFilmKeywords, total=False):
-    """All that makes two views of a film."""
+    """All options for making two views of a film."""
 
 
 class ConvertKeywords(
