@@ -39,7 +39,17 @@ class UnknownName(UsageError):
         names = sorted(known)
         near = get_close_matches(name, names, n=1, cutoff=cutoff)
         hint = f"did you mean '{near[0]}'?" if near else f"known: {', '.join(names)}"
-        super().__init__(f"no {kind} named '{name}'; {hint}")
+        super().__init__(f"{self._what(kind, name)}; {hint}")
+
+    def _what(self, kind: str, name: str) -> str:
+        return f"no {kind} named '{name}'"
+
+
+class UnknownValue(UnknownName):
+    """`name` is not among the `known` values of the option `kind`."""
+
+    def _what(self, kind: str, name: str) -> str:
+        return f"{kind} {name}: unknown value"
 
 
 class LimitExceeded(UsageError):

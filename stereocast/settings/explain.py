@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic import ValidationError
 
-from stereocast.errors import UnknownName, UsageError
+from stereocast.errors import UnknownName, UnknownValue, UsageError
 from stereocast.settings.groups import Settings
 
 
@@ -52,7 +52,7 @@ def explained(error: ValidationError, model: type[Settings], spelled: Callable[[
     words = choices(field.annotation)
     numbers = any(part in (int, float) for part in members(field.annotation))
     if words and not (numbers and _is_number(given)):
-        return UnknownName(f"value of {spelled(name)}", str(given), words)
+        return UnknownValue(spelled(name), str(given), words)
     return UsageError(f"{spelled(name)} {given}: {first['msg'][0].lower()}{first['msg'][1:]}")
 
 

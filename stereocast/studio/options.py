@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, get_origin
 
 from stereocast import catalog, registry
-from stereocast.errors import UnknownName, UsageError
+from stereocast.errors import UnknownName, UnknownValue, UsageError
 from stereocast.models import shelf, weights
 from stereocast.settings import ConvertSettings, FourDSettings, GenSettings, Settings
 from stereocast.settings.explain import flag, members
@@ -125,11 +125,11 @@ def checked(kind: str, given: Mapping[str, Any]) -> AnySettings:
             raise UsageError(f"{flag(name)}: {type(value).__name__} isn't a valid type for an option")
         words = _words(name)
         if words and value not in words:
-            raise UnknownName(f"value of {flag(name)}", str(value), words)
+            raise UnknownValue(flag(name), str(value), words)
     settings: AnySettings = catalog.settle(model, given, spelled=flag)
     container = getattr(settings, "out_format", None)
     if container not in (None, *_WATCHED):
-        raise UnknownName("value of --out-format", str(container), _WATCHED)
+        raise UnknownValue("--out-format", str(container), _WATCHED)
     return settings
 
 

@@ -216,11 +216,11 @@ def test_a_number_as_quality_sets_crf(caplog: pytest.LogCaptureFixture) -> None:
 
 
 def test_a_misspelt_word_is_named_in_the_callers_language(film: Path) -> None:
-    with pytest.raises(UnknownName, match=r"no value of format named 'sbss'; did you mean 'sbs'\?"):
+    with pytest.raises(UnknownName, match=r"format sbss: unknown value; did you mean 'sbs'\?"):
         api.convert(film, format="sbss")  # type: ignore[arg-type]
     code, _, errors = run_cli("convert", film, "--format", "sbss")
     assert code == 2
-    assert "no value of --format named 'sbss'; did you mean 'sbs'?" in errors
+    assert "--format sbss: unknown value; did you mean 'sbs'?" in errors
     with pytest.raises(UnknownName, match=r"no option named 'stregnth'; did you mean 'strength'\?"):
         api.convert(film, stregnth=2)  # type: ignore[call-arg]
 
