@@ -202,7 +202,9 @@ class VideoSource:
         if duration is not None and (self.options.start or self.options.end):
             begin = self.options.start or Fraction(0)
             if begin >= duration and not clock.restarts(self.container):
-                raise UsageError(f"--start {float(begin):g}: {self.name} ends before that time, at {float(duration):.3f} s")
+                raise UsageError(
+                    f"--start {float(begin):g}: {self.name} ends before that time, at {float(duration):.3f} s"
+                )
             duration = max(Fraction(0), min(duration, self.options.end or duration) - begin)
             frames = None
         if self.options.rate:

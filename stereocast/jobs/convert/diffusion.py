@@ -14,7 +14,9 @@ def check(settings: ConvertSettings) -> None:
     """Rejects settings that would fail only after minutes. Raises WeightsError, LicenceNotAccepted, UsageError,
     OutOfMemory."""
     if settings.disparity is not None:
-        raise UsageError("--disparity works only with --synth warp; for stereocrafter-zero, give depth with --depth PATH")
+        raise UsageError(
+            "--disparity works only with --synth warp; for stereocrafter-zero, give depth with --depth PATH"
+        )
     if settings.zero_overlap >= settings.zero_window:
         raise UsageError(f"--zero-overlap {settings.zero_overlap}: must be below --zero-window {settings.zero_window}")
     store, name = weights.WeightStore.of(settings, choice.FAMILY), choice.video_model(settings)

@@ -149,9 +149,7 @@ def _still(
     given = "" if output in (None, "-") else Path(str(output)).suffix.lower()
     if given and given not in probe.IMAGES:
         kinds = ", ".join(sorted(probe.IMAGES))
-        raise UsageError(
-            f"-o {output}: a still is written as {kinds}; `stereocast gen` turns {name} into a film"
-        )
+        raise UsageError(f"-o {output}: a still is written as {kinds}; `stereocast gen` turns {name} into a film")
     target = plan.output_path(name, None if output in (None, "-") else Path(str(output)), form, suffix)
     packed = plan.packed_info(
         info, form, assembly.packer(settings, info).shape(info.height, info.width), info.pixel_format
