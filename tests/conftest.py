@@ -28,8 +28,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 @pytest.hookimpl(optionalhook=True)
-def pytest_xdist_setupnodes() -> None:
+def pytest_xdist_setupnodes(config: pytest.Config) -> None:
     """Before several processes share the tests: kernels are compiled once, not by each of them at the same time."""
+    if config.getoption("--update-golden"):
+        raise pytest.UsageError(
+            "--update-golden is for one process: each of several would write over the others' files"
+        )
     from stereocast.jobs.convert import compiling
     from stereocast.types import PixelFormat
 

@@ -1,9 +1,11 @@
 """How tests relate to each other and to their folder."""
 
 import ast
+import os
 import re
 import shutil
 import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -65,6 +67,15 @@ def test_a_source_distribution_holds_what_is_walked() -> None:
         "pyproject.toml",
         "PKG-INFO",  # in a distribution
     }
+
+
+def test_golden_files_are_written_by_one_process() -> None:
+    pytest.importorskip("xdist", reason="needs pytest-xdist (dev)")
+    command = [sys.executable, "-m", "pytest", "-n", "2", "--update-golden", "tests/house/test_words.py"]
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
+    run = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=600)
+    assert run.returncode == pytest.ExitCode.USAGE_ERROR, run.stdout + run.stderr
+    assert "--update-golden is for one process" in run.stdout + run.stderr
 
 
 def test_archives_are_closed() -> None:

@@ -71,6 +71,27 @@ def test_durations_fill_the_film_without_gaps(steps: list[int], start: int, cut:
     assert durations.last == (given_[-1], made[-1])
 
 
+@given(st.permutations(range(1, 9)), st.lists(st.integers(1, 500), min_size=8, max_size=8), st.integers(-500, 500))
+def test_copied_pictures_without_durations_last_until_the_next(order: list[int], steps: list[int], start: int) -> None:
+    """In whatever order they come, the latest is known to last as long as what lies between it and the one before."""
+    times = list(accumulate(steps, initial=start))
+    durations = timing.Durations(Fraction(25), Fraction(1, 1000))
+    for place in [0, *order]:
+        durations.seen(times[place], 0)
+    assert durations.last == (times[8], times[8] - times[7])
+
+
+@given(st.lists(st.integers(-200, 200), min_size=1, max_size=40), st.integers(0, 4), st.integers(0, 50))
+def test_decoding_times_rise_whatever_an_encoder_gives(shown: list[int], delay: int, step: int) -> None:
+    """Also where pictures repeat their times, or are overtaken by more than was said; and by no more than is needed."""
+    times = timing.DecodingTimes(delay, step)
+    made = [times(pts) for pts in shown]
+    assert all(a < b for a, b in pairwise(made))
+    assert made[0] == shown[0] - times.ahead == shown[0] - delay * max(1, step)
+    one_by_one = timing.DecodingTimes(0, step)
+    assert [one_by_one(pts) for pts in (5, 5, 4, 9)] == [5, 6, 7, 9]
+
+
 @given(variable, st.integers(-500, 500), st.integers(0, 60), st.integers(1, 60))
 def test_parts_of_a_film_join_without_a_seam(steps: list[int], start: int, begin: int, length: int) -> None:
     """What lies between two ticks and what lies after them are the whole, each picture once and with its own time."""
