@@ -15,6 +15,7 @@ import cv2
 import numpy as np
 
 from stereocast.gen import matte
+from stereocast.gen.behind import background
 from stereocast.kernels.mesh import raster
 from stereocast.settings import GenSettings
 from stereocast.types import Array
@@ -189,51 +190,3 @@ def _grid(size: int) -> Array:
     """Positions of every `CELL`-th sample, and of the last."""
     places = np.arange(0, size, CELL)
     return places if places[-1] == size - 1 else np.append(places, size - 1)
-
-
-def background(picture: Array, inverse: Array, radius: int) -> tuple[Array, Array]:
-    """The picture and its inverse depth without a band of `radius` pixels along the near side of edges.
-
-    The background grows into that band.
-    """
-    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius + 1, 2 * radius + 1))
-    behind = cv2.erode(inverse, disc)
-    sides = (inverse - behind > 0.07).astype(np.uint8)
-    near = cv2.dilate(sides, np.ones((5, 5), np.uint8))  # soft outlines contain the near colour
-    near = np.maximum(near, _interiors(inverse, behind, sides, 3 * radius))
-    known = (near == 0).astype(np.float32)
-    stacked = np.concatenate([picture, np.minimum(inverse, behind + 0.07)[..., None]], -1)
-    filled = grown(stacked, known)
-    colour = np.where(near[..., None] > 0, filled[..., :3], picture)
-    depth = np.where(near > 0, np.minimum(filled[..., 3], inverse), inverse)
-    return colour.astype(np.float32), cv2.blur(depth.astype(np.float32), (5, 5))
-
-
-def _interiors(inverse: Array, behind: Array, near: Array, reach: int) -> Array:
-    """Pixels within `reach` of a near side that are as near as it, uint8 [H, W].
-
-    They are the inside of wide objects, from which nothing may grow. `behind`: the level behind where `near` is 1.
-    """
-    if not near.any():
-        return np.zeros_like(near)
-    distance, labels = cv2.distanceTransformWithLabels(1 - near, cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL)
-    level = np.zeros(int(labels.max()) + 1, np.float32)
-    level[labels[near > 0]] = behind[near > 0]
-    return ((inverse - level[labels] > 0.14) & (distance < reach)).astype(np.uint8)
-
-
-def grown(values: Array, known: Array) -> Array:
-    """`values` [H, W, C] where `known` is 1, smoothly extended elsewhere (push-pull pyramid)."""
-    height, width = known.shape
-    if min(height, width) <= 2 or known.min() >= 1:
-        total = max(float(known.sum()), 1e-6)
-        mean = (values * known[..., None]).sum((0, 1)) / total
-        return np.where(known[..., None] > 0, values, mean).astype(np.float32)
-    half = ((width + 1) // 2, (height + 1) // 2)
-    weight = cv2.resize(known, half, interpolation=cv2.INTER_AREA)
-    small = cv2.resize(values * known[..., None], half, interpolation=cv2.INTER_AREA)
-    small = small / np.maximum(weight, 1e-6)[..., None]
-    coarse = grown(small, (weight > 0.2).astype(np.float32))
-    fine = cv2.resize(coarse, (width, height), interpolation=cv2.INTER_LINEAR)
-    out: Array = np.where(known[..., None] > 0, values, fine).astype(np.float32)
-    return out

@@ -7,7 +7,8 @@ import cv2
 import numpy as np
 import pytest
 
-from stereocast.gen.camera import CameraMove, Pose, background, chosen_move, pose_at
+from stereocast.gen.behind import background, continued
+from stereocast.gen.camera import CameraMove, Pose, chosen_move, pose_at
 from stereocast.jobs.generate.job import generate
 from stereocast.settings import GenSettings
 
@@ -81,3 +82,18 @@ def test_a_clip_without_weights(tmp_path: Path, form: str) -> None:
             frames = list(film.decode(video=0))
         assert len(frames) == made.frames == 4
         assert frames[0].width == (256 if form == "sbs" else 128)
+
+
+def test_what_is_behind_continues_its_row_and_never_the_near_surface():
+    picture = np.zeros((40, 60, 3), np.float32)
+    picture[:20], picture[20:] = (0.2, 0.4, 0.9), (0.3, 0.3, 0.3)  # sky and road
+    inverse = np.full((40, 60), 0.3, np.float32)
+    picture[:, 25:30], inverse[:, 25:30] = (0.1, 0.9, 0.1), 0.9  # a post
+    picture[:, 30:], inverse[:, 30:] = (0.9, 0.1, 0.1), 0.8  # a wall, nearly as near
+    known = np.ones((40, 60), bool)
+    known[:, 22:30] = False
+    made = continued(picture, inverse, known)
+    assert np.array_equal(made[known], picture[known])
+    assert np.abs(made[2:18, 22:30] - (0.2, 0.4, 0.9)).max() < 0.1
+    assert np.abs(made[22:38, 22:30] - (0.3, 0.3, 0.3)).max() < 0.1
+    assert np.abs(continued(picture, inverse, np.zeros_like(known)) - picture.mean((0, 1))).max() < 1e-5

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from stereocast.gen.camera import CameraMove, Pose, background
+from stereocast.gen.behind import background
+from stereocast.gen.camera import CameraMove, Pose
 from stereocast.gen.matte import outlined
 from stereocast.settings import GenSettings
 
