@@ -32,7 +32,7 @@ def background(picture: Array, inverse: Array, radius: int) -> tuple[Array, Arra
     soft = cv2.GaussianBlur(sharp, (0, 0), sigmaX=_SIGMA[0], sigmaY=_SIGMA[1])
     inside = cv2.distanceTransform(near, cv2.DIST_L2, 5)
     share = np.clip((inside - _SHARP) / (0.3 * radius), 0, 1)[..., None]
-    colour = np.where(near[..., None] > 0, sharp + share * (soft - sharp), picture)
+    colour: Array = np.where(near[..., None] > 0, sharp + share * (soft - sharp), picture)
     return colour.astype(np.float32), cv2.blur(depth.astype(np.float32), (5, 5))
 
 
