@@ -27,12 +27,12 @@ def background(picture: Array, inverse: Array, radius: int) -> tuple[Array, Arra
     near = np.maximum(near, _interiors(inverse, behind, sides, 3 * radius))
     known = (near == 0).astype(np.float32)
     level = np.minimum(inverse, behind + 0.07)
-    depth = np.where(near > 0, np.minimum(grown(level, known), inverse), inverse)
+    depth: Array = np.where(near > 0, np.minimum(grown(level, known), inverse), inverse)
     sharp = continued(picture, level, near == 0)
     soft = cv2.GaussianBlur(sharp, (0, 0), sigmaX=_SIGMA[0], sigmaY=_SIGMA[1])
     inside = cv2.distanceTransform(near, cv2.DIST_L2, 5)
     share = np.clip((inside - _SHARP) / (0.3 * radius), 0, 1)[..., None]
-    colour: Array = np.where(near[..., None] > 0, sharp + share * (soft - sharp), picture)
+    colour = np.where(near[..., None] > 0, sharp + share * (soft - sharp), picture)
     return colour.astype(np.float32), cv2.blur(depth.astype(np.float32), (5, 5))
 
 
