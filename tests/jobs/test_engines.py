@@ -87,6 +87,14 @@ def test_in_sections(film: Path, threads: list[str], whole: dict[str, Any], tmp_
     same(tmp_path / "out.mp4", whole)
 
 
+def test_a_truncated_film_is_reported(threads: list[str], tmp_path: Path) -> None:
+    film = make_film(tmp_path / "film.mkv", frames=500, size=(48, 64), cuts=CUTS)
+    film.write_bytes(film.read_bytes()[: film.stat().st_size * 7 // 10])
+    done = convert(film, tmp_path / "out.mp4", workers=2)
+    assert len(threads) > 1
+    assert done.missing_s > 1
+
+
 def test_a_worker_that_dies_costs_its_section(
     film: Path, threads: list[str], whole: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

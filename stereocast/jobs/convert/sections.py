@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Iterator
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 
 from stereocast import registry
@@ -61,7 +62,7 @@ def convert_in_sections(made: ConvertPlan, source: Source, progress: OnProgress)
             progress(Progress("frames", frames, made.info.frames))
     if not results:
         raise SourceError(f"{made.source}: no frame could be decoded in the selected part")
-    return _joined(made, journal, results)
+    return replace(_joined(made, journal, results), missing_s=source.missing_s)
 
 
 def _why_not(made: ConvertPlan) -> str:

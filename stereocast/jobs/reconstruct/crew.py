@@ -62,7 +62,7 @@ def device_of(rank: int, device: str) -> str:
 
 @contextmanager
 def heed_torchrun() -> Iterator[None]:
-    """torchrun ends its processes by SIGTERM when one has failed: it is heard like Ctrl-C, so that work is kept."""
+    """Treats SIGTERM, which torchrun sends when a process has failed, like Ctrl-C, so that finished work is kept."""
     if torchrun_rank()[1] < 2 or threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -131,7 +131,7 @@ class Crew:
             ranks.leave()
 
     def close(self) -> None:
-        """Ends the other processes, whatever they do."""
+        """Stops the other processes, even if they are working."""
         failed = sys.exc_info()[0] is not None
         if not failed:
             self.send_home()
@@ -141,7 +141,7 @@ class Crew:
             except subprocess.TimeoutExpired:
                 child.kill()
                 child.wait()
-        if self._joined:  # else torchrun ends the others: they may be gone, and wouldn't be met
+        if self._joined:  # otherwise torchrun stops the others, which may be gone already
             self.send_home()
         if self._folder is not None:
             shutil.rmtree(self._folder, ignore_errors=True)
@@ -179,7 +179,7 @@ class Crew:
 
 @contextmanager
 def _torn_apart(reason: Callable[[Exception], str]) -> Iterator[None]:
-    """What torch.distributed says when another process is gone, as an error of ours."""
+    """Turns the errors of torch.distributed about a lost process into a StereocastError."""
     try:
         yield
     except (RuntimeError, OSError) as error:

@@ -42,8 +42,10 @@ def _made(wanted: Order, output: Path | None, progress: OnProgress) -> Reconstru
 
 
 def cost(wanted: Order, output: Path | None) -> dict[str, Any]:
-    """What `reconstruct` would do, with its work, memory and time (jobs.reconstruct.bill). Nothing is written. Empty
-    in a process of torchrun that isn't the first. Raises UsageError, SinkError, SourceError, ExtraMissing."""
+    """The work, memory and time that `reconstruct` would take (jobs.reconstruct.bill). Writes nothing.
+
+    Empty in all processes of torchrun but the first. Raises UsageError, SinkError, SourceError, ExtraMissing.
+    """
     if crew.torchrun_rank()[0] > 0:
         return {}
     order.place(wanted, output)
