@@ -37,10 +37,15 @@ def cost_of(maker: Any, settings: Settings, info: StreamInfo) -> Cost:
 
 @runtime_checkable
 class Source(Protocol):
-    """Frames in order of time, to be read once. `damaged` counts frames that couldn't be decoded."""
+    """Frames in order of time, to be read once.
+
+    `damaged` counts frames that couldn't be decoded. `missing_s`, set after reading, is how much shorter the source is than
+    its container says, in seconds.
+    """
 
     info: StreamInfo
     damaged: int
+    missing_s: float
 
     def __iter__(self) -> Iterator[Frame]: ...
 
