@@ -84,6 +84,7 @@ def walk(page: Any, url: str, camera: Camera, folder: Path) -> None:
         shutil.copy(ROOT / "samples" / name, folder / name)
     page.set_input_files("#file", [{"name": "notes.mp4", "mimeType": "video/mp4", "buffer": b"no film at all"}])
     page.wait_for_selector("#uploads .error", timeout=60_000)
+    page.wait_for_timeout(2500)  # a listing is kept for two seconds
     page.reload()
     page.set_input_files("#file", [{"name": "notes.mp4", "mimeType": "video/mp4", "buffer": b"no film at all"}])
     page.wait_for_selector("#uploads .error", timeout=60_000)
