@@ -4,15 +4,14 @@ Video files are opened elsewhere: this module gets their frames.
 """
 
 import re
-import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from zipfile import BadZipFile
 
 import cv2
 import numpy as np
 
 from stereocast.errors import SourceError
+from stereocast.pictures.arrays import load_array
 from stereocast.pipeline.stages import DepthClip
 from stereocast.types import Array, Clip, DepthMap
 
@@ -76,13 +75,10 @@ def read_map(path: Path) -> Array:
     kind = path.suffix.lower()
     try:
         if kind in (".npy", ".npz"):
-            with path.open("rb") as file:
-                values = np.load(file, allow_pickle=False)
-                if isinstance(values, np.lib.npyio.NpzFile):
-                    values = values["depth" if "depth" in values else values.files[0]]
+            values = load_array(path, lambda names: "depth" if "depth" in names else names[0])
         else:
             values = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_UNCHANGED)
-    except (OSError, ValueError, KeyError, IndexError, EOFError, BadZipFile, zlib.error, cv2.error) as error:
+    except (OSError, ValueError, KeyError, IndexError, cv2.error) as error:
         raise SourceError(f"{path} can't be read as a depth map: {str(error).strip()}") from error
     if values is None:
         raise SourceError(f"{path} can't be read as a depth map")

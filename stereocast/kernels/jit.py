@@ -23,7 +23,7 @@ _compiling = threading.RLock()
 
 def jit(kernel: Function) -> Function:
     """Compiles `kernel` on its first call. Division by zero gives inf or nan, as in NumPy."""
-    return cast(Function, kernel if _off() else Kernel(kernel))
+    return cast(Function, kernel if disabled() else Kernel(kernel))
 
 
 def jit_turned(*pictures: str) -> Callable[[Function], Function]:
@@ -33,12 +33,12 @@ def jit_turned(*pictures: str) -> Callable[[Function], Function]:
     """
 
     def decorated(kernel: Function) -> Function:
-        return cast(Function, kernel if _off() else Kernel(kernel, pictures))
+        return cast(Function, kernel if disabled() else Kernel(kernel, pictures))
 
     return decorated
 
 
-def _off() -> bool:
+def disabled() -> bool:
     """Whether kernels run as plain Python."""
     return os.environ.get("NUMBA_DISABLE_JIT", "0") not in ("", "0")
 

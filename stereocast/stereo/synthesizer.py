@@ -2,7 +2,6 @@
 
 import os
 import threading
-import zlib
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -10,12 +9,12 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
 
 import cv2
 import numpy as np
 
 from stereocast.errors import UsageError
+from stereocast.pictures.arrays import load_array
 from stereocast.pictures.devices import to_host
 from stereocast.pictures.planes import size
 from stereocast.pictures.pool import Pool
@@ -29,17 +28,16 @@ from stereocast.types import Array, Clip, DepthMap, Disparity, PixelFormat, Ster
 
 def read_disparity(path: Path) -> Array:
     """Exact disparities float32 [T, H, W] from .npz (key 'disparity') or .npy; nan = unknown. Raises UsageError."""
+
+    def choose(names: list[str]) -> str:
+        if "disparity" not in names:
+            raise UsageError(f"--disparity {path}: contains no array 'disparity' (its arrays: {', '.join(names)})")
+        return "disparity"
+
     try:
-        with path.open("rb") as file:
-            loaded = np.load(file)
-            if isinstance(loaded, np.lib.npyio.NpzFile):
-                if "disparity" not in loaded:
-                    names = ", ".join(loaded.files)
-                    raise UsageError(f"--disparity {path}: contains no array 'disparity' (its arrays: {names})")
-                loaded = loaded["disparity"]
-    except (OSError, ValueError, EOFError, BadZipFile, zlib.error) as error:
+        values = load_array(path, choose)
+    except (OSError, ValueError) as error:
         raise UsageError(f"--disparity {path}: not a readable .npz or .npy file; {error}") from error
-    values = np.asarray(loaded)
     if values.ndim not in (2, 3) or values.dtype.kind not in "fiu":
         raise UsageError(f"--disparity {path}: needs shape [H, W] or [T, H, W], not {values.shape}")
     return (values[None] if values.ndim == 2 else values).astype(np.float32, copy=False)

@@ -51,10 +51,10 @@ GROUPS: Mapping[str, Callable[[PixelFormat], None]] = {  # ordered so that two p
 
 def _stamps(form: PixelFormat) -> dict[str, Path]:
     """The stamp file of each group; empty where no code can be kept."""
-    from stereocast.kernels import kept
+    from stereocast.kernels import jit, kept
 
     folder = kept.folder()
-    if folder is None or os.environ.get("NUMBA_DISABLE_JIT", "0") not in ("", "0"):
+    if folder is None or jit.disabled():
         return {}
     return {group: folder / f"{group}-{form.dtype}-{kept.fingerprint()}.compiled" for group in GROUPS}
 

@@ -90,9 +90,9 @@ class KeptWindows:
 
     def _room(self, size: int, shot: int) -> bool:
         """Deletes windows of earlier shots to make room for `size` bytes. Returns whether there is room."""
-        there = [path for path in self.folder.iterdir() if NAMES.fullmatch(path.name)]
+        there = _windows(self.folder)
         taken = sum(path.stat().st_size for path in there)
-        for path in sorted(there, key=_number):
+        for path in there:
             if taken + size <= _MOST or _number(path)[0] >= shot:
                 break
             taken -= path.stat().st_size
@@ -101,11 +101,15 @@ class KeptWindows:
 
     def _thin(self, shot: int) -> None:
         """Deletes windows of earlier shots where there are more than _KEEP."""
-        mine = [path for path in self.folder.glob(f"{self._kind}*") if NAMES.fullmatch(path.name)]
-        there = sorted((path for path in mine if path.name.startswith(DEPTH) == bool(self._kind)), key=_number)
+        there = [path for path in _windows(self.folder) if path.name.startswith(DEPTH) == bool(self._kind)]
         for path in there[: max(0, len(there) - _KEEP)]:
             if _number(path)[0] < shot:
                 owned.discard(path)
+
+
+def _windows(folder: Path) -> list[Path]:
+    """The saved windows in a folder, in the order of the film."""
+    return sorted((path for path in folder.iterdir() if NAMES.fullmatch(path.name)), key=_number)
 
 
 def _number(path: Path) -> tuple[int, int]:
@@ -117,9 +121,8 @@ def clear(folder: Path) -> None:
     """Deletes saved windows, and their folder if it is then empty."""
     if folder.is_symlink() or not folder.is_dir():
         return
-    for path in list(folder.iterdir()):
-        if NAMES.fullmatch(path.name):
-            owned.discard(path)
+    for path in _windows(folder):
+        owned.discard(path)
     with suppress(OSError):
         os.rmdir(folder)
 
