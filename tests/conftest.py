@@ -16,6 +16,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from stereocast import registry
+from stereocast.media import priority
 
 settings.register_profile("suite", deadline=None, suppress_health_check=[HealthCheck.too_slow])  # no test is timed
 settings.load_profile("suite")
@@ -46,6 +47,13 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         torch = pytest.importorskip("torch", reason="needs the depth extra")
         if not torch.cuda.is_available():
             pytest.skip("no CUDA device")
+
+
+@pytest.fixture(autouse=True)
+def ordinary_priority() -> Iterator[None]:
+    """An encoder that a test opens by itself (SVT-AV1 as root) doesn't raise the priority of the tests after it."""
+    with priority.kept():
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -8,6 +8,8 @@ from typing import Any
 import av
 import numpy as np
 
+from stereocast.media import priority
+
 BITS = 12
 
 
@@ -37,6 +39,7 @@ def number_of(luma: np.ndarray) -> int:
     )
 
 
+@priority.kept()
 def make_film(
     path: Path,
     *,

@@ -14,6 +14,7 @@ import numpy as np
 
 from stereocast.catalog import EncoderProfile
 from stereocast.media import colour as colours
+from stereocast.media import priority
 from stereocast.media import profile as profiles
 from stereocast.types import StreamInfo
 
@@ -65,6 +66,9 @@ class PyavEncoder:
         frame = _lent(np.ascontiguousarray(image), self._format)
         frame.pts, frame.time_base, frame.duration = pts, self._info.time_base, duration
         colours.apply(frame, self._info.colour)
+        if not self.used:
+            with priority.kept():
+                self._context.open()
         self.used = True
         return self._own(self._context.encode(frame))
 

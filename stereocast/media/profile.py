@@ -18,6 +18,7 @@ import numpy as np
 from stereocast import catalog
 from stereocast.catalog import EncoderProfile
 from stereocast.errors import SinkError, how_to_install
+from stereocast.media import priority
 from stereocast.pictures import planes
 from stereocast.types import Colour
 
@@ -48,6 +49,8 @@ def _open(profile: EncoderProfile) -> str:
         context.pix_fmt = profile.pixel_format.value
         context.time_base, context.framerate = Fraction(1, 25), Fraction(25)
         context.options = profile.private()
+        with priority.kept():
+            context.open()
         picture = planes.blank(144, 256, profile.pixel_format, Colour())
         for pts in range(2):
             frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format=profile.pixel_format.value)

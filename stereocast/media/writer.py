@@ -17,7 +17,7 @@ import av
 
 from stereocast.catalog import EncoderProfile
 from stereocast.errors import SinkError
-from stereocast.media import encoder, hls, owned, sei, spatial, timing
+from stereocast.media import encoder, hls, owned, priority, sei, spatial, timing
 from stereocast.media import profile as profiles
 from stereocast.media.encoder import FRAGMENT_S
 from stereocast.media.interleave import Interleaver
@@ -87,7 +87,8 @@ class VideoSink:
             self._encoder.stream.metadata.update(options.tags)
             if passthrough is not None:
                 passthrough.attach(self._output, options.container)
-            self._output.start_encoding()
+            with priority.kept():
+                self._output.start_encoding()
             step = timing.nominal_step(options.info.rate, options.info.time_base)
             decoding = timing.DecodingTimes(profiles.reordering(options.profile), step)
             self._lanes = Interleaver(self._output, decoding, self._durations, matroska=options.container == "mkv")

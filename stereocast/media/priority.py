@@ -1,0 +1,38 @@
+"""The priority of this program's threads, which an encoder may raise.
+
+Run by root, as in most containers, SVT-AV1 gives the highest real-time priority (SCHED_FIFO 99) to its threads and to
+the one that opens it. Every thread and process started later inherits it, and the rest of the machine stands still.
+"""
+
+import contextlib
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+@contextmanager
+def kept() -> Iterator[None]:
+    """Undoes a rise to real-time priority that happens within, for all threads of this process. Linux only."""
+    if sys.platform != "linux":
+        yield
+        return
+    policy, parameters = os.sched_getscheduler(0), os.sched_getparam(0)
+    try:
+        yield
+    finally:
+        for thread in real_time():
+            with contextlib.suppress(OSError):  # it has ended
+                os.sched_setscheduler(thread, policy, parameters)
+
+
+def real_time() -> list[int]:
+    """Threads of this process with real-time priority. Linux only."""
+    found = []
+    with contextlib.suppress(OSError):  # no /proc
+        for entry in Path("/proc/self/task").iterdir():
+            with contextlib.suppress(OSError):  # it has ended
+                if os.sched_getscheduler(int(entry.name)) in (os.SCHED_FIFO, os.SCHED_RR):
+                    found.append(int(entry.name))
+    return found
