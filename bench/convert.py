@@ -1,12 +1,14 @@
 """Speed and memory of the main job against what nobody can do without: decoding and encoding.
 
-    python -m bench convert [--part speed,memory,start,table,packing] [--clip FILE] [--size 1080] [--against DIR] [--json]
+    python -m bench convert [--part speed,memory,start,table,packing,workers] [--clip FILE] [--size 1080]
+                            [--against DIR] [--json]
 
 floor: FFmpeg decodes the film, lays each picture beside itself and encodes that with the same profile. ceiling: the
 encoder alone, fed with such pictures from memory. speed: both, the conversion, and CPU of each stage. memory: peak RSS
 of 3 s (one encoder), 10 s (after its first restart) and 60 s. start: seconds to the first frame that went to the
-encoder, with an empty cache of kernels and with a full one. table: every layout that matters. packing: that stage alone. `--against` runs another
-checkout on the same film in the same run. Every measurement runs in a separate process.
+encoder, with an empty cache of kernels and with a full one. table: every layout that matters. packing: that stage
+alone. workers: a small film of five minutes in one process and with `--workers 2`. `--against` runs another checkout
+on the same film in the same run. Every measurement runs in a separate process.
 """
 
 import argparse
@@ -238,6 +240,21 @@ def memory(work: Path, options: argparse.Namespace) -> dict[str, Any]:
     return report
 
 
+def workers(work: Path, options: argparse.Namespace) -> dict[str, Any]:
+    """CPU of a small film of five minutes by the number of workers, and whether the packets are the same."""
+    clip = film.make(options.films, work / "small.mp4", 360, 300)
+    report: dict[str, Any] = {}
+    packets = []
+    for count in (1, 2):
+        output = work / f"workers{count}.mp4"
+        report[f"{count}"] = convert(clip, output, ["--workers", str(count), "--encoder", options.encoder])
+        with av.open(str(output)) as made:
+            packets.append([(packet.pts, bytes(packet)) for packet in made.demux(video=0)])
+    report["cpu_ratio"] = round(report["2"]["cpu_ms"] / report["1"]["cpu_ms"], 3)
+    report["same_packets"] = packets[0] == packets[1]
+    return report
+
+
 def start(clip: Path, work: Path, options: argparse.Namespace) -> dict[str, Any]:
     """Seconds from the start of the process to the first frames that the encoder took: wall time, CPU of the
     process, CPU of the helpers that compiled in parallel. On an idle machine with spare cores the wall time is about
@@ -281,7 +298,7 @@ def main(argv: list[str]) -> int:
     parser = argparse.ArgumentParser(
         prog="bench convert", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--part", default="speed,memory", help="speed, memory, start, table, packing")
+    parser.add_argument("--part", default="speed,memory", help="speed, memory, start, table, packing, workers")
     parser.add_argument(
         "--clip", type=Path, help="film to repeat (default: footage in ../shared, else a generated film)"
     )
@@ -313,6 +330,8 @@ def main(argv: list[str]) -> int:
             report["speed"] = speed(clip, work, options)
         if "memory" in parts:
             report["memory"] = memory(work, options)
+        if "workers" in parts:
+            report["workers"] = workers(work, options)
         if "start" in parts:
             report["start"] = start(clip, work, options)
         if "table" in parts:

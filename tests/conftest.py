@@ -2,12 +2,17 @@
 
 import os
 import shutil
+import sys
 import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+os.environ.pop(
+    "PYTHONDONTWRITEBYTECODE", None
+)  # tests start hundreds of processes: each would compile the program again
+sys.dont_write_bytecode = False
 if "PYTEST_XDIST_WORKER" in os.environ:  # the processes share the cores: threads of one would wait for another's
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OPENCV_FOR_THREADS_NUM"):
         os.environ.setdefault(name, "1")

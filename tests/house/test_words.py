@@ -29,9 +29,10 @@ def test_every_word_has_its_class() -> None:
 
 
 def test_a_name_of_the_glossary_is_used_once_only() -> None:
+    there = classes()
     for name in ("Shot", "Job", "Run", "Memory", "Progress", "Chunk", "Plan", "Clip", "Steps", "Segment", "Sections"):
-        assert classes()[name] <= 1, name
-    assert not {"Memory", "Steps", "Segment", "Sections", "Segmenter", "Windows"} & set(classes())
+        assert there[name] <= 1, name
+    assert not {"Memory", "Steps", "Segment", "Sections", "Segmenter", "Windows"} & set(there)
 
 
 def test_a_segment_is_what_hls_and_matroska_call_so() -> None:

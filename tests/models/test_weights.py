@@ -4,6 +4,7 @@ import importlib.util
 import json
 import os
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -92,6 +93,9 @@ def test_gated_missing_and_unreachable(hub, monkeypatch):
     with pytest.raises(WeightsError, match=r"has no x/model.pth"):
         weights.download(ENTRY)
     monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
+    monkeypatch.setattr(
+        "huggingface_hub.utils._http.time", SimpleNamespace(sleep=lambda _: None)
+    )  # between its attempts
     with pytest.raises(WeightsError, match=r"can't be downloaded"):
         weights.download(shelf.Weights("other", "c/d", ("config.json",), "L", "t", 10), accept_licence=True)
 

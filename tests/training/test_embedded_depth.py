@@ -47,7 +47,7 @@ def run(room):
 def test_a_few_steps_give_the_same_curve_twice_and_resume(run, tmp_path):
     import average
 
-    options = ("--pixels", "24000", "--frozen", "0.4")
+    options = ("--pixels", "24000", "--frozen", "0.4", "--plain")
     first, second = (run(tmp_path / name, "--steps", "3", *options) for name in "ab")
     assert len(first["curve"]) == 3
     assert first["curve"] == second["curve"]
