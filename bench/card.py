@@ -1,15 +1,15 @@
-"""The research path on a CUDA card at the published sizes, weights drawn: milliseconds and peak memory.
+"""The research path on a CUDA card at the published sizes with random weights: milliseconds and peak memory.
 
-    python -m bench card [--part warp,convert,video,zero,depth,matrix,splat] [--cap GB] [--json]
+    python -m bench card [--part warp,convert,video,zero,levels,depth,matrix,splat] [--cap GB] [--json]
 
 warp: the exact warp of Appendix B in Triton and in torch beside a copy of the same bytes. convert: both eyes of a film's
 frame at 1080p, up to the card, warped, and back, beside the copies alone and the same on the host; then a whole conversion
-encoded on the card and on the host. video: one evaluation of
-DynamiCrafter 1024, encoding and decoding of 16 frames. zero: StereoCrafter-Zero's whole second view at 1024, 50 steps,
-`--zero-preset paper`. depth: Video Depth Anything at 518 (frames a second), DepthCrafter at 576x1024 (a window of 110:
-one step, decoding). matrix: SVD and SV3D on 21 and 25 frames at 576. splat: gsplat, an iteration of stage 2 and a render.
---cap limits this process to that many GB of the GPU (10^9 bytes), as a smaller card would.
-Random weights take as long as trained ones; the output is noise.
+encoded on the card and on the host. video: one evaluation of DynamiCrafter 1024, encoding and decoding of 16 frames.
+zero: StereoCrafter-Zero's whole second view at 1024, 50 steps, `--zero-preset paper`. levels: each --quality of `convert
+--synth stereocrafter-zero` at 1024, by second of film. depth: Video Depth Anything at 518 (frames a second), DepthCrafter
+at 576x1024 (a window of 110: one step, decoding). matrix: SVD and SV3D on 21 and 25 frames at 576. splat: gsplat, an
+iteration of stage 2 and a render. --cap limits this process to that many GB of the GPU (10^9 bytes), as a smaller card
+would. Random weights take as long as trained ones; the output is noise.
 """
 
 import argparse
@@ -17,6 +17,7 @@ import json
 import tempfile
 import time
 from collections.abc import Callable
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -184,6 +185,61 @@ def zero() -> list[Row]:
     return [{"what": what, "ms": round(whole * 1e3), "peak_gib": round(peak, 2), "first_view_ms": round(left * 1e3)}]
 
 
+def moving(frames: int, height: int, width: int) -> tuple[Any, Any]:
+    """A disc that crosses a textured wall: RGB pictures and their depth, 1 near."""
+    rows, columns = np.mgrid[0:height, 0:width].astype(np.float32)
+    wall = np.random.default_rng(1).integers(40, 216, (height // 8 + 1, width // 8 + 1, 3)).repeat(8, 0).repeat(8, 1)
+    pictures, maps = [], []
+    for number in range(frames):
+        across = width * (0.3 + 0.4 * number / frames)
+        disc = (rows - height / 2) ** 2 + (columns - across) ** 2 < (height / 4) ** 2
+        pictures.append(np.where(disc[..., None], (200, 80, 60), wall[:height, :width]).astype(np.uint8))
+        maps.append(np.where(disc, 0.9, 0.2 + 0.2 * rows / height).astype(np.float32))
+    return np.stack(pictures), np.stack(maps)
+
+
+def level(model: Any, quality: str, size: tuple[int, int], rate: int = 25, **options: Any) -> Row:
+    """Wall time of the second view of three windows at one --quality, by second of film; the left view's included."""
+    from stereocast.catalog import settle
+    from stereocast.settings import ConvertSettings
+    from stereocast.stereo.diffuse_film import ZeroSynthesizer
+    from stereocast.types import Clip, DepthMap, PixelFormat, StreamInfo
+
+    settings = settle(ConvertSettings, {"synth": "stereocrafter-zero", "quality": quality, "strength": 3.0, **options})
+    frames = settings.zero_window + 2 * (settings.zero_window - settings.zero_overlap)
+    pictures, maps = moving(frames, *size)
+    info = StreamInfo(size[1], size[0], Fraction(1, rate), Fraction(rate), PixelFormat.RGB24)
+    made = ZeroSynthesizer(settings, info, model)
+    evaluate, count = model.predict, 0
+
+    def counted(*given: Any, **more: Any) -> Any:
+        nonlocal count
+        count += 1
+        return evaluate(*given, **more)
+
+    model.predict = counted
+    begin = time.perf_counter()
+    try:
+        clip = Clip(pictures, np.arange(frames), first=True, last=True)
+        done = sum(len(view.right) for view in made([(clip, DepthMap(maps))]))
+    finally:
+        del model.predict
+    assert done == frames
+    taken = time.perf_counter() - begin
+    seconds = frames / rate
+    return {"what": f"--quality {quality}, a second of film at {rate} fps, {size[1]}x{size[0]}", "ms": round(taken / seconds * 1e3),
+            "evaluations": round(count / seconds)}  # fmt: skip
+
+
+def levels() -> list[Row]:
+    model, rows = _video_model(), []
+    for quality in ("draft", "good", "paper"):
+        torch.cuda.reset_peak_memory_stats()
+        row = level(model, quality, (576, 1024), device=DEVICE)
+        rows.append({**row, "peak_gib": round(torch.cuda.max_memory_allocated() / 2**30, 2)})
+    return rows
+
+
 def capped(gigabytes: float) -> None:
     """Leaves this process that much of the card. Raises ValueError where the card has less."""
     total = torch.cuda.mem_get_info(DEVICE)[1]
@@ -306,6 +362,7 @@ PARTS = {
     "convert": convert,
     "video": video,
     "zero": zero,
+    "levels": levels,
     "depth": depth,
     "matrix": matrix,
     "splat": splat,
