@@ -160,6 +160,7 @@ def sample(count: int, seed: int, areas: list[str]) -> list[Mutant]:
         keys = sorted(places)
         stream.shuffle(keys)
         drawn += [stream.choice(places[key]) for key in keys[: round(count * SHARES[area] / total)]]
+    stream.shuffle(drawn)  # a run that is stopped has seen a fair share of every area
     return drawn
 
 

@@ -18,11 +18,11 @@ def kept() -> Iterator[None]:
     if sys.platform != "linux":
         yield
         return
-    policy, parameters = os.sched_getscheduler(0), os.sched_getparam(0)
+    policy, parameters, before = os.sched_getscheduler(0), os.sched_getparam(0), set(real_time())
     try:
         yield
     finally:
-        for thread in real_time():
+        for thread in set(real_time()) - before:
             with contextlib.suppress(OSError):  # it has ended
                 os.sched_setscheduler(thread, policy, parameters)
 
