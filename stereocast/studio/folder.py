@@ -95,7 +95,10 @@ class Folder:
             real = path.resolve()
             if not real.is_relative_to(self.root):
                 continue
-            status = real.stat()
+            try:
+                status = real.stat()
+            except OSError:  # removed since the folder was read
+                continue
             kind: Kind = "film" if path.suffix.lower() in probe.VIDEOS else "still"
             found.append(Material(ident_of(str(real)), real, str(below), kind, status.st_size, status.st_mtime))
             if len(found) >= _MOST:

@@ -212,6 +212,10 @@ def test_ten_films_a_file_that_is_none_and_two_pages(chromium: Any, server: Serv
     no_film.write_text("no film at all")
     drop(one, no_film)
     one.wait_for_selector('#uploads .error:has-text("not a readable film")')
+    shutil.copy(first, server.folder / "copied.mp4")  # by the system's file manager
+    one.wait_for_selector("#list strong:has-text('copied.mp4')")
+    (server.folder / "copied.mp4").unlink()
+    one.wait_for_selector("#list strong:has-text('copied.mp4')", state="detached")
     listed = [one.inner_text(f"#list li:nth-child({n}) strong") for n in range(1, 11)]
     for title in listed:
         one.evaluate(

@@ -62,6 +62,13 @@ def test_links_out_of_the_folder_hidden_files_and_our_results_are_left_out(folde
         folder.inside("../secret.mp4")
 
 
+def test_a_film_that_goes_while_the_folder_is_read(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
+    stays, goes = folder.root / "a.mp4", folder.root / "b.mp4"
+    shutil.copy(make_film(stays, frames=2), goes)
+    monkeypatch.setattr("stereocast.studio.folder.left_out", lambda path: goes.unlink(missing_ok=True))
+    assert [item.title for item in folder.materials(afresh=True)] == ["a.mp4"]
+
+
 def test_two_studios_of_one_folder_are_refused(folder: Folder) -> None:
     with pytest.raises(SinkError, match="open in another studio"):
         Folder(folder.root)

@@ -202,7 +202,10 @@ async function again() {
 document.addEventListener('look-again', again);
 async function forever() {
   for (;;) {
-    if (!document.hidden) await again();
+    if (!document.hidden) {
+      await again();
+      if (!$('films').hidden) await list().catch(() => {}); // films copied into the folder appear; `again` tells what fails
+    }
     const quiet = !state?.jobs.some((job) => job.state === 'running') && !sampling && state?.download.state !== 'running' && state?.send.state !== 'running';
     await new Promise((done) => setTimeout(done, quiet ? 2500 : 1000));
   }
