@@ -28,6 +28,7 @@ import av
 from bench import film
 from stereocast import catalog
 from stereocast.catalog import EncoderProfile
+from stereocast.media import priority
 
 ROOT = Path(__file__).resolve().parent.parent
 SHARED = Path(os.environ.get("STEREOCAST_SHARED", ROOT.parent / "shared"))
@@ -100,6 +101,8 @@ def _encoder(encoder: EncoderProfile, height: int, width: int) -> Any:
     context.pix_fmt, context.time_base = encoder.pixel_format.value, Fraction(1, film.RATE)
     context.framerate, context.gop_size = Fraction(film.RATE), 2 * film.RATE
     context.options = encoder.private()
+    with priority.kept():
+        context.open()
     return context
 
 

@@ -21,6 +21,7 @@ import numpy as np
 from bench import film
 from bench.convert import SHARED
 from stereocast import catalog
+from stereocast.media import priority
 from stereocast.settings import ConvertSettings
 
 PROFILES = ("x264:19,20,21", "x264-fast:17,19,21", "svtav1:26,32,38", "x265:20,23,26")
@@ -57,6 +58,8 @@ def encoded(
     context.pix_fmt, context.time_base = chosen.pixel_format.value, Fraction(1, film.RATE)
     context.framerate, context.gop_size, context.thread_count = Fraction(film.RATE), 2 * film.RATE, threads
     context.options = {**chosen.private(quality), **more}
+    with priority.kept():
+        context.open()
     begun, packets = time.process_time(), []
     for number, picture in enumerate(pictures):
         frame = av.VideoFrame.from_ndarray(picture, format="yuv420p").reformat(format=chosen.pixel_format.value)
