@@ -6,33 +6,38 @@ the one that opens it. Every thread and process started later inherits it, and t
 
 import contextlib
 import os
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 
 @contextmanager
 def kept() -> Iterator[None]:
     """Undoes a rise to real-time priority that happens within, for all threads of this process. Linux only."""
-    if sys.platform != "linux":
-        yield
-        return
-    policy, parameters, before = os.sched_getscheduler(0), os.sched_getparam(0), set(real_time())
+    earlier, before = _scheduling(), set(real_time())
     try:
         yield
     finally:
         for thread in set(real_time()) - before:
             with contextlib.suppress(OSError):  # it has ended
-                os.sched_setscheduler(thread, policy, parameters)
+                os.sched_setscheduler(thread, *earlier)
 
 
 def real_time() -> list[int]:
-    """Threads of this process with real-time priority. Linux only."""
+    """Threads of this process with real-time priority; none where the system can't tell."""
     found = []
     with contextlib.suppress(OSError):  # no /proc
         for entry in Path("/proc/self/task").iterdir():
-            with contextlib.suppress(OSError):  # it has ended
+            with contextlib.suppress(OSError):  # it has ended, or the C library can't ask (musl)
                 if os.sched_getscheduler(int(entry.name)) in (os.SCHED_FIFO, os.SCHED_RR):
                     found.append(int(entry.name))
     return found
+
+
+def _scheduling() -> tuple[int, Any]:
+    """The calling thread's policy and its parameters."""
+    try:
+        return os.sched_getscheduler(0), os.sched_getparam(0)
+    except (AttributeError, OSError):
+        return 0, None

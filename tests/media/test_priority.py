@@ -37,6 +37,18 @@ def test_a_rise_is_undone_for_every_thread() -> None:
     assert os.sched_getscheduler(0) == os.SCHED_OTHER
 
 
+def test_a_system_that_cannot_tell_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on Alpine, whose C library has no such functions."""
+
+    def missing(*_: Any) -> Any:
+        raise OSError(38, "Function not implemented")
+
+    for name in ("sched_getscheduler", "sched_getparam", "sched_setscheduler"):
+        monkeypatch.setattr(os, name, missing)
+    with priority.kept():
+        assert priority.real_time() == []
+
+
 @needs_svt
 def test_probing_an_encoder_leaves_the_priority() -> None:
     assert not profile._open(catalog.encoder("svtav1"))
