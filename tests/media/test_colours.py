@@ -160,3 +160,13 @@ def test_grey_keeps_its_levels(tmp_path: Path, full: bool) -> None:
         after = next(film.decode(video=0))
     assert (int(after.color_range) == 2) is full
     assert abs(int(np.frombuffer(after.planes[0], np.uint8)[30]) - 60) <= 2
+
+
+def test_hlg_and_pq_signals_become_the_light_of_their_standards() -> None:
+    """ITU-R BT.2100: HLG 0.5, 0.75 and 1 are scene light 1/12, 0.265 and 1; SMPTE ST 2084: PQ 0.508 and 0.752 are 100 and
+    1,000 cd/m2."""
+    grey = np.repeat(np.array([0.5, 0.75, 1.0], np.float32)[:, None], 3, 1)
+    scene = np.array([1 / 12, 0.26497, 1.0])
+    np.testing.assert_allclose(colour._to_light(grey, colour.HLG)[:, 0] * 203, 1000 * scene**1.2, rtol=2e-3)
+    grey = np.repeat(np.array([0.508078, 0.751827], np.float32)[:, None], 3, 1)
+    np.testing.assert_allclose(colour._to_light(grey, colour.PQ)[:, 0] * 203, [100, 1000], rtol=2e-3)
