@@ -9,9 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-os.environ.pop(
-    "PYTHONDONTWRITEBYTECODE", None
-)  # tests start hundreds of processes: each would compile the program again
+# tests start hundreds of processes: each would compile the program again
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
 if "PYTEST_XDIST_WORKER" in os.environ:  # the processes share the cores: threads of one would wait for another's
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OPENCV_FOR_THREADS_NUM"):

@@ -4,10 +4,9 @@ Run by root, as in most containers, SVT-AV1 gives the highest real-time priority
 the one that opens it. Every thread and process started later inherits it, and the rest of the machine stands still.
 """
 
-import contextlib
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -20,16 +19,16 @@ def kept() -> Iterator[None]:
         yield
     finally:
         for thread in set(real_time()) - before:
-            with contextlib.suppress(OSError):  # it has ended
+            with suppress(OSError):  # it has ended
                 os.sched_setscheduler(thread, *earlier)
 
 
 def real_time() -> list[int]:
     """Threads of this process with real-time priority; none where the system can't tell."""
     found = []
-    with contextlib.suppress(OSError):  # no /proc
+    with suppress(OSError):  # no /proc
         for entry in Path("/proc/self/task").iterdir():
-            with contextlib.suppress(OSError):  # it has ended, or the C library can't ask (musl)
+            with suppress(OSError):  # it has ended, or the C library can't ask (musl)
                 if os.sched_getscheduler(int(entry.name)) in (os.SCHED_FIFO, os.SCHED_RR):
                     found.append(int(entry.name))
     return found

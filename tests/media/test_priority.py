@@ -1,5 +1,6 @@
 """SVT-AV1 as root takes real-time priority for this process: the rest of the machine would stand still."""
 
+import errno
 import os
 import sys
 from pathlib import Path
@@ -41,7 +42,7 @@ def test_a_system_that_cannot_tell_is_left_alone(monkeypatch: pytest.MonkeyPatch
     """As on Alpine, whose C library has no such functions."""
 
     def missing(*_: Any) -> Any:
-        raise OSError(38, "Function not implemented")
+        raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
 
     for name in ("sched_getscheduler", "sched_getparam", "sched_setscheduler"):
         monkeypatch.setattr(os, name, missing)

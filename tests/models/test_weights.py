@@ -93,9 +93,8 @@ def test_gated_missing_and_unreachable(hub, monkeypatch):
     with pytest.raises(WeightsError, match=r"has no x/model.pth"):
         weights.download(ENTRY)
     monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
-    monkeypatch.setattr(
-        "huggingface_hub.utils._http.time", SimpleNamespace(sleep=lambda _: None)
-    )  # between its attempts
+    no_pause = SimpleNamespace(sleep=lambda _: None)  # between the hub's attempts
+    monkeypatch.setattr("huggingface_hub.utils._http.time", no_pause)
     with pytest.raises(WeightsError, match=r"can't be downloaded"):
         weights.download(shelf.Weights("other", "c/d", ("config.json",), "L", "t", 10), accept_licence=True)
 
