@@ -118,6 +118,8 @@ def _shut(file: str) -> set[int]:
             last = node.end_lineno if node.name in GPU.get(file, ()) else node.body[0].lineno - 1
             defaults = {d.lineno for d in [*node.args.defaults, *node.args.kw_defaults] if d is not None}
             lines |= set(range(begin, max(begin, last or 0) + 1)) - defaults
+        elif isinstance(node, ast.ClassDef):
+            lines |= {n for d in node.decorator_list for n in range(d.lineno, (d.end_lineno or d.lineno) + 1)}
         elif isinstance(node, (ast.Raise, ast.AnnAssign)) and (isinstance(node, ast.Raise) or node.value is None):
             lines |= set(range(node.lineno, (node.end_lineno or node.lineno) + 1))
     return lines

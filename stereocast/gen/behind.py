@@ -15,16 +15,17 @@ _SHARP = 2  # px into the near surface from which colours are smoothed
 _SIGMA = (1, 4)  # px across and down
 
 
-def background(picture: Array, inverse: Array, radius: int) -> tuple[Array, Array]:
+def background(picture: Array, inverse: Array, radius: int) -> tuple[Array, Array, Array]:
     """The picture and its inverse depth without a band of `radius` pixels along the near side of edges.
 
-    The background grows into that band.
+    The background grows into that band. Also returns by how much inverse depth the picture is in front of it there, 0
+    elsewhere [H, W].
     """
     disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius + 1, 2 * radius + 1))
     behind = cv2.erode(inverse, disc)
     sides = (inverse - behind > 0.07).astype(np.uint8)
-    near = cv2.dilate(sides, np.ones((5, 5), np.uint8))  # soft outlines contain the near colour
-    near = np.maximum(near, _interiors(inverse, behind, sides, 3 * radius))
+    covered = np.maximum(sides, _interiors(inverse, behind, sides, 3 * radius))
+    near = np.maximum(covered, cv2.dilate(sides, np.ones((5, 5), np.uint8)))  # soft outlines contain the near colour
     known = (near == 0).astype(np.float32)
     level = np.minimum(inverse, behind + 0.07)
     depth: Array = np.where(near > 0, np.minimum(grown(level, known), inverse), inverse)
@@ -33,7 +34,8 @@ def background(picture: Array, inverse: Array, radius: int) -> tuple[Array, Arra
     inside = cv2.distanceTransform(near, cv2.DIST_L2, 5)
     share = np.clip((inside - _SHARP) / (0.3 * radius), 0, 1)[..., None]
     colour = np.where(near[..., None] > 0, sharp + share * (soft - sharp), picture)
-    return colour.astype(np.float32), cv2.blur(depth.astype(np.float32), (5, 5))
+    ahead = np.where(covered > 0, inverse - behind, 0).astype(np.float32)
+    return colour.astype(np.float32), cv2.blur(depth.astype(np.float32), (5, 5)), ahead
 
 
 def continued(picture: Array, inverse: Array, known: Array) -> Array:

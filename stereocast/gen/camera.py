@@ -25,6 +25,7 @@ FOCAL = 1.0  # in widths of the picture: 53 degrees
 CELL = 2  # pixels per grid cell
 PAD = 0.14  # share of the width by which the background sheet extends beyond the picture
 TEAR = 0.08  # step of relative depth within a cell that counts as an edge
+PART = 1.3  # a surface belongs to the nearer one beside it unless that step is so many times the step to its background
 STRENGTH = 2.0  # default for the largest disparity, % of the width
 MARGIN = 1.035  # slight enlargement that keeps the frame's sides covered
 
@@ -100,12 +101,13 @@ class CameraMove:
         self.move, self.direction = chosen_move(settings.prompt, settings.move)
         self.pad = round(PAD * self.width / 8) * 8
         inverse = (FAR + (1 - FAR) * self.depth).astype(np.float32)
-        outline = matte.outlined(self.picture, inverse, TEAR * (1 - FAR), reach=2 * CELL)
-        self._front = _Sheet(outline.colour, outline.inverse, 0, tear=TEAR * (1 - FAR), cover=outline.cover)
-        colour, inverse = background(self.picture, inverse, radius=round(0.035 * self.width))
+        colour, behind, ahead = background(self.picture, inverse, radius=round(0.035 * self.width))
+        tear = np.maximum(TEAR * (1 - FAR), PART * ahead)
+        outline = matte.outlined(self.picture, inverse, tear, reach=2 * CELL)
+        self._front = _Sheet(outline.colour, outline.inverse, 0, tear, outline.cover)
         border = ((self.pad, self.pad), (self.pad, self.pad))
         colour = np.pad(colour, (*border, (0, 0)), "symmetric")
-        self._back = _Sheet(colour, np.pad(inverse, border, "edge"), self.pad, tear=None)
+        self._back = _Sheet(colour, np.pad(behind, border, "edge"), self.pad)
         percent = settings.strength if isinstance(settings.strength, float) else STRENGTH
         self.disparity = percent / 100 * self.width
         if isinstance(settings.convergence, str):
@@ -148,8 +150,11 @@ class CameraMove:
 class _Sheet:
     """A textured surface over the picture's plane."""
 
-    def __init__(self, colour: Array, inverse: Array, pad: int, tear: float | None, cover: Array | None = None) -> None:
-        """`cover` [H, W]: the share (0..1) of each pixel that the surface covers, None = all."""
+    def __init__(
+        self, colour: Array, inverse: Array, pad: int, tear: Array | None = None, cover: Array | None = None
+    ) -> None:
+        """tear [H, W]: the step of inverse depth at which the surface is torn, by the far side's pixel; None = nowhere.
+        cover [H, W]: the share (0..1) of each pixel that the surface covers; None = all."""
         self.colour, self.pad, self.cover = colour, pad, cover
         height, width = inverse.shape
         self.rows, self.columns = _grid(height), _grid(width)
@@ -158,8 +163,9 @@ class _Sheet:
         self.size = (height - 2 * pad, width - 2 * pad)
         self.keep = np.ones((len(self.rows) - 1, len(self.columns) - 1), np.bool_)
         if tear is not None:
-            corners = [self.inverse[i : i - 1 or None, j : j - 1 or None] for i in (0, 1) for j in (0, 1)]
-            self.keep = np.max(corners, 0) - np.min(corners, 0) < tear
+            corners = _corners(self.inverse)
+            steps = np.max(corners, 0) - np.min(corners, 0)
+            self.keep = steps < np.choose(np.argmin(corners, 0), _corners(tear[np.ix_(self.rows, self.columns)]))
 
     def drawn(self, pose: Pose, focal: float, shift: float, shape: tuple[int, int]) -> tuple[Array, Array]:
         """Colour [H, W, 3] and the share of each pixel that it covers, float32 [H, W] in 0..1."""
@@ -184,6 +190,11 @@ class _Sheet:
         inside = cv2.GaussianBlur(cv2.erode(there, np.ones((3, 3), np.uint8)), (0, 0), 0.8)
         share = cv2.remap(self.cover, places[0], places[1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
         return colour, share * inside
+
+
+def _corners(values: Array) -> list[Array]:
+    """The four corners of each cell of a grid [h, w], each [h - 1, w - 1]."""
+    return [values[i : i - 1 or None, j : j - 1 or None] for i in (0, 1) for j in (0, 1)]
 
 
 def _grid(size: int) -> Array:

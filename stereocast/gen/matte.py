@@ -26,15 +26,16 @@ class Outlined:
     cover: Array  # 0..1 [H, W]
 
 
-def outlined(picture: Array, inverse: Array, step: float, reach: int) -> Outlined:
-    """The sheet of the visible surface. A `step` of inverse depth is an outline; near depth extends by `reach` pixels."""
+def outlined(picture: Array, inverse: Array, tear: Array, reach: int) -> Outlined:
+    """The sheet of the visible surface. An outline is a step of inverse depth above `tear` [H, W], which belongs to its far
+    side; near depth extends by `reach` pixels."""
     box = np.ones((2 * reach + 1, 2 * reach + 1), np.uint8)
     near = cv2.dilate(inverse, box)
-    behind = near - inverse > step  # next to something nearer
+    behind = near - inverse > tear  # next to something nearer
     if not behind.any():
         return Outlined(picture, inverse, np.ones(inverse.shape, np.float32))
     wide = np.ones((2 * (reach + _RADIUS) + 1,) * 2, np.uint8)
-    front = (inverse - cv2.erode(inverse, wide) > step) & ~behind  # the near side, as deep as the filter reaches
+    front = (inverse - cv2.erode(inverse, wide) > tear.min()) & ~behind  # the near side, as deep as the filter reaches
     cover = np.clip((_guided(picture, front.astype(np.float32)) - 0.1) / 0.8, 0, 1)
     outside = cv2.distanceTransform((~front).astype(np.uint8), cv2.DIST_L2, 3)
     within = cv2.distanceTransform((~behind).astype(np.uint8), cv2.DIST_L2, 3)
@@ -42,7 +43,7 @@ def outlined(picture: Array, inverse: Array, step: float, reach: int) -> Outline
     cover = cover.astype(np.float32)
     grown = np.where(behind, near, inverse)
     mixed = (cover < _CORE) | behind
-    return Outlined(_carried(picture, grown, mixed), grown, cover)
+    return Outlined(_carried(picture, mixed), grown, cover)
 
 
 def _guided(picture: Array, mask: Array) -> Array:
@@ -55,7 +56,7 @@ def _guided(picture: Array, mask: Array) -> Array:
     return cv2.blur(slope, size) * guide + cv2.blur(middle - slope * mean, size)
 
 
-def _carried(picture: Array, inverse: Array, mixed: Array) -> Array:
+def _carried(picture: Array, mixed: Array) -> Array:
     """`picture` with each `mixed` pixel in the colour of the nearest unmixed one."""
     if mixed.all():
         return picture
@@ -63,6 +64,5 @@ def _carried(picture: Array, inverse: Array, mixed: Array) -> Array:
     of_label = np.zeros(int(labels.max()) + 1, np.int64)
     pure = np.flatnonzero(~mixed.reshape(-1))
     of_label[labels.reshape(-1)[pure]] = pure
-    source = of_label[labels]
-    carried = picture.reshape(-1, 3)[source]
+    carried = picture.reshape(-1, 3)[of_label[labels]]
     return np.where(mixed[..., None], carried, picture).astype(np.float32)

@@ -90,8 +90,10 @@ def _gen(order: dict[str, Any], telling: _Telling) -> dict[str, Any]:
 
 def _four_d(order: dict[str, Any], telling: _Telling) -> dict[str, Any]:
     from stereocast import api
+    from stereocast.pictures.pages import TENSORS, keep_pages
     from stereocast.settings import FourDSettings
 
+    keep_pages(TENSORS)
     settings = api.settle(FourDSettings, {**order["options"], "resume": order.get("begun", False)})
     made = api.reconstruct(order["source"], None, settings, progress=telling)
     return {"files": [str(path) for path in made.files], "notes": [made.note] if made.note else []}

@@ -56,7 +56,7 @@ def test_near_things_have_the_asked_disparity_and_the_screen_has_none() -> None:
 
 def test_nothing_near_is_left_behind_in_the_background() -> None:
     picture, depth = scene()
-    colour, inverse = background(picture, 0.22 + 0.78 * depth, radius=20)
+    colour, inverse, _ = background(picture, 0.22 + 0.78 * depth, radius=20)
     assert colour[26:46, 52:76, 0].max() < 0.6
     assert inverse.max() < 0.4
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from stereocast.gen.behind import background
-from stereocast.gen.camera import CameraMove, Pose
+from stereocast.gen.camera import MARGIN, CameraMove, Pose
 from stereocast.gen.matte import outlined
 from stereocast.settings import GenSettings
 
@@ -60,23 +60,41 @@ def test_nothing_of_the_disc_stays_around_it(view: np.ndarray) -> None:
 
 def test_the_inside_of_a_wide_object_is_no_source_for_what_lies_behind() -> None:
     picture, depth = disc()
-    colour, inverse = background(picture, (0.22 + 0.78 * depth).astype(np.float32), radius=11)
+    colour, inverse, ahead = background(picture, (0.22 + 0.78 * depth).astype(np.float32), radius=11)
     y, x = np.mgrid[:H, :W]
     band = np.hypot(x - 150, y - 90) < R - 2
     band &= np.hypot(x - 150, y - 90) > R - 25
     assert yellow(colour)[band].max() < 0.35
     assert inverse[band].max() < 0.4
+    assert np.median(ahead[band]) == pytest.approx(0.78, abs=1e-3)
+    assert ahead[:, 230:].max() == 0
 
 
 def test_a_matte_is_soft_at_the_outline_and_whole_elsewhere() -> None:
     picture, depth = disc()
-    made = outlined(picture, 0.22 + 0.78 * depth, 0.06, 4)
+    step = np.full((H, W), 0.06, np.float32)
+    made = outlined(picture, 0.22 + 0.78 * depth, step, 4)
     y, x = np.mgrid[:H, :W]
     distance = np.hypot(x - 150, y - 90) - R
     assert made.cover[distance < -4].min() == 1
     assert made.cover[distance > 6].min() == 1
     assert made.cover[(distance > 2) & (distance < 3)].max() < 0.1
     assert 0.2 < made.cover[np.abs(distance) < 0.4].mean() < 0.8
-    flat = outlined(picture, np.full((H, W), 0.5, np.float32), 0.06, 4)
+    flat = outlined(picture, np.full((H, W), 0.5, np.float32), step, 4)
     assert flat.colour is picture
     assert flat.cover.min() == 1
+
+
+@pytest.mark.parametrize("level", [0.5, 0.7])
+def test_a_surface_whose_depth_rises_in_two_steps_stays_whole(level: float) -> None:
+    picture, depth = disc()
+    y, x = np.mgrid[:H, :W]
+    rim = (np.hypot(x - 150, y - 90) > R - 10) & (depth > 0)
+    picture[rim] = (0.9, 0.9, 0.9)
+    move = CameraMove(picture, np.where(rim, level, depth).astype(np.float32), GenSettings())
+    still = move.view(Pose(zoom=1 / MARGIN), 0.0)
+    inside = np.hypot(x - 150, y - 90) < R - 2
+    assert np.abs(still - picture)[inside].mean() < 0.02
+    moved = move.view(Pose(x=0.03), 0.0)
+    around = np.hypot(x - 150, y - 90) < R - 12  # yellow here in both, whatever moves
+    assert yellow(moved)[around].mean() > 0.75
