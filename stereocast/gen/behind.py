@@ -24,17 +24,18 @@ def background(picture: Array, inverse: Array, radius: int) -> tuple[Array, Arra
     disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius + 1, 2 * radius + 1))
     behind = cv2.erode(inverse, disc)
     sides = (inverse - behind > 0.07).astype(np.uint8)
-    covered = np.maximum(sides, _interiors(inverse, behind, sides, 3 * radius))
+    level = _levels(behind, sides, 3 * radius)
+    covered = np.maximum(sides, (inverse - level > 0.14).astype(np.uint8))
     near = np.maximum(covered, cv2.dilate(sides, np.ones((5, 5), np.uint8)))  # soft outlines contain the near colour
     known = (near == 0).astype(np.float32)
-    level = np.minimum(inverse, behind + 0.07)
-    depth: Array = np.where(near > 0, np.minimum(grown(level, known), inverse), inverse)
-    sharp = continued(picture, level, near == 0)
+    shown = np.minimum(inverse, behind + 0.07)
+    depth: Array = np.where(near > 0, np.minimum(grown(shown, known), inverse), inverse)
+    sharp = continued(picture, shown, near == 0)
     soft = cv2.GaussianBlur(sharp, (0, 0), sigmaX=_SIGMA[0], sigmaY=_SIGMA[1])
     inside = cv2.distanceTransform(near, cv2.DIST_L2, 5)
     share = np.clip((inside - _SHARP) / (0.3 * radius), 0, 1)[..., None]
     colour = np.where(near[..., None] > 0, sharp + share * (soft - sharp), picture)
-    ahead = np.where(covered > 0, inverse - behind, 0).astype(np.float32)
+    ahead = np.where(covered > 0, inverse - np.minimum(behind, level), 0).astype(np.float32)
     return colour.astype(np.float32), cv2.blur(depth.astype(np.float32), (5, 5)), ahead
 
 
@@ -63,17 +64,18 @@ def continued(picture: Array, inverse: Array, known: Array) -> Array:
     return np.where(known[..., None], picture, made).astype(np.float32)
 
 
-def _interiors(inverse: Array, behind: Array, near: Array, reach: int) -> Array:
-    """Pixels within `reach` of a near side that are as near as it, uint8 [H, W].
+def _levels(behind: Array, sides: Array, reach: int) -> Array:
+    """The level behind the nearest near side, for all pixels within `reach` of one; elsewhere infinity [H, W].
 
-    They are the inside of wide objects, from which nothing may grow. `behind`: the level behind where `near` is 1.
+    What is much nearer than that is the inside of a wide object, from which nothing may grow. `behind`: the level behind
+    where `sides` is 1.
     """
-    if not near.any():
-        return np.zeros_like(near)
-    distance, labels = cv2.distanceTransformWithLabels(1 - near, cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL)
+    if not sides.any():
+        return np.full(behind.shape, np.inf, np.float32)
+    distance, labels = cv2.distanceTransformWithLabels(1 - sides, cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL)
     level = np.zeros(int(labels.max()) + 1, np.float32)
-    level[labels[near > 0]] = behind[near > 0]
-    return ((inverse - level[labels] > 0.14) & (distance < reach)).astype(np.uint8)
+    level[labels[sides > 0]] = behind[sides > 0]
+    return np.where(distance < reach, level[labels], np.inf).astype(np.float32)
 
 
 def grown(values: Array, known: Array) -> Array:
