@@ -41,8 +41,10 @@ def test_old_code_pages_are_read(tmp_path: Path, encoding: str, text: str) -> No
     [
         ("<i>Hello</i> <b>you</b>", "<i>Hello</i> <b>you</b>"), ("<I>Hello", "<i>Hello</i>"),
         ('<font color="#ff0000">Red</font>', "Red"), ("a < b & c", "a &lt; b &amp; c"), ("{\\an8}Top", "Top"),
-        ("a --> b", "a → b"), ("<b>a<i>b</b>c", "<b>a<i>b</b>c</i>"), ("<b><i>a", "<b><i>a</i></b>"), ("{\\b700}a{\\b0}b", "<b>a</b>b"),
-        ("one\\N\\Ntwo\\hthree", "one\ntwo\u00a0three"), ("one\n<i></i>\ntwo", "one\ntwo"), ("{\\p1}m 0 0{\\p0}a", "a"), ("{\\an(x)\\i1}a", "<i>a</i>"),
+        ("a --> b", "a → b"),
+        ("<b>a<i>b</b>c", "<b>a<i>b</b>c</i>"), ("<b><i>a", "<b><i>a</i></b>"), ("{\\b700}a{\\b0}b", "<b>a</b>b"),
+        ("one\\N\\Ntwo\\hthree", "one\ntwo\u00a0three"), ("one\n<i></i>\ntwo", "one\ntwo"),
+        ("{\\p1}m 0 0{\\p0}a", "a"), ("{\\an(x)\\i1}a", "<i>a</i>"),
         ("&lt;i&gt; &nbsp;", "&lt;i&gt;"), ("Tom &amp; Jo", "Tom &amp; Jo"), ("</i>odd", "odd"), ("one\ntwo", "one\ntwo"),
     ],
 )  # fmt: skip
