@@ -102,6 +102,18 @@ def test_a_seek_that_lands_late_is_made_good(tmp_path: Path, monkeypatch: pytest
     assert found == list(range(50, 100))
 
 
+@pytest.mark.parametrize(("suffix", "seek"), [(".mkv", False), (".ts", True)])
+def test_nothing_is_sought_where_that_is_off_or_the_clock_may_jump(
+    tmp_path: Path, suffix: str, seek: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = numbered_film(tmp_path / f"in{suffix}", 50, gop=10)
+    monkeypatch.setattr(reader.VideoSource, "_seek", None)
+    opened = reader.VideoSource(str(source), reader.ReadOptions(start=Fraction(1), seek=seek))
+    found = [number_of(np.asarray(frame.image)[: opened.info.height]) for frame in opened]
+    opened.close()
+    assert found == list(range(25, 50))
+
+
 def test_a_stream_is_not_asked_once_its_container_is_closed(tmp_path: Path) -> None:
     """Its memory goes with the container: what is read then is chance, and another stream was taken for the film."""
     source = reader.VideoSource(str(flash_film(tmp_path / "in.mkv", seconds=1)))
