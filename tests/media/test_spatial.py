@@ -273,6 +273,28 @@ def test_a_camera_comes_back(shift: float, baseline: float) -> None:
     assert fov == 80.0
 
 
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ([], ["st3d"]),
+        (["pasp"], ["st3d", "pasp"]),
+        (["colr", "esds", "pasp"], ["colr", "esds", "st3d", "pasp"]),
+        (["hvcC", "btrt", "lhvC", "clap"], ["hvcC", "btrt", "lhvC", "st3d", "clap"]),
+        (["vexu", "avcC", "hfov", "sv3d"], ["avcC", "st3d"]),
+    ],
+)
+def test_tags_stand_behind_the_last_configuration(before: list[str], after: list[str]) -> None:
+    entry = Box(b"avc1", bytes(78), [Box(kind.encode(), bytes(8)) for kind in before])
+    handler, stsd = Box(b"hdlr", bytes(8) + b"vide" + bytes(13)), Box(b"stsd", bytes(8), [entry])
+    media = Box(b"mdia", children=[handler, Box(b"minf", children=[Box(b"stbl", children=[stsd])])])
+    moov = Box(b"moov", children=[Box(b"trak", children=[media])])
+    assert spatial.patch(moov, [spatial.st3d(2)])
+    assert [box.kind.decode() for box in entry.children] == after
+    assert not spatial.patch(moov, [spatial.st3d(2)]), "nothing changes any more"
+    with pytest.raises(SourceError, match="no video track"):
+        spatial.patch(Box(b"moov"), [])
+
+
 @pytest.mark.parametrize("size", [1, 7])
 def test_what_is_no_mp4_is_refused_in_flight(size: int) -> None:
     flight = spatial.InFlight(VR180)
