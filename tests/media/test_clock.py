@@ -2,13 +2,14 @@
 
 from fractions import Fraction
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import av
 import numpy as np
 import pytest
 
-from stereocast.media import reader
+from stereocast.media import clock, reader
 from tests.films import number_of
 from tests.media.small import beeps, convert, flash_film, flashes, numbered_film, numbers, packets
 
@@ -137,6 +138,54 @@ def test_a_stream_is_not_asked_once_its_container_is_closed(tmp_path: Path) -> N
     assert closed
     assert source.stream.type == "video"
     source.close()
+
+
+def track(start: int | None, base: Fraction | None = Fraction(1, 1000), kind: str = "video") -> Any:
+    return SimpleNamespace(start_time=start, time_base=base, type=kind)
+
+
+@pytest.mark.parametrize(
+    ("kind", "streams", "want"),
+    [
+        ("matroska,webm", [track(700), track(300), track(None)], Fraction(3, 10)),
+        ("mpegts", [track(90000, Fraction(1, 90000)), track(1500)], Fraction(1)),
+        ("matroska,webm", [track(-40), track(300)], Fraction(0)),
+        ("matroska,webm", [track(700, None), track(900)], Fraction(9, 10)),
+        ("matroska,webm", [], Fraction(0)),
+        ("mov,mp4,m4a,3gp,3g2,mj2", [track(700)], Fraction(0)),
+    ],
+)
+def test_where_a_files_clock_begins(kind: str, streams: list[Any], want: Fraction) -> None:
+    container = SimpleNamespace(format=SimpleNamespace(name=kind))
+    assert clock.origin(container, streams) == want
+
+
+def coded(stream: Any, pts: int | None, dts: int | None, *, key: bool = False, size: int = 9) -> Any:
+    return SimpleNamespace(stream=stream, pts=pts, dts=dts, is_keyframe=key, size=size)
+
+
+@pytest.mark.parametrize(
+    ("tick", "first"),
+    [(0, 0), (3, 0), (4, 0), (7, 0), (8, 4), (9, 4), (11, 4), (12, 8), (13, 8), (19, 12), (20, 16), (99, 16)],
+)
+@pytest.mark.parametrize("flushed", [True, False])
+def test_reading_begins_one_keyframe_early(tick: int, first: int, flushed: bool) -> None:
+    """A keyframe at every fourth tick: pictures after the one before `tick` may refer to the one before that."""
+    picture, sound = track(0), track(0, kind="audio")
+    packets = []
+    for n in range(24):
+        packets += [coded(picture, n, n, key=n % 4 == 0), coded(sound, n, n)]
+    if flushed:
+        packets.append(coded(picture, None, None, size=0))
+    found = list(clock.from_keyframe(iter(packets), picture, tick))
+    assert [p.pts for p in found if p.stream is picture and p.size] == list(range(first, 24))
+    assert [p.pts for p in found if p.stream is sound] == list(range(24)), "other streams pass"
+
+
+def test_a_keyframe_is_told_by_its_decoding_time_where_it_has_no_other() -> None:
+    picture = track(0)
+    packets = [coded(picture, None, n, key=n % 4 == 0) for n in range(20)]
+    assert [p.dts for p in clock.from_keyframe(iter(packets), picture, 13)] == list(range(8, 20))
 
 
 @pytest.mark.parametrize("container", ["mp4", "mkv", "fmp4"])
