@@ -1,12 +1,15 @@
 """Sources that are 3D already: by what FFmpeg says of a frame, by name, and by shape."""
 
 import struct
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
-from stereocast.media import views
+from stereocast.media import spatial, views
+from stereocast.media.boxes import Box
 from stereocast.media.views import Found
+from stereocast.types import Layout, Projection, StereoFormat
 
 
 class Item(bytes):
@@ -87,6 +90,44 @@ def test_the_size_of_each_view_is_by_name_or_else_by_shape(
 ) -> None:
     """On a sphere each view has its whole resolution, whatever the shape."""
     assert views.detect(f"{name}.mp4", given, *size) == found
+
+
+def sphere(kind: bytes) -> list[Box]:
+    return [spatial.st3d(0), Box(b"sv3d", children=[Box(b"proj", children=[Box(kind, bytes(20))])])]
+
+
+@pytest.mark.parametrize(
+    ("tags", "found"),
+    [
+        (spatial.tags(StereoFormat(Layout.SBS)), Found("side-by-side", False, False, "", "its tags")),
+        (spatial.tags(StereoFormat(Layout.HALF_SBS)), Found("side-by-side", True, False, "", "its tags")),
+        (spatial.tags(StereoFormat(Layout.OU)), Found("over-under", False, False, "", "its tags")),
+        (spatial.tags(StereoFormat(Layout.HALF_OU)), Found("over-under", True, False, "", "its tags")),
+        (spatial.tags(StereoFormat(Layout.CROSS_EYED)), Found("side-by-side", False, True, "", "its tags")),
+        (
+            spatial.tags(StereoFormat(Layout.VR180, Projection.EQUIRECT_180, fov_deg=180.0)),
+            Found("side-by-side", False, False, "180", "its tags"),
+        ),
+        (sphere(b"equi"), Found("", None, False, "360", "its tags")),
+        (sphere(b"mshp"), Found("", None, False, "180", "its tags")),
+        (sphere(b"cbmp"), None),
+        ([Box(b"lhvC")], Found("multiview", False, False, "", "its MV-HEVC layers")),
+        ([Box(b"lhvC"), spatial.st3d(2)], Found("multiview", False, False, "", "its MV-HEVC layers")),
+        ([spatial.st3d(0)], None),
+        ([], None),
+    ],
+)
+def test_boxes_say_what_no_frame_does(tmp_path: Path, tags: list[Box], found: Found | None) -> None:
+    path = tmp_path / "plain.mp4"
+    handler = Box(b"hdlr", bytes(8) + b"vide" + bytes(13))
+    stsd = Box(b"stsd", bytes(8) + bytes(Box(b"hvc1", bytes(78), tags)))
+    media = Box(b"mdia", children=[handler, Box(b"minf", children=[Box(b"stbl", children=[stsd])])])
+    moov = bytes(Box(b"moov", children=[Box(b"trak", children=[media])]))
+    path.write_bytes(bytes(Box(b"ftyp", b"isom")) + moov)
+    assert views.detect(str(path), frame(), 1500, 1000) == found
+    assert views.detect(str(path), None, 1500, 1000) is None, "a picture has no boxes"
+    path.write_bytes(bytes(Box(b"ftyp", b"isom")) + moov[:-1])
+    assert views.detect(str(path), frame(), 1500, 1000) is None
 
 
 @pytest.mark.parametrize(
