@@ -85,6 +85,18 @@ def test_start_finds_its_frame_in_every_container(
     assert numbers(output) == want
 
 
+@pytest.mark.parametrize(("suffix", "codec"), [(".avi", "mpeg4"), (".mp4", "libx264"), (".mkv", "libx264")])
+@pytest.mark.parametrize("fps", [10, 24, 60])
+def test_a_new_rate_is_even_whatever_the_clock(tmp_path: Path, suffix: str, codec: str, fps: int) -> None:
+    """A clock may count frames of the old rate (AVI), which are no ticks for the new one."""
+    source = numbered_film(tmp_path / f"in{suffix}", 50, codec=codec)
+    output = convert(source, tmp_path / "out.mp4", fps=fps).plan.outputs[0]
+    times = sorted(pts for _, pts in packets(output)["video"])
+    assert len(times) == 1 + 49 * fps // 25
+    assert all(abs(time - Fraction(k, fps)) <= Fraction(1, 90_000) for k, time in enumerate(times))
+    assert numbers(output) == [k * 25 // fps for k in range(len(times))]
+
+
 def test_start_counts_over_a_jump(tmp_path: Path) -> None:
     part = numbered_film(tmp_path / "part.ts", 50).read_bytes()
     (tmp_path / "in.ts").write_bytes(part * 2)
