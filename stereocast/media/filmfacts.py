@@ -78,7 +78,7 @@ def _track(number: int, stream: Any) -> dict[str, Any]:
 
 
 def _text(number: int, stream: Any) -> dict[str, Any]:
-    name = stream.metadata.get("title") or stream.metadata.get("language") or f"track {number}"
+    name = stream.metadata.get("title") or _language(stream) or f"track {number}"
     forced = bool(stream.disposition & av.stream.Disposition.forced)
     return {"name": name, "language": _language(stream), "forced": forced}
 

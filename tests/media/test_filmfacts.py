@@ -3,8 +3,12 @@
 from fractions import Fraction
 from pathlib import Path
 
+import av
+import cv2
+import numpy as np
 import pytest
 
+from stereocast.errors import SourceError
 from stereocast.media import filmfacts
 from stereocast.media.boxes import Box
 from tests.films import make_film
@@ -31,6 +35,7 @@ def test_the_rotation_of_an_index_is_clockwise(tmp_path: Path, degrees: int) -> 
         (b"avc3", "014d4028", "avc3.4d4028"),
         (b"hvc1", "01 01 60000000 b00000000000 5d", "hvc1.1.6.L93.B0"),  # the example of ISO/IEC 14496-15
         (b"hev1", "01 22 20000000 900000000000 99", "hev1.2.4.H153.90"),
+        (b"hvc1", "01 01 60000000 000000000001 5d", "hvc1.1.6.L93.0.0.0.0.0.1"),
         (b"hvc1", "01 41 60000000 000000000000 5d", "hvc1.A1.6.L93"),
         (b"hvc1", "01 c4 08000000 bf880000 0000 3c", "hvc1.C4.10.L60.BF.88"),
         (b"av01", "81 04 00", "av01.0.04M.08"),
@@ -110,3 +115,64 @@ def test_the_shape_is_upright_and_of_square_pixels(tmp_path: Path, degrees: int,
     assert facts["mime"].startswith('video/mp4; codecs="avc1.')
     assert facts["mime"].endswith(',mp4a.40.2"')
     assert facts["packed"] is None
+    assert facts["duration_s"] == pytest.approx(3 * 1001 / 30000, abs=0.05)
+    assert filmfacts.mime_codecs(film).endswith(",mp4a.40.2,ac-3")
+
+
+def test_codecs_of_the_head_of_a_stream(tmp_path: Path) -> None:
+    alone = filmfacts.mime_codecs(make_film(tmp_path / "a.mp4", frames=2))
+    assert alone.startswith("avc1.")
+    assert filmfacts.mime_codecs(make_film(tmp_path / "b.mp4", frames=2, audio=["aac"])) == f"{alone},mp4a.40.2"
+    old = make_film(tmp_path / "c.mp4", frames=2, codec="mpeg4", options={"qscale": "2"}, audio=["aac"])
+    assert filmfacts.mime_codecs(old) == "", "unknown to browsers"
+
+
+@pytest.mark.parametrize(("suffix", "codec", "picture"), [(".mkv", "subrip", "ffv1"), (".mp4", "mov_text", "mpeg4")])
+def test_tracks_have_their_names_and_flags(tmp_path: Path, suffix: str, codec: str, picture: str) -> None:
+    """A track without a language is `und` in mp4, which keeps no titles here."""
+    path = tmp_path / f"a{suffix}"
+    with av.open(str(path), "w") as out:
+        video = out.add_stream(picture, rate=25)
+        video.width, video.height, video.pix_fmt = 64, 48, "yuv420p"
+        given = [
+            ({"title": "Signs", "language": "ger"}, "forced"),
+            ({"language": "fre"}, "default"),
+            ({"language": "und"}, None),
+            ({}, None),
+        ]
+        for tags, flag in given:
+            text = out.add_stream(codec)
+            text.codec_context.subtitle_header = b"[Script Info]\n"
+            text.metadata.update(tags)
+            text.disposition = av.stream.Disposition[flag].value if flag else 0
+        frame = av.VideoFrame.from_ndarray(np.zeros((72, 64), np.uint8), format="yuv420p")
+        frame.pts, frame.time_base = 0, Fraction(1, 25)
+        out.mux(video.encode(frame))
+        out.mux(video.encode(None))
+    facts = filmfacts.of_film(path)
+    assert [(t["name"], t["language"], t["forced"]) for t in facts["text_tracks"]] == [
+        ("Signs" if suffix == ".mkv" else "ger", "ger", True), ("fre", "fre", False), ("track 2", "", False), ("track 3", "", False),
+    ]  # fmt: skip
+    assert (facts["rotation"], facts["mime"], facts["sounds"]) == (0, "", [])
+
+
+@pytest.mark.parametrize(("suffix", "mime"), [(".png", "image/png"), (".jpg", "image/jpeg"), (".tiff", "image/jpeg")])
+def test_a_still_has_the_same_facts(tmp_path: Path, suffix: str, mime: str) -> None:
+    """What has no type of its own is shown as JPEG."""
+    path = tmp_path / f"a{suffix}"
+    cv2.imwrite(str(path), np.zeros((40, 60, 3), np.uint8))
+    facts = filmfacts.of_picture(path)
+    assert (facts["width"], facts["height"], facts["codec"], facts["mime"]) == (60, 40, suffix[1:], mime)
+    assert facts.keys() >= {
+        "rotation",
+        "rate",
+        "duration_s",
+        "title",
+        "audio",
+        "sounds",
+        "texts",
+        "text_tracks",
+        "packed",
+    }
+    with pytest.raises(SourceError, match="can't be read"):
+        filmfacts.of_picture(tmp_path / f"missing{suffix}")
