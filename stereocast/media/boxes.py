@@ -33,9 +33,7 @@ class Box:
 
     def __bytes__(self) -> bytes:
         body = b"".join((self.head, *map(bytes, self.children), self.tail))
-        if len(body) + 8 < 1 << 32:
-            return (len(body) + 8).to_bytes(4, "big") + self.kind + body
-        return b"\0\0\0\1" + self.kind + (len(body) + 16).to_bytes(8, "big") + body
+        return (len(body) + 8).to_bytes(4, "big") + self.kind + body  # what is read fits: see _MAX_MOOV
 
     def find(self, *path: bytes) -> "Box | None":
         """The first box below this one along `path`."""

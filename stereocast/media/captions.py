@@ -65,7 +65,7 @@ def from_text(text: str, suffix: str = ".srt") -> str:
     aligns = _aligns(text) if suffix == ".ass" else {}
     lines = ["WEBVTT", ""]
     for event in sorted(found.events, key=lambda e: (e.start, e.end)):
-        if event.is_comment or event.is_drawing or not event.text.strip():
+        if event.is_comment or not event.text.strip():
             continue
         style = found.styles.get(event.style)
         align = aligns.get(event.style) or (int(style.alignment) if style is not None and suffix == ".ssa" else 2)

@@ -26,9 +26,7 @@ _BELONGS = {
     10: (9, 14),
 }  # matrix: primaries, transfer
 _CAREFUL = Interpolation.BICUBIC | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT
-_NAMES = {  # x265 and SVT-AV1 want names or numbers in their own options; FFmpeg passes numbers on
-    "sdr_white": 203.0,  # cd/m², ITU-R BT.2408
-}
+_SDR_WHITE = 203.0  # cd/m², ITU-R BT.2408
 
 
 def of_frame(frame: Any) -> Colour:
@@ -48,7 +46,7 @@ def explicit(colour: Colour, width: int, height: int) -> Colour:
     """`colour` with unspecified fields filled in, for a view (not a packed picture) of this size."""
     matrix = colour.matrix
     if matrix in _UNSPECIFIED:
-        known = {primaries: m for m, (primaries, _) in _BELONGS.items()}
+        known = {primaries: m for m, (primaries, _) in reversed(_BELONGS.items())}  # of BT.2020's two, the usual one
         hd = width >= 1280 or height >= 720
         matrix = known.get(colour.primaries, BT709 if hd else BT470BG if height in (288, 576) else SMPTE170M)
     primaries, transfer = _BELONGS.get(matrix, (BT709, BT709))
@@ -163,18 +161,18 @@ def _to_light(signal: Array, transfer: int) -> Array:
     if transfer == PQ:
         m1, m2, c1, c2, c3 = 0.1593017578125, 78.84375, 0.8359375, 18.8515625, 18.6875
         power = np.power(signal, 1 / m2)
-        return np.power(np.maximum(power - c1, 0) / (c2 - c3 * power), 1 / m1) * (10000 / _NAMES["sdr_white"])
+        return np.power(np.maximum(power - c1, 0) / (c2 - c3 * power), 1 / m1) * (10000 / _SDR_WHITE)
     a, b, c = 0.17883277, 0.28466892, 0.55991073
     scene = np.where(signal <= 0.5, signal**2 / 3, (np.exp((signal - c) / a) + b) / 12)
     luma = scene @ np.array([0.2627, 0.6780, 0.0593], np.float32)
-    return scene * np.power(np.maximum(luma, 1e-6), 0.2)[..., None] * (1000 / _NAMES["sdr_white"])
+    return scene * np.power(np.maximum(luma, 1e-6), 0.2)[..., None] * (1000 / _SDR_WHITE)
 
 
 def tone_map(image: Array, pixel_format: PixelFormat, colour: Colour, hdr: HdrStatic | None) -> Array:
     """An HDR picture as 8-bit BT.709 yuv420p: extended Reinhard on luminance, white point from the metadata's peak."""
     light = _to_light(planes.rgb(image, pixel_format, colour), colour.transfer).astype(np.float32)
     peak = float(hdr.luminance[1]) if hdr and hdr.luminance else 1000.0
-    white = max(peak / _NAMES["sdr_white"], 1.5)
+    white = max(peak / _SDR_WHITE, 1.5)
     luma = np.maximum(light @ np.array([0.2627, 0.6780, 0.0593], np.float32), 1e-6)
     mapped = luma * (1 + luma / white**2) / (1 + luma)
     to_709 = np.array([[1.6605, -0.5876, -0.0728], [-0.1246, 1.1329, -0.0083], [-0.0182, -0.1006, 1.1187]], np.float32)

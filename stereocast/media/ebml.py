@@ -11,13 +11,14 @@ from typing import BinaryIO
 from stereocast.errors import SinkError, SourceError
 
 MAGIC = b"\x1a\x45\xdf\xa3"
-_SEGMENT, _SEEK_HEAD, _SEEK, _SEEK_ID, _SEEK_POSITION = 0x18538067, 0x114D9B74, 0x4DBB, 0x53AB, 0x53AC
+_SEGMENT, _SEEK_HEAD, _SEEK, _SEEK_POSITION = 0x18538067, 0x114D9B74, 0x4DBB, 0x53AC
 _VOID, _TRACKS, _ENTRY, _TYPE, _VIDEO, _CLUSTER = 0xEC, 0x1654AE6B, 0xAE, 0x83, 0xE0, 0x1F43B675
 _PROJECTION, _PROJECTION_TYPE, _PROJECTION_PRIVATE, _STEREO_MODE = 0x7670, 0x7671, 0x7672, 0x53B8
-_MODES = {
-    0: "mono", 1: "left_right", 2: "bottom_top", 3: "top_bottom", 9: "row_interleaved_lr", 10: "anaglyph_cyan_red",
-    11: "right_left", 12: "anaglyph_green_magenta", 13: "block_lr",
-}  # fmt: skip
+_MODES = (  # by their numbers, as FFmpeg names them
+    "mono", "left_right", "bottom_top", "top_bottom", "checkerboard_rl", "checkerboard_lr", "row_interleaved_rl",
+    "row_interleaved_lr", "col_interleaved_rl", "col_interleaved_lr", "anaglyph_cyan_red", "right_left",
+    "anaglyph_green_magenta", "block_lr", "block_rl",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +170,7 @@ def _video_tags(data: bytes, video: Element) -> dict[str, object]:
         value = data[part.body : part.end]
         if part.ident == _STEREO_MODE:
             mode = int.from_bytes(value, "big")
-            tags["stereo_mode"] = _MODES.get(mode, str(mode))
+            tags["stereo_mode"] = _MODES[mode] if mode < len(_MODES) else str(mode)
         elif part.ident == _PROJECTION:
             for inner in elements(data, part.body, part.end):
                 value = data[inner.body : inner.end]

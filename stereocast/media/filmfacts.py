@@ -78,7 +78,7 @@ def _track(number: int, stream: Any) -> dict[str, Any]:
 
 
 def _text(number: int, stream: Any) -> dict[str, Any]:
-    name = stream.metadata.get("title") or stream.metadata.get("language") or f"track {number}"
+    name = stream.metadata.get("title") or _language(stream) or f"track {number}"
     forced = bool(stream.disposition & av.stream.Disposition.forced)
     return {"name": name, "language": _language(stream), "forced": forced}
 
@@ -135,7 +135,8 @@ def _video(entry: boxes.Box) -> str:
         return f"{kind}.{('', 'A', 'B', 'C')[head[1] >> 6]}{head[1] & 31}.{flags:X}.{tier}{head[12]}{tail}"
     if (box := entry.find(b"av1C")) and len(box.head) > 2:
         profile, level, tier = box.head[1] >> 5, box.head[1] & 31, "H" if box.head[2] >> 7 else "M"
-        return f"{kind}.{profile}.{level:02d}{tier}.{10 if box.head[2] >> 6 & 1 else 8:02d}"
+        bits = 8 + 2 * (box.head[2] >> 6 & 1) + 2 * (box.head[2] >> 5 & 1)
+        return f"{kind}.{profile}.{level:02d}{tier}.{bits:02d}"
     return "vp09.00.41.08" if kind == "vp09" else ""
 
 

@@ -59,10 +59,8 @@ class Passthrough:
         self._subs = select(list(source.streams.subtitles), subs, "subs")
         self._shift = shift
         self._stop = stop
-        self._clamp = False
         self._routes: dict[int, Callable[[Any], Iterator[Any]]] = {}
         self._finishers: list[sound.Route] = []
-        self._rising = sound.Rising()
 
     def attach(self, output: Any, container: str) -> None:
         """Adds the streams to `output` ('mp4', 'mkv', 'fmp4' or 'hls'); call before the first packet is muxed."""

@@ -12,6 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import chain
+from math import ceil
 from typing import Any
 
 import av
@@ -34,6 +35,7 @@ __all__ = [
     "read_image", "write_image",
 ]  # fmt: skip
 
+_RESAMPLED_HZ = 90_000  # fewest ticks a second for a new rate: a clock may count in frames of the old one (AVI)
 _DIRECT = {"yuv420p": PixelFormat.YUV420P, "yuvj420p": PixelFormat.YUV420P, "yuv420p10le": PixelFormat.YUV420P10}
 
 
@@ -313,7 +315,8 @@ class VideoSource:
     @property
     def _fine(self) -> int:
         """Ticks of `info.time_base` per tick of the stream."""
-        return interlace.fineness(self.options.deinterlace)
+        fine = interlace.fineness(self.options.deinterlace)
+        return fine if self.options.rate is None else fine * ceil(self.time_base * _RESAMPLED_HZ)
 
     def __iter__(self) -> Iterator[Frame]:
         self._early = None

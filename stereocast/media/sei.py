@@ -107,18 +107,19 @@ def _sum(body: bytes, at: int) -> tuple[int, int]:
 
 
 def _units(data: bytes) -> list[bytes]:
-    """The first NAL units of a picture, separated by start codes or preceded by four-byte lengths."""
-    if data[:3] == b"\0\0\1" or data[:4] == b"\0\0\0\1":
-        return [unit for unit in data[: 1 << 16].split(b"\0\0\1")[1:] if unit]
+    """The NAL units of a picture: preceded by four-byte lengths, where these fill it exactly, or separated by start codes.
+
+    A length of 256 to 511 bytes looks like a start code.
+    """
     found: list[bytes] = []
     at = 0
-    while at + 4 < len(data) and len(found) < 16:
+    while at + 4 < len(data):
         size = int.from_bytes(data[at : at + 4], "big")
-        if not 0 < size <= len(data) - at - 4:
-            break
         found.append(data[at + 4 : at + 4 + size])
         at += 4 + size
-    return found
+    if at == len(data):
+        return [unit for unit in found if unit]
+    return [unit for unit in data[: 1 << 16].split(b"\0\0\1")[1:] if unit]
 
 
 def _packing(payload: bytes) -> tuple[str, bool] | None:

@@ -2,13 +2,14 @@
 
 from fractions import Fraction
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import av
 import numpy as np
 import pytest
 
-from stereocast.media import reader
+from stereocast.media import clock, reader
 from tests.films import number_of
 from tests.media.small import beeps, convert, flash_film, flashes, numbered_film, numbers, packets
 
@@ -84,6 +85,18 @@ def test_start_finds_its_frame_in_every_container(
     assert numbers(output) == want
 
 
+@pytest.mark.parametrize(("suffix", "codec"), [(".avi", "mpeg4"), (".mp4", "libx264"), (".mkv", "libx264")])
+@pytest.mark.parametrize("fps", [10, 24, 60])
+def test_a_new_rate_is_even_whatever_the_clock(tmp_path: Path, suffix: str, codec: str, fps: int) -> None:
+    """A clock may count frames of the old rate (AVI), which are no ticks for the new one."""
+    source = numbered_film(tmp_path / f"in{suffix}", 50, codec=codec)
+    output = convert(source, tmp_path / "out.mp4", fps=fps).plan.outputs[0]
+    times = sorted(pts for _, pts in packets(output)["video"])
+    assert len(times) == 1 + 49 * fps // 25
+    assert all(abs(time - Fraction(k, fps)) <= Fraction(1, 90_000) for k, time in enumerate(times))
+    assert numbers(output) == [k * 25 // fps for k in range(len(times))]
+
+
 def test_start_counts_over_a_jump(tmp_path: Path) -> None:
     part = numbered_film(tmp_path / "part.ts", 50).read_bytes()
     (tmp_path / "in.ts").write_bytes(part * 2)
@@ -100,6 +113,18 @@ def test_a_seek_that_lands_late_is_made_good(tmp_path: Path, monkeypatch: pytest
     found = [number_of(np.asarray(frame.image)[:heights]) for frame in opened]
     opened.close()
     assert found == list(range(50, 100))
+
+
+@pytest.mark.parametrize(("suffix", "seek"), [(".mkv", False), (".ts", True)])
+def test_nothing_is_sought_where_that_is_off_or_the_clock_may_jump(
+    tmp_path: Path, suffix: str, seek: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = numbered_film(tmp_path / f"in{suffix}", 50, gop=10)
+    monkeypatch.setattr(reader.VideoSource, "_seek", None)
+    opened = reader.VideoSource(str(source), reader.ReadOptions(start=Fraction(1), seek=seek))
+    found = [number_of(np.asarray(frame.image)[: opened.info.height]) for frame in opened]
+    opened.close()
+    assert found == list(range(25, 50))
 
 
 def test_a_stream_is_not_asked_once_its_container_is_closed(tmp_path: Path) -> None:
@@ -125,6 +150,72 @@ def test_a_stream_is_not_asked_once_its_container_is_closed(tmp_path: Path) -> N
     assert closed
     assert source.stream.type == "video"
     source.close()
+
+
+def track(start: int | None, base: Fraction | None = Fraction(1, 1000), kind: str = "video") -> Any:
+    return SimpleNamespace(start_time=start, time_base=base, type=kind)
+
+
+@pytest.mark.parametrize(
+    ("kind", "streams", "want"),
+    [
+        ("matroska,webm", [track(700), track(300), track(None)], Fraction(3, 10)),
+        ("mpegts", [track(90000, Fraction(1, 90000)), track(1500)], Fraction(1)),
+        ("matroska,webm", [track(-40), track(300)], Fraction(0)),
+        ("matroska,webm", [track(700, None), track(900)], Fraction(9, 10)),
+        ("matroska,webm", [], Fraction(0)),
+        ("mov,mp4,m4a,3gp,3g2,mj2", [track(700)], Fraction(0)),
+    ],
+)
+def test_where_a_files_clock_begins(kind: str, streams: list[Any], want: Fraction) -> None:
+    container = SimpleNamespace(format=SimpleNamespace(name=kind))
+    assert clock.origin(container, streams) == want
+
+
+def coded(stream: Any, pts: int | None, dts: int | None, *, key: bool = False, size: int = 9) -> Any:
+    return SimpleNamespace(stream=stream, pts=pts, dts=dts, is_keyframe=key, size=size)
+
+
+@pytest.mark.parametrize(
+    ("tick", "first"),
+    [(0, 0), (3, 0), (4, 0), (7, 0), (8, 4), (9, 4), (11, 4), (12, 8), (13, 8), (19, 12), (20, 16), (99, 16)],
+)
+@pytest.mark.parametrize("flushed", [True, False])
+def test_reading_begins_one_keyframe_early(tick: int, first: int, flushed: bool) -> None:
+    """A keyframe at every fourth tick: pictures after the one before `tick` may refer to the one before that."""
+    picture, sound = track(0), track(0, kind="audio")
+    packets = []
+    for n in range(24):
+        packets += [coded(picture, n, n, key=n % 4 == 0), coded(sound, n, n)]
+    if flushed:
+        packets.append(coded(picture, None, None, size=0))
+    found = list(clock.from_keyframe(iter(packets), picture, tick))
+    assert [p.pts for p in found if p.stream is picture and p.size] == list(range(first, 24))
+    assert [p.pts for p in found if p.stream is sound] == list(range(24)), "other streams pass"
+
+
+def test_a_keyframe_is_told_by_its_decoding_time_where_it_has_no_other() -> None:
+    picture = track(0)
+    packets = [coded(picture, None, n, key=n % 4 == 0) for n in range(20)]
+    assert [p.dts for p in clock.from_keyframe(iter(packets), picture, 13)] == list(range(8, 20))
+
+
+@pytest.mark.parametrize(
+    ("following", "goes_on_at"), [(860, 860), (859, 1000), (11_000, 11_000), (11_001, 1000), (960, 960), (5000, 5000)]
+)
+def test_what_is_a_pause_and_what_another_clock(following: int, goes_on_at: int) -> None:
+    """Back by more than 0.1 s from the last packet, or ahead by more than 10 s from its end."""
+    picture = track(0)
+    times = [*range(0, 1000, 40), following, following + 40]
+    packets = [
+        SimpleNamespace(
+            stream=picture, stream_index=0, pts=ms, dts=ms, duration=40, time_base=Fraction(1, 1000), size=9
+        )
+        for ms in times
+    ]
+    made = list(clock.Continuous()(iter(packets)))
+    assert [packet.pts for packet in made] == [*range(0, 1000, 40), goes_on_at, goes_on_at + 40]
+    assert [packet.dts for packet in made] == [packet.pts for packet in made]
 
 
 @pytest.mark.parametrize("container", ["mp4", "mkv", "fmp4"])

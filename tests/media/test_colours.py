@@ -1,5 +1,6 @@
 """Colours of every kind of source, as RGB: what a player that follows the output's tags shows is what the source meant."""
 
+import struct
 from fractions import Fraction
 from pathlib import Path
 
@@ -7,8 +8,8 @@ import av
 import numpy as np
 import pytest
 
-from stereocast.media import colour
-from stereocast.types import Colour
+from stereocast.media import colour, sidedata
+from stereocast.types import Colour, HdrStatic
 from tests.media.small import convert
 
 pytestmark = pytest.mark.usefixtures("small_stages")
@@ -170,3 +171,88 @@ def test_hlg_and_pq_signals_become_the_light_of_their_standards() -> None:
     np.testing.assert_allclose(colour._to_light(grey, colour.HLG)[:, 0] * 203, 1000 * scene**1.2, rtol=2e-3)
     grey = np.repeat(np.array([0.508078, 0.751827], np.float32)[:, None], 3, 1)
     np.testing.assert_allclose(colour._to_light(grey, colour.PQ)[:, 0] * 203, [100, 1000], rtol=2e-3)
+
+
+@pytest.mark.parametrize(
+    ("tags", "size", "want"),
+    [
+        ((2, 2, 2), (1279, 719), (6, 6, 6)),  # primaries, transfer, matrix (ITU-T H.273)
+        ((2, 2, 2), (1280, 719), (1, 1, 1)),
+        ((2, 2, 2), (1279, 720), (1, 1, 1)),
+        ((2, 2, 2), (720, 576), (5, 6, 5)),
+        ((2, 2, 2), (352, 288), (5, 6, 5)),
+        ((2, 2, 2), (720, 480), (6, 6, 6)),
+        ((0, 3, 0), (720, 577), (6, 6, 6)),
+        ((1, 2, 2), (720, 576), (1, 1, 1)),
+        ((5, 2, 2), (1920, 1080), (5, 6, 5)),
+        ((9, 16, 2), (720, 576), (9, 16, 9)),
+        ((2, 16, 9), (720, 576), (9, 16, 9)),
+        ((2, 2, 9), (720, 576), (9, 14, 9)),
+        ((2, 2, 7), (1920, 1080), (7, 7, 7)),
+        ((2, 2, 8), (720, 576), (1, 1, 8)),
+        ((12, 13, 2), (1920, 1080), (12, 13, 1)),
+    ],
+)
+@pytest.mark.parametrize("full", [False, True])
+def test_what_is_unspecified_is_filled_in(
+    tags: tuple[int, int, int], size: tuple[int, int], want: tuple[int, int, int], full: bool
+) -> None:
+    assert colour.explicit(Colour(*tags, full), *size) == Colour(*want, full)
+
+
+POINTS = tuple((Fraction(x, 50000), Fraction(y, 50000)) for x, y in
+               ((34000, 16000), (13250, 34500), (7500, 3000), (15635, 16450)))  # fmt: skip
+LIGHT = (Fraction(1, 200), Fraction(1000))
+DISPLAY = "G(13250,34500)B(7500,3000)R(34000,16000)WP(15635,16450)L(10000000,50)"
+IN_SHARES = "G(0.26500,0.69000)B(0.15000,0.06000)R(0.68000,0.32000)WP(0.31270,0.32900)L(1000.0000,0.0050)"
+PQ, HLG, SDR = Colour(9, 16, 9), Colour(9, 18, 9), Colour(1, 1, 1)
+
+
+@pytest.mark.parametrize(
+    ("tags", "hdr", "x265", "svtav1"),
+    [
+        (SDR, None, "", ""),
+        (PQ, None, "hdr10=1:repeat-headers=1", ""),
+        (HLG, None, "hdr10=0:repeat-headers=1", ""),
+        (
+            PQ, HdrStatic(POINTS, LIGHT, 900, 300),
+            f"hdr10=1:repeat-headers=1:master-display={DISPLAY}:max-cll=900,300", f"mastering-display={IN_SHARES}:content-light=900,300",
+        ),
+        (SDR, HdrStatic(POINTS, LIGHT, 0, 0), f"master-display={DISPLAY}", f"mastering-display={IN_SHARES}"),
+        (SDR, HdrStatic(POINTS, None, 900, 0), "max-cll=900,0", "content-light=900,0"),
+        (SDR, HdrStatic((), LIGHT, 0, 300), "max-cll=0,300", "content-light=0,300"),
+    ],
+)  # fmt: skip
+def test_metadata_in_the_words_of_each_encoder(tags: Colour, hdr: HdrStatic | None, x265: str, svtav1: str) -> None:
+    """x265 counts in steps of 0.00002 and 0.0001 cd/m²."""
+    assert colour.x265_params(hdr, tags) == x265
+    assert colour.svtav1_params(hdr) == svtav1
+
+
+def display(chromaticity: bool, luminance: bool) -> bytes:
+    """FFmpeg's AVMasteringDisplayMetadata: ten fractions and whether they are known."""
+    values = [part for point in POINTS for value in point for part in (value.numerator, value.denominator)]
+    values += [part for value in LIGHT for part in (value.numerator, value.denominator)]
+    return struct.pack("=22i", *values, chromaticity, luminance)
+
+
+@pytest.mark.parametrize(
+    ("items", "want"),
+    [
+        ({}, None),
+        ({"MASTERING_DISPLAY_METADATA": display(True, True)}, HdrStatic(POINTS, LIGHT, 0, 0)),
+        ({"MASTERING_DISPLAY_METADATA": display(False, True)}, HdrStatic((), LIGHT, 0, 0)),
+        ({"MASTERING_DISPLAY_METADATA": display(True, False)}, HdrStatic(POINTS, None, 0, 0)),
+        ({"MASTERING_DISPLAY_METADATA": display(False, False)}, None),
+        ({"MASTERING_DISPLAY_METADATA": display(True, True)[:87]}, None),
+        ({"CONTENT_LIGHT_LEVEL": struct.pack("=2I", 900, 300)}, HdrStatic((), None, 900, 300)),
+        ({"CONTENT_LIGHT_LEVEL": struct.pack("=2I", 900, 300)[:7]}, None),
+        (
+            {"MASTERING_DISPLAY_METADATA": struct.pack("=22i", *[0] * 21, 1)},
+            HdrStatic((), (Fraction(0), Fraction(0)), 0, 0),
+        ),
+    ],
+)
+def test_metadata_of_a_frame(items: dict[str, bytes], want: HdrStatic | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sidedata, "of_frame", lambda _: iter(items.items()))
+    assert colour.hdr_of_frame(None) == want

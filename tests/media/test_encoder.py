@@ -111,3 +111,33 @@ def test_x264_stays_off_avx512_where_that_is_not_repeatable(
     assert ("x264-params" in options) == limited
     assert not [line for line in said if "rror parsing" in line[2]]
     assert isinstance(encoders._has_avx512(), bool)
+
+
+@pytest.mark.parametrize(
+    ("rate", "pictures"),
+    [(Fraction(24), 48), (Fraction(60000, 1001), 120), (Fraction(1, 2), 1), (Fraction(1, 10), 1), (None, 60)],
+)
+def test_a_keyframe_at_least_every_two_seconds(rate: Fraction | None, pictures: int) -> None:
+    """A fragment begins with one. Where a picture lasts longer, each is one."""
+    with av.open(io.BytesIO(), "w", format="mp4") as output:
+        info = StreamInfo(64, 48, Fraction(1, 1000), rate)
+        encoder = PyavEncoder(output, info, catalog.encoder("x264-fast"), None, threads=1, tagged=True)
+        assert encoder.stream.codec_context.gop_size == encoder._context.gop_size == pictures
+        picture, step = np.full((72, 64), 90, np.uint8), round(1000 / (rate or 30))
+        packets = [packet for k in range(pictures + 1) for packet in encoder.encode(picture, k * step, step)]
+        packets += encoder.flush()
+    assert [packet.pts // step for packet in packets if packet.is_keyframe] == [0, pictures]
+
+
+@pytest.mark.parametrize("via", ["pyav", "ffmpeg"])
+def test_a_profile_is_encoded_where_it_says(via: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    external = pytest.importorskip("stereocast.media.external", reason="needs the ffmpeg extra")
+    monkeypatch.setattr(external, "ExternalEncoder", lambda *given: given)
+    profile = catalog.encoder("x264").model_copy(update={"via": via})
+    with av.open(io.BytesIO(), "w", format="mp4") as output:
+        info = StreamInfo(64, 48, Fraction(1, 24), Fraction(24))
+        made = encoders.opened(output, info, profile, 20, threads=1, tagged=True)
+        if via == "ffmpeg":
+            assert made == (output, info, profile, 20)
+        else:
+            assert isinstance(made, PyavEncoder)

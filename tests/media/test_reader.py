@@ -7,6 +7,7 @@ import threading
 from collections import namedtuple
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 import cv2
@@ -204,3 +205,81 @@ def test_depth_video_values(tmp_path: Path) -> None:
     assert not metric
     assert np.abs(next(maps) - codes / 65535).max() < 1e-6
     maps.close()  # type: ignore[attr-defined]
+
+
+@pytest.fixture(scope="module")
+def second(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A film of one second."""
+    return make_film(tmp_path_factory.mktemp("second") / "film.mp4", frames=24)
+
+
+@pytest.mark.parametrize(
+    ("options", "size", "rate", "frames", "duration_s"),
+    [
+        ({}, (192, 96), 24, 24, 1),
+        ({"scale": 0.5}, (96, 48), 24, 24, 1),
+        ({"scale": 0.27}, (52, 26), 24, 24, 1),
+        ({"scale": 0.01}, (2, 2), 24, 24, 1),
+        ({"crop": (2, 4, 6, 8)}, (178, 90), 24, 24, 1),
+        ({"crop": (2, 4, 6, 8), "scale": 2.0}, (356, 180), 24, 24, 1),
+        ({"start": Fraction(1, 4)}, (192, 96), 24, 18, Fraction(3, 4)),
+        ({"end": Fraction(1, 4)}, (192, 96), 24, 6, Fraction(1, 4)),
+        ({"start": Fraction(1, 4), "end": Fraction(1, 2)}, (192, 96), 24, 6, Fraction(1, 4)),
+        ({"start": Fraction(1, 4), "end": Fraction(9)}, (192, 96), 24, 18, Fraction(3, 4)),
+        ({"rate": Fraction(60)}, (192, 96), 60, 60, 1),
+        ({"rate": Fraction(10), "end": Fraction(1, 2)}, (192, 96), 10, 5, Fraction(1, 2)),
+        ({"deinterlace": "field"}, (192, 96), 48, 48, 1),
+        ({"deinterlace": "telecine"}, (192, 96), Fraction(96, 5), 19, 1),
+        ({"deinterlace": "field", "rate": Fraction(25)}, (192, 96), 25, 25, 1),
+    ],
+)
+def test_what_will_be_read_is_known_before(
+    second: Path, options: dict[str, Any], size: tuple[int, int], rate: Fraction, frames: int, duration_s: Fraction
+) -> None:
+    source = open_source(str(second), ReadOptions(**options))
+    source.close()
+    info = source.info
+    assert ((info.width, info.height), info.rate, info.frames, info.duration) == (size, rate, frames, duration_s)
+
+
+@pytest.mark.parametrize("options", [{}, {"start": Fraction(1, 4)}, {"end": Fraction(1, 2)}])
+def test_as_many_frames_come_as_were_announced(second: Path, options: dict[str, Any]) -> None:
+    source = open_source(str(second), ReadOptions(**options))
+    ticks = [frame.pts for frame in source]
+    source.close()
+    assert len(ticks) == source.info.frames
+    assert ticks[0] == 0
+
+
+@pytest.mark.parametrize("start", [Fraction(1), Fraction(5)])
+def test_a_start_behind_the_end_is_refused(second: Path, start: Fraction) -> None:
+    with pytest.raises(UsageError, match=rf"--start {float(start):g}: .* ends before that time"):
+        open_source(str(second), ReadOptions(start=start))
+
+
+@pytest.mark.parametrize("size", [(95, 192), (96, 191), (95, 191)])
+@pytest.mark.parametrize("turned", [False, True])
+def test_odd_sizes_are_padded_with_their_edge(tmp_path: Path, size: tuple[int, int], turned: bool) -> None:
+    path = tmp_path / "odd.mkv"
+    with av.open(str(path), "w") as out:
+        stream = out.add_stream("ffv1", rate=24)
+        stream.height, stream.width = size
+        stream.pix_fmt = "yuv420p"
+        if turned:
+            stream.set_display_rotation(90)
+        rgb = np.random.default_rng(1).integers(0, 255, (*size, 3), np.uint8)
+        frame = av.VideoFrame.from_ndarray(rgb, format="rgb24").reformat(format="yuv420p")
+        luma = (
+            np.frombuffer(frame.planes[0], np.uint8).reshape(-1, frame.planes[0].line_size)[: size[0], : size[1]].copy()
+        )
+        out.mux(stream.encode(frame))
+        out.mux(stream.encode(None))
+    source = open_source(str(path))
+    image = next(iter(source)).image
+    source.close()
+    height, width = source.info.height, source.info.width
+    want = np.rot90(luma) if turned else luma
+    assert (height, width) == tuple(side + side % 2 for side in want.shape)
+    assert (image[: want.shape[0], : want.shape[1]] == want).all()
+    assert (image[height - 1, : want.shape[1]] == want[-1]).all()
+    assert (image[: want.shape[0], width - 1] == want[:, -1]).all()

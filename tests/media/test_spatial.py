@@ -10,6 +10,7 @@ import pytest
 
 from stereocast.errors import SourceError
 from stereocast.media import boxes, ebml, spatial
+from stereocast.media.boxes import Box
 from stereocast.types import Layout, Projection, StereoFormat
 from tests.films import make_film, read_film
 from tests.support.contents import OVER, SIDE, side_data, stereo
@@ -192,3 +193,133 @@ def test_matroska_projection(tmp_path: Path) -> None:
         assert next(container.decode(video=0)).time <= 0.5
     spatial.tag_file(path, VR180)
     assert contents(path) == before
+
+
+def nested(*kinds: bytes, body: bytes = b"") -> Box:
+    """A box inside others; its body follows version and flags."""
+    made = Box(kinds[-1], bytes(4) + body)
+    for kind in reversed(kinds[:-1]):
+        made = Box(kind, children=[made])
+    return made
+
+
+def fixed(*values: float) -> bytes:
+    return b"".join(round(value * 65536).to_bytes(4, "big", signed=True) for value in values)
+
+
+EYES, SPHERE = (b"vexu", b"eyes"), (b"sv3d", b"proj")
+
+
+@pytest.mark.parametrize(
+    ("box", "tags"),
+    [
+        *[
+            (nested(b"st3d", body=bytes([mode])), {"st3d": name})
+            for mode, name in enumerate(("mono", "top-bottom", "left-right", "custom", "right-left", "mode 5"))
+        ],
+        (nested(b"sv3d", b"svhd", body=b"a maker\0more"), {"sv3d_source": "a maker"}),
+        (nested(*SPHERE, b"prhd", body=fixed(-90, 12.5, 0.25)), {"sv3d_pose_deg": [-90.0, 12.5, 0.25]}),
+        (
+            nested(*SPHERE, b"equi", body=bytes.fromhex("10000000 20000000 40000000 80000000")),
+            {"sv3d_equi": {"top": 1 / 16, "bottom": 1 / 8, "left": 1 / 4, "right": 1 / 2}},
+        ),
+        (nested(*SPHERE, b"cbmp"), {"sv3d_cubemap": True}),
+        (nested(*SPHERE, b"mshp"), {"sv3d_mesh": True}),
+        *[
+            (nested(*EYES, b"stri", body=bytes([bits])), {"vexu_eyes": names})
+            for bits, names in (
+                (0, []), (1, ["left"]), (2, ["right"]), (3, ["left", "right"]), (4, ["additional"]),
+                (11, ["left", "right", "reversed"]),
+            )
+        ],
+        *[
+            (nested(*EYES, b"hero", body=bytes([eye])), {"vexu_hero": name})
+            for eye, name in enumerate(("none", "left", "right", "3"))
+        ],
+        (nested(*EYES, b"cams", b"blin", body=(64_500).to_bytes(4, "big")), {"vexu_baseline_mm": 64.5}),
+        (nested(*EYES, b"cmfy", b"dadj", body=(-250).to_bytes(4, "big", signed=True)), {"vexu_disparity_shift": -0.025}),
+        (nested(b"vexu", b"proj", b"prji", body=b"hequ"), {"vexu_projection": "hequ"}),
+        (nested(b"vexu", b"pack", b"pkin", body=b"over"), {"vexu_packing": "over"}),
+        (Box(b"hfov", (71_500).to_bytes(4, "big")), {"hfov_deg": 71.5}),
+        (Box(b"lhvC"), {"mv_hevc": True}),
+        (Box(b"pasp", bytes(8)), {}),
+    ],
+)  # fmt: skip
+def test_each_tag_is_read_from_its_place(box: Box, tags: dict[str, object]) -> None:
+    found = spatial.entry_tags(Box(b"hvc1", children=[box]))
+    assert found == {"entry": "hvc1", "boxes": [box.kind.decode()], **tags}
+
+
+@pytest.mark.parametrize(
+    ("kinds", "whole"),
+    [((b"st3d",), 1), ((*SPHERE, b"prhd"), 12), ((*SPHERE, b"equi"), 16), ((*EYES, b"stri"), 1), ((*EYES, b"hero"), 1),
+     ((*EYES, b"cams", b"blin"), 4), ((*EYES, b"cmfy", b"dadj"), 4)],
+)  # fmt: skip
+def test_a_tag_that_is_cut_off_is_damage(kinds: tuple[bytes, ...], whole: int) -> None:
+    assert spatial.entry_tags(Box(b"hvc1", children=[nested(*kinds, body=bytes(whole))]))
+    with pytest.raises(SourceError, match="is cut off"):
+        spatial.entry_tags(Box(b"hvc1", children=[nested(*kinds, body=bytes(whole - 1))]))
+
+
+@pytest.mark.parametrize(("shift", "baseline"), [(-1.0, 0.0), (0.0, 0.0654321), (1.0, 0.5)])
+def test_a_camera_comes_back(shift: float, baseline: float) -> None:
+    camera = spatial.Camera(baseline, 63.456, shift)
+    found = spatial.entry_tags(Box(b"hvc1", children=spatial.tags(StereoFormat(Layout.SPATIAL), camera)))
+    assert (found["vexu_disparity_shift"], found["hfov_deg"]) == (shift, 63.456)
+    assert found["vexu_baseline_mm"] == round(1000 * baseline, 3)
+    fov = spatial.entry_tags(Box(b"hvc1", children=spatial.tags(StereoFormat(Layout.SPATIAL, fov_deg=80.0))))[
+        "hfov_deg"
+    ]
+    assert fov == 80.0
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ([], ["st3d"]),
+        (["pasp"], ["st3d", "pasp"]),
+        (["colr", "esds", "pasp"], ["colr", "esds", "st3d", "pasp"]),
+        (["hvcC", "btrt", "lhvC", "clap"], ["hvcC", "btrt", "lhvC", "st3d", "clap"]),
+        (["vexu", "avcC", "hfov", "sv3d"], ["avcC", "st3d"]),
+    ],
+)
+def test_tags_stand_behind_the_last_configuration(before: list[str], after: list[str]) -> None:
+    entry = Box(b"avc1", bytes(78), [Box(kind.encode(), bytes(8)) for kind in before])
+    handler, stsd = Box(b"hdlr", bytes(8) + b"vide" + bytes(13)), Box(b"stsd", bytes(8), [entry])
+    media = Box(b"mdia", children=[handler, Box(b"minf", children=[Box(b"stbl", children=[stsd])])])
+    moov = Box(b"moov", children=[Box(b"trak", children=[media])])
+    assert spatial.patch(moov, [spatial.st3d(2)])
+    assert [box.kind.decode() for box in entry.children] == after
+    assert not spatial.patch(moov, [spatial.st3d(2)]), "nothing changes any more"
+    with pytest.raises(SourceError, match="no video track"):
+        spatial.patch(Box(b"moov"), [])
+
+
+@pytest.mark.parametrize("size", [1, 7])
+def test_what_is_no_mp4_is_refused_in_flight(size: int) -> None:
+    flight = spatial.InFlight(VR180)
+    head = size.to_bytes(4, "big") + b"mdat" + (bytes(8) if size > 1 else (7).to_bytes(8, "big"))
+    assert flight.feed(head[:15]) == b""
+    with pytest.raises(SourceError, match="in the stream"):
+        flight.feed(head[15:])
+
+
+@pytest.mark.parametrize(
+    "box",
+    [
+        Box(b"mdat", bytes(range(8))),  # the shortest whose head can be told
+        Box(b"free", bytes(200)),
+    ],
+)
+@pytest.mark.parametrize("piece", [1, 15, 16, 17, 1000])
+def test_other_boxes_pass_through_at_once(box: Box, piece: int) -> None:
+    long = b"\0\0\0\1mdat" + (24).to_bytes(8, "big") + b"12345678"
+    endless = bytes(4) + b"mdat" + bytes(range(100))
+    data = bytes(box) + long + bytes(box) + endless
+    flight = spatial.InFlight(VR180)
+    made = b""
+    for at in range(0, len(data), piece):
+        made += flight.feed(data[at : at + piece])
+        assert len(data[: at + piece]) - len(made) < 16, "held back"
+    assert made == data
+    assert flight.rest() == b""

@@ -94,3 +94,85 @@ def read_raw(path: Path) -> list:
 def test_no_message_where_there_is_none() -> None:
     assert sei.message(StereoFormat(Layout.ANAGLYPH), "h264") == b""
     assert sei.message(StereoFormat(Layout.SBS), "av1") == b""
+
+
+@pytest.mark.parametrize(
+    ("tags", "views"),
+    [
+        ({}, None),
+        ({"st3d": "mono"}, None),
+        ({"st3d": "right-left"}, None),
+        ({"st3d": "left-right"}, ("left-right", False, False, "flat")),
+        ({"st3d": "top-bottom"}, ("top-bottom", False, False, "flat")),
+        ({"vexu_packing": "side"}, ("left-right", True, False, "flat")),
+        ({"vexu_packing": "over", "vexu_eyes": ["left", "right", "reversed"]}, ("top-bottom", True, True, "flat")),
+        ({"st3d": "top-bottom", "vexu_packing": "side"}, ("top-bottom", True, False, "flat")),
+        ({"stereo_mode": "right_left"}, ("left-right", False, True, "flat")),
+        ({"stereo_mode": "bottom_top"}, ("top-bottom", False, True, "flat")),
+        ({"stereo_mode": "top_bottom"}, ("top-bottom", False, False, "flat")),
+        ({"stereo_mode": "anaglyph_cyan_red"}, ("anaglyph", False, False, "flat")),
+        ({"stereo_mode": "mono", "projection": "equirectangular"}, ("mono", False, False, "360")),
+        ({"projection": "equirectangular", "bounds": {"left": 0.25, "right": 0.25}}, ("mono", False, False, "180")),
+        ({"projection": "rectangular", "bounds": {"left": 0.25, "right": 0.25}}, None),
+        ({"projection": "mesh", "stereo_mode": "left_right"}, ("left-right", True, False, "180")),
+        ({"sv3d_equi": {"left": 0.2, "right": 0.21}, "st3d": "left-right"}, ("left-right", True, False, "180")),
+        ({"sv3d_equi": {"left": 0.2, "right": 0.19}, "st3d": "left-right"}, ("left-right", True, False, "360")),
+        ({"sv3d_mesh": True}, ("mono", False, False, "180")),
+        *[
+            ({"vexu_projection": name, "vexu_packing": "side"}, ("left-right", True, False, projection))
+            for name, projection in (("rect", "flat"), ("hequ", "180"), ("equi", "360"), ("fish", "fisheye"), ("prim", "fisheye"))
+        ],
+    ],
+)  # fmt: skip
+def test_what_the_tags_say(tags: dict[str, object], views: tuple[str, bool, bool, str] | None) -> None:
+    said = stereoinfo.from_tags(tags, 1920, 1080)
+    assert (said and (said.layout, said.full, said.swapped, said.projection)) == views
+    assert said is None or said.source == "tags"
+
+
+@pytest.mark.parametrize(
+    ("layout", "size", "full"),
+    [
+        ("left-right", (2500, 1000), False), ("left-right", (2501, 1000), True),
+        ("top-bottom", (1000, 1000), False), ("top-bottom", (1000, 1001), True),
+    ],
+)  # fmt: skip
+def test_the_shape_says_how_large_the_views_are(layout: str, size: tuple[int, int], full: bool) -> None:
+    said = stereoinfo.from_tags({"st3d": layout}, *size)
+    assert said is not None
+    assert said.full is full
+
+
+@pytest.mark.parametrize(
+    ("size", "layout"),
+    [
+        ((3840, 1080), "left-right"), ((4074, 1080), "left-right"), ((4077, 1080), None), ((3766, 1080), "left-right"),
+        ((3760, 1080), None), ((3996, 1080), "left-right"), ((5162, 1080), "left-right"), ((1920, 2160), "top-bottom"),
+        ((1280, 1440), "top-bottom"), ((1279, 1440), None), ((1920, 2200), "top-bottom"), ((1920, 2210), None), ((0, 0), None),
+    ],
+)  # fmt: skip
+def test_two_screens_in_one_frame(size: tuple[int, int], layout: str | None) -> None:
+    """Two pictures of 16:9, 1.85:1 or 2.39:1, to within 2 %."""
+    want = layout and stereoinfo.Views(layout, True, False, "flat", "shape")
+    assert stereoinfo.from_shape(*size) == want
+
+
+@pytest.mark.parametrize(
+    ("name", "tags", "size", "found"),
+    [
+        ("film.mp4", {}, (1920, 1080), []),
+        ("film.mp4", {"st3d": "left-right", "vexu_packing": "side"}, (3840, 1080), []),
+        ("film.mp4", {"st3d": "left-right", "vexu_packing": "over"}, (3840, 1080), ["st3d says left-right, vexu says over"]),
+        ("film.mp4", {"st3d": "mono", "vexu_packing": "over"}, (1920, 1080), []),
+        ("film.mp4", {"vexu_packing": "side"}, (640, 800), ["the tags say full left-right, but a view of 640x800 would be 0.40:1"]),
+        ("film.mp4", {"vexu_packing": "side"}, (642, 800), []),
+        ("film.mp4", {"vexu_packing": "over"}, (1500, 1000), ["the tags say full top-bottom, but a view of 1500x1000 would be 3.00:1"]),
+        ("film.mp4", {"vexu_packing": "over"}, (1498, 1000), []),
+        (
+            "film_Full_SBS.mp4", {"vexu_packing": "side"}, (640, 800),
+            ["the name says full left-right, but a view of 640x800 would be 0.40:1"],
+        ),
+    ],
+)  # fmt: skip
+def test_contradictions_are_named(name: str, tags: dict[str, object], size: tuple[int, int], found: list[str]) -> None:
+    assert stereoinfo.contradictions(Path(name), tags, *size) == found

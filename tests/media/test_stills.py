@@ -12,6 +12,7 @@ import pytest
 from stereocast.errors import UsageError
 from stereocast.jobs.convert.prepare import prepare
 from stereocast.media import probe, reader
+from stereocast.types import PixelFormat
 from tests.media.small import convert, numbered_film, packets, settings
 
 pytestmark = pytest.mark.usefixtures("small_stages")
@@ -92,3 +93,38 @@ def test_suffixes_of_the_wrong_kind_are_refused(tmp_path: Path) -> None:
 )
 def test_what_moves(head: bytes, want: bool) -> None:
     assert probe.moves(head) is want
+
+
+@pytest.mark.parametrize(
+    ("shape", "scale", "size", "padding"),
+    [
+        ((4, 6), 1.0, (6, 4), (0, 0)),
+        ((3, 6), 1.0, (6, 4), (1, 0)),
+        ((4, 5), 1.0, (6, 4), (0, 1)),
+        ((3, 5), 1.0, (6, 4), (1, 1)),
+        ((96, 128), 0.5, (64, 48), (0, 0)),
+        ((95, 127), 0.5, (64, 48), (0, 0)),
+        ((96, 128), 0.01, (2, 2), (0, 0)),
+        ((10, 14), 1.5, (20, 16), (0, 0)),  # to the nearest even number, here 21 and 15
+    ],
+)
+@pytest.mark.parametrize(("kind", "pixel_format"), [(np.uint8, PixelFormat.RGB24), (np.uint16, PixelFormat.RGB48)])
+def test_stills_get_even_sides(
+    shape: tuple[int, int],
+    scale: float,
+    size: tuple[int, int],
+    padding: tuple[int, int],
+    kind: type,
+    pixel_format: PixelFormat,
+) -> None:
+    """By a copy of the edge, which is cut off again afterwards, or by scaling."""
+    image = np.random.default_rng(1).integers(0, 255, (*shape, 3)).astype(kind)
+    source = reader.ImageSource("a.png", scale, image)
+    info, (frame,) = source.info, list(source)
+    assert ((info.width, info.height), info.padding, info.pixel_format, info.frames) == (size, padding, pixel_format, 1)
+    assert frame.image.shape == (size[1], size[0], 3)
+    assert frame.image.dtype == kind
+    if scale == 1:
+        assert (frame.image[: shape[0], : shape[1]] == image).all()
+        assert (frame.image[-1, : shape[1]] == image[-1]).all()
+        assert (frame.image[: shape[0], -1] == image[:, -1]).all()

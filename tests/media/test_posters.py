@@ -1,0 +1,117 @@
+"""Posters and thumbnails: one view, in shape, each at its place in the sheet."""
+
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import cv2
+import numpy as np
+import pytest
+
+from stereocast.errors import SourceError
+from stereocast.media import posters
+
+
+@pytest.mark.parametrize(
+    ("duration_s", "plan"),
+    [
+        (None, None),
+        (0.0, None),
+        (3.99, None),
+        (4.0, (1, 2, 2.0)),
+        (20.0, (1, 10, 2.0)),
+        (21.9, (1, 10, 2.0)),
+        (22.0, (2, 11, 2.0)),
+        (200.0, (10, 100, 2.0)),
+        (300.0, (10, 100, 3.0)),
+        (7200.0, (10, 100, 72.0)),
+    ],
+)
+def test_thumbnails_are_two_seconds_apart_and_at_most_a_hundred(
+    duration_s: float | None, plan: tuple[int, int, float] | None
+) -> None:
+    made = posters.sprite(duration_s)
+    assert (made and (made["rows"], made["count"], made["interval_s"])) == plan
+    assert made is None or (made["columns"], made["width"], made["height"]) == (10, 160, 90)
+
+
+def test_each_thumbnail_lies_in_its_place(tmp_path: Path) -> None:
+    path = tmp_path / "in.mp4"
+    with av.open(str(path), "w") as out:
+        stream = out.add_stream("mpeg4", rate=1, options={"g": "1", "qscale": "2"})
+        stream.width, stream.height, stream.pix_fmt = 64, 36, "yuv420p"
+        for k in range(46):  # a picture each second, brighter every two
+            frame = av.VideoFrame.from_ndarray(np.full((36, 64, 3), 20 + 8 * (k // 2), np.uint8), format="rgb24")
+            frame = frame.reformat(format="yuv420p")
+            frame.pts, frame.time_base = k, Fraction(1)
+            out.mux(stream.encode(frame))
+        out.mux(stream.encode(None))
+    sheet = cv2.imdecode(np.frombuffer(posters.of_sprite(path, {}, 46.0), np.uint8), cv2.IMREAD_COLOR)
+    assert sheet is not None
+    assert sheet.shape == (270, 1600, 3)
+    shades = sheet.reshape(3, 90, 10, 160, 3).mean((1, 3, 4)).ravel()
+    assert shades[:23] == pytest.approx([20 + 8 * k for k in range(23)], abs=4)
+    assert shades[23:] == pytest.approx([0] * 7, abs=2), "what is left of the sheet is black"
+    with pytest.raises(SourceError, match="too short for thumbnails"):
+        posters.of_sprite(path, {}, 3.0)
+
+
+HALVES = np.repeat(np.repeat(np.array([[1, 2], [3, 4]], np.uint8), 20, 0), 30, 1)[..., None].repeat(3, -1)
+
+
+@pytest.mark.parametrize(
+    ("views", "corner", "shape"),
+    [
+        ({}, 1, (40, 60)),
+        ({"layout": "mono", "swapped": True}, 1, (40, 60)),
+        ({"layout": "left-right"}, 1, (40, 30)),
+        ({"layout": "left-right", "swapped": True}, 2, (40, 30)),
+        ({"layout": "top-bottom"}, 1, (20, 60)),
+        ({"layout": "top-bottom", "swapped": True}, 3, (20, 60)),
+    ],
+)
+def test_the_left_view_is_taken(views: dict[str, object], corner: int, shape: tuple[int, int]) -> None:
+    view = posters.one_view(HALVES, views)
+    assert (view.shape[:2], view[0, 0, 0]) == (shape, corner)
+
+
+def lit(image: np.ndarray) -> tuple[int, int, int, int]:
+    """Top, bottom, left, right of what isn't black, the ends exclusive."""
+    rows, columns = np.nonzero(image.max((1, 2)))[0], np.nonzero(image.max((0, 2)))[0]
+    return int(rows[0]), int(rows[-1]) + 1, int(columns[0]), int(columns[-1]) + 1
+
+
+@pytest.mark.parametrize(
+    ("shape", "views", "aspect", "where"),
+    [
+        ((90, 160), {}, 1.0, (0, 90, 0, 160)),
+        ((180, 320), {}, 1.0, (0, 90, 0, 160)),
+        ((100, 100), {}, 1.0, (0, 90, 35, 125)),
+        ((40, 160), {}, 1.0, (25, 65, 0, 160)),
+        ((90, 80), {}, 2.0, (0, 90, 0, 160)),
+        ((180, 160), {"layout": "left-right"}, 1.0, (0, 90, 0, 160)),
+        ((180, 160), {"layout": "left-right", "full": True}, 1.0, (0, 90, 40, 120)),
+        ((90, 320), {"layout": "top-bottom"}, 1.0, (0, 90, 0, 160)),
+        ((90, 320), {"layout": "top-bottom", "full": True}, 1.0, (22, 67, 0, 160)),
+        ((1, 4000), {}, 1.0, (44, 45, 0, 160)),
+        ((4000, 1), {}, 1.0, (0, 90, 79, 80)),
+    ],
+)
+def test_a_view_is_unsqueezed_and_fitted(
+    shape: tuple[int, int], views: dict[str, object], aspect: float, where: tuple[int, int, int, int]
+) -> None:
+    made = posters.fitted(np.full((*shape, 3), 200, np.uint8), views, (160, 90), aspect, half_of=views)
+    assert made.shape == (90, 160, 3)
+    assert lit(made) == where
+
+
+def test_of_a_sphere_only_the_middle_is_shown() -> None:
+    """Half the width, and as much of the height as fits 16:9."""
+    sphere = np.zeros((200, 200, 3), np.uint8)
+    sphere[72:128, 50:150] = 200
+    made = posters.fitted(sphere, {"projection": "180"}, (160, 90))
+    assert made.min() == 200
+    sphere[71], sphere[128], sphere[:, 49], sphere[:, 150] = 0, 0, 0, 0
+    assert (posters.fitted(sphere, {"projection": "360"}, (160, 90)) == made).all()
+    sphere[72, 50:150] = 0
+    assert (posters.fitted(sphere, {"projection": "fisheye"}, (160, 90)) != made).any()
