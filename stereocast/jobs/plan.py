@@ -25,7 +25,7 @@ from stereocast.settings import ConvertSettings, OutputSettings
 from stereocast.shots import cuts
 from stereocast.types import Layout, PixelFormat, Projection, StereoFormat, StreamInfo
 
-CLIP_FRAMES = 2  # one frame per core of a small machine; more cost memory without gaining speed
+_LARGE = 6_000_000  # pixels of a picture, as in 4K film and VR180
 _CONTAINERS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mp4", ".mkv": "mkv", ".m3u8": "hls"}
 _RATE = {"h264": 0.11, "hevc": 0.065, "av1": 0.05, "vp9": 0.06, "ffv1": 4.0}  # bits a pixel, for estimates
 
@@ -275,21 +275,28 @@ class Held:
     scale: float = 1.0  # of the source
 
 
+def clip_frames(info: StreamInfo, packed: StreamInfo) -> int:
+    """Frames of a clip: one per core of a small machine. Large pictures come one by one, which costs much less memory; their
+    two eyes are drawn at the same time."""
+    return 1 if max(info.width * info.height, packed.width * packed.height) > _LARGE else 2
+
+
 def memory_bill(info: StreamInfo, packed: StreamInfo, profile: EncoderProfile, held: Held) -> dict[str, int]:
     """Bytes per part, in pipeline order. The sum is within 25 % of measured peaks (bench/README.md)."""
     samples, size = (1.5 if info.pixel_format.planar else 3.0), (1 if info.pixel_format.bits == 8 else 2)
     pixels = info.width * info.height
     frame = int(pixels * samples * size)
     picture = int(packed.width * packed.height * samples * size)
-    clip, views = CLIP_FRAMES * frame, CLIP_FRAMES * 2 * frame
+    length = clip_frames(info, packed)
+    clip, views = length * frame, length * 2 * frame
     return {
         "program": _PROGRAM,
         "reading": int(_DECODER * frame / held.scale**2) + (2 * frame if held.scale != 1 else 0),
-        "clips": (cuts.LOOK_AHEAD + CLIP_FRAMES) * frame + clip,
+        "clips": (cuts.LOOK_AHEAD + length) * frame + clip,
         "depth": clip + int(held.depth.frames * frame) + held.depth.own,
         "synthesis": views + int(held.synthesis.frames * frame) + held.synthesis.own,
         "queues": 3 * clip + 3 * views,  # one queued, and one in use at each end
-        "packing": CLIP_FRAMES * picture + held.packer,
+        "packing": length * picture + held.packer,
         "encoder": profiles.held(profile, packed.width, packed.height) * picture,
     }
 

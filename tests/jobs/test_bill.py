@@ -4,13 +4,14 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from stereocast import api, registry
-from stereocast.jobs import assembly
+from stereocast.jobs import assembly, plan
 from stereocast.pipeline.stages import cost_of
 from stereocast.settings import ViewSettings
 from tests.contracts import suites
@@ -52,6 +53,15 @@ def test_every_part_follows_its_cause(film: Path) -> None:
     assert list(plain) == ["program", "reading", "clips", "depth", "synthesis", "queues", "packing", "encoder"]
 
 
+@pytest.mark.parametrize(
+    ("source", "picture", "frames"),
+    [((1920, 1080), (3840, 1080), 2), ((2560, 1440), (2560, 1440), 2), ((3840, 2160), (3840, 2160), 1), ((1920, 1080), (5760, 2880), 1)],
+)  # fmt: skip
+def test_large_pictures_come_one_by_one(source: tuple[int, int], picture: tuple[int, int], frames: int) -> None:
+    info = [replace(suites.info(), width=width, height=height) for width, height in (source, picture)]
+    assert plan.clip_frames(*info) == frames
+
+
 def test_what_a_stage_says_before_it_is_made_holds_afterwards() -> None:
     for options in ({}, {"fill": "best"}, {"strength": "auto"}):
         settings = ViewSettings(**options)  # type: ignore[arg-type]
@@ -83,8 +93,8 @@ def test_within_a_quarter_of_the_measured_peak(options: list[str], tmp_path: Pat
         "embedded",
         "-q",
     ]
-    plan = subprocess.run([*words, "--dry-run", "--json", *options], capture_output=True, text=True, check=True)
-    billed = json.loads(plan.stdout)["memory_total_mb"]
+    dry = subprocess.run([*words, "--dry-run", "--json", *options], capture_output=True, text=True, check=True)
+    billed = json.loads(dry.stdout)["memory_total_mb"]
     child = subprocess.Popen([*words, *options])
     _, status, usage = os.wait4(child.pid, 0)
     child.returncode = os.waitstatus_to_exitcode(status)  # known to Popen, too

@@ -12,7 +12,7 @@ from stereocast.errors import SourceError
 from stereocast.jobs import assembly
 from stereocast.jobs.comfort import Comfort, Meter
 from stereocast.jobs.convert import compiling, repack, resume, sidecars
-from stereocast.jobs.plan import CLIP_FRAMES, ConvertPlan
+from stereocast.jobs.plan import ConvertPlan, clip_frames
 from stereocast.media import probe
 from stereocast.pipeline.chain import Clock, chain, prefetch
 from stereocast.pipeline.progress import OnProgress, Progress, silent
@@ -71,7 +71,7 @@ def convert(
                 clock.stage("packing", assembly.packer(made.settings, made.info)),
             )
         stages = (
-            Clipper(CLIP_FRAMES, number=run.number),
+            Clipper(clip_frames(made.info, made.packed), number=run.number),
             partial(prefetch, patience_s=_PATIENCE_S if probe.flows(made.source) else None),
             *middle,
             run.rest,
