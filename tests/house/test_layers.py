@@ -40,7 +40,7 @@ def room(path: Path) -> str:
 
 def imports(path: Path) -> list[str]:
     names = []
-    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+    for node in tree.nodes(path):
         if isinstance(node, ast.Import):
             names += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
@@ -78,15 +78,14 @@ def arrows() -> dict[str, set[str]]:
     known = {dotted(path): path for path in MODULES}
     found: dict[str, set[str]] = {}
     for name, path in known.items():
-        tree = ast.parse(path.read_text("utf-8"))
         for_types = {
             id(inner)
-            for node in ast.walk(tree)
+            for node in tree.nodes(path)
             if isinstance(node, ast.If) and getattr(node.test, "id", "") == "TYPE_CHECKING"
             for inner in ast.walk(node)
         }
         found[name] = set()
-        for node in ast.walk(tree):
+        for node in tree.nodes(path):
             if isinstance(node, ast.ImportFrom) and node.module and id(node) not in for_types:
                 names = [f"{node.module}.{alias.name}" for alias in node.names]
                 found[name] |= {full if full in known else node.module for full in names} & set(known)

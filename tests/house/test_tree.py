@@ -20,7 +20,7 @@ TESTS = [path for path in tree.files() if path.suffix == ".py" and path.is_relat
 def imported(path: Path) -> list[str]:
     """Every module that a file imports, and every name that it takes from one, dotted."""
     names = []
-    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+    for node in tree.nodes(path):
         if isinstance(node, ast.Import):
             names += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):

@@ -3,6 +3,7 @@
 import ast
 import re
 from collections import Counter
+from functools import cache
 
 from tests.support import tree
 from tests.support.tree import ROOT
@@ -11,11 +12,12 @@ SOURCES = tree.modules()
 GLOSSARY = (ROOT / "docs/architecture.md").read_text("utf-8").split("## Glossary")[1].split("\n## ")[0]
 
 
+@cache
 def classes() -> Counter[str]:
     return Counter(
         node.name
         for path in SOURCES
-        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        for node in tree.nodes(path)
         if isinstance(node, ast.ClassDef) and not node.name.startswith("_")
     )
 
@@ -56,7 +58,7 @@ def test_a_segment_is_what_hls_and_matroska_call_so() -> None:
 
 def test_callbacks_have_one_name_and_one_kind() -> None:
     for path in SOURCES:
-        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        for node in tree.nodes(path):
             if isinstance(node, ast.arg) and node.arg == "progress" and node.annotation is not None:
                 kind = ast.unparse(node.annotation)
                 assert kind in ("OnProgress", "Progress") or path.name == "weights.py", (path, kind)

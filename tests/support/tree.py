@@ -1,7 +1,9 @@
 """The files of the project, without environments, builds and results in its folder."""
 
+import ast
 import shutil
 import subprocess
+from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -23,3 +25,9 @@ def files(root: Path = ROOT) -> list[Path]:
 def modules() -> list[Path]:
     """The package's own Python files."""
     return [path for path in files() if path.suffix == ".py" and path.is_relative_to(ROOT / "stereocast")]
+
+
+@cache
+def nodes(path: Path) -> list[ast.AST]:
+    """All nodes of a Python file's syntax tree, parsed once."""
+    return list(ast.walk(ast.parse(path.read_text("utf-8"))))
