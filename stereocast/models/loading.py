@@ -6,7 +6,8 @@ It doesn't know hubs and licences (see `weights`).
 import hashlib
 import json
 import struct
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
@@ -168,6 +169,19 @@ def load_into(
         raise WeightsError(f"{what} doesn't fit {type(model).__name__}: {'; '.join(problems)}")
     model.load_state_dict(found, strict=False, assign=True)
     return model.requires_grad_(False).eval()
+
+
+@contextmanager
+def without_advice() -> Iterator[None]:
+    """Silences transformers: while pipelines are imported, it recommends torchvision, which nothing here needs."""
+    from transformers.utils import logging as library
+
+    level = library.get_verbosity()
+    library.set_verbosity_error()
+    try:
+        yield
+    finally:
+        library.set_verbosity(level)
 
 
 def load_transformers(model_class: Any, path: Path, dtype: Any) -> Any:

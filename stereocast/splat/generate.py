@@ -16,6 +16,7 @@ from torch import Tensor
 from stereocast.diffusion import compose, edm
 from stereocast.diffusion.ranks import Ranks
 from stereocast.models import svd
+from stereocast.models.loading import without_advice
 from stereocast.pipeline.progress import OnProgress, Progress
 from stereocast.splat import prepare
 from stereocast.splat.keep import Keep
@@ -82,7 +83,8 @@ def pixels(images: Array) -> Tensor:
 
 def conditions(images: Array, augment: float, purpose: str, models: Models, seed: int) -> tuple[Tensor, Tensor]:
     """CLIP tokens [N, 1, D] of the clean pictures and latents [N, 4, s, s] (unscaled) of the slightly noisy ones."""
-    from diffusers.pipelines.stable_video_diffusion.pipeline_stable_video_diffusion import _resize_with_antialiasing
+    with without_advice():
+        from diffusers.pipelines.stable_video_diffusion.pipeline_stable_video_diffusion import _resize_with_antialiasing
 
     x = pixels(images)
     side = int(models.tower.config.image_size)

@@ -7,6 +7,7 @@ import numpy as np
 import torch
 
 from stereocast.errors import OutOfMemory, WeightsError, first_line
+from stereocast.models.loading import without_advice
 from stereocast.models.weights import WeightStore
 from stereocast.splat import prepare
 from stereocast.types import Array
@@ -20,7 +21,8 @@ def picture(prompt: str, store: WeightStore, model: str, device: str, precision:
 
     Raises WeightsError, LicenceNotAccepted, SourceError, OutOfMemory.
     """
-    from diffusers import AutoPipelineForText2Image
+    with without_advice():
+        from diffusers import AutoPipelineForText2Image
 
     folder = store.path(model)
     named = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}

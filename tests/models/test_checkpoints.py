@@ -12,7 +12,7 @@ pytest.importorskip("safetensors", reason="needs the depth extra")
 pytest.importorskip("ftfy", reason="needs the diffusion extra")
 
 from stereocast.errors import WeightsError  # noqa: E402
-from stereocast.models import checkpoints  # noqa: E402
+from stereocast.models import checkpoints, loading  # noqa: E402
 from tests.models import tiny  # noqa: E402
 
 
@@ -87,3 +87,11 @@ def test_bad_files_are_named(tmp_path: Path) -> None:
     (good / "config.json").write_text("[]")
     with pytest.raises(WeightsError, match=r"config\.json"):
         checkpoints.load(good)
+
+
+def test_advice_of_transformers_is_kept_back_only_while_pipelines_load() -> None:
+    logging = pytest.importorskip("transformers.utils.logging", reason="needs the diffusion extra")
+    before = logging.get_verbosity()
+    with loading.without_advice():
+        assert logging.get_verbosity() == logging.ERROR
+    assert logging.get_verbosity() == before
