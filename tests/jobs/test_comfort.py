@@ -202,9 +202,7 @@ def test_narrow_maps_have_a_margin_of_one_column() -> None:
         ((0, 4, 8), (0, 0, 10), 3.0),
     ],
 )
-def test_speed_over_a_quarter_of_a_second(
-    ticks: tuple[int, ...], values: tuple[float, ...], fastest: float
-) -> None:
+def test_speed_over_a_quarter_of_a_second(ticks: tuple[int, ...], values: tuple[float, ...], fastest: float) -> None:
     for sign in (1, -1):
         meter = Meter(60.0, TICK)
         maps = np.array(values, float)[:, None, None] * np.ones((1, 10, 20)) * sign
