@@ -1,5 +1,6 @@
 """What diffusion and `4d` say that they cost, as arithmetic: no network is loaded and nothing is measured."""
 
+from contextlib import nullcontext
 from fractions import Fraction
 from pathlib import Path
 from types import SimpleNamespace
@@ -136,6 +137,7 @@ def work_of(views: int, frames: int, side: int, evaluations: int, steps: int, ri
         ({}, (21, 25, 576), 55, 50),
         ({"views": 3, "frames": 7, "matrix_size": 288, "steps": 20, "rollback_steps": 0}, (3, 7, 288), 20, 20),
         ({"views": 9, "frames": 2, "rollback_steps": 2, "steps": 10}, (9, 2, 576), 12, 10),
+        ({"views": 200, "frames": 200, "rollback_steps": 0, "steps": 2}, (200, 200, 576), 2, 2),
     ],
 )
 def test_the_work_of_a_matrix(
@@ -229,3 +231,74 @@ def test_threads_are_divided(count: int, device: str, within: int, monkeypatch: 
         assert now[-1] == within
         raise ZeroDivisionError
     assert now[-1] == 8
+
+
+@pytest.mark.parametrize(("meeting", "divided"), [("env://", 1), ("file:///tmp/meeting", 3)])
+def test_helpers_share_the_threads_of_their_machine(
+    meeting: str, divided: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those of torchrun got their share from it."""
+    from stereocast.diffusion import ranks
+
+    told: list[Any] = []
+    monkeypatch.setattr(crew, "_few_threads", lambda *given: told.append(given) or nullcontext())
+    monkeypatch.setattr(ranks, "join", lambda *given: told.append(given) or SimpleNamespace(told=lambda task: None))
+    monkeypatch.setattr(ranks, "leave", lambda: told.append("left"))
+    crew.help_out(1, 3, "cpu", meeting)
+    assert told == [(divided, "cpu"), (1, 3, "cpu", meeting), "left"]
+
+
+@pytest.mark.parametrize(("ranks", "torchrun", "joined"), [(1, 1, []), (2, 1, []), (1, 2, ["joined", None])])
+def test_who_waits_is_sent_home_once(
+    ranks: int, torchrun: int, joined: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[Any] = []
+
+    def join(self: crew.Crew) -> Any:
+        self._joined = True
+        told.append("joined")
+        return SimpleNamespace(told=told.append)
+
+    monkeypatch.setattr(crew.Crew, "_join", join)
+    monkeypatch.setattr(crew, "torchrun_rank", lambda: (0, torchrun))
+    monkeypatch.setattr("stereocast.diffusion.ranks.leave", lambda: told.append("left"))
+    made = crew.Crew.of(ranks, "cpu")
+    made.send_home()
+    made.close()
+    assert told == [*joined, *(["left"] if joined else [])]
+
+
+class Child:
+    """A process that ends by itself, or not."""
+
+    def __init__(self, ends: bool) -> None:
+        self.ends, self.waited, self.killed = ends, [], False
+
+    def poll(self) -> int | None:
+        return 0 if self.ends else None
+
+    def wait(self, timeout: float | None = None) -> int:
+        self.waited.append(timeout)
+        if not self.ends and not self.killed:
+            raise crew.subprocess.TimeoutExpired("x", timeout or 0)
+        return 0
+
+    def kill(self) -> None:
+        self.killed = True
+
+
+@pytest.mark.parametrize("failed", [False, True])
+def test_the_other_processes_end_with_the_first(failed: bool, tmp_path: Path) -> None:
+    made = crew.Crew(2, "cpu")
+    children = [Child(True), Child(False)]
+    made._children, made._folder, made._left = children, tmp_path / "crew", True  # type: ignore[assignment]
+    (tmp_path / "crew").mkdir()
+    try:
+        if failed:
+            raise ZeroDivisionError
+        made.close()
+    except ZeroDivisionError:
+        made.close()
+    assert [child.waited for child in children] == [[0.1], [0.1 if failed else 10.0, None]]
+    assert [child.killed for child in children] == [False, True]
+    assert not (tmp_path / "crew").exists()

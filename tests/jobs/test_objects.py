@@ -400,3 +400,38 @@ def test_a_loop_needs_fewer_steps() -> None:
     assert relief._iterations(SimpleNamespace(info=info)) == 100
     info.loop = False
     assert relief._iterations(SimpleNamespace(info=info)) == 500
+
+
+@pytest.mark.parametrize(
+    ("options", "most", "wanted"),
+    [
+        ({}, 13, (13, 9, 192, 512, None)),
+        ({"size": 256}, 13, (13, 9, 192, 256, None)),
+        ({"size": 64}, 13, (13, 9, 192, 192, None)),
+        ({"views": 4, "frames": 3, "matrix_size": 600}, 3, (4, 3, 600, 600, None)),
+        ({"reference_frame": 0}, 13, (13, 9, 192, 512, 0)),
+    ],
+    ids=str,
+)
+def test_how_finely_a_relief_is_made(
+    tmp_path: Path, options: dict[str, Any], most: int, wanted: tuple[Any, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[Any] = []
+    read = subject.read
+
+    def reading(name: str, count: int) -> Any:
+        told.append(count)
+        return read(name, count)
+
+    def lifted(framed: Any, depths: Any, made: Any, work: Any) -> None:
+        told.append((made.views, made.frames, made.size, made.fine, made.reference_frame))
+        told.append((framed.shape[1:3], made.fps, depths))
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(subject, "read", reading)
+    monkeypatch.setattr(relief, "_depths", lambda framed: "depths")
+    monkeypatch.setattr(stage, "lifted", lifted)
+    asked = Order(str(drawn(tmp_path / "egg.png")), settings=FourDSettings(**options))
+    with pytest.raises(ZeroDivisionError):
+        relief.lifted(asked, "cpu", Reconstructed(tmp_path / "out"), lambda at: None)
+    assert told == [most, wanted, ((wanted[3], wanted[3]), 3.0, "depths")]

@@ -70,12 +70,12 @@ def test_the_size_that_is_expected(family: str, bits: float) -> None:
 
 
 def test_the_summary_is_rounded_for_people() -> None:
-    info = replace(SMALL, frames=2_000_000, duration=Fraction(80_000) + Fraction(1, 3))
-    memory = {"program": 220_000_000, "depth": 1_260_000}
+    info = replace(SMALL, frames=10**10, duration=Fraction(80_000) + Fraction(1, 3))
+    memory = {"program": 220_000_000_000, "depth": 1_260_000}
     found = planned(info=info, packed=replace(info, width=200), memory=memory).summary()
-    assert (found["view"], found["picture"], found["frames"]) == ("100x60", "200x60", 2_000_000)
-    assert (found["duration_s"], found["memory_mb"]) == (80000.333, {"program": 220.0, "depth": 1.3})
-    assert (found["memory_total_mb"], found["estimated_mb"]) == (221.3, 330.0)
+    assert (found["view"], found["picture"], found["frames"]) == ("100x60", "200x60", 10**10)
+    assert (found["duration_s"], found["memory_mb"]) == (80000.333, {"program": 220_000.0, "depth": 1.3})
+    assert (found["memory_total_mb"], found["estimated_mb"]) == (220_001.3, 1_650_000.0)
     assert found["output"] == [str(Path("folder/out.mp4"))]
     assert "diffusion" not in found
     unknown = planned(output="-", profile=None, diffusion={"windows": 2}).summary()

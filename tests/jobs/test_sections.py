@@ -1,5 +1,6 @@
 """How a film is divided into tasks, what finished ones spare, and how engines and workers are set up."""
 
+import json
 from collections.abc import Iterator
 from concurrent.futures import Future
 from fractions import Fraction
@@ -13,7 +14,7 @@ from stereocast.errors import SourceError, StereocastError
 from stereocast.jobs.comfort import Comfort, ShotFigures
 from stereocast.jobs.convert import sections
 from stereocast.jobs.convert.chunks import Chunk
-from stereocast.jobs.convert.engines import ordered, section
+from stereocast.jobs.convert.engines import local, ordered, section
 from stereocast.jobs.convert.engines.section import Result, Task
 from stereocast.settings import ConvertSettings
 from stereocast.types import Layout, Shot, StereoFormat
@@ -122,6 +123,55 @@ def test_only_complete_sections_are_finished(monkeypatch: pytest.MonkeyPatch) ->
 def test_what_runs_in_one_piece(given: dict[str, Any], options: dict[str, Any], reason: str) -> None:
     found = sections._why_not(plan(**given, settings=ConvertSettings(**options)))
     assert found.startswith(reason) if reason else not found
+
+
+def test_sections_add_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    joined = SimpleNamespace(frames=30, seconds={"encoding": 0.5, "joining": 1.0})
+    asked: list[Any] = []
+    monkeypatch.setattr(sections, "prepare", lambda source, output, settings: (asked.append(settings), "source"))
+    monkeypatch.setattr(sections.whole, "convert", lambda made, source, run: joined)
+    monkeypatch.setattr(sections.resume, "joined", lambda made, source, journal: None)
+    shots = [ShotFigures(float(n), 3, -1.0, 0.0, 1.0, 1, 0.5) for n in range(2)]
+    results = [
+        Result((), 1, {"encoding": 2.0, "depth": 4.0}, Comfort(60.0, (shots[0],))),
+        Result((), 3, {"encoding": 3.0}, Comfort(60.0, (shots[1],))),
+        Result((), 2),
+    ]
+    made: Any = plan()
+    done = sections._joined(made, None, results)  # type: ignore[arg-type]
+    assert done.seconds == {"encoding": 5.5, "joining": 1.0, "depth": 4.0}
+    assert (done.frames, done.damaged, done.comfort) == (30, 3, Comfort(60.0, tuple(shots)))
+    assert asked[0].overwrite
+
+
+@pytest.mark.parametrize(("wanted", "workers"), [(0, 1), (1, 1), (3, 3)])
+def test_an_engine_that_was_closed_starts_nothing(wanted: int, workers: int) -> None:
+    engine = local.LocalEngine(ConvertSettings(workers=wanted))
+    assert engine.workers == workers
+    engine.close()
+    engine.close()
+    with pytest.raises(StereocastError, match="interrupted"):
+        engine._spawn()
+
+
+@pytest.mark.parametrize(("answers", "runs"), [([0], 1), ([9, 0], 2), ([9, 9, 0], 3), ([9, 9, 9], 3)])
+def test_a_task_is_tried_three_times(answers: list[int], runs: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    left, wanted = list(answers), Result((Chunk(0, 0, 1, None),))
+
+    def process(self: Any, text: str) -> tuple[int, str]:
+        code = left.pop(0)
+        return code, "" if code else json.dumps({"result": wanted.table()})
+
+    monkeypatch.setattr(local.LocalEngine, "_process", process)
+    engine = local.LocalEngine(ConvertSettings(workers=1))
+    task = Task("in.mp4", {}, Shot(), None, "out.mp4")
+    if answers[-1]:
+        with pytest.raises(StereocastError, match=r"failed 3 times \(worker ended with code 9\)"):
+            engine._run(task)
+    else:
+        assert engine._run(task) == wanted
+    assert len(answers) - len(left) == runs
+    engine.close()
 
 
 def test_results_survive_the_way_between_processes() -> None:
