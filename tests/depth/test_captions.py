@@ -153,6 +153,26 @@ def test_what_a_line_looks_like(tall: int, wide: int, gap: int, found: bool) -> 
         assert (one.depth, one.missed) == (0.0, 0)
 
 
+def test_a_line_is_neither_full_nor_nearly_empty() -> None:
+    def with_share(share: float) -> np.ndarray:
+        strokes = letters(200, 400, 100, 20, 100, 160)
+        part = strokes[100:120, 100:260]
+        missing = round(share * part.size) - int(part.sum())
+        columns = np.flatnonzero(~part.any(0))
+        if missing > 0:  # strokes become wider
+            rows = np.arange(3, 17)
+            places = [(row, column) for column in columns if column % 8 < 7 for row in rows][:missing]
+            part[tuple(zip(*places, strict=True))] = True
+        return strokes
+
+    assert [len(find(with_share(share))) for share in (0.3, 0.6, 0.68)] == [1, 1, 1]
+    full = letters(200, 400, 100, 20, 100, 160, 8)
+    for shift in range(1, 6):
+        full |= np.roll(letters(200, 400, 100, 20, 100, 154, 8), shift, axis=1)
+    assert full[100:120, 100:260].mean() > 0.7
+    assert find(full) == []
+
+
 def test_the_smallest_letters() -> None:
     """0.018 of the height."""
     assert [len(find(letters(400, 800, 200, tall, 100, 120, 4))) for tall in (7, 8)] == [0, 1]
@@ -160,7 +180,7 @@ def test_the_smallest_letters() -> None:
 
 def test_strokes_near_each_other_are_one_line() -> None:
     """The reach is a 22nd of the height to either side."""
-    one = letters(200, 400, 100, 12, 20, 100)
+    one = letters(210, 400, 100, 12, 20, 100)
     for gap, count in ((18, 1), (19, 2)):
         both = one | np.roll(one, 100 + gap, axis=1)
         assert len(find(both)) == count

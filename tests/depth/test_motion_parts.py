@@ -233,7 +233,9 @@ def test_overlays_that_stand_still_are_passed():
         flow, trust = np.full((ROWS, COLUMNS, 2), 9, np.float32), field(1.0)
         flow[10:16, 50:60] = (still_px, -still_px)
         motion._pass_overlays(flow, grey, other, trust)
-        assert (trust[10:16, 50:60].max() == 0) == wanted
+        box = np.zeros((ROWS, COLUMNS), bool)
+        box[8:18, 48:62] = wanted  # and two pixels around
+        assert np.array_equal(trust[:30] == 0, box[:30])
         assert trust[20:26, 50:60].min() == 1
         assert trust[41:43, 24:50].max() == 0
         assert trust[48:].min() == 1
@@ -243,7 +245,9 @@ def test_overlays_that_stand_still_are_passed():
     assert trust.min() == 1
 
 
-@pytest.mark.parametrize(("ink", "changed", "kept"), [(113, 0, True), (150, 0, False), (150, 2, False), (150, 3, True)])
+@pytest.mark.parametrize(
+    ("ink", "changed", "kept"), [(114, 0, True), (115, 0, False), (150, 0, False), (150, 2, False), (150, 3, True)]
+)
 def test_overlays_have_contrast_and_do_not_change(ink, changed, kept):
     grey = np.full((ROWS, COLUMNS), 100, np.uint8)
     grey[20:22, 30:32] = ink
@@ -299,6 +303,13 @@ def film(count, start=0):
     return [np.full((ROWS, COLUMNS), start + n, np.uint8) for n in range(count)], np.full(
         (count, ROWS, COLUMNS), 0.5, np.float32
     )
+
+
+def test_references_are_at_most_twenty_four_frames_back():
+    state = fusion()
+    greys, prior = film(33)
+    state(greys, prior, [None, *[np.dstack([field(0.2), field(0)])] * 32])
+    assert [pair[:2] for pair in state._look.asked if pair[0] >= 24] == [(24, 0), (32, 8)]
 
 
 NOTHING = None
@@ -472,6 +483,9 @@ def test_a_correction_eases_in_along_the_flow():
     steps = [0.3 * (1 - 0.84 ** (n + 1)) for n in range(3)]
     assert found[:, 30, 50] - 0.5 == pytest.approx(steps, abs=1e-5)
     assert found[2, 30, 5] == pytest.approx(1.0), "never beyond the range"
+    state._state[:20, :, 3] = 7
+    state._follow(np.dstack([field(0), field(-10)]))
+    assert (state._state[:30, :, 3].min(), state._state[31:, :, 3].max()) == (7, pytest.approx(0.3))
     state._state[:, :50, 0] = 0
     state._follow(np.dstack([field(-10), field(0)]))
     assert (state._state[:, :60, 0].max(), state._state[:, 61:, 0].min()) == (0, pytest.approx(steps[2]))
