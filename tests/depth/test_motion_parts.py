@@ -330,7 +330,6 @@ NOTHING = None
         ([piece(SLOPE)], 3, (), 2, 0.0),
         ([], 1, (), 0, 0.0),
     ],
-    ids=str,
 )  # fmt: skip
 def test_how_a_shot_opens(answers, count, speeds, asked, opened):
     state = fusion(*answers, speeds=speeds)

@@ -207,6 +207,21 @@ def test_subtitles_beside_a_film(tmp_path: Path, given: dict[str, Any], found: b
     assert sidecars.pairs(made) == []
 
 
+def test_seconds_of_an_outcome(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = [100.0]
+    monkeypatch.setattr(batch.time, "monotonic", lambda: clock[0])
+
+    def work(todo: batch.Job) -> dict[str, Any]:
+        clock[0] += 2.7182818
+        if todo.source != "fine":
+            raise {"source": SourceError("x"), "disk": OSError("x"), "ours": ValueError("x")}[todo.source]
+        return {}
+
+    todo = [batch.Job(name, None) for name in ("fine", "source", "disk", "ours")]
+    assert [outcome.seconds for outcome in batch.run(todo, work)] == [2.718] * 4
+    assert batch.Outcome("a", "skipped", None).seconds == 0.0
+
+
 def outcomes(folder: Path, overwrite: bool = False, stop: bool = False) -> dict[str, tuple[str, str]]:
     (folder / "there.mp4").write_bytes(b"x")
     (folder / "live").mkdir(exist_ok=True)

@@ -115,7 +115,7 @@ def test_an_overlap_must_be_smaller_than_its_window() -> None:
 @pytest.fixture
 def speed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bill, "_speed", lambda device: 100.0)
-    monkeypatch.setattr(bill.devices, "free_bytes", lambda device: 12_340_000_000)
+    monkeypatch.setattr(bill.devices, "free_bytes", lambda device: 1_234_567_850_000_001)
 
 
 def billed(device: str = "cuda:0", order: dict[str, Any] | None = None, **options: Any) -> dict[str, Any]:
@@ -152,7 +152,7 @@ def test_the_work_of_a_matrix(
     assert row["hours"] == round((work / 100 + 10 * pixels) / 3600, 2)
     samples = 2 * max(shape[:2]) * (shape[2] // 8) ** 2
     assert row["memory_gb"] == {
-        "least": round(3.05 + samples * 18.3e-6, 1), "both_unets": round(2 * 3.05 + 1.6 + samples * 18.3e-6, 1), "free": 12.3,
+        "least": round(3.05 + samples * 18.3e-6, 1), "both_unets": round(2 * 3.05 + 1.6 + samples * 18.3e-6, 1), "free": 1_234_567.9,
     }  # fmt: skip
 
 

@@ -118,7 +118,6 @@ def test_weights_of_the_video_model_are_not_the_depths(monkeypatch: pytest.Monke
         ({"end_image": "b.png"}, {"512-interp"}, "512-interp"),
         ({"model": "256"}, set(), "256"),
     ],
-    ids=str,
 )
 def test_the_model_for_what_is_asked(
     options: dict[str, Any], there: set[str], wanted: str | None, monkeypatch: pytest.MonkeyPatch

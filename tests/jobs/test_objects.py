@@ -435,3 +435,89 @@ def test_how_finely_a_relief_is_made(
     with pytest.raises(ZeroDivisionError):
         relief.lifted(asked, "cpu", Reconstructed(tmp_path / "out"), lambda at: None)
     assert told == [most, wanted, ((wanted[3], wanted[3]), 3.0, "depths")]
+
+
+@pytest.mark.parametrize(
+    ("options", "device", "wanted"),
+    [
+        ({}, "cpu", (5000, 3000, True, "cpu", 0, 0.3)),
+        ({"iterations": 10, "warm_up": 0.25, "seed": 4}, "cuda:1", (10, 2, True, "cuda:1", 4, 0.3)),
+        ({"iterations": 7, "decoupled": False}, "mps", (7, 4, False, "cpu", 0, 1.0)),
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("kept", [False, True])
+def test_a_matrix_is_made_once_and_fitted(
+    tmp_path: Path,
+    options: dict[str, Any],
+    device: str,
+    wanted: tuple[Any, ...],
+    kept: bool,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from stereocast.jobs.reconstruct.crew import Crew
+    from stereocast.splat import fit, matrix
+
+    told: list[Any] = []
+
+    class Fit:
+        def __init__(self, made: Any, settings: fit.FitSettings) -> None:
+            told.append((
+                settings.iterations, settings.warm_up, settings.decoupled, settings.device, settings.seed, settings.canonical_rate,
+            ))  # fmt: skip
+
+        def run(self, checkpoint: Path, progress: Any) -> str:
+            return "fitted"
+
+    def save(made: Any, folder: Path) -> None:
+        told.append(f"saved {folder.name}")
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "matrix.json").write_text("{}")
+
+    monkeypatch.setattr(fit, "Fit", Fit)
+    monkeypatch.setattr(matrix, "save", save)
+    monkeypatch.setattr(matrix, "load", lambda folder: told.append("loaded") or "matrix")
+    monkeypatch.setattr(matrix, "contact_sheet", lambda made: np.zeros((4, 4, 3), np.uint8))
+    monkeypatch.setattr(generated, "require", lambda order: "store")
+    monkeypatch.setattr(generated, "known_of", lambda order: generate.Known())
+    monkeypatch.setattr(generated, "_matrix", lambda *given: told.append("made") or "matrix")
+    wish = Order("a.png", settings=FourDSettings(keep_matrix=not kept, resume=kept, **options))
+    result = Reconstructed(tmp_path / "out")
+    if kept:
+        work = stage.Work(
+            tmp_path / "out/work", generated.key_of(wish, generate.Known(), generated.options_of(wish.settings)), False
+        )
+        work.claim()
+        save("matrix", work.folder / "matrix")
+        told.clear()
+    assert generated.generated(wish, Crew(1, device), result, lambda at: None) == "fitted"
+    assert told == (["loaded", wanted] if kept else ["made", "saved matrix", wanted, "saved matrix"])
+    assert [path.name for path in result.files] == ["matrix.png", *([] if kept else ["matrix"])]
+    assert not (tmp_path / "out/work").exists()
+
+
+@pytest.mark.parametrize(
+    ("error", "code"), [(None, 0), (SourceError("lost"), 1), (RuntimeError("gone\nmore"), 1), (OSError("x"), 1)]
+)
+def test_a_helper_ends_with_one_line(
+    tmp_path: Path,
+    error: BaseException | None,
+    code: int,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    from stereocast.jobs.reconstruct import helper
+
+    told: list[Any] = []
+
+    def help_out(*given: Any) -> None:
+        told.append(given)
+        if error is not None:
+            raise error
+
+    monkeypatch.setattr(helper.signal, "signal", lambda *given: None)
+    monkeypatch.setattr(helper.crew, "help_out", help_out)
+    assert helper.main(str(tmp_path / "meeting"), "2", "3", "cpu") == code
+    assert told == [(2, 3, "cpu", (tmp_path / "meeting").as_uri())]
+    assert (tmp_path / "here_2").exists()
+    assert len(capsys.readouterr().err.splitlines()) == code

@@ -271,9 +271,10 @@ class Ray:
         (Ray(begun=True, gpus=1), {"device": "cuda", "workers": 5}, 1, {"num_cpus": 8, "num_gpus": 1, "max_retries": 2}),
         (Ray(begun=True, gpus=3), {"depth": "depth-pro", "workers": 2}, 2, {"num_cpus": 4, "num_gpus": 1, "max_retries": 2}),
         (Ray(begun=True, gpus=1), {"depth": "embedded"}, 2, {"num_cpus": 4, "num_gpus": 0, "max_retries": 2}),
+        (Ray(begun=True, gpus=1), {"depth": "embedded", "synth": "a-plugin"}, 1, {"num_cpus": 8, "num_gpus": 1, "max_retries": 2}),
+        (Ray(begun=True, gpus=1), {"synth": "stereocrafter-zero"}, 1, {"num_cpus": 8, "num_gpus": 1, "max_retries": 2}),
         (Ray(begun=True, gpus=1), {"depth": "depth-pro", "device": "cpu"}, 2, {"num_cpus": 4, "num_gpus": 0, "max_retries": 2}),
     ],
-    ids=str,
 )  # fmt: skip
 def test_what_a_cluster_is_asked_for(
     cluster: Ray, options: dict[str, Any], workers: int, asked: dict[str, int], monkeypatch: pytest.MonkeyPatch
