@@ -173,6 +173,12 @@ def test_a_line_is_neither_full_nor_nearly_empty() -> None:
     assert find(full) == []
 
 
+def test_a_line_below_something_else_is_found() -> None:
+    strokes = letters(200, 400, 150, 12, 100, 160)
+    strokes[20:30, 30:35] = True
+    assert [round(one.top, 3) for one in find(strokes)] == [0.75]
+
+
 def test_the_smallest_letters() -> None:
     """0.018 of the height."""
     assert [len(find(letters(400, 800, 200, tall, 100, 120, 4))) for tall in (7, 8)] == [0, 1]

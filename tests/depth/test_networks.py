@@ -227,6 +227,12 @@ def test_options_of_a_film(given, window, overlap, monkeypatch):
     assert (found.window, found.overlap, found.steps, found.guidance) == (window, overlap, 3, 1.0)
 
 
+def test_the_published_tools_options():
+    found = crafter.Options()
+    assert (found.steps, found.guidance, found.window, found.overlap) == (5, 1.0, 110, 25)
+    assert (found.chunk, found.strength) == (8, 0.02)
+
+
 def test_the_decoders_range():
     decoded = torch.tensor([-3, -1, 0, 0.5, 1, 9.0]).view(1, 1, 1, 6).repeat(1, 3, 1, 1)
     assert crafter.to_depth(decoded).flatten().tolist() == [0, 0, 0.5, 0.75, 1, 1]

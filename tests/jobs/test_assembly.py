@@ -13,10 +13,12 @@ from stereocast import registry
 from stereocast.depth import refine
 from stereocast.errors import SinkError, SourceError, UsageError
 from stereocast.jobs import assembly, doctor, written
-from stereocast.jobs.convert import batch, compiling, inputs, job, sidecars, whole
-from stereocast.media import pictures, writer
+from stereocast.jobs.convert import batch, compiling, inputs, job, resume, sidecars, whole
+from stereocast.media import pictures, reader, writer
 from stereocast.settings import ConvertSettings
+from stereocast.shots import cuts
 from stereocast.types import Clip, DepthMap, Layout, PixelFormat, StreamInfo
+from tests.films import make_film
 
 INFO = StreamInfo(64, 32, Fraction(1, 25), Fraction(25))
 
@@ -351,16 +353,16 @@ def test_folders_that_can_be_made(tmp_path: Path) -> None:
 
 def test_findings_about_this_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(doctor.devices, "choose_device", lambda: doctor.devices.Device("cpu", "no card"))
-    monkeypatch.setattr(doctor.devices, "free_bytes", lambda: 12_345_678_901)
+    monkeypatch.setattr(doctor.devices, "free_bytes", lambda: 12_345_678_940_000_000)
     monkeypatch.setattr(doctor.os, "cpu_count", lambda: 6)
-    monkeypatch.setattr(doctor.shutil, "disk_usage", lambda folder: SimpleNamespace(free=98_760_000_000))
+    monkeypatch.setattr(doctor.shutil, "disk_usage", lambda folder: SimpleNamespace(free=98_760_000_040_000_000))
     monkeypatch.setattr(doctor.profile, "why_not", lambda name: "" if name == "x264" else "no card")
     monkeypatch.setattr(registry.Backend, "missing", ("torch", "gsplat"))
     monkeypatch.setenv("HF_HOME", str(tmp_path / "weights"))
     found = doctor.examine()
-    assert found["devices"] == {"cpu": "6 cores, 12.3 GB free", "chosen": "cpu (no card)"}
+    assert found["devices"] == {"cpu": "6 cores, 12345678.9 GB free", "chosen": "cpu (no card)"}
     assert (found["encoders"]["x264"], found["encoders"]["x265"]) == ("opens", "no card")
-    assert found["disk"] == {"here": "98.8 GB free", "weights": f"{tmp_path / 'weights'}: nothing downloaded"}
+    assert found["disk"] == {"here": "98760000.0 GB free", "weights": f"{tmp_path / 'weights'}: nothing downloaded"}
     assert found["extras"]["4d"].endswith("(missing: torch, gsplat)")
     assert "; needs: " in found["depth estimators"]["depth-pro"]
     (tmp_path / "weights/deep").mkdir(parents=True)
@@ -371,3 +373,15 @@ def test_findings_about_this_machine(tmp_path: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(registry.Backend, "missing", ())
     assert doctor._extra("4d") == "installed"
     assert doctor._states(registry.DEPTH, "depth estimator")["depth-pro"] == registry.DEPTH["depth-pro"].about
+
+
+def test_subtitles_are_copied_with_the_whole_film_alone(tmp_path: Path, small_stages: None) -> None:
+    film = make_film(tmp_path / "film.mp4", frames=4, size=(32, 64))
+    (tmp_path / "film.srt").write_text("1")
+    for part, copied in ((True, []), (False, ["out.srt"])):
+        settings = ConvertSettings(encoder="x264", sidecars=True, overwrite=True)
+        made, source = job.prepare(str(film), tmp_path / "out.mp4", settings)
+        shot = next(shot for _, shot in cuts.mark_shots(iter(reader.open_source(str(film)))) if shot)
+        run = resume.section(made, source, shot, None) if part else None
+        assert whole.convert(made, source, run=run).frames == 4
+        assert [path.name for path in tmp_path.glob("out*.srt")] == copied

@@ -377,7 +377,7 @@ def test_one_file_for_each_frame_of_a_scene(tmp_path: Path, monkeypatch: pytest.
     ]
 
 
-@pytest.mark.parametrize(("maps", "there"), [(3, True), (2, False), (0, False)])
+@pytest.mark.parametrize(("maps", "there"), [(3, True), (2, False), (4, False), (0, False)])
 def test_depth_of_framed_pictures(maps: int, there: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     told: list[Any] = []
 

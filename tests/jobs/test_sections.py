@@ -309,3 +309,31 @@ def test_a_cluster_of_our_own_ends_with_its_tasks(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(cluster, "init", refused)
     with pytest.raises(StereocastError, match="no cluster at there:1: nobody"):
         engine.RayEngine(ConvertSettings(ray_address="there:1"))
+
+
+def test_a_cluster_is_told_what_a_machine_lacks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = pytest.importorskip("stereocast.jobs.convert.engines.ray", reason="needs the cluster extra")
+    monkeypatch.setattr(engine, "answer", lambda task: {"result": "made"})
+    (tmp_path / "a.mp4").write_bytes(b"x")
+    for source, output, said in (
+        (str(tmp_path / "a.mp4"), tmp_path / "out.mp4", None),
+        ("https://films/a.mp4", tmp_path / "out.mp4", None),
+        (str(tmp_path / "none.mp4"), tmp_path / "out.mp4", "the source"),
+        (str(tmp_path / "a.mp4"), tmp_path / "none/out.mp4", "the output folder"),
+    ):
+        found = engine._answer(Task(source, {}, Shot(), None, str(output)))
+        assert (said in found["error"]) if said else found == {"result": "made"}
+
+
+def test_a_section_is_only_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[Any] = []
+
+    def prepare(source: str, output: Path, settings: ConvertSettings) -> Any:
+        told.append((settings.overwrite, settings.resume, settings.audio, settings.subs, settings.encoder))
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(section, "prepare", prepare)
+    given = ConvertSettings(resume=True, encoder="x264").model_dump(mode="json")
+    with pytest.raises(ZeroDivisionError):
+        section.work(Task("a.mp4", given, Shot(), None, "out/0.part.mp4"))
+    assert told == [(True, False, "none", "none", "x264")]
