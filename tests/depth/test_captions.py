@@ -294,3 +294,21 @@ def test_text_is_searched_in_a_small_picture(size: tuple[int, int], searched: tu
         assert luma.shape == searched
         assert luma.dtype == np.uint8
         assert (luma == 153).all()
+
+
+@pytest.mark.parametrize("across", [True, False])
+def test_strokes_beside_moving_ones_do_not_count(across: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nine tenths of the strokes around must stand still: an eleventh of the width, a fifth of the height here."""
+    stage, shown = SteadyText(Wobbling(), "auto"), np.zeros((120, 264), bool)
+    monkeypatch.setattr(captions, "_luma", lambda frame, clip: np.zeros((120, 264), np.uint8))
+    monkeypatch.setattr(captions, "_bright_strokes", lambda luma: shown.copy())
+    clip = Clip(np.zeros((1, 120, 264, 3), np.uint8), np.arange(1))
+    still, moving = (np.s_[:, 50:70], np.s_[:, 70:72]) if across else (np.s_[50:70], np.s_[70:72])
+    shown[still] = True
+    for _ in range(4):
+        stage._strokes(clip.frames[0], clip)
+    shown[moving] = True
+    found = stage._strokes(clip.frames[0], clip)
+    wanted = np.zeros_like(shown)
+    wanted[np.s_[:, 50:66] if across else np.s_[50:68]] = True
+    assert np.array_equal(found, wanted)

@@ -173,6 +173,11 @@ def test_wider_numbers_more_processes_and_views_that_are_there(speed: None, monk
     assert billed(**{**usual, "iterations": 0})["hours"] == round((work / 100 + 50) / 3600, 2)
 
 
+def test_speeds_are_rounded_for_people(speed: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bill, "_speed", lambda device: 12.3456)
+    assert billed(views=2, frames=2)["tflop_per_s"] == 12.35
+
+
 def test_a_relief_costs_no_networks() -> None:
     row = bill.bill(Order("a.png", settings=FourDSettings()), "relief", "cpu")
     assert row == {"model": "relief", "device": "cpu", "matrix_size": 192, "views": 13, "frames": 9}

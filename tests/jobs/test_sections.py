@@ -154,6 +154,21 @@ def test_an_engine_that_was_closed_starts_nothing(wanted: int, workers: int) -> 
         engine._spawn()
 
 
+def test_an_engine_ends_its_workers(monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[str] = []
+    worker = SimpleNamespace(kill=lambda: told.append("killed"))
+
+    engine = local.LocalEngine(ConvertSettings(workers=2))
+    monkeypatch.setattr(
+        engine._pool, "shutdown", lambda wait, **more: told.append(f"tasks {'end' if wait else 'are cancelled'}")
+    )
+    engine._running = [worker]  # type: ignore[assignment]
+    monkeypatch.setattr(engine, "_end", lambda process: told.append("let go"))
+    engine.close()
+    assert told == ["tasks are cancelled", "killed", "tasks end", "let go"]
+    assert engine._idle == []
+
+
 @pytest.mark.parametrize(("answers", "runs"), [([0], 1), ([9, 0], 2), ([9, 9, 0], 3), ([9, 9, 9], 3)])
 def test_a_task_is_tried_three_times(answers: list[int], runs: int, monkeypatch: pytest.MonkeyPatch) -> None:
     left, wanted = list(answers), Result((Chunk(0, 0, 1, None),))
