@@ -86,6 +86,16 @@ def test_gates_of_a_look(sideways, changed, wanted):
     assert gate(sideways(**changed)) == pytest.approx(wanted, abs=0.01)
 
 
+@pytest.mark.parametrize(
+    ("noise_px", "inliers", "sure"), [(0.15, 0.95, 1), (0.225, 0.95, 0.5), (0.3, 0.95, 0), (0.1, 0.875, 0.5), (0.1, 0.8, 0), (0.225, 0.875, 0.25)]
+)  # fmt: skip
+def test_how_sure_a_motion_is(sideways, noise_px, inliers, sure, monkeypatch):
+    told = []
+    monkeypatch.setattr(motion, "_on_scale", lambda *given: told.append(given[-1]))
+    sideways(noise_px=noise_px, inliers=inliers)
+    assert told == [pytest.approx(sure, abs=1e-6)]
+
+
 def test_the_speed_of_a_look_is_told(sideways):
     assert sideways.look.speed == 0.0
     assert sideways(px=7.0) is not None

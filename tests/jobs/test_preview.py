@@ -114,6 +114,8 @@ def test_figures_of_one_moment() -> None:
     near = Disparity(np.full((1, 4, 100), 2.0, np.float32))
     found = moments.figures(StereoClip(picture, picture, np.arange(1), PixelFormat.RGB24, disparity=near), 60.0)
     assert found is not None and found.high == pytest.approx(2.0, abs=0.01)
+    later = StereoClip(picture, picture, np.arange(7, 8), PixelFormat.RGB24, disparity=near)
+    assert moments.figures(later, 60.0).shots[0].start_s == 7.0  # type: ignore[union-attr]
     assert moments.figures(StereoClip(picture, picture, np.arange(1), PixelFormat.RGB24), 60.0) is None
 
 
