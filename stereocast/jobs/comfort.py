@@ -203,7 +203,8 @@ def _cut_by_the_side(percent: Array, front: float) -> bool:
     """Whether something more than `front` % in front of the screen touches the left or right side of the picture."""
     margin = max(1, round(percent.shape[1] * _SIDE))
     sides = (percent[:, :margin], percent[:, -margin:])
-    return any((np.nanmedian(side, axis=1) > front).mean() > _CUT_ROWS for side in sides)
+    known = (np.where(np.isnan(side), -np.inf, side) for side in sides)  # what is unknown isn't in front
+    return any((np.median(side, axis=1) > front).mean() > _CUT_ROWS for side in known)
 
 
 def joined(parts: list[Comfort | None]) -> Comfort | None:

@@ -1,5 +1,7 @@
 """Films that are already 3D: refused with what to do, or repacked without depth, view by view."""
 
+from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +19,7 @@ from stereocast.media.views import Found
 from stereocast.pictures import planes
 from stereocast.pictures.pool import Pool
 from stereocast.settings import ConvertSettings, PreviewSettings
-from stereocast.types import Layout, PixelFormat, Projection, StereoFormat
+from stereocast.types import Layout, PixelFormat, Projection, StereoFormat, StreamInfo
 from tests.films import number_of, picture
 
 H, W = 64, 128
@@ -253,3 +255,103 @@ def test_a_still(tmp_path: Path) -> None:
     convert(tmp_path / "in.png", tmp_path / "out.png", source_layout="sbs", format="ou")
     left, right = eyes(1)
     assert (cv2.imread(str(tmp_path / "out.png"))[..., ::-1] == np.concatenate([left, right])).all()
+
+
+@pytest.mark.parametrize(
+    ("layout", "found", "options", "wanted"),
+    [
+        (None, None, {}, None),
+        ("auto", None, {}, None),
+        ("mono", Found("side-by-side", False), {}, None),
+        ("sbs", None, {}, Views("side-by-side", False)),
+        ("half-sbs", None, {}, Views("side-by-side", True)),
+        ("ou", None, {}, Views("over-under", False)),
+        ("half-ou", None, {}, Views("over-under", True)),
+        ("cross-eyed", None, {}, Views("side-by-side", False, True)),
+        ("cross-eyed", None, {"swap_eyes": True}, Views("side-by-side", False)),
+        ("sbs", None, {"swap_eyes": True}, Views("side-by-side", False, True)),
+        ("row-interlaced", None, {}, Views("row-interlaced", True)),
+        ("multiview", None, {}, Views("multiview", False)),
+        ("auto", Found("side-by-side", True, True), {}, Views("side-by-side", True, True)),
+        ("auto", Found("over-under", None), {}, Views("over-under", False)),
+        (
+            "auto",
+            Found("side-by-side", False, sphere="180"),
+            {"format": "vr180"},
+            Views("side-by-side", False, sphere="180"),
+        ),
+    ],
+    ids=str,
+)
+def test_views_that_are_asked_for(
+    layout: str | None, found: Found | None, options: dict[str, Any], wanted: Any
+) -> None:
+    assert repack.views_of("a.mp4", found, ConvertSettings(source_layout=layout, **options)) == wanted
+
+
+@pytest.mark.parametrize(
+    ("found", "options", "said"),
+    [
+        (Found("side-by-side", False, sphere="180", by="tags"), {}, "use --format vr180"),
+        (Found("side-by-side", False, sphere="360", by="tags"), {"format": "vr180"}, "it can't be converted"),
+    ],
+)
+def test_stereo_spheres(found: Found, options: dict[str, Any], said: str) -> None:
+    with pytest.raises(UsageError, match=rf"stereo film \(by tags\); {said}"):
+        repack.views_of("a.mp4", found, ConvertSettings(source_layout="auto", **options))
+
+
+@pytest.mark.parametrize(
+    ("views", "size", "same"),
+    [
+        (Views("side-by-side", False), (50, 76), None),
+        (Views("side-by-side", True), (100, 75), "half-sbs"),
+        (Views("over-under", False), (100, 38), None),
+        (Views("over-under", True), (100, 75), "half-ou"),
+        (Views("row-interlaced", True), (100, 75), "row-interlaced"),
+        (Views("multiview", False), (100, 75), None),
+        (Views("side-by-side", True, True), (100, 75), None),
+        (Views("side-by-side", True, sphere="180"), (100, 75), None),
+    ],
+    ids=str,
+)
+def test_the_size_of_one_view(views: Views, size: tuple[int, int], same: str | None) -> None:
+    whole = StreamInfo(100, 75, Fraction(1, 25), Fraction(25), padding=(1, 1))
+    if views.packing == "side-by-side" and not views.half:
+        whole, size = replace(whole, height=76), (50, 76)
+        assert repack.eye_info(replace(whole, width=102), views).width == 52, "an even number"
+        assert repack.eye_info(replace(whole, width=103), views).width == 52
+    if views.packing == "over-under" and not views.half:
+        assert repack.eye_info(replace(whole, height=74), views).height == 38
+        assert repack.eye_info(replace(whole, height=72), views).height == 36
+    found = repack.eye_info(whole, views)
+    assert ((found.width, found.height), found.padding) == (size, (0, 0))
+    assert views.same_as == same
+
+
+@pytest.mark.parametrize("form", [PixelFormat.RGB24, PixelFormat.YUV420P, PixelFormat.YUV420P10], ids=str)
+@pytest.mark.parametrize("packing", ["side-by-side", "over-under", "row-interlaced"])
+@pytest.mark.parametrize("half", [False, True])
+def test_views_are_taken_apart(form: PixelFormat, packing: str, half: bool) -> None:
+    """The first view has one value, the second another, in every plane."""
+    size, top = (8, 12), (1 << form.bits) - 1
+    if packing == "row-interlaced" and not half:
+        return
+    wide, tall = packing == "side-by-side" and not half, packing == "over-under" and not half
+    height, width = size[0] * (1 + tall), size[1] * (1 + wide)
+    image = np.zeros((height * 3 // 2, width) if form.planar else (height, width, 3), form.dtype)
+    for number, plane in enumerate(planes.planes(image) if form.planar else (image,)):
+        middle = [side // 2 for side in plane.shape]
+        second = {
+            "side-by-side": np.s_[:, middle[1] :],
+            "over-under": np.s_[middle[0] :],
+            "row-interlaced": np.s_[1::2],
+        }
+        plane[...] = top - number
+        plane[second[packing]] = 10 + number
+    left, right = repack.split(image, Views(packing, half), form, size, Pool())
+    for eye, value in ((left, top), (right, 10)):
+        parts = planes.planes(eye) if form.planar else (eye,)
+        step = -1 if value == top else 1
+        assert [set(np.unique(part)) for part in parts] == [{value + step * n} for n in range(len(parts))]
+        assert parts[0].shape[:2] == size

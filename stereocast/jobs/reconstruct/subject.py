@@ -102,7 +102,9 @@ def _film(path: Path, most: int) -> Subject:
         raise SourceError(f"{path}: no frame could be decoded")
     chosen = _evenly(len(pictures), most)
     fps = rate * (len(chosen) - 1) / max(len(pictures) - 1, 1)
-    return Subject(path.stem, np.stack([_cut(pictures[i], f"{path}, frame {i}") for i in chosen]), fps=max(fps, 1.0))
+    return Subject(
+        path.stem, np.stack([_cut(pictures[i], f"{path}, frame {i * step}") for i in chosen]), fps=max(fps, 1.0)
+    )
 
 
 def _solid(path: Path, count: int = 30_000) -> Any:
