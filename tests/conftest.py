@@ -1,5 +1,6 @@
 """Options and fixtures that every test may use."""
 
+import logging
 import os
 import shutil
 import sys
@@ -58,6 +59,15 @@ def ordinary_priority() -> Iterator[None]:
     """An encoder that a test opens by itself (SVT-AV1 as root) doesn't raise the priority of the tests after it."""
     with priority.kept():
         yield
+
+
+@pytest.fixture(autouse=True)
+def ordinary_logging() -> None:
+    """A test hears what the package logs, even after one that ran the command line in this process."""
+    logger = logging.getLogger("stereocast")
+    logger.handlers.clear()
+    logger.propagate = True
+    logger.setLevel(logging.NOTSET)
 
 
 @pytest.fixture(scope="session")

@@ -127,7 +127,7 @@ def gaussians(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_solids_are_sampled_on_their_surface(tmp_path: Path, gaussians: None) -> None:
     trimesh = pytest.importorskip("trimesh", reason="needs the 4d extra")
     box = trimesh.creation.box((1, 2, 3))
-    box.visual.face_colors = (255, 51, 0, 255)
+    box.visual.vertex_colors = (255, 51, 0, 255)
     for suffix in (".ply", ".glb"):
         box.export(tmp_path / f"box{suffix}")
         found = subject.read(str(tmp_path / f"box{suffix}"), 9)

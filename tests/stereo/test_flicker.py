@@ -9,11 +9,6 @@ import pytest
 from stereocast.stereo.flicker import AREA, FlickerGuard, flicker
 
 
-@pytest.fixture(autouse=True)
-def records_arrive(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(logging.getLogger("stereocast"), "propagate", True)  # the command line turns it off
-
-
 def film(jump: float, step: int = 4, frames: int = 8) -> tuple[np.ndarray, np.ndarray]:
     """A textured square moves over textured ground; in every other frame its depth is off by `jump`."""
     rng = np.random.default_rng(0)
