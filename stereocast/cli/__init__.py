@@ -72,10 +72,10 @@ def build(called: str | None = None) -> typer.Typer:
 
 def main() -> None:
     """Entry point of `stereocast`."""
-    from stereocast.pictures.pages import PICTURES, TENSORS, keep_pages
+    from stereocast.pictures.pages import keep_pages
 
-    called = next((word for word in sys.argv[1:] if not word.startswith("-")), "")
-    keep_pages(TENSORS if called == "4d" else PICTURES)
+    keep_pages()
     set_up_streams()
     os.environ.setdefault("SVT_LOG", "1")  # SVT-AV1 prints to the terminal otherwise
+    called = next((word for word in sys.argv[1:] if not word.startswith("-")), "")
     sys.exit(build(called)(prog_name="stereocast"))

@@ -53,7 +53,9 @@ def four_d(
     """
     from stereocast import api
     from stereocast.cli.progress import Phases
+    from stereocast.pictures.pages import TENSORS, keep_pages
 
+    keep_pages(TENSORS)
     settings = settled(FourDSettings, flags)
     if dry_run:
         row = api.reconstruction_cost(source, output, settings, prompt=prompt, views_dir=ring, scene=scene)

@@ -238,7 +238,7 @@ def test_threads_are_divided(count: int, device: str, within: int, monkeypatch: 
     assert now[-1] == 8
 
 
-@pytest.mark.parametrize(("meeting", "divided"), [("env://", 1), ("file:///tmp/meeting", 3)])
+@pytest.mark.parametrize(("meeting", "divided"), [("env://", 1), ("file:///meeting", 3)])
 def test_helpers_share_the_threads_of_their_machine(
     meeting: str, divided: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 
 from stereocast.catalog import settle
 from stereocast.jobs.convert import job
+from stereocast.media.boxes import Box
 from stereocast.settings import ConvertSettings
 from tests.films import number_of, picture
 
@@ -19,6 +20,28 @@ SIZE = (96, 192)
 def convert(source: Path | str, output: Path | str | None = None, **flags: object) -> job.Converted:
     made, reader = job.prepare(str(source), output, settings(**flags))
     return job.convert(made, reader)
+
+
+def track(kind: bytes, stsd: Box, *before: Box) -> Box:
+    """A track of an mp4 of that kind (vide, soun): boxes `before` its media, and its sample description."""
+    handler = Box(b"hdlr", bytes(8) + kind + bytes(13))
+    media = Box(b"mdia", children=[handler, Box(b"minf", children=[Box(b"stbl", children=[stsd])])])
+    return Box(b"trak", children=[*before, media])
+
+
+def pictures(path: Path, flags: list[int]) -> Path:
+    """A film with a video stream of one picture for each of `flags`, which are FFmpeg's dispositions."""
+    with av.open(str(path), "w") as out:
+        streams = [out.add_stream("ffv1", rate=25) for _ in flags]
+        for stream, disposition in zip(streams, flags, strict=True):
+            stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+            stream.disposition = disposition
+        for stream in streams:
+            frame = av.VideoFrame.from_ndarray(np.full((72, 64), 90, np.uint8), format="yuv420p")
+            frame.pts, frame.time_base = 0, Fraction(1, 25)
+            out.mux(stream.encode(frame))
+            out.mux(stream.encode(None))
+    return path
 
 
 def numbers(path: Path) -> list[int]:

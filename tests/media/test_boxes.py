@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from stereocast.media import boxes
 from stereocast.media.boxes import Box, BoxError, Place
+from tests.media import small
 
 LONG = (1).to_bytes(4, "big") + b"mdat" + (20).to_bytes(8, "big") + b"abcd"  # a size of 64 bits
 REST = bytes(4) + b"mdatabcde"  # a size of 0: to the end
@@ -82,8 +83,7 @@ def test_boxes_are_found_along_their_path() -> None:
 
 
 def track(kind: bytes, stsd: bytes) -> Box:
-    inside = Box(b"minf", children=[Box(b"stbl", children=[Box(b"stsd", stsd)])])
-    return Box(b"trak", children=[Box(b"mdia", children=[Box(b"hdlr", bytes(8) + kind + bytes(13)), inside])])
+    return small.track(kind, Box(b"stsd", stsd))
 
 
 def entry(head: bytes, *children: Box, tail: bytes = b"") -> bytes:

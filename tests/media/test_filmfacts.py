@@ -12,6 +12,7 @@ from stereocast.errors import SourceError
 from stereocast.media import filmfacts
 from stereocast.media.boxes import Box
 from tests.films import make_film
+from tests.media import small
 
 
 @pytest.mark.parametrize("kind", [b"hvcC", b"av1C", b"avcC"])
@@ -85,12 +86,10 @@ def header_of_a_track(version: int, turns: int) -> bytes:
 @pytest.mark.parametrize("version", [0, 1])
 def test_the_rotation_of_each_version_of_a_header(tmp_path: Path, version: int, turns: int) -> None:
     stsd = Box(b"stsd", bytes(8) + bytes(Box(b"avc1", bytes(78))))
-    handler = Box(b"hdlr", bytes(8) + b"vide" + bytes(13))
-    media = Box(b"mdia", children=[handler, Box(b"minf", children=[Box(b"stbl", children=[stsd])])])
     sounds = Box(b"trak", children=[Box(b"tkhd", header_of_a_track(version, 2))])
     path = tmp_path / "a.mp4"
     for head, want in ((header_of_a_track(version, turns), 90 * turns), (header_of_a_track(version, turns)[:83], 0)):
-        moov = Box(b"moov", children=[sounds, Box(b"trak", children=[Box(b"tkhd", head), media])])
+        moov = Box(b"moov", children=[sounds, small.track(b"vide", stsd, Box(b"tkhd", head))])
         path.write_bytes(bytes(Box(b"ftyp", b"isom")) + bytes(moov))
         turn, entry = filmfacts._index(path)
         assert (turn, entry and entry.kind) == (want, b"avc1")

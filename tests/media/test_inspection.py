@@ -4,13 +4,12 @@ import logging
 from fractions import Fraction
 from pathlib import Path
 
-import av
-import numpy as np
 import pytest
 
 from stereocast import catalog
 from stereocast.media import inspection
 from tests.films import make_film
+from tests.media.small import pictures
 
 
 def headset() -> catalog.Preset:
@@ -55,16 +54,7 @@ def test_streams_and_picture(tmp_path: Path) -> None:
 
 
 def test_another_picture_is_named_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    path = tmp_path / "two.mkv"
-    with av.open(str(path), "w") as out:
-        streams = [out.add_stream("ffv1", rate=25) for _ in range(2)]
-        for stream in streams:
-            stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
-        for stream in streams:
-            frame = av.VideoFrame.from_ndarray(np.full((72, 64), 90, np.uint8), format="yuv420p")
-            frame.pts, frame.time_base = 0, Fraction(1, 25)
-            out.mux(stream.encode(frame))
-            out.mux(stream.encode(None))
+    path = pictures(tmp_path / "two.mkv", [0, 0])
     with caplog.at_level(logging.WARNING):
         inspection.describe(str(path), "quest3")
     assert caplog.text.count("video stream 1 is left out (stream 0 is converted)") == 1

@@ -1,16 +1,15 @@
 """Which stream is converted, and what is said of those that can't be."""
 
 import logging
-from fractions import Fraction
 from pathlib import Path
 
 import av
-import numpy as np
 import pytest
 
 from stereocast.errors import SourceError
 from stereocast.media import probe
 from stereocast.media.boxes import Box
+from tests.media.small import pictures
 
 
 @pytest.mark.parametrize(
@@ -36,21 +35,6 @@ def test_why_a_file_cannot_be_opened(
     assert str(caught.value) == f"{tmp_path / 'a.mp4'} can't be opened: {said}"
 
 
-def film(path: Path, flags: list[int]) -> Path:
-    """A film with a video stream for each of `flags`, which are FFmpeg's dispositions."""
-    with av.open(str(path), "w") as out:
-        streams = [out.add_stream("ffv1", rate=25) for _ in flags]
-        for stream, disposition in zip(streams, flags, strict=True):
-            stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
-            stream.disposition = disposition
-        for stream in streams:
-            frame = av.VideoFrame.from_ndarray(np.full((72, 64), 90, np.uint8), format="yuv420p")
-            frame.pts, frame.time_base = 0, Fraction(1, 25)
-            out.mux(stream.encode(frame))
-            out.mux(stream.encode(None))
-    return path
-
-
 DEFAULT = av.stream.Disposition.default.value
 
 
@@ -61,7 +45,7 @@ DEFAULT = av.stream.Disposition.default.value
 def test_the_default_stream_is_converted_and_the_others_are_named(
     tmp_path: Path, flags: list[int], chosen: int, quiet: bool, caplog: pytest.LogCaptureFixture
 ) -> None:
-    with caplog.at_level(logging.WARNING), probe.open_input(str(film(tmp_path / "a.mkv", flags))) as container:
+    with caplog.at_level(logging.WARNING), probe.open_input(str(pictures(tmp_path / "a.mkv", flags))) as container:
         assert probe.video_stream(container, "a", quiet=quiet).index == chosen
     left = [n for n in range(len(flags)) if n != chosen]
     assert [record.getMessage() for record in caplog.records] == [
@@ -77,7 +61,7 @@ def test_encrypted_films_are_refused(tmp_path: Path, kind: bytes, locked: bool) 
     media = Box(b"mdia", children=[handler, Box(b"minf", children=[Box(b"stbl", children=[stsd])])])
     moov = Box(b"moov", children=[Box(b"trak", children=[media])])
     path.write_bytes(bytes(Box(b"ftyp", b"isom")) + bytes(moov))
-    with probe.open_input(str(film(tmp_path / "b.mkv", [0]))) as container:  # FFmpeg may name the codec inside
+    with probe.open_input(str(pictures(tmp_path / "b.mkv", [0]))) as container:  # FFmpeg may name the codec inside
         if locked:
             with pytest.raises(SourceError, match=r"is encrypted \(DRM\)"):
                 probe.video_stream(container, str(path))

@@ -13,6 +13,7 @@ from stereocast.media import boxes, ebml, spatial
 from stereocast.media.boxes import Box
 from stereocast.types import Layout, Projection, StereoFormat
 from tests.films import make_film, read_film
+from tests.media import small
 from tests.support.contents import OVER, SIDE, side_data, stereo
 
 HERE = Path(__file__).parent
@@ -285,9 +286,7 @@ def test_a_camera_comes_back(shift: float, baseline: float) -> None:
 )
 def test_tags_stand_behind_the_last_configuration(before: list[str], after: list[str]) -> None:
     entry = Box(b"avc1", bytes(78), [Box(kind.encode(), bytes(8)) for kind in before])
-    handler, stsd = Box(b"hdlr", bytes(8) + b"vide" + bytes(13)), Box(b"stsd", bytes(8), [entry])
-    media = Box(b"mdia", children=[handler, Box(b"minf", children=[Box(b"stbl", children=[stsd])])])
-    moov = Box(b"moov", children=[Box(b"trak", children=[media])])
+    moov = Box(b"moov", children=[small.track(b"vide", Box(b"stsd", bytes(8), [entry]))])
     assert spatial.patch(moov, [spatial.st3d(2)])
     assert [box.kind.decode() for box in entry.children] == after
     assert not spatial.patch(moov, [spatial.st3d(2)]), "nothing changes any more"
