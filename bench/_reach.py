@@ -10,7 +10,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,11 +35,11 @@ class Reach:
     lines: dict[str, dict[int, list[str]]]
     seconds: dict[str, float]
 
-    def tests(self, file: str, line: int, most_s: float) -> list[str]:
-        """Those that reach a line, the quickest first, `most_s` in all and one at least. Where none does, as with what
-        is done on import, those that reach most of the file for their time."""
+    def tests(self, file: str, line: int, most_s: float, others: Iterable[tuple[str, int]] = ()) -> list[str]:
+        """Those that reach a line, or one of `others` (file, line), the quickest first, `most_s` in all and one at
+        least. Where none does, those that reach most of the file for their time."""
         known = self.lines.get(file, {})
-        names = set(known.get(line, ()))
+        names = {name for at, n in ((file, line), *others) for name in self.lines.get(at, {}).get(n, ())}
         if names:
             cost = {name: self.seconds[name] for name in names if name in self.seconds}
             inside = [test for test in self.seconds if test not in cost and test.split("::")[0] in names]

@@ -6,9 +6,10 @@
 A fixed-seed sample of mutants, made by cosmic-ray's operators; each is put into a copy of the tree, where tests run until
 one fails. A test run that fails or takes too long kills its mutant. In kernels, packing and timestamps these are the tests
 of the file, without Numba's compiler (NUMBA_DISABLE_JIT=1). In rooms they are the tests that reach the line, the quickest
-first, `--most-s` seconds of them; which do is measured first, or read from `--reach`, where it is kept. Left out: code
-that needs a GPU, annotations and decorators, texts of errors, `==` turned into `is`. Survivors are printed with their line;
-those named in EQUIVALENT change nothing that can be seen.
+first, `--most-s` seconds of them; which do is measured first, or read from `--reach`, where it is kept. A constant is
+reached by the tests that reach a line which uses it, a default by those of its function. Left out: code that needs a GPU,
+annotations and decorators, texts of errors, `==` turned into `is`. Survivors are printed with their line; those named in
+EQUIVALENT change nothing that can be seen.
 """
 
 import argparse
@@ -25,6 +26,7 @@ import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
+from functools import cache
 from pathlib import Path
 from queue import SimpleQueue
 
@@ -224,6 +226,39 @@ def reach_of(kept: Path | None, tree: Path, names: list[str]) -> Reach:
     return reach
 
 
+@cache
+def _uses() -> dict[str, list[tuple[str, int]]]:
+    """Where each name is read inside a function of the program: (file, line)."""
+    found: dict[str, list[tuple[str, int]]] = {}
+    for path in sorted((ROOT / "stereocast").rglob("*.py")):
+        file = path.relative_to(ROOT).as_posix()
+        functions = (n for n in ast.walk(ast.parse(path.read_text("utf-8"))) if isinstance(n, ast.FunctionDef))
+        for node in (inner for function in functions for part in function.body for inner in ast.walk(part)):
+            name = getattr(node, "id", None) or getattr(node, "attr", None)
+            if name is not None and isinstance(node.ctx, ast.Load):
+                found.setdefault(name, []).append((file, node.lineno))
+    return found
+
+
+def readers(file: str, line: int) -> set[tuple[str, int]]:
+    """The lines (file, line) that read what a line sets once, on import: a constant, a field's default, an argument's."""
+
+    def of(body: list[ast.stmt]) -> set[tuple[str, int]]:
+        for node in body:
+            if not node.lineno <= line <= (node.end_lineno or node.lineno):
+                continue
+            if isinstance(node, ast.ClassDef):
+                return of(node.body)
+            if isinstance(node, ast.FunctionDef):
+                inside = range(node.body[0].lineno, (node.end_lineno or node.lineno) + 1)
+                return {(file, n) for n in inside} if line not in inside else set()
+            names = {n.id for n in ast.walk(node) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
+            return {place for name in names for place in _uses().get(name, ())}
+        return set()
+
+    return of(ast.parse((ROOT / file).read_text("utf-8")).body)
+
+
 def excuse(file: str, line: str) -> str:
     """Why a mutant with that line can't be seen, or ''."""
     return next((why for name, text, why in EQUIVALENT if name == Path(file).name and text == line), "")
@@ -274,7 +309,12 @@ def main(argv: list[str]) -> int:
             begin = time.monotonic()
             try:
                 (tree / mutant.file).write_text(changed, "utf-8")
-                tests = [reach.tests(mutant.file, mutant.line, options.most_s)] if reach else listed(tree, mutant.file)
+                others = readers(mutant.file, mutant.line)
+                tests = (
+                    [reach.tests(mutant.file, mutant.line, options.most_s, others)]
+                    if reach
+                    else listed(tree, mutant.file)
+                )
                 outcome = run(tree, [names for names in tests if names], options.limit_s, compiled=reach is not None)
             finally:
                 (tree / mutant.file).write_text(source, "utf-8")

@@ -83,3 +83,30 @@ def test_the_quickest_come_first_and_one_at_least() -> None:
     assert known.tests(FILE, 1, 5) == ["a::quick", "a::middle"]
     assert known.tests(FILE, 1, 0) == ["a::quick"]
     assert known.tests("stereocast/none.py", 1, 5) == []
+
+
+def test_a_constant_is_reached_where_it_is_used() -> None:
+    known = Reach({FILE: {1: [], 5: ["a::user"], 9: ["a::other"]}}, {"a::user": 1, "a::other": 1})
+    assert known.tests(FILE, 1, 100, [(FILE, 5)]) == ["a::user"]
+
+
+def test_readers_of_constants_fields_and_defaults(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("cosmic_ray", reason="needs cosmic-ray")
+    from bench import mutants
+
+    (tmp_path / "stereocast").mkdir()
+    lines = [
+        "FEW = 3", "class Box:", "    deep = 2", "    def far(self,", "        by=1):", "        return by * self.deep",
+        "def many():", "    FEW", "    few = FEW", "    return few", "FEW + 1", "    ",
+    ]  # fmt: skip
+    (tmp_path / FILE).write_text("\n".join(lines))
+    (tmp_path / "stereocast/more.py").write_text("from stereocast.sums import FEW\ndef more():\n    return FEW\n")
+    monkeypatch.setattr(mutants, "ROOT", tmp_path)
+    mutants._uses.cache_clear()
+    try:
+        assert mutants.readers(FILE, 1) == {(FILE, 8), (FILE, 9), ("stereocast/more.py", 3)}
+        assert mutants.readers(FILE, 3) == {(FILE, 6)}
+        assert mutants.readers(FILE, 5) == {(FILE, 6)}
+        assert mutants.readers(FILE, 9) == mutants.readers(FILE, 11) == set()
+    finally:
+        mutants._uses.cache_clear()

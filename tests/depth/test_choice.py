@@ -3,7 +3,7 @@
 import pytest
 
 from stereocast.depth import choice
-from stereocast.errors import UsageError
+from stereocast.errors import UnknownName, UsageError
 from stereocast.models import weights
 from stereocast.settings import ConvertSettings
 
@@ -45,3 +45,9 @@ def test_a_device_that_is_not_there_is_refused_all_the_same(on_disk: set[str], m
     monkeypatch.setattr(choice.devices, "choose_device", refuse)
     with pytest.raises(UsageError, match="no CUDA device"):
         choice.resolve(ConvertSettings(device="cuda"))
+
+
+@pytest.mark.parametrize("name", ["another", "zoe"])
+def test_a_name_that_nobody_knows_is_refused(on_disk: set[str], name: str) -> None:
+    with pytest.raises(UnknownName, match=name):
+        choice.resolve(ConvertSettings(depth=name))

@@ -329,6 +329,7 @@ NOTHING = None
     ("answers", "count", "speeds", "asked", "opened"),
     [
         ([], 8, (), 7, 0.0),
+        ([], 20, (), 7, 0.0),  # at most eight frames ahead
         ([piece(SLOPE)], 8, (), 7, 0.0),  # one alone doesn't count
         ([piece(SLOPE), piece(SLOPE, open_=0.4)], 8, (), 2, 0.4),
         ([piece(SLOPE), piece(SLOPE, open_=0)], 8, (), 2, 0.0),
@@ -346,7 +347,7 @@ def test_how_a_shot_opens(answers, count, speeds, asked, opened):
     greys, prior = film(count)
     found = state(greys, prior, [None] * count)
     first = [pair for pair in state._look.asked if pair[0] == 0]
-    assert [other for _, other, _ in first] == list(range(count - 1, count - 1 - asked, -1))
+    assert [other for _, other, _ in first] == list(range(min(count, 8) - 1, min(count, 8) - 1 - asked, -1))
     assert {speed for *_, speed in first} <= {(2.0, 30.0) if count == 2 else (3.0, 20.0)}
     assert (found is prior) == (opened == 0)
     if opened:

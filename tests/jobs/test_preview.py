@@ -163,6 +163,7 @@ def test_a_row_shows_the_last_frame_in_the_films_shape(width: int, height: int) 
     row = sheet.row(*stereo(depth=depth, holes_right=holes), width)
     assert [picture.shape for picture in row] == [(height, width, 3)] * 6
     assert [row[n][0, 0].tolist() for n in (0, 2, 3, 4)] == [[255, 0, 0], [0, 255, 0], [0, 0, 255], [40, 40, 167]]
+    assert row[5][0, 0].tolist() == [127, 0, 255], "half of the left view's green in red, the right view's blue"
     assert row[1].tolist() == sheet.depth_picture(np.ones((2, 2), np.float32), (height, width)).tolist()
     without = sheet.row(*stereo(), width)
     assert without[1].tolist() == sheet.depth_picture(np.zeros((2, 2), np.float32), (height, width)).tolist()

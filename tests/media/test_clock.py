@@ -218,6 +218,19 @@ def test_what_is_a_pause_and_what_another_clock(following: int, goes_on_at: int)
     assert [packet.dts for packet in made] == [packet.pts for packet in made]
 
 
+def test_packets_without_a_time_pass_a_jump(tmp_path: Path) -> None:
+    picture = track(0)
+    times = [*range(0, 1000, 40), 50_000, None, 50_040, None, 50_080]
+    packets = [
+        SimpleNamespace(
+            stream=picture, stream_index=0, pts=ms, dts=ms, duration=40, time_base=Fraction(1, 1000), size=9
+        )
+        for ms in times
+    ]
+    made = list(clock.Continuous()(iter(packets)))
+    assert [packet.pts for packet in made] == [*range(0, 1000, 40), 1000, None, 1040, None, 1080]
+
+
 @pytest.mark.parametrize("container", ["mp4", "mkv", "fmp4"])
 @pytest.mark.parametrize("rate", [12, 60])
 def test_sound_stands_beside_its_pictures(tmp_path: Path, container: str, rate: int) -> None:

@@ -41,6 +41,8 @@ WIDE, HD, TWO, SQUARE = (3840, 1080), (1920, 1080), (3840, 1920), (2880, 2880)
         ("dive_180x180_3dh", TWO, "left-right", True, False, "180"),
         ("scene_MKX200_LR", TWO, "left-right", True, False, "fisheye"),
         ("cartoon_anaglyph", HD, "anaglyph", False, False, "flat"),
+        ("Dive VR180 TB", (2880, 5760), "top-bottom", True, False, "180"),
+        ("Dive_180_TB", (2880, 5760), "top-bottom", True, False, "180"),
     ],
 )
 def test_marks_that_players_know(

@@ -56,6 +56,34 @@ def test_each_thumbnail_lies_in_its_place(tmp_path: Path) -> None:
         posters.of_sprite(path, {}, 3.0)
 
 
+def test_a_poster_shows_a_tenth_of_the_film(tmp_path: Path) -> None:
+    path = tmp_path / "in.mp4"
+    with av.open(str(path), "w") as out:
+        stream = out.add_stream("mpeg4", rate=1, options={"g": "1", "qscale": "2"})
+        stream.width, stream.height, stream.pix_fmt = 64, 36, "yuv420p"
+        for k in range(20):
+            frame = av.VideoFrame.from_ndarray(np.full((36, 64, 3), 20 + 10 * k, np.uint8), format="rgb24")
+            frame = frame.reformat(format="yuv420p")
+            frame.pts, frame.time_base = k, Fraction(1)
+            out.mux(stream.encode(frame))
+        out.mux(stream.encode(None))
+    poster = cv2.imdecode(np.frombuffer(posters.of_film(path, {}), np.uint8), cv2.IMREAD_COLOR)
+    assert poster is not None
+    assert poster.shape == (270, 480, 3)
+    assert poster.mean() == pytest.approx(40, abs=3)
+
+
+def test_a_film_without_key_frames_has_no_poster(tmp_path: Path) -> None:
+    path = tmp_path / "in.mkv"
+    with av.open(str(path), "w") as out:
+        stream = out.add_stream("mpeg4", rate=25, options={"g": "100"})
+        stream.width, stream.height, stream.pix_fmt = 64, 36, "yuv420p"
+        frames = [av.VideoFrame.from_ndarray(np.full((54, 64), 90, np.uint8), format="yuv420p") for _ in range(9)]
+        out.mux([p for frame in [*frames, None] for p in stream.encode(frame) if not p.is_keyframe])
+    with pytest.raises(SourceError, match="no frame could be decoded"):
+        posters.of_film(path, {})
+
+
 HALVES = np.repeat(np.repeat(np.array([[1, 2], [3, 4]], np.uint8), 20, 0), 30, 1)[..., None].repeat(3, -1)
 
 

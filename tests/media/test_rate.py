@@ -46,6 +46,17 @@ def test_measured_rates(ticks: Any, want: Fraction | None) -> None:
 
 
 @pytest.mark.parametrize(
+    ("rate_", "want"),
+    [
+        (Fraction(25), 25), (Fraction(25124, 1000), 25), (Fraction(25126, 1000), Fraction(12563, 500)),
+        (Fraction(19000, 1001), Fraction(19000, 1001)), (Fraction(19000, 1003), Fraction(17333, 915)),
+    ],
+)  # fmt: skip
+def test_rates_within_half_a_percent_of_a_usual_one(rate_: Fraction, want: Fraction) -> None:
+    assert rate.usual(rate_) == want
+
+
+@pytest.mark.parametrize(
     ("stated", "found", "want"),
     [(1000, 25, 25), (None, 25, 25), (24, 25, 24), (30, 25, 30), (120, 120, 120), (25, None, 25), (None, None, None)],
 )

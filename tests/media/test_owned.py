@@ -1,5 +1,6 @@
-"""Ctrl-C while FFmpeg has its bytes written: nothing is lost, and the interruption isn't either."""
+"""What FFmpeg is told of its file: Ctrl-C while it writes loses neither bytes nor the interruption, errors keep their number."""
 
+import errno
 import io
 import signal
 from typing import Any
@@ -33,3 +34,10 @@ def test_ctrl_c_works_as_before_afterwards() -> None:
     owned.Feed(io.BytesIO()).write(b"x")
     with pytest.raises(KeyboardInterrupt):
         signal.raise_signal(signal.SIGINT)
+
+
+@pytest.mark.parametrize(
+    ("error", "number"), [(OSError(errno.ENOSPC, "full"), errno.ENOSPC), (OSError("no number"), errno.EIO)]
+)
+def test_ffmpeg_is_told_why_a_file_could_not_be_opened(error: OSError, number: int) -> None:
+    assert owned.Failed(error).write(b"x") == -number
