@@ -20,6 +20,7 @@ from stereocast.types import Array, DepthMap, PixelFormat, StereoClip
 
 CLIP_FRAMES = 8
 _REMEMBERED = 64  # renderings
+_KEPT_BYTES = 256_000_000  # of Gaussians' shapes
 WHITE = (1.0, 1.0, 1.0)
 
 
@@ -170,16 +171,44 @@ def play(scene: Scene, frame: float) -> float:
     return (at if at <= last else 2 * last - at) / last
 
 
+class Poses:
+    """A scene on a device. Its Gaussians' shapes are kept by time: the films of a scene show the same times again.
+
+    Those that came first are kept, since a film runs through all times before it repeats one.
+    """
+
+    def __init__(self, scene: Scene, device: str = "cpu") -> None:
+        self.info = scene.info
+        self._gaussians = Gaussians(*(tensor.detach().to(device) for tensor in scene.gaussians.tensors().values()))
+        self._motion = None if scene.motion is None else scene.motion.to(device)
+        self._rows: dict[float, int] = {}
+        count = len(self._gaussians)
+        most = _KEPT_BYTES // (40 * max(1, count)) if self._motion is not None else 0
+        self._kept = torch.empty(most, count, 10, device=device)  # memory that nothing is written to costs nothing
+
+    def _posed(self, time: float) -> tuple[Tensor, Tensor, Tensor]:
+        key = round(time, 6)
+        if key in self._rows:
+            means, quats, scales = self._kept[self._rows[key]].split((3, 4, 3), 1)
+            return means.contiguous(), quats.contiguous(), scales.contiguous()
+        shapes = posed(self._gaussians, self._motion, time)
+        if len(self._rows) < len(self._kept):
+            torch.cat(shapes, 1, out=self._kept[len(self._rows)])
+            self._rows[key] = len(self._rows)
+        return shapes
+
+    def render(self, time: float, cameras: list[Camera], background: tuple[float, float, float] = WHITE) -> Rendering:
+        """The scene at `time` (0..1) from cameras of one size, antialiased and without gradients."""
+        g = self._gaussians
+        with torch.no_grad():
+            harmonics = torch.cat([g.sh0, g.sh_rest], 1)
+            return rasterize(self._posed(time), torch.sigmoid(g.logits), harmonics, cameras, background, g.degree, True)
+
+
 def stereo_clips(
-    scene: Scene,
-    moments: list[Moment],
-    rig: Rig | None,
-    device: str = "cpu",
-    background: tuple[float, float, float] = WHITE,
+    poses: Poses, moments: list[Moment], rig: Rig | None, background: tuple[float, float, float] = WHITE
 ) -> Iterator[StereoClip]:
     """The film as the packer takes it: RGB of both eyes and the left eye's depth. Without a rig both eyes are equal."""
-    gaussians = Gaussians(*(tensor.detach().to(device) for tensor in scene.gaussians.tensors().values()))
-    motion = None if scene.motion is None else scene.motion.to(device)
     seen_before: dict[
         tuple[float, bytes], tuple[Array, Array, Array]
     ] = {}  # a fixed camera sees the same pictures in every round
@@ -190,12 +219,12 @@ def stereo_clips(
             eyes = [moment.camera]
             if rig is not None:
                 eyes = [moment.camera.moved_right(side * rig.ipd_m / 2, rig.converge_m) for side in (-1, 1)]
-            with torch.no_grad():
-                seen = render(gaussians, motion, moment.time, eyes, background, antialiased=True)
+            seen = poses.render(moment.time, eyes, background)
             pictures = [np.rint(to_host(p.clamp(0, 1)) * 255).astype(np.uint8) for p in seen.rgb]
-            while len(seen_before) >= _REMEMBERED:
-                seen_before.pop(next(iter(seen_before)))
-            seen_before[key] = pictures[0], pictures[-1], _inverse_depth(seen, scene.info.radius_m)
+            made = pictures[0], pictures[-1], _inverse_depth(seen, poses.info.radius_m)
+            if len(seen_before) >= _REMEMBERED:
+                return made
+            seen_before[key] = made
         return seen_before[key]
 
     for at in range(0, len(moments), CLIP_FRAMES):

@@ -306,7 +306,8 @@ def test_a_film_of_a_scene_is_planned(tmp_path: Path) -> None:
 def test_renderings_of_a_scene(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("orbit", "fixed"):
         monkeypatch.setattr(render, name, lambda made, size, pace, name=name: (name, size, pace.frames))
-    monkeypatch.setattr(render, "stereo_clips", lambda made, moments, rig, device: (moments, rig, device))
+    monkeypatch.setattr(render, "Poses", lambda made, device: device)
+    monkeypatch.setattr(render, "stereo_clips", lambda poses, moments, rig: (moments, rig, poses))
     monkeypatch.setattr(films.devices, "choose_device", lambda wanted: SimpleNamespace(name=wanted))
     scene = SimpleNamespace(info=SimpleNamespace(radius_m=0.4, frames=1, fps=3.0, loop=False))
 

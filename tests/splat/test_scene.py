@@ -47,11 +47,35 @@ def test_left_eye_sees_near_things_further_right():
     shifts = []
     for g in (near, at_screen, far):
         made = scene.Scene(g)
-        clip = next(render.stereo_clips(made, render.fixed(made, 128, render.Pace(1, 0)), render.Rig()))
+        clip = next(render.stereo_clips(render.Poses(made), render.fixed(made, 128, render.Pace(1, 0)), render.Rig()))
         columns = [(255 - eye[0, ..., 1].astype(float)).sum(0) for eye in (clip.left, clip.right)]
         left, right = (float((c * np.arange(128)).sum() / c.sum()) for c in columns)
         shifts.append(left - right)
     assert shifts[0] > 1 and abs(shifts[1]) < 0.05 and shifts[2] < -1
+
+
+def test_films_of_a_scene_pose_it_once_a_time(monkeypatch):
+    made = scene.Scene(ball(40), lift.Motion(MotionConfig(width=16, depth=4)), scene.SceneInfo(frames=5))
+    asked = []
+
+    def pose(g, motion, time):
+        asked.append(round(time, 6))
+        return g.means + time * torch.tensor([0.2, 0, 0]), g.quats, torch.exp(g.log_scales)
+
+    monkeypatch.setattr(render, "posed", pose)
+    pace, poses = render.Pace(16, 0.5), render.Poses(made)
+    both = [render.orbit(made, 32, pace), render.fixed(made, 32, pace)]
+    seen = [[clip.left for clip in render.stereo_clips(poses, moments, None)] for moments in both]
+    assert sorted(asked) == [k / 8 for k in range(9)]
+    for moments, clips in zip(both, seen, strict=True):
+        again = [clip.left for clip in render.stereo_clips(render.Poses(made), moments, None)]
+        assert np.array_equal(np.concatenate(again), np.concatenate(clips))
+    asked.clear()
+    monkeypatch.setattr(render, "_KEPT_BYTES", 2 * 40 * 10 * 4)  # means, quaternions and scales of two times
+    few = render.Poses(made)
+    for time in (0, 0.5, 0, 1, 0, 0.5):
+        few.render(time, [scene.orbit_camera(0, 32)])
+    assert asked == [0, 0.5, 1], "those that came first stay"
 
 
 def test_cameras_look_at_the_middle_from_their_side():

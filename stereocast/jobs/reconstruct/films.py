@@ -25,14 +25,14 @@ def films(made: Any, settings: FourDSettings) -> Iterator[tuple[dict[str, Layout
     device = devices.choose_device(settings.device).name
     device = "cpu" if device == "mps" else device
     pace = render.Pace.of(made.info, settings.seconds, settings.rate)
-    rig = render.Rig(settings.ipd_mm / 1000, made.info.radius_m)
+    rig, poses = render.Rig(settings.ipd_mm / 1000, made.info.radius_m), render.Poses(made, device)
     if settings.orbit:  # the plain turntable is the left eye of the stereo one
         moments = render.orbit(made, settings.size, pace)
         titles = {"orbit": Layout.LEFT, "orbit_stereo": settings.format}
-        yield titles, render.stereo_clips(made, moments, rig, device), pace.frames
+        yield titles, render.stereo_clips(poses, moments, rig), pace.frames
     if settings.fixed_view:
         moments = render.fixed(made, settings.size, pace)
-        yield {"view_stereo": settings.format}, render.stereo_clips(made, moments, rig, device), pace.frames
+        yield {"view_stereo": settings.format}, render.stereo_clips(poses, moments, rig), pace.frames
 
 
 def film_plan(folder: Path, title: str, layout: Layout, settings: FourDSettings, count: int) -> plan.Plan:
