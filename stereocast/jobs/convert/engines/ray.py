@@ -63,7 +63,7 @@ class RayEngine:
         if self._own:
             try:
                 ray.init(
-                    address=settings.ray_address, include_dashboard=False, log_to_driver=False, logging_level=logging.WARNING,
+                    address=settings.ray_address, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR,
                 )  # fmt: skip
             except (ConnectionError, ValueError, RuntimeError) as error:
                 raise StereocastError(
