@@ -65,6 +65,11 @@ def test_a_few_steps_give_the_same_curve_twice_and_resume(run, tmp_path):
     average.main([str(tmp_path / "a"), *early, "--out", str(tmp_path / "early.pt")])
     mixed = torch.load(tmp_path / "early.pt", weights_only=False)
     assert torch.allclose(mixed["mean"][name], 0.25 * first["mean"][name] + 0.75 * further["mean"][name])
+    begun = ("--begin", str(tmp_path / "b/last.pt"), "--share", "0.5")
+    average.main([str(tmp_path / "a"), *begun, "--out", str(tmp_path / "begin.pt")])
+    half = torch.load(tmp_path / "begin.pt", weights_only=False)
+    assert torch.allclose(half["mean"][name], (second["mean"][name] + both["mean"][name]) / 2)
+    assert half["begin"] == {"share": 0.5}
     assert run(tmp_path / "c", "--steps", "1", *options, "--seed", "1")["curve"][0] != first["curve"][0]
 
 

@@ -134,7 +134,7 @@ def stored_pair(model: onnx.ModelProto):
     return picture, ReferenceEvaluator(model).run(None, {"picture": picture.astype(np.float32)})[0]
 
 
-def provenance(state, net: DepthNet, scores: Path | None) -> dict:
+def provenance(state, net: DepthNet, scores: Path | None, before: Path | None = None) -> dict:
     """Where the network comes from, and what it scored."""
     options = {k.replace("_", "-"): v for k, v in state["options"].items() if k not in ("out", "start", "photos")}
     commit = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=False).stdout.strip()
@@ -162,6 +162,8 @@ def provenance(state, net: DepthNet, scores: Path | None) -> dict:
         found["averaged"] = state["averaged"]  # samples after which each of the averaged networks was kept
     if "early" in state:
         found["early"] = state["early"]  # and the share of one from early in the run
+    if before is not None:
+        found["begin"] = state.get("begin", {}) | json.loads(before.read_text())  # the run that this one continued
     return found | ({"scores": json.loads(scores.read_text())} if scores else {})
 
 
@@ -171,6 +173,7 @@ def main(argv=None) -> None:
     a.add_argument("checkpoint", type=Path)
     a.add_argument("target", type=Path)
     a.add_argument("--scores", type=Path, help="figures to keep beside the network, JSON")
+    a.add_argument("--before", type=Path, help="provenance of the network that the run began from, JSON")
     o = a.parse_args(argv)
     state = torch.load(o.checkpoint, weights_only=False, map_location="cpu")
     net = DepthNet(state["options"]["variant"])
@@ -181,7 +184,7 @@ def main(argv=None) -> None:
     onnx.save(model, str(o.target.with_suffix(".onnx")))
     picture, depth = stored_pair(model)
     np.savez_compressed(o.target.with_suffix(".npz"), picture=picture, depth=depth)
-    o.target.with_suffix(".json").write_text(json.dumps(provenance(state, net, o.scores), indent=2) + "\n")
+    o.target.with_suffix(".json").write_text(json.dumps(provenance(state, net, o.scores, o.before), indent=2) + "\n")
 
 
 if __name__ == "__main__":
