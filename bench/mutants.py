@@ -94,6 +94,20 @@ EQUIVALENT = (
         "both ways give the length, or 0 where it isn't known",
     ),
     ("timing.py", "for packet, dts in zip(group, times, strict=False):", "both are as long"),
+    ("boxes.py", "while at != end:", "a box that reaches past the end is refused before"),
+    ("depthfile.py", "for values, tick in zip(maps, pts, strict=False):", "both are as long"),
+    (
+        "motion.py",
+        "_parallax(flow, flow, grey, epipolar.CameraMotion(np.ones(3), np.eye(3), 1.5, 1.0), epipolar.focal_px(16))",
+        "it is called for its compilation alone",
+    ),
+    ("job.py", "for made, sink in zip(plans, sinks, strict=False):", "both are as long"),
+    ("probe.py", 'return b"acTL" in head[: before if before > -1 else None]', "the signature stands at 0"),
+    (
+        "subject.py",
+        'colours = np.asarray(getattr(shape, "colors", np.full((len(points), 5), 180)))[:, :3] / 255',
+        "only three columns are used",
+    ),
     ("timing.py", "return [m if d is None else d for m, d in zip(made, dts, strict=False)]", "both are as long"),
 )
 

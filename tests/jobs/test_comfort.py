@@ -142,6 +142,8 @@ def test_the_figures_of_a_film_are_those_of_its_worst_shots() -> None:
     assert table["shots"][0] == {
         "start_s": 0.123, "frames": 30, "low": -1.235, "middle": 0.0, "high": 0.5, "violations": 3, "fastest": 1.0,
     }  # fmt: skip
+    third = Comfort(50.0, (ShotFigures(**{**SHOT, "frames": 3, "violations": 1}),))  # type: ignore[arg-type]
+    assert third.table()["window_violations"] == 0.3333
     nothing = Comfort(50.0)
     assert (nothing.low, nothing.high, nothing.violation_share, nothing.fastest_deg_s) == (0, 0, 0, 0)
 

@@ -14,7 +14,7 @@ pytest.importorskip("ftfy", reason="needs the diffusion extra")
 from stereocast.diffusion import zero  # noqa: E402
 from stereocast.errors import UsageError  # noqa: E402
 from stereocast.jobs.convert import diffusion  # noqa: E402
-from stereocast.jobs.reconstruct import bill, crew  # noqa: E402
+from stereocast.jobs.reconstruct import bill, crew, job  # noqa: E402
 from stereocast.jobs.reconstruct.order import Order  # noqa: E402
 from stereocast.models import turns  # noqa: E402
 from stereocast.models.budget import Share  # noqa: E402
@@ -216,6 +216,7 @@ def test_cards_for_every_process(monkeypatch: pytest.MonkeyPatch) -> None:
     assert crew.torchrun_rank() == (1, 3)
     made = crew.Crew.of(1, "cuda")
     assert (made.count, made.device) == (3, "cuda:0")
+    assert job.cost(Order(Path("none.png"), FourDSettings()), None) == {}, "the first process alone tells the cost"
     monkeypatch.setenv("LOCAL_RANK", "1")
     assert crew.device_of(5, "cuda") == "cuda:1"
     monkeypatch.setenv("LOCAL_RANK", "2")

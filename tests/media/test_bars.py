@@ -35,6 +35,14 @@ def boxed(top: int, bottom: int, left: int = 0, right: int = 0) -> np.ndarray:
     return picture
 
 
+@pytest.mark.parametrize(
+    ("luma", "want"),
+    [(boxed(3, 5, 7, 9), (3, 5, 7, 9)), (boxed(0, 0), (0, 0, 0, 0)), (boxed(60, 60), (0, 0, 0, 0))],
+)
+def test_dark_rows_and_columns_are_counted(luma: np.ndarray, want: tuple[int, int, int, int]) -> None:
+    assert bars.edges(luma) == want
+
+
 @pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".ts"])
 @pytest.mark.parametrize("gop", [1000, 12])
 @pytest.mark.parametrize(

@@ -218,9 +218,16 @@ def test_what_is_a_pause_and_what_another_clock(following: int, goes_on_at: int)
     assert [packet.dts for packet in made] == [packet.pts for packet in made]
 
 
-def test_packets_without_a_time_pass_a_jump(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("after", "want"),
+    [
+        ([50_000, None, 50_040, None, 50_080], [1000, None, 1040, None, 1080]),
+        ([50_000, 50_040, 900_000, 900_040], [1000, 1040, 1080, 1120]),  # a third clock soon after the second
+    ],
+)
+def test_jumps_close_together_and_packets_without_a_time(after: list[int | None], want: list[int | None]) -> None:
     picture = track(0)
-    times = [*range(0, 1000, 40), 50_000, None, 50_040, None, 50_080]
+    times = [*range(0, 1000, 40), *after]
     packets = [
         SimpleNamespace(
             stream=picture, stream_index=0, pts=ms, dts=ms, duration=40, time_base=Fraction(1, 1000), size=9
@@ -228,7 +235,7 @@ def test_packets_without_a_time_pass_a_jump(tmp_path: Path) -> None:
         for ms in times
     ]
     made = list(clock.Continuous()(iter(packets)))
-    assert [packet.pts for packet in made] == [*range(0, 1000, 40), 1000, None, 1040, None, 1080]
+    assert [packet.pts for packet in made] == [*range(0, 1000, 40), *want]
 
 
 @pytest.mark.parametrize("container", ["mp4", "mkv", "fmp4"])

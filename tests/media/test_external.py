@@ -1,14 +1,37 @@
 """Encoding through a system ffmpeg, where one is on the PATH."""
 
 import shutil
+import subprocess
 from fractions import Fraction
 from pathlib import Path
+from subprocess import PIPE
+from types import SimpleNamespace
 
 import pytest
 
+from stereocast.media import external
+from stereocast.types import PixelFormat
 from tests.films import make_film, read_film
 from tests.support.contents import left_numbers
 from tests.support.conversion import convert
+
+
+@pytest.mark.parametrize(
+    ("script", "error"),
+    [
+        ("cat >/dev/null; echo stream", ""),
+        ("cat >/dev/null", "ffmpeg exited with code 0"),
+        ("cat >/dev/null; echo stream; echo first >&2; echo last >&2; exit 3", "last"),
+        ("cat >/dev/null; exit 4", "ffmpeg exited with code 4"),
+    ],
+)
+def test_why_an_encoder_cannot_be_used(script: str, error: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def start(*_: object) -> "subprocess.Popen[bytes]":
+        return subprocess.Popen(["sh", "-c", script], stdin=PIPE, stdout=PIPE, stderr=PIPE)
+
+    monkeypatch.setattr(external, "_start", start)
+    assert external.probe(SimpleNamespace(pixel_format=PixelFormat.YUV420P)) == error  # type: ignore[arg-type]
+
 
 PROFILE = """
 about = "H.264 through a system ffmpeg"

@@ -3,6 +3,7 @@
 import errno
 import io
 import signal
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -41,3 +42,12 @@ def test_ctrl_c_works_as_before_afterwards() -> None:
 )
 def test_ffmpeg_is_told_why_a_file_could_not_be_opened(error: OSError, number: int) -> None:
     assert owned.Failed(error).write(b"x") == -number
+
+
+def test_only_plain_files_of_ours_are_unfinished(tmp_path: Path) -> None:
+    part = tmp_path / "a.part.mp4"
+    part.write_bytes(owned.MARK)
+    (tmp_path / "link").symlink_to(part)
+    (tmp_path / "folder").mkdir()
+    found = {name: owned.unfinished(tmp_path / name) for name in ("a.part.mp4", "link", "folder", "none")}
+    assert found == {"a.part.mp4": True, "link": False, "folder": False, "none": False}

@@ -113,6 +113,7 @@ def test_exif_survives_bad_blocks() -> None:
         assert exif.made_by_us(made)
         assert exif.upright(made).count(exif.SOFTWARE) == 2  # the old text stays, unreferenced
     assert exif.orientation(exif_block(99)) == 1
+    assert struct.pack("<HHI", 0x000B, 2, len(exif.SOFTWARE)) in exif.upright(b""), "the tag ProcessingSoftware"
 
 
 def test_a_profile_of_another_colour_space_is_not_put_on_rgb(tmp_path: Path) -> None:
