@@ -104,6 +104,11 @@ EQUIVALENT = (
     ("job.py", "for made, sink in zip(plans, sinks, strict=False):", "both are as long"),
     ("probe.py", 'return b"acTL" in head[: before if before > -1 else None]', "the signature stands at 0"),
     (
+        "rate.py",
+        "if packet.stream == stream and packet.size and packet.pts is not None:",
+        "streams are equal where they are the same",
+    ),
+    (
         "subject.py",
         'colours = np.asarray(getattr(shape, "colors", np.full((len(points), 5), 180)))[:, :3] / 255',
         "only three columns are used",
