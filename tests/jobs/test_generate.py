@@ -57,6 +57,22 @@ def test_a_camera_moves_for_four_seconds(
     assert [view.shape[:2] for view in views[0]] == [size, size]
 
 
+@pytest.mark.parametrize(("container", "single"), [("mp4", True), ("hls", False)])
+def test_what_is_written_is_checked_before_anything_is_made(
+    tmp_path: Path, container: str, single: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cv2.imwrite(str(tmp_path / "a.png"), np.zeros((8, 8, 3), np.uint8))
+
+    def check(writes: Any, *_: object, overwrite: bool) -> None:
+        raise UsageError(" ".join(each.path.name for each in writes))
+
+    monkeypatch.setattr(pairs.written, "check", check)
+    monkeypatch.setattr(pairs, "_film", lambda *given: pytest.fail("not before the check"))
+    with pytest.raises(UsageError) as caught:
+        pairs.prepare(str(tmp_path / "a.png"), None, GenSettings(out_format=container), lambda progress: None)
+    assert ("index.m3u8" in str(caught.value)) != single
+
+
 @pytest.mark.parametrize("count", [1, 3, 4, 5, 8, 9])
 def test_frames_in_clips_of_four(count: int) -> None:
     clips = list(pairs.clips(film(count), PixelFormat.RGB24))

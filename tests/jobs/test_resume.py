@@ -3,6 +3,7 @@
 import json
 from fractions import Fraction
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import av
@@ -12,7 +13,7 @@ import pytest
 from stereocast import registry
 from stereocast.errors import SinkError, UsageError
 from stereocast.jobs.convert import chunks, job
-from stereocast.jobs.convert.resume import kept_path
+from stereocast.jobs.convert.resume import Run, kept_path
 from stereocast.media import owned, splice
 from stereocast.media.writer import part_path
 from stereocast.pipeline.progress import Progress
@@ -271,3 +272,8 @@ def test_a_foreign_journal_is_not_resumed(
     assert chunks.Journal.load(tmp_path / "journal", chunks.Identity({}, {}, "1/90000")) is None
     assert said in caplog.text
     assert "starting from the beginning" in caplog.text
+
+
+@pytest.mark.parametrize(("shot", "number"), [(None, 0), (Shot(7, 100, 5), 7)])
+def test_shots_are_numbered_on(shot: Shot | None, number: int) -> None:
+    assert Run(SimpleNamespace(outputs=[]), SimpleNamespace(name="in.mp4"), shot=shot).number == number  # type: ignore[arg-type]

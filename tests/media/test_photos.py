@@ -176,6 +176,16 @@ def test_too_large_is_known_from_the_header(tmp_path: Path, kind: str) -> None:
         photos.read(str(path))
 
 
+@pytest.mark.parametrize(("quality", "kind"), [(80, b"VP8 "), (101, b"VP8L")])
+def test_the_size_of_every_kind_of_webp(tmp_path: Path, quality: int, kind: bytes) -> None:
+    path = tmp_path / "in.webp"
+    cv2.imwrite(str(path), np.zeros((37, 301, 3), np.uint8), [cv2.IMWRITE_WEBP_QUALITY, quality])
+    assert path.read_bytes()[12:16] == kind
+    assert photos.size(path) == (301, 37)
+    path.write_bytes(path.read_bytes()[:12] + b"VP9 " + bytes(40))
+    assert photos.size(path) is None
+
+
 def test_what_the_format_of_the_result_cannot_hold(tmp_path: Path) -> None:
     with pytest.raises(SinkError, match="can't be written as an image of 70000x4"):
         photos.encoded(tmp_path / "x.jpg", np.zeros((4, 70000, 3), np.uint8))

@@ -1,7 +1,9 @@
 """Which stream is converted, and what is said of those that can't be."""
 
 import logging
+from fractions import Fraction
 from pathlib import Path
+from types import SimpleNamespace
 
 import av
 import pytest
@@ -76,3 +78,18 @@ def test_encrypted_films_are_refused(tmp_path: Path, kind: bytes, locked: bool) 
 )
 def test_stills_by_their_names(name: str, still: bool) -> None:
     assert probe.is_image(name) is still
+
+
+@pytest.mark.parametrize(
+    ("average", "guessed", "rate"),
+    [(Fraction(24), Fraction(25), "24"), (None, Fraction(30000, 1001), "30000/1001"), (None, None, None)],
+)
+def test_the_rate_of_a_track(average: Fraction | None, guessed: Fraction | None, rate: str | None) -> None:
+    context = SimpleNamespace(name="h264", width=64, height=48, pix_fmt="yuv420p", profile="High", codec_tag="avc1")
+    stream = SimpleNamespace(
+        index=1, type="video", codec_context=context, average_rate=average, guessed_rate=guessed, frames=0,
+        metadata={"title": "main"}, disposition=av.stream.Disposition.default,
+    )  # fmt: skip
+    [track] = probe.tracks(SimpleNamespace(streams=[stream]))
+    assert (track.details["rate"], track.details["frames"], track.details["level"]) == (rate, None, None)
+    assert (track.index, track.title, track.default) == (1, "main", True)

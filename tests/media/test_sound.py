@@ -121,6 +121,21 @@ def test_rates_that_aac_knows(rate: int, want: int) -> None:
     assert sound.aac_rate(rate) == want
 
 
+@pytest.mark.parametrize(
+    ("rate", "layout", "bits"),
+    [(48000, "mono", 96_000), (48000, "stereo", 192_000), (48000, "5.1", 576_000), (8000, "mono", 48_000), (8000, "stereo", 96_000)],
+)  # fmt: skip
+def test_bits_for_aac(rate: int, layout: str, bits: int) -> None:
+    context = av.CodecContext.create("aac", "w")
+    sound._configure(context, rate, layout)
+    assert (context.bit_rate, context.sample_rate, context.layout.name, context.format.name) == (
+        bits,
+        rate,
+        layout,
+        "fltp",
+    )
+
+
 def test_the_warning_says_why(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     source = sounding(tmp_path / "in.mkv", "libmp3lame", "matroska", 11025)
     with caplog.at_level(logging.WARNING):
