@@ -101,6 +101,7 @@ EQUIVALENT = (
         "_parallax(flow, flow, grey, epipolar.CameraMotion(np.ones(3), np.eye(3), 1.5, 1.0), epipolar.focal_px(16))",
         "it is called for its compilation alone",
     ),
+    ("motion.py", "if self._count <= 0:", "a count"),
     ("job.py", "for made, sink in zip(plans, sinks, strict=False):", "both are as long"),
     ("probe.py", 'return b"acTL" in head[: before if before > -1 else None]', "the signature stands at 0"),
     (
