@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from stereocast.media import colour, sidedata
-from stereocast.types import Colour, HdrStatic
+from stereocast.types import Colour, HdrStatic, PixelFormat
 from tests.media.small import convert
 
 pytestmark = pytest.mark.usefixtures("small_stages")
@@ -256,3 +256,23 @@ def display(chromaticity: bool, luminance: bool) -> bytes:
 def test_metadata_of_a_frame(items: dict[str, bytes], want: HdrStatic | None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sidedata, "of_frame", lambda _: iter(items.items()))
     assert colour.hdr_of_frame(None) == want
+
+
+def pq(nits: float) -> float:
+    """The signal 0..1 of a luminance (SMPTE ST 2084)."""
+    power = (nits / 10_000) ** 0.1593017578125
+    return float(((0.8359375 + 18.8515625 * power) / (1 + 18.6875 * power)) ** 78.84375)
+
+
+@pytest.mark.parametrize("peak", [None, 200, 1000, 4000])
+@pytest.mark.parametrize("nits", [0.0, 5, 50, 203, 600, 1000])
+def test_grey_is_tone_mapped_by_extended_reinhard(nits: float, peak: int | None) -> None:
+    """Reinhard et al. 2002, eq. 4, with the peak as white, at least half as bright again as SDR white."""
+    image = np.full((4, 6, 3), round(pq(nits) * 65535), np.uint16)
+    hdr = None if peak is None else HdrStatic(luminance=(Fraction(1, 10_000), Fraction(peak)))
+    made = colour.tone_map(image, PixelFormat.RGB48, Colour(9, colour.PQ, 9, True), hdr)
+    light, white = nits / 203, max((peak or 1000) / 203, 1.5)
+    mapped = light * (1 + light / white**2) / (1 + light) * 1.18
+    assert made.shape == (6, 6)
+    assert np.abs(made[:4].astype(float) - (16 + 219 * min(1, mapped) ** (1 / 2.4))).max() < 1.2
+    assert np.abs(made[4:].astype(float) - 128).max() <= 1, "grey stays grey"

@@ -2,6 +2,8 @@
 
 from fractions import Fraction
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import av
 import cv2
@@ -143,3 +145,15 @@ def test_of_a_sphere_only_the_middle_is_shown() -> None:
     assert (posters.fitted(sphere, {"projection": "360"}, (160, 90)) == made).all()
     sphere[72, 50:150] = 0
     assert (posters.fitted(sphere, {"projection": "fisheye"}, (160, 90)) != made).any()
+
+
+@pytest.mark.parametrize(("shape", "aspect"), [((50, 100), 2.0), ((100, 50), 0.5), ((200, 120), 0.5)])
+def test_the_shape_of_pixels_turns_with_the_picture(
+    shape: tuple[int, int], aspect: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(posters.stills, "upright", lambda frame: np.full((*shape, 3), 0x4000, np.uint16))
+    given: list[Any] = []
+    monkeypatch.setattr(posters, "fitted", lambda image, views, size, aspect, half_of: given.append(aspect) or image)
+    made = posters._drawn(SimpleNamespace(width=100), SimpleNamespace(sample_aspect_ratio=Fraction(2)), {}, (160, 90))
+    assert given == [aspect]
+    assert (made.dtype, made.max()) == (np.uint8, 0x40)

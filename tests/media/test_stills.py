@@ -3,6 +3,7 @@
 import logging
 from fractions import Fraction
 from pathlib import Path
+from types import SimpleNamespace
 
 import av
 import cv2
@@ -11,7 +12,7 @@ import pytest
 
 from stereocast.errors import UsageError
 from stereocast.jobs.convert.prepare import prepare
-from stereocast.media import probe, reader
+from stereocast.media import probe, reader, stills
 from stereocast.types import PixelFormat
 from tests.media.small import convert, numbered_film, packets, settings
 
@@ -128,3 +129,20 @@ def test_stills_get_even_sides(
         assert (frame.image[: shape[0], : shape[1]] == image).all()
         assert (frame.image[-1, : shape[1]] == image[-1]).all()
         assert (frame.image[: shape[0], -1] == image[:, -1]).all()
+
+
+@pytest.mark.parametrize("flip", [False, True])
+@pytest.mark.parametrize("turns", [0, 1, 2, 3])
+@pytest.mark.parametrize(("bits", "kind"), [(8, PixelFormat.RGB24), (10, PixelFormat.RGB48)])
+def test_pictures_are_mirrored_then_turned(
+    flip: bool, turns: int, bits: int, kind: PixelFormat, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    image = np.arange(2 * 3 * 3, dtype=np.uint8).reshape(2, 3, 3)
+    asked = []
+    monkeypatch.setattr(stills.sidedata, "orientation", lambda frame: (flip, turns))
+    monkeypatch.setattr(stills.colour, "as_rgb", lambda frame, kind: asked.append(kind) or image)
+    frame = SimpleNamespace(format=SimpleNamespace(components=[SimpleNamespace(bits=8), SimpleNamespace(bits=bits)]))
+    wanted = np.rot90(np.fliplr(image) if flip else image, turns)
+    made = stills.upright(frame)
+    assert np.array_equal(made, wanted) and made.flags.c_contiguous
+    assert asked == [kind]
