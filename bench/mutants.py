@@ -102,6 +102,22 @@ EQUIVALENT = (
         "it is called for its compilation alone",
     ),
     ("motion.py", "if self._count <= 0:", "a count"),
+    (
+        "motion.py",
+        "_parallax(flow, flow, grey, epipolar.CameraMotion(np.ones(3), np.eye(3), 0.5, 1.0), epipolar.focal_px( 15))",
+        "it is called for its compilation alone",
+    ),
+    ("photos.py", 'order = "<" if head[:2] <= b"II" else ">"', "the other one is MM"),
+    (
+        "long.py",
+        "slope = float(((here + here.mean()) * (there - there.mean())).mean() / spread) if spread > 1e-8 else 1.0",
+        "differences from the mean add up to nothing",
+    ),
+    (
+        "assembly.py",
+        "paths, splitters or [None] * len(paths), streams or [None] * len(paths), strict=False",
+        "all are as long",
+    ),
     ("job.py", "for made, sink in zip(plans, sinks, strict=False):", "both are as long"),
     ("probe.py", 'return b"acTL" in head[: before if before > -1 else None]', "the signature stands at 0"),
     (

@@ -51,3 +51,6 @@ def test_only_plain_files_of_ours_are_unfinished(tmp_path: Path) -> None:
     (tmp_path / "folder").mkdir()
     found = {name: owned.unfinished(tmp_path / name) for name in ("a.part.mp4", "link", "folder", "none")}
     assert found == {"a.part.mp4": True, "link": False, "folder": False, "none": False}
+    assert not any(owned.finished(tmp_path / name) for name in ("link", "folder", "none"))
+    (tmp_path / "empty").touch()
+    assert owned.unfinished(tmp_path / "empty") and not owned.finished(tmp_path / "empty")
