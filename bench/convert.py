@@ -155,7 +155,7 @@ def stages(clip: Path, encoder: str, extra: list[str]) -> dict[str, float]:
     """CPU ms a frame of each stage: the chain is run as far as each of them, and what comes on top is its share."""
     from stereocast.jobs import assembly
     from stereocast.jobs.convert.prepare import prepare
-    from stereocast.jobs.plan import CLIP_FRAMES
+    from stereocast.jobs.plan import clip_frames
     from stereocast.pipeline.chain import chain
     from stereocast.settings import ConvertSettings
     from stereocast.shots.clips import Clipper
@@ -176,7 +176,7 @@ def stages(clip: Path, encoder: str, extra: list[str]) -> dict[str, float]:
             assembly.packer(settings, made.info),
         ][:last]
         begun, count = time.process_time(), 0
-        with chain(iter(source), Clipper(CLIP_FRAMES), *line) as items:
+        with chain(iter(source), Clipper(clip_frames(made.info, made.packed)), *line) as items:
             for item in items:
                 count += len(item[0] if isinstance(item, tuple) else item)
         source.close()
