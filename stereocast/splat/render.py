@@ -93,12 +93,16 @@ def render(
     antialiased: bool = False,
 ) -> Rendering:
     """Renders the scene at `time` (0..1) from cameras of one size. Differentiable."""
-    harmonics = torch.cat([gaussians.sh0, gaussians.sh_rest], 1)
     shown = gaussians.degree if degree is None else min(degree, gaussians.degree)
-    opacities = torch.sigmoid(gaussians.logits)
-    return rasterize(
-        posed(gaussians, motion, time), opacities, harmonics, cameras, background, shown, antialiased
-    )  # fmt: skip
+    return _drawn(gaussians, posed(gaussians, motion, time), cameras, background, shown, antialiased)
+
+
+def _drawn(
+    gaussians: Gaussians, shapes: tuple[Tensor, Tensor, Tensor], cameras: list[Camera],
+    background: tuple[float, float, float] | Array, degree: int, antialiased: bool,
+) -> Rendering:  # fmt: skip
+    harmonics = torch.cat([gaussians.sh0, gaussians.sh_rest], 1)
+    return rasterize(shapes, torch.sigmoid(gaussians.logits), harmonics, cameras, background, degree, antialiased)
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,10 +203,8 @@ class Poses:
 
     def render(self, time: float, cameras: list[Camera], background: tuple[float, float, float] = WHITE) -> Rendering:
         """The scene at `time` (0..1) from cameras of one size, antialiased and without gradients."""
-        g = self._gaussians
         with torch.no_grad():
-            harmonics = torch.cat([g.sh0, g.sh_rest], 1)
-            return rasterize(self._posed(time), torch.sigmoid(g.logits), harmonics, cameras, background, g.degree, True)
+            return _drawn(self._gaussians, self._posed(time), cameras, background, self._gaussians.degree, True)
 
 
 def stereo_clips(
@@ -215,17 +217,17 @@ def stereo_clips(
 
     def see(moment: Moment) -> tuple[Array, Array, Array]:
         key = (round(moment.time, 6), moment.camera.view.tobytes())
-        if key not in seen_before:
-            eyes = [moment.camera]
-            if rig is not None:
-                eyes = [moment.camera.moved_right(side * rig.ipd_m / 2, rig.converge_m) for side in (-1, 1)]
-            seen = poses.render(moment.time, eyes, background)
-            pictures = [np.rint(to_host(p.clamp(0, 1)) * 255).astype(np.uint8) for p in seen.rgb]
-            made = pictures[0], pictures[-1], _inverse_depth(seen, poses.info.radius_m)
-            if len(seen_before) >= _REMEMBERED:
-                return made
+        if key in seen_before:
+            return seen_before[key]
+        eyes = [moment.camera]
+        if rig is not None:
+            eyes = [moment.camera.moved_right(side * rig.ipd_m / 2, rig.converge_m) for side in (-1, 1)]
+        seen = poses.render(moment.time, eyes, background)
+        pictures = [np.rint(to_host(p.clamp(0, 1)) * 255).astype(np.uint8) for p in seen.rgb]
+        made = pictures[0], pictures[-1], _inverse_depth(seen, poses.info.radius_m)
+        if len(seen_before) < _REMEMBERED:
             seen_before[key] = made
-        return seen_before[key]
+        return made
 
     for at in range(0, len(moments), CLIP_FRAMES):
         part = [see(moment) for moment in moments[at : at + CLIP_FRAMES]]

@@ -6,14 +6,16 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
-FILES = sorted(path for room in ("bench", "docs") for path in (ROOT / room).rglob("*.py"))
+from tests.support import tree
+
+ROOMS = [tree.ROOT / room for room in ("bench", "docs")]
+FILES = [path for path in tree.files() if path.suffix == ".py" and any(map(path.is_relative_to, ROOMS))]
 
 
 def imported(path: Path) -> set[tuple[str, str]]:
     """(module, name) of everything a file imports from the program or from bench, at any depth."""
     found = set()
-    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+    for node in tree.nodes(path):
         if isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] in ("stereocast", "bench"):
             found |= {(node.module, alias.name) for alias in node.names}
     return found

@@ -200,20 +200,25 @@ def test_a_keyframe_is_told_by_its_decoding_time_where_it_has_no_other() -> None
     assert [p.dts for p in clock.from_keyframe(iter(packets), picture, 13)] == list(range(8, 20))
 
 
-@pytest.mark.parametrize(
-    ("following", "goes_on_at"), [(860, 860), (859, 1000), (11_000, 11_000), (11_001, 1000), (960, 960), (5000, 5000)]
-)
-def test_what_is_a_pause_and_what_another_clock(following: int, goes_on_at: int) -> None:
-    """Back by more than 0.1 s from the last packet, or ahead by more than 10 s from its end."""
+def continued(times: list[Any]) -> list[Any]:
+    """The packets of one stream at these milliseconds, on a continuous clock."""
     picture = track(0)
-    times = [*range(0, 1000, 40), following, following + 40]
     packets = [
         SimpleNamespace(
             stream=picture, stream_index=0, pts=ms, dts=ms, duration=40, time_base=Fraction(1, 1000), size=9
         )
         for ms in times
     ]
-    made = list(clock.Continuous()(iter(packets)))
+    return list(clock.Continuous()(iter(packets)))
+
+
+@pytest.mark.parametrize(
+    ("following", "goes_on_at"), [(860, 860), (859, 1000), (11_000, 11_000), (11_001, 1000), (960, 960), (5000, 5000)]
+)
+def test_what_is_a_pause_and_what_another_clock(following: int, goes_on_at: int) -> None:
+    """Back by more than 0.1 s from the last packet, or ahead by more than 10 s from its end."""
+    times = [*range(0, 1000, 40), following, following + 40]
+    made = continued(times)
     assert [packet.pts for packet in made] == [*range(0, 1000, 40), goes_on_at, goes_on_at + 40]
     assert [packet.dts for packet in made] == [packet.pts for packet in made]
 
@@ -226,15 +231,8 @@ def test_what_is_a_pause_and_what_another_clock(following: int, goes_on_at: int)
     ],
 )
 def test_jumps_close_together_and_packets_without_a_time(after: list[int | None], want: list[int | None]) -> None:
-    picture = track(0)
     times = [*range(0, 1000, 40), *after]
-    packets = [
-        SimpleNamespace(
-            stream=picture, stream_index=0, pts=ms, dts=ms, duration=40, time_base=Fraction(1, 1000), size=9
-        )
-        for ms in times
-    ]
-    made = list(clock.Continuous()(iter(packets)))
+    made = continued(times)
     assert [packet.pts for packet in made] == [*range(0, 1000, 40), *want]
 
 

@@ -14,6 +14,20 @@ from stereocast.errors import SourceError
 from stereocast.media import posters
 
 
+def greys(path: Path, shades: list[int]) -> Path:
+    """A film with a picture of each shade, one a second, all of them key frames."""
+    with av.open(str(path), "w") as out:
+        stream = out.add_stream("mpeg4", rate=1, options={"g": "1", "qscale": "2"})
+        stream.width, stream.height, stream.pix_fmt = 64, 36, "yuv420p"
+        for k, shade in enumerate(shades):
+            frame = av.VideoFrame.from_ndarray(np.full((36, 64, 3), shade, np.uint8), format="rgb24")
+            frame = frame.reformat(format="yuv420p")
+            frame.pts, frame.time_base = k, Fraction(1)
+            out.mux(stream.encode(frame))
+        out.mux(stream.encode(None))
+    return path
+
+
 @pytest.mark.parametrize(
     ("duration_s", "plan"),
     [
@@ -38,16 +52,7 @@ def test_thumbnails_are_two_seconds_apart_and_at_most_a_hundred(
 
 
 def test_each_thumbnail_lies_in_its_place(tmp_path: Path) -> None:
-    path = tmp_path / "in.mp4"
-    with av.open(str(path), "w") as out:
-        stream = out.add_stream("mpeg4", rate=1, options={"g": "1", "qscale": "2"})
-        stream.width, stream.height, stream.pix_fmt = 64, 36, "yuv420p"
-        for k in range(46):  # a picture each second, brighter every two
-            frame = av.VideoFrame.from_ndarray(np.full((36, 64, 3), 20 + 8 * (k // 2), np.uint8), format="rgb24")
-            frame = frame.reformat(format="yuv420p")
-            frame.pts, frame.time_base = k, Fraction(1)
-            out.mux(stream.encode(frame))
-        out.mux(stream.encode(None))
+    path = greys(tmp_path / "in.mp4", [20 + 8 * (k // 2) for k in range(46)])
     sheet = cv2.imdecode(np.frombuffer(posters.of_sprite(path, {}, 46.0), np.uint8), cv2.IMREAD_COLOR)
     assert sheet is not None
     assert sheet.shape == (270, 1600, 3)
@@ -59,16 +64,7 @@ def test_each_thumbnail_lies_in_its_place(tmp_path: Path) -> None:
 
 
 def test_a_poster_shows_a_tenth_of_the_film(tmp_path: Path) -> None:
-    path = tmp_path / "in.mp4"
-    with av.open(str(path), "w") as out:
-        stream = out.add_stream("mpeg4", rate=1, options={"g": "1", "qscale": "2"})
-        stream.width, stream.height, stream.pix_fmt = 64, 36, "yuv420p"
-        for k in range(20):
-            frame = av.VideoFrame.from_ndarray(np.full((36, 64, 3), 20 + 10 * k, np.uint8), format="rgb24")
-            frame = frame.reformat(format="yuv420p")
-            frame.pts, frame.time_base = k, Fraction(1)
-            out.mux(stream.encode(frame))
-        out.mux(stream.encode(None))
+    path = greys(tmp_path / "in.mp4", [20 + 10 * k for k in range(20)])
     poster = cv2.imdecode(np.frombuffer(posters.of_film(path, {}), np.uint8), cv2.IMREAD_COLOR)
     assert poster is not None
     assert poster.shape == (270, 480, 3)

@@ -11,7 +11,7 @@ import pytest
 from stereocast.errors import SourceError
 from stereocast.media import probe
 from stereocast.media.boxes import Box
-from tests.media.small import pictures
+from tests.media.small import pictures, track
 
 
 @pytest.mark.parametrize(
@@ -58,10 +58,8 @@ def test_the_default_stream_is_converted_and_the_others_are_named(
 @pytest.mark.parametrize(("kind", "locked"), [(b"avc1", False), (b"encv", True), (b"drmi", True)])
 def test_encrypted_films_are_refused(tmp_path: Path, kind: bytes, locked: bool) -> None:
     path = tmp_path / "a.mp4"
-    handler = Box(b"hdlr", bytes(8) + b"vide" + bytes(13))
     stsd = Box(b"stsd", bytes(4) + (1).to_bytes(4, "big") + bytes(Box(kind, bytes(78))))
-    media = Box(b"mdia", children=[handler, Box(b"minf", children=[Box(b"stbl", children=[stsd])])])
-    moov = Box(b"moov", children=[Box(b"trak", children=[media])])
+    moov = Box(b"moov", children=[track(b"vide", stsd)])
     path.write_bytes(bytes(Box(b"ftyp", b"isom")) + bytes(moov))
     with probe.open_input(str(pictures(tmp_path / "b.mkv", [0]))) as container:  # FFmpeg may name the codec inside
         if locked:
@@ -90,6 +88,6 @@ def test_the_rate_of_a_track(average: Fraction | None, guessed: Fraction | None,
         index=1, type="video", codec_context=context, average_rate=average, guessed_rate=guessed, frames=0,
         metadata={"title": "main"}, disposition=av.stream.Disposition.default,
     )  # fmt: skip
-    [track] = probe.tracks(SimpleNamespace(streams=[stream]))
-    assert (track.details["rate"], track.details["frames"], track.details["level"]) == (rate, None, None)
-    assert (track.index, track.title, track.default) == (1, "main", True)
+    [made] = probe.tracks(SimpleNamespace(streams=[stream]))
+    assert (made.details["rate"], made.details["frames"], made.details["level"]) == (rate, None, None)
+    assert (made.index, made.title, made.default) == (1, "main", True)
