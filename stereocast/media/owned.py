@@ -256,26 +256,30 @@ def check_idle(path: Path) -> None:
         return
 
 
-def publish(part: Path, path: Path, *, overwrite: bool) -> None:
-    """Renames a finished file to its final name. Raises SinkError where another file got that name meanwhile, OSError."""
+def publish(part: Path, path: Path, *, overwrite: bool, kept: bool = True) -> None:
+    """Renames a finished file to its final name. Raises SinkError where another file got that name meanwhile, OSError.
+
+    `kept`: the caller leaves the finished file where it is after an error.
+    """
     if overwrite:
         os.replace(part, path)
     else:
         try:
             os.link(part, path, follow_symlinks=False)
         except FileExistsError:
-            raise _taken(path, part) from None
+            raise _taken(path, part if kept else None) from None
         except (OSError, NotImplementedError):  # the file system has no hard links
             if os.path.lexists(path):
-                raise _taken(path, part) from None
+                raise _taken(path, part if kept else None) from None
             os.rename(part, path)
         else:
             os.unlink(part)
     _seal(path)
 
 
-def _taken(path: Path, part: Path) -> SinkError:
-    return SinkError(f"{path} was created by another program in the meantime; the result is kept in {part}")
+def _taken(path: Path, part: Path | None) -> SinkError:
+    there = "choose another name with -o" if part is None else f"the result is kept in {part}"
+    return SinkError(f"{path} was created by another program in the meantime; {there}")
 
 
 def _seal(path: Path) -> None:
@@ -303,7 +307,7 @@ def write(path: Path, data: bytes, *, beside: Path, overwrite: bool = True) -> N
         if len(data) < len(MARK):
             os.ftruncate(part.fileno(), len(data))
         part.close()
-        publish(beside, path, overwrite=overwrite)
+        publish(beside, path, overwrite=overwrite, kept=False)
     except BaseException:
         part.close()
         with contextlib.suppress(OSError):

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from contextlib import ExitStack
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -38,6 +39,7 @@ except StereocastError as error:
 HOME = """
 import os, sys, time
 from pathlib import Path
+from types import SimpleNamespace
 from stereocast.errors import SourceError
 from stereocast.jobs.reconstruct.job import Order, reconstruct
 from stereocast.settings import FourDSettings
@@ -151,3 +153,107 @@ def test_the_key_of_a_solid_is_its_content():
 
     assert relief._digest(Subject("a", None, solid(0.1))) != relief._digest(Subject("a", None, solid(0.2)))
     assert relief._digest(Subject("a", None, solid(0.1))) == relief._digest(Subject("a", None, solid(0.1)))
+
+
+@pytest.mark.parametrize(
+    ("environment", "found"),
+    [
+        ({}, (0, 1)),
+        ({"RANK": "2", "WORLD_SIZE": "4", "MASTER_ADDR": "here"}, (2, 4)),
+        ({"RANK": "2", "WORLD_SIZE": "4"}, (0, 1)),
+        ({"RANK": "x", "WORLD_SIZE": "4", "MASTER_ADDR": "here"}, (0, 1)),
+        ({"RANK": "2", "WORLD_SIZE": "", "MASTER_ADDR": "here"}, (0, 1)),
+    ],
+)
+def test_the_place_among_the_processes_of_torchrun(environment, found, monkeypatch):
+    for name in ("RANK", "WORLD_SIZE", "MASTER_ADDR"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    assert crew.torchrun_rank() == found
+
+
+@pytest.mark.parametrize(
+    ("rank", "device", "local", "found"),
+    [(0, "cpu", None, "cpu"), (1, "cpu", "1", "cpu"), (1, "cuda", None, "cuda:1"), (3, "cuda:0", "1", "cuda:1"), (0, "mps", "0", "mps")],
+)  # fmt: skip
+def test_each_process_has_its_card(rank, device, local, found, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    monkeypatch.delenv("LOCAL_RANK", raising=False)
+    if local is not None:
+        monkeypatch.setenv("LOCAL_RANK", local)
+    assert crew.device_of(rank, device) == found
+
+
+@pytest.mark.parametrize(("ranks", "device", "made"), [(1, "cpu", (1, "cpu")), (2, "cpu", (2, "cpu")),
+                                                      (1, "cuda", (1, "cuda")), (2, "cuda", (2, "cuda:0"))])  # fmt: skip
+def test_the_crew_that_is_ordered(ranks, device, made, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    found = crew.Crew.of(ranks, device)
+    assert (found.count, found.device) == made
+    with pytest.raises(UsageError, match=r"--ranks 3: this machine has 2 CUDA device"):
+        crew.Crew.of(3, "cuda")
+
+
+@pytest.mark.parametrize(("count", "device", "threads"), [(1, "cpu", 4), (2, "cpu", 2), (3, "cpu", 1), (9, "cpu", 1), (2, "cuda", 4)])
+def test_processes_share_the_threads(count, device, threads):
+    before = torch.get_num_threads()
+    torch.set_num_threads(4)
+    try:
+        with crew._few_threads(count, device):
+            assert torch.get_num_threads() == threads
+        assert torch.get_num_threads() == 4
+    finally:
+        torch.set_num_threads(before)
+
+
+@pytest.mark.parametrize("rank", [0, 1, 2])
+def test_only_the_first_process_makes_the_scene(under_torchrun, tmp_path, monkeypatch, rank):
+    told = []
+    monkeypatch.setattr(crew, "help_out", lambda *given: told.append(given))
+    monkeypatch.setattr(job, "_made", lambda *given: told.append("made") or order.Reconstructed(tmp_path))
+    under_torchrun(rank)
+    wanted = order.Order(None, scene_file=tmp_path / "a.4dgs", settings=FourDSettings(device="cpu"))
+    result = job.reconstruct(wanted, tmp_path)
+    assert told == (["made"] if rank == 0 else [(rank, 2, "cpu")])
+    assert result.helped == (rank > 0)
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_films_of_a_scene_are_written_together_and_closed(fails, tmp_path, monkeypatch):
+    class Sink:
+        def __init__(self, made):
+            self.made, self.frames, self.did = made, 0, []
+
+        def write(self, packed):
+            if fails and packed[1] == 2:
+                raise OSError("full")
+            self.frames += 1
+            self.did.append(packed)
+
+        def finish(self):
+            self.did.append("finish")
+
+        def close(self):
+            self.did.append("close")
+
+    sinks, told = [], []
+    monkeypatch.setattr(job.films, "films", lambda scene, settings: iter([({"a": "left", "b": "sbs"}, iter([1, 2]), 5)]))
+    monkeypatch.setattr(job.films, "film_plan", lambda folder, title, layout, settings, count: SimpleNamespace(
+        settings=title, info=SimpleNamespace(pixel_format=None), outputs=(folder / title,), layout=layout, count=count))  # fmt: skip
+    monkeypatch.setattr(job.films, "as_planes", lambda form: lambda clips: clips)
+    monkeypatch.setattr(job.assembly, "sink", lambda made: sinks.append(Sink(made)) or sinks[-1])
+    monkeypatch.setattr(job.assembly, "packer", lambda settings, info: lambda clips: ((settings, clip) for clip in clips))
+    result = order.Reconstructed(tmp_path)
+    wanted = order.Order(None, settings=FourDSettings(device="cpu"))
+    if fails:
+        with pytest.raises(OSError, match="full"):
+            job._write_films(None, wanted, result, told.append)
+        assert [sink.did for sink in sinks] == [[("a", 1), "close"], [("b", 1), "close"]]
+        assert result.files == []
+        return
+    job._write_films(None, wanted, result, told.append)
+    assert [sink.did for sink in sinks] == [[(t, 1), (t, 2), "finish", "close"] for t in "ab"]
+    assert [(sink.made.layout, sink.made.count) for sink in sinks] == [("left", 5), ("sbs", 5)]
+    assert result.files == [tmp_path / "a", tmp_path / "b"]
+    assert [(at.phase, at.done, at.total) for at in told] == [("a and b", 1, 5), ("a and b", 2, 5)]

@@ -281,6 +281,9 @@ for n, path in enumerate(sorted(source.glob("*.png"))):
         cv2.imwrite(str(target / f"{n:03d}.png"), image[:7, :9])
     if how == "8bit":
         cv2.imwrite(str(target / f"{n:03d}.jpg"), (image >> 8).astype(np.uint8))
+    if how == "alpha":
+        clear = np.full(image.shape[:2], 7, np.uint16)
+        cv2.imwrite(str(target / f"{n:03d}.png"), np.dstack([image, clear]))
     if how == "grey":
         cv2.imwrite(str(target / f"{n:03d}.png"), image[..., 0])
     if how == "ragged":
@@ -364,3 +367,13 @@ def test_commands_that_are_none() -> None:
         with pytest.raises(UsageError, match=said):
             hooks.check(GenSettings(**options))
     hooks.check(GenSettings(upscale=f"{sys.executable} a b"))
+
+
+def test_colours_return_from_a_program_that_adds_transparency(program: str) -> None:
+    shades = np.array([0.2, 0.4, 0.8], np.float32)
+    view = np.broadcast_to(shades, (8, 10, 3))
+    given = Film("toy", 8, 10, 1, Fraction(10), iter([(view, view)]))
+    made = hooks.applied(given, GenSettings(upscale=f"{program} alpha"), lambda at: None)
+    ((left, right),) = made.pairs
+    assert left.shape == right.shape == (8, 10, 3)
+    assert left.reshape(-1, 3) == pytest.approx(np.broadcast_to(shades, (80, 3)), abs=1e-4)

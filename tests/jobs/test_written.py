@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from stereocast import registry
-from stereocast.errors import SinkError, StereocastError, UsageError
+from stereocast.errors import OutputExists, SinkError, StereocastError, UsageError
 from stereocast.jobs import written
 from stereocast.jobs.convert import batch, job
 from stereocast.jobs.preview import job as preview_job
@@ -345,3 +345,67 @@ def test_one_list_with_a_source_among_its_results(tmp_path: Path, film: bytes) -
         batch.check(todo, None, settings)
     with pytest.raises(StereocastError, match="--depth-out"):
         batch.check(todo, None, ConvertSettings(depth_out=tmp_path / "d.mkv"))
+
+
+@pytest.mark.parametrize("option", ["-o", "--depth-out"])
+@pytest.mark.parametrize("resuming", [False, True])
+@pytest.mark.parametrize("finished", [False, True])
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_only_depth_of_ones_own_is_replaced_on_resuming(
+    tmp_path: Path, option: str, resuming: bool, finished: bool, overwrite: bool
+) -> None:
+    """The depth of a film is written from its first frame again."""
+    path = tmp_path / "d.mp4"
+    path.write_bytes(b"\0\0\0\x14ftypisom" + (b"scOK" if finished else b"isom") + b"mp41")
+    write = written.Write(path, True, option=option)
+    if overwrite or (resuming and finished and option == "--depth-out"):
+        written.check([write], {}, overwrite=overwrite, resuming=resuming)
+        return
+    with pytest.raises(OutputExists, match=f"use --overwrite to replace it, or {option} for another name"):
+        written.check([write], {}, overwrite=overwrite, resuming=resuming)
+
+
+@pytest.mark.parametrize("result", [False, True])
+@pytest.mark.parametrize("option", ["-o", "--report", "--depth-out"])
+def test_a_folder_of_that_name(tmp_path: Path, result: bool, option: str) -> None:
+    (tmp_path / "out").mkdir()
+    writes = [written.Write(tmp_path / "out", result, option=option)]
+    with pytest.raises((UsageError, SinkError), match="is a folder; choose" if result else "in the way"):
+        written.check(writes, {}, overwrite=result)
+
+
+@pytest.mark.parametrize(
+    ("inside", "fine"),
+    [
+        ({}, True),
+        ({"00001.part.mp4": owned.MARK}, True),
+        ({"00001.part.mp4": b"\0\0\0\x14ftypisomscOKmp41", "0-3.part": owned.MARK}, True),
+        ({"00001.part.mp4": PRECIOUS}, False),
+        ({"00001.part.mp4": owned.MARK, "notes": owned.MARK}, False),
+    ],
+)
+def test_a_folder_of_sections_holds_nothing_else(tmp_path: Path, inside: dict[str, bytes], fine: bool) -> None:
+    folder = tmp_path / "out.sections.part"
+    folder.mkdir()
+    for name, data in inside.items():
+        (folder / name).write_bytes(data)
+    write = written.Write(folder, folder=True)
+    if fine:
+        written.check([write], {}, overwrite=False)
+        return
+    with pytest.raises(SinkError, match="in the way"):
+        written.check([write], {}, overwrite=True)
+
+
+def test_a_file_in_place_of_a_folder(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(owned.MARK)
+    with pytest.raises(SinkError, match="in the way"):
+        written.check([written.Write(tmp_path / "a", folder=True)], {}, overwrite=True)
+    (tmp_path / "folder").mkdir()
+    symlink(tmp_path / "link", tmp_path / "folder")
+    with pytest.raises(SinkError, match="in the way"):
+        written.check([written.Write(tmp_path / "link", folder=True)], {}, overwrite=True)
+    with pytest.raises(SinkError, match=r"can't be created: .*a is a file; choose another one with --depth-out"):
+        written.check([written.Write(tmp_path / "a/b/c.mkv", True, option="--depth-out")], {}, overwrite=True)
+    with pytest.raises(SinkError, match=r"the name is too long; choose another name with -o"):
+        written.check([written.Write(tmp_path / ("x" * 300), True)], {}, overwrite=True)

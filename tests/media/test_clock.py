@@ -250,3 +250,82 @@ def test_sound_stands_beside_its_pictures(tmp_path: Path, container: str, rate: 
         film.seek(0)
         after = sum(1 for packet in film.demux(audio=0) if packet.size)
     assert after == len(packets(source)["audio"])
+
+
+def milliseconds(stream: int, kind: str, dts: int | None, pts: int | None = None, duration: int = 0) -> Any:
+    return SimpleNamespace(
+        stream=SimpleNamespace(type=kind), stream_index=stream, dts=dts, pts=dts if pts is None else pts,
+        duration=duration, time_base=Fraction(1, 1000), size=9,
+    )  # fmt: skip
+
+
+def moved(packets: list[Any]) -> list[tuple[int, int]]:
+    """(dts, pts) on a continuous clock."""
+    return [(packet.dts, packet.pts) for packet in clock.Continuous()(iter(packets))]
+
+
+@pytest.mark.parametrize(
+    ("times", "resumes_at"),
+    [
+        ([0, 40, 80], 120),
+        ([0, 40, 1039], 2038),
+        ([0, 40, 1040], 1080),  # a second or more is a pause, not a step
+        ([0, 40, 80, 80, 3000], 3040),  # a repeated time isn't a step
+    ],
+)
+def test_a_packet_without_a_length_lasts_as_long_as_the_step_before(times: list[int], resumes_at: int) -> None:
+    packets = [milliseconds(0, "video", ms) for ms in [*times, 60_000, 60_040]]
+    assert [dts for dts, _ in moved(packets)] == [*times, resumes_at, resumes_at + 40]
+
+
+def test_both_streams_move_by_the_offset_that_lets_neither_overlap() -> None:
+    """The sound of the first part ends 24 ms after the picture, and that of the second begins 10 ms after it."""
+    first = [milliseconds(0, "video", 40 * k, duration=40) for k in range(25)]
+    first += [milliseconds(1, "audio", 32 * k, duration=32) for k in range(32)]
+    second = [milliseconds(0, "video", 50_000 + 40 * k, duration=40) for k in range(25)]
+    second += [milliseconds(1, "audio", 50_010 + 32 * k, duration=32) for k in range(32)]
+    times = moved([*sorted(first, key=lambda p: p.dts), *sorted(second, key=lambda p: p.dts)])[len(first) :]
+    assert times[:2] == [(1014, 1014), (1024, 1024)]
+    assert len(times) == len(second) and max(times)[0] == 1024 + 31 * 32
+
+
+def test_a_clock_resumes_behind_what_is_displayed_last() -> None:
+    """In coding order the last pictures of a part are displayed later than they are decoded."""
+    packets = [milliseconds(0, "video", 40 * k, 40 * k + 80, 40) for k in range(25)]
+    packets += [milliseconds(0, "video", 50_000 + 40 * k, duration=40) for k in range(25)]
+    assert moved(packets)[25:27] == [(1080, 1080), (1120, 1120)]
+
+
+def test_sound_of_the_old_part_may_come_after_the_jump() -> None:
+    packets = [milliseconds(k % 2, ("video", "audio")[k % 2], 40 * (k // 2), duration=40) for k in range(50)]
+    packets += [milliseconds(0, "video", 50_000, duration=40)]
+    packets += [milliseconds(1, "audio", ms, duration=40) for ms in (1000, 1040, 1080)]
+    packets += [milliseconds(1, "audio", 50_000, duration=40), milliseconds(0, "video", 50_040, duration=40)]
+    want = [(1120, 1120), (1000, 1000), (1040, 1040), (1080, 1080), (1120, 1120), (1160, 1160)]
+    assert moved(packets)[50:] == want
+
+
+def test_a_stream_that_begins_with_the_new_part_moves_with_it() -> None:
+    packets = [milliseconds(0, "video", 40 * k, duration=40) for k in range(25)]
+    for k in range(12):
+        packets.append(milliseconds(0, "video", 50_000 + 40 * k, duration=40))
+        packets.append(milliseconds(1, "audio", 49_900 + 40 * k, duration=40))
+    assert moved(packets)[25:27] == [(1060, 1060), (960, 960)]
+
+
+@pytest.mark.parametrize(("begins", "at"), [(9_860, 9_860), (9_859, 19_960), (29_960, 29_960), (29_961, 19_960)])
+def test_a_late_stream_is_within_ten_seconds_of_the_present(begins: int, at: int) -> None:
+    packets = [milliseconds(0, "video", 40 * k, duration=40) for k in range(500)]
+    packets += [milliseconds(1, "audio", begins, duration=40)]
+    assert moved(packets)[-1] == (at, at)
+
+
+@pytest.mark.parametrize(("text", "at"), [(50_500, 1500), (990, 990), (None, None)])
+def test_subtitles_stay_nearest_to_the_present(text: int | None, at: int | None) -> None:
+    packets = [milliseconds(0, "video", 40 * k, duration=40) for k in range(25)]
+    packets += [milliseconds(0, "video", 50_000 + 40 * k, duration=40) for k in range(12)]
+    packets += [milliseconds(2, "subtitle", text)]
+    packets += [milliseconds(0, "video", 50_480, duration=40)]
+    times = moved(packets)
+    assert times[-2:] == [(at, at), (1480, 1480)]
+    assert times[25] == (1000, 1000)

@@ -2,6 +2,7 @@
 
 from fractions import Fraction
 from pathlib import Path
+from types import SimpleNamespace
 
 import av
 import cv2
@@ -175,3 +176,27 @@ def test_a_still_has_the_same_facts(tmp_path: Path, suffix: str, mime: str) -> N
     }
     with pytest.raises(SourceError, match="can't be read"):
         filmfacts.of_picture(tmp_path / f"missing{suffix}")
+
+
+def test_only_text_is_among_the_text_tracks() -> None:
+    """Pictures (PGS, DVD) and what no decoder knows can't be shown as text."""
+    names = ["hdmv_pgs_subtitle", "subrip", None, "ass", "dvdsub", "mov_text"]
+    streams = [SimpleNamespace(codec_context=name and SimpleNamespace(name=name)) for name in names]
+    container = SimpleNamespace(streams=SimpleNamespace(subtitles=streams))
+    assert [stream.codec_context.name for stream in filmfacts.text_streams(container)] == ["subrip", "ass", "mov_text"]
+
+
+def test_a_film_without_a_rate_or_a_length(tmp_path: Path) -> None:
+    """Raw H.264 has no index; its rate is a guess."""
+    facts = filmfacts.of_film(make_film(tmp_path / "in.h264", frames=4))
+    assert facts["duration_s"] is None
+    assert facts["rate"] > 0
+    assert (facts["title"], facts["sounds"], facts["text_tracks"], facts["mime"]) == ("", [], [], "")
+
+
+def test_a_track_without_a_default_flag_is_named_so(tmp_path: Path) -> None:
+    facts = filmfacts.of_film(make_film(tmp_path / "in.mkv", frames=4, audio=["aac", "ac3"]))
+    assert [(s["called"], s["playable"], s["title"]) for s in facts["sounds"]] == [
+        ("AAC", True, ""), ("AC-3", False, ""),
+    ]  # fmt: skip
+    assert facts["audio"] == ["aac", "ac3"]

@@ -153,3 +153,52 @@ def test_the_shape_of_pixels_turns_with_the_picture(
     made = posters._drawn(SimpleNamespace(width=100), SimpleNamespace(sample_aspect_ratio=Fraction(2)), {}, (160, 90))
     assert given == [aspect]
     assert (made.dtype, made.max()) == (np.uint8, 0x40)
+
+
+def coloured(path: Path, colours: list[tuple[int, int, int]], kind: type = np.uint8) -> Path:
+    """A picture 36x64 with a stripe of each RGB colour (8 bit)."""
+    image = np.repeat(np.array(colours, np.uint8)[None], 36, 0).repeat(64 // len(colours), 1)
+    cv2.imwrite(str(path), (image.astype(kind) * (257 if kind is np.uint16 else 1))[..., ::-1])
+    return path
+
+
+def drawn(data: bytes) -> np.ndarray:
+    made = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+    assert made is not None
+    return made[..., ::-1].astype(int)
+
+
+@pytest.mark.parametrize("kind", [np.uint8, np.uint16])
+def test_posters_of_stills(tmp_path: Path, kind: type) -> None:
+    red, green = (210, 30, 20), (30, 180, 40)
+    path = coloured(tmp_path / "a.png", [red, green], kind)
+    half = {"layout": "left-right", "full": True}
+    whole = drawn(posters.of_picture((path,), {}))
+    assert whole.shape == (270, 480, 3)
+    assert np.abs(whole[135, 100] - red).max() < 16 and np.abs(whole[135, 400] - green).max() < 16
+    for views, colour in ((half, red), ({**half, "swapped": True}, green)):
+        made = drawn(posters.of_picture((path,), views, 160))
+        assert made.shape == (90, 160, 3)
+        assert np.abs(made[45, 80] - colour).max() < 16
+    two = drawn(posters.of_picture((path, path), half))
+    assert np.abs(two[135, 150] - red).max() < 16 and np.abs(two[135, 330] - green).max() < 16, "each file is a view"
+
+
+@pytest.mark.parametrize("kind", [np.uint8, np.uint16])
+def test_stills_as_jpeg_and_beside_each_other(tmp_path: Path, kind: type) -> None:
+    red, green = (210, 30, 20), (30, 180, 40)
+    left, right = coloured(tmp_path / "l.png", [red], kind), coloured(tmp_path / "r.png", [green])
+    one = drawn(posters.as_jpeg(left))
+    assert one.shape == (36, 64, 3)
+    assert np.abs(one[18, 32] - red).max() < 12
+    cv2.imwrite(str(right), cv2.imread(str(right))[:18])
+    both = drawn(posters.beside(left, right))
+    assert both.shape == (36, 128, 3)
+    assert np.abs(both[30, 20] - red).max() < 12 and np.abs(both[30, 100] - green).max() < 12
+
+
+def test_a_poster_of_what_is_no_film(tmp_path: Path) -> None:
+    (tmp_path / "a.mp4").write_bytes(b"no film")
+    for make in (lambda p: posters.of_film(p, {}), lambda p: posters.of_sprite(p, {}, 99.0)):
+        with pytest.raises(SourceError):
+            make(tmp_path / "a.mp4")

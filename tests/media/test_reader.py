@@ -23,7 +23,9 @@ from stereocast.media.probe import parse_time
 from stereocast.media.reader import ReadOptions, open_source, read_image
 from stereocast.settings import ConvertSettings
 from stereocast.types import Colour, HdrStatic, PixelFormat
+from stereocast.pictures import planes
 from tests.films import make_film, number_of, picture
+from tests.media.small import flash_film, packets
 
 
 def numbers(source: object) -> list[int]:
@@ -283,3 +285,88 @@ def test_odd_sizes_are_padded_with_their_edge(tmp_path: Path, size: tuple[int, i
     assert (image[: want.shape[0], : want.shape[1]] == want).all()
     assert (image[height - 1, : want.shape[1]] == want[-1]).all()
     assert (image[: want.shape[0], width - 1] == want[:, -1]).all()
+
+
+@pytest.mark.parametrize(("end", "most_s"), [(Fraction(1), 3), (None, 99)])
+def test_sound_is_read_to_the_end_only_where_the_film_is(tmp_path: Path, end: Fraction | None, most_s: int) -> None:
+    source = open_source(str(flash_film(tmp_path / "in.mkv", seconds=8)), ReadOptions(end=end))
+    queue = source.share_packets()
+    count = sum(1 for _ in source)
+    last = max(packet.pts * packet.time_base for packet in queue)
+    source.close()
+    assert count == (25 if end else 200)
+    assert (1 if end else 7.9) < last < most_s
+
+
+def test_a_rest_that_is_read_is_the_same_for_every_queue(tmp_path: Path) -> None:
+    """Packets read while the file was opened are among them."""
+    path = flash_film(tmp_path / "in.mkv", seconds=1)
+    source = open_source(str(path))
+    queues = [source.share_packets() for _ in range(2)]
+    assert len(list(source)) == 25
+    source.close()
+    source.close()
+    first, second = ([(packet.pts, bytes(packet)) for packet in queue if packet.size] for queue in queues)
+    assert first == second
+    assert len(first) == len(packets(path)["audio"])
+    assert source.missing_s == 0
+
+
+@pytest.mark.parametrize("first", [0, 1, 7, 12, 23])
+@pytest.mark.parametrize("seek", [True, False])
+def test_reading_may_begin_at_any_tick_of_the_whole_film(tmp_path: Path, first: int, seek: bool) -> None:
+    path = make_film(tmp_path / "in.mkv", options={"preset": "ultrafast", "g": "5"})
+    whole = open_source(str(path))
+    ticks = [frame.pts for frame in whole]
+    whole.close()
+    source = open_source(str(path), ReadOptions(first=ticks[first], seek=seek))
+    found = [(frame.pts, number_of(frame.image[: source.info.height])) for frame in source]
+    source.close()
+    assert found == list(zip(ticks, range(24), strict=True))[first:]
+    assert source.info.frames == whole.info.frames
+
+
+def test_a_film_of_one_picture_may_be_a_still(tmp_path: Path) -> None:
+    still = open_source(str(make_film(tmp_path / "one.mkv", frames=1))).as_still()  # type: ignore[union-attr]
+    assert (still.info.width, still.info.height) == (192, 96)
+    film = open_source(str(make_film(tmp_path / "two.mkv", frames=2)))
+    with pytest.raises(UsageError, match="is a film; the output needs a video suffix"):
+        film.as_still()  # type: ignore[union-attr]
+    film.close()
+
+
+def test_a_new_crop_and_form_without_reopening(second: Path) -> None:
+    source = open_source(str(second), ReadOptions(crop=(2, 2, 0, 0)))
+    source.retarget(crop=(0, 0, 0, 0))  # type: ignore[union-attr]
+    assert (source.info.height, source.info.pixel_format) == (92, PixelFormat.YUV420P)
+    source.retarget(crop=(0, 4, 8, 0), pixel_format=PixelFormat.YUV420P10)  # type: ignore[union-attr]
+    frame = next(iter(source))
+    source.close()
+    assert (source.info.height, source.info.width) == (92, 184)
+    assert (frame.image.shape, frame.image.dtype, frame.pixel_format) == ((138, 184), np.uint16, PixelFormat.YUV420P10)
+
+
+def test_crops_are_cut_from_each_side_of_every_plane(tmp_path: Path) -> None:
+    luma, u, v = (np.random.default_rng(n).integers(16, 235, shape, np.uint8) for n, shape in
+                  enumerate(((48, 64), (24, 32), (24, 32))))  # fmt: skip
+    with av.open(str(tmp_path / "in.mkv"), "w") as out:
+        stream = out.add_stream("ffv1", rate=24)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        whole = np.concatenate([luma.ravel(), u.ravel(), v.ravel()]).reshape(72, 64)
+        out.mux(stream.encode(av.VideoFrame.from_ndarray(whole, format="yuv420p")))
+        out.mux(stream.encode(None))
+    source = open_source(str(tmp_path / "in.mkv"), ReadOptions(crop=(2, 4, 6, 8)))
+    found = planes.planes(next(iter(source)).image)
+    source.close()
+    for plane, part, k in zip(found, (luma, u, v), (1, 2, 2), strict=True):
+        assert (plane == part[2 // k : (48 - 4) // k, 6 // k : (64 - 8) // k]).all()
+
+
+def test_a_change_of_size_is_scaled_and_told_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    parts = [make_film(tmp_path / f"{n}.ts", frames=4, size=size) for n, size in enumerate(((96, 192), (48, 96)))]
+    (tmp_path / "in.ts").write_bytes(b"".join(part.read_bytes() for part in parts))
+    source = open_source(str(tmp_path / "in.ts"))
+    shapes = {frame.image.shape for frame in source}
+    source.close()
+    assert shapes == {(144, 192)}
+    assert caplog.text.count("the frame size changes; all frames are scaled to 192x96") == 1

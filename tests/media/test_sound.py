@@ -5,6 +5,7 @@ import io
 import logging
 from fractions import Fraction
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import av
@@ -202,3 +203,71 @@ def test_gaps_stay_gaps_when_sound_is_transcoded() -> None:
     steps = [b - a for a, b in zip(times, times[1:], strict=False)]
     assert max(steps) > 80000
     assert min(abs(time - 96000) for time in times) <= 1024
+
+
+@pytest.mark.parametrize(
+    ("strictly", "given", "want"),
+    [
+        (True, [(0, 0), (0, 0), (0, 0)], [(0, 0), (1, 1), (2, 2)]),
+        (False, [(0, 0), (0, 0), (0, 0)], [(0, 0), (0, 0), (0, 0)]),
+        (True, [(10, 10), (5, 5), (12, 12)], [(10, 10), (11, 11), (12, 12)]),
+        (False, [(10, 10), (5, 5), (12, 12)], [(10, 10), (10, 10), (12, 12)]),
+        (True, [(10, 10), (10, 20)], [(10, 10), (11, 20)]),
+        (True, [(10, 10), (11, 10)], [(10, 10), (11, 10)]),
+        (True, [(None, 7), (None, 7)], [(7, 7), (8, 8)]),
+        (True, [(3, None), (3, None)], [(3, None), (4, 4)]),
+    ],
+)
+def test_decoding_times_rise(strictly: bool, given: list[Any], want: list[Any]) -> None:
+    rising = sound.Rising(strictly=strictly)
+    other = SimpleNamespace(stream=SimpleNamespace(index=1), dts=99, pts=99, time_base=Fraction(1, 1000))
+    found = []
+    for dts, pts in given:
+        rising(other)
+        made = rising(SimpleNamespace(stream=SimpleNamespace(index=0), dts=dts, pts=pts, time_base=Fraction(1, 1000)))
+        found.append((made.dts, made.pts))
+    assert found == want
+
+
+def test_times_of_another_base_are_not_compared() -> None:
+    rising = sound.Rising()
+    for base, ticks in ((1000, 500), (10, 5)):
+        made = rising(SimpleNamespace(stream=SimpleNamespace(index=0), dts=ticks, pts=ticks, time_base=Fraction(1, base)))
+        assert (made.dts, made.pts) == (ticks, ticks)
+
+
+def transcoded(starts: list[tuple[int | None, int]], rate: int = 48000) -> list[Any]:
+    """The packets of AAC for frames that begin at these samples (None: unknown) with that many samples."""
+    with av.open(io.BytesIO(), "w", format="mp4") as out:
+        target = out.add_stream("aac", rate=48000)
+        sound._configure(target.codec_context, 48000, "mono")
+        source = SimpleNamespace(codec_context=SimpleNamespace(decode=lambda _: []))
+        transcoder = sound.Transcoder(source, target)
+        made: list[Any] = []
+        for start, size in starts:
+            frame = av.AudioFrame.from_ndarray(np.zeros((1, size), np.float32), format="fltp", layout="mono")
+            frame.sample_rate, frame.time_base = rate, Fraction(1, rate)
+            frame.pts = start
+            made += transcoder._take(frame)
+        return made + list(transcoder.finish())
+
+
+@pytest.mark.parametrize(
+    ("starts", "first", "end"),
+    [
+        ([(0, 1000), (1000, 1000)], 0, 2000),
+        ([(480, 1000), (1480, 1000)], 480, 2480),
+        ([(None, 1024), (None, 1024)], 0, 2048),
+        ([(0, 4096), (4096 + 4800, 1024)], 0, 5120),  # a gap of 0.1 s is closed
+        ([(0, 4096), (4096 + 4801, 1024)], 0, 4096 + 4801 + 1024),
+        ([(0, 4000), (4000 + 9600, 1024)], 0, 4000 + 9600 + 1024),
+        ([(0, 4096), (None, 1024), (4096 + 1024, 1024)], 0, 6144),
+    ],
+)
+def test_sound_keeps_its_place_when_it_is_transcoded(starts: list[Any], first: int, end: int) -> None:
+    """The encoder begins 1024 samples early, and ends with a whole frame."""
+    found = transcoded(starts)
+    times = [packet.pts for packet in found]
+    assert times == sorted(set(times))
+    assert times[0] == first - 1024
+    assert end - 1024 <= times[-1] < end + 1024
