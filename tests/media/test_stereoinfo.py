@@ -176,3 +176,69 @@ def test_two_screens_in_one_frame(size: tuple[int, int], layout: str | None) -> 
 )  # fmt: skip
 def test_contradictions_are_named(name: str, tags: dict[str, object], size: tuple[int, int], found: list[str]) -> None:
     assert stereoinfo.contradictions(Path(name), tags, *size) == found
+
+
+EQUI = {"left": 0.25, "right": 0.25}
+
+
+@pytest.mark.parametrize(
+    ("tags", "codec", "size", "shown", "vision", "youtube"),
+    [
+        ({}, "h264", (1920, 1080), "2D", "flat", "2D"),
+        ({"st3d": "left-right"}, "h264", (3840, 1080), "3D full left-right (by tags)", "flat, both views in one picture", "3D, by st3d"),
+        ({"st3d": "top-bottom"}, "h264", (1920, 1080), "3D half top-bottom (by tags)", "flat, both views in one picture", "3D, by st3d"),
+        (
+            {"st3d": "left-right", "sv3d_equi": EQUI}, "h264", (4096, 2048), "3D full left-right on a half sphere (by tags)",
+            "flat, both views in one picture", "VR180",
+        ),
+        ({"vexu_packing": "side"}, "hevc", (3840, 1080), "3D full left-right (by tags)", "stereo, by vexu", "2D"),
+        ({"vexu_packing": "side"}, "h264", (3840, 1080), "3D full left-right (by tags)", "flat, both views in one picture", "2D"),
+        (
+            {"vexu_packing": "over", "vexu_hero": "left", "vexu_eyes": ["reversed"]}, "hevc", (1920, 2160),
+            "3D full top-bottom, eyes swapped (by tags)", "spatial, side by side by vexu", "2D",
+        ),
+        ({"mv_hevc": True, "vexu_packing": "side"}, "hevc", (3840, 1080), "3D full left-right (by tags)", "spatial video (MV-HEVC)", "2D"),
+        (
+            {"stereo_mode": "right_left"}, "vp9", (1920, 1080), "3D half left-right, eyes swapped (by tags)",
+            "flat, both views in one picture", "3D, by StereoMode",
+        ),
+        (
+            {"stereo_mode": "left_right", "projection": "equirectangular", "bounds": EQUI}, "vp9", (4096, 2048),
+            "3D full left-right on a half sphere (by tags)", "flat, both views in one picture", "VR180",
+        ),
+        ({"stereo_mode": "anaglyph_cyan_red"}, "vp9", (1920, 1080), "2D picture for red-cyan glasses", "flat, both views in one picture",
+         "3D, by StereoMode"),
+        ({"projection": "equirectangular"}, "vp9", (3840, 1920), "2D all around", "flat", "2D"),
+        ({"vexu_projection": "fish"}, "hevc", (1920, 1920), "2D as a fisheye", "flat", "2D"),
+    ],
+)  # fmt: skip
+def test_how_players_show_a_film(
+    tags: dict[str, object], codec: str, size: tuple[int, int], shown: str, vision: str, youtube: str
+) -> None:
+    found = stereoinfo.players(Path("film.mp4"), tags, codec, *size)
+    assert {found[name] for name in ("SKYBOX", "Pigasus", "DeoVR", "Quest's own player")} == {shown}
+    assert (found["Vision Pro"], found["YouTube"]) == (vision, youtube)
+
+
+@pytest.mark.parametrize(
+    ("name", "tags", "size", "packed", "want"),
+    [
+        ("a.mp4", {}, (1920, 1080), None, stereoinfo.Views()),
+        ("a.mp4", {}, (3840, 1080), None, stereoinfo.Views("left-right", True, source="shape")),
+        ("a.mp4", {}, (3840, 1080), ("top-bottom", True), stereoinfo.Views("top-bottom", False, True, source="message")),
+        ("a.mp4", {}, (1920, 1080), ("left-right", False), stereoinfo.Views("left-right", False, False, source="message")),
+        ("a.mp4", {"st3d": "top-bottom"}, (1920, 1080), ("left-right", True), stereoinfo.Views("top-bottom", False, False, source="tags")),
+        ("a_Full_SBS.mp4", {"st3d": "left-right"}, (1920, 1080), None, stereoinfo.Views("left-right", True, False, source="tags")),
+        ("a_Full_SBS.mp4", {"st3d": "top-bottom"}, (1920, 1080), None, stereoinfo.Views("top-bottom", False, False, source="tags")),
+        ("a_Full_SBS.mp4", {}, (3840, 1080), None, stereoinfo.Views("left-right", True, False, source="name")),
+        ("a_180x180_LR.mp4", {}, (3840, 1920), None, stereoinfo.Views("left-right", True, False, "180", "name")),
+        ("a.mp4", {"projection": "equirectangular"}, (3840, 1080), None, stereoinfo.Views(projection="360", source="tags")),
+        ("a.mp4", {"projection": "equirectangular"}, (3840, 1080), ("left-right", False),
+         stereoinfo.Views("left-right", True, False, "360", "message")),
+        ("a_redcyan_dubois.mp4", {}, (1920, 1080), None, stereoinfo.Views("anaglyph", source="name")),
+    ],
+)  # fmt: skip
+def test_the_most_certain_source_decides_each_property(
+    name: str, tags: dict[str, object], size: tuple[int, int], packed: tuple[str, bool] | None, want: stereoinfo.Views
+) -> None:
+    assert stereoinfo.settle(Path(name), tags, *size, packed) == want
