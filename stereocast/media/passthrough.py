@@ -114,11 +114,10 @@ class Passthrough:
             target = output.add_stream_from_template(stream)
             self._routes[stream.index] = lambda packet: iter([_retarget(packet, target)])
         else:
-            log.warning(
-                "subtitle track %d (%s) isn't supported in mp4 and is left out; --out-format mkv keeps it",
-                stream.index,
-                name,
-            )
+            why = "isn't supported in mp4 and is left out; --out-format mkv keeps it"
+            if stream.codec_context is None:
+                why = "has no decoder and is left out"
+            log.warning("subtitle track %d (%s) %s", stream.index, name, why)
             return
         if container == "mp4":
             closing = _Closing(self._routes[stream.index], target)

@@ -301,3 +301,71 @@ def test_ray_worker_killed_in_the_middle(film: Path, whole: dict[str, Any], tmp_
         thread.join()
         ray.shutdown()
     assert killed
+
+
+TASK = section.Task("film.mp4", {}, Shot(), None, "parts/00000.part.mp4")
+
+
+def engine_of(workers: int, answers: "list[tuple[int, str]]", monkeypatch: pytest.MonkeyPatch) -> local.LocalEngine:
+    monkeypatch.setattr(local.LocalEngine, "_process", lambda self, text: answers.pop(0))
+    return local.LocalEngine(ConvertSettings(workers=workers))
+
+
+def test_a_section_is_tried_three_times(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    good = (0, json.dumps({"result": section.Result((), 3).table()}) + "\n")
+    answers = [(-9, ""), (1, ""), good, good, (0, ""), (-9, ""), (7, "")]
+    engine = engine_of(0, answers, monkeypatch)
+    assert engine.workers == 1
+    assert [result.damaged for result in engine.map(iter([TASK, TASK]))] == [3, 3]
+    assert caplog.text.count("the worker for 00000.part.mp4 ended with code") == 2
+    assert "ended with code 1 (attempt 2 of 3)" in caplog.text
+    with pytest.raises(StereocastError, match=r"a section failed 3 times \(worker ended with code 7\); run again with --resume"):
+        list(engine.map(iter([TASK])))
+    engine.close()
+
+
+def test_closing_begins_nothing_new(monkeypatch: pytest.MonkeyPatch) -> None:
+    begun, running = [], threading.Event()
+
+    def process(self: local.LocalEngine, text: str) -> tuple[int, str]:
+        begun.append(text)
+        running.set()
+        while not self._closed:
+            time.sleep(0.002)
+        return -9, ""
+
+    monkeypatch.setattr(local.LocalEngine, "_process", process)
+    engine = local.LocalEngine(ConvertSettings(workers=1))
+    futures = [engine._submit(TASK) for _ in range(3)]
+    assert running.wait(30)
+    engine.close()
+    assert len(begun) == 1
+    assert str(futures[0].exception()) == "interrupted"
+    assert [future.cancelled() for future in futures] == [False, True, True]
+    with pytest.raises(StereocastError, match="interrupted"):
+        engine._spawn()
+
+
+@needs_signals
+def test_a_process_answers_line_by_line_until_it_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    begun: list[Any] = []
+    scripts = ["while read x; do echo \"got $x\"; done", "read x; exit 3", "read x; printf half"]
+
+    def spawn(self: local.LocalEngine) -> Any:
+        script = scripts[min(len(begun), 2)]
+        begun.append(subprocess.Popen(["sh", "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True))
+        self._running.add(begun[-1])
+        return begun[-1]
+
+    monkeypatch.setattr(local.LocalEngine, "_spawn", spawn)
+    engine = local.LocalEngine(ConvertSettings(workers=2))
+    assert [engine._process(text) for text in "ab"] == [(0, "got a\n"), (0, "got b\n")]
+    assert engine._idle == begun and len(begun) == 1
+    first = engine._idle.pop()
+    assert engine._process("c")[1] == ""
+    assert engine._process("d")[1] == "", "half an answer is none"
+    assert engine._running == {first}
+    assert all(process.poll() is not None for process in begun[1:])
+    engine._idle.append(first)
+    engine.close()
+    assert first.poll() is not None and not engine._running and not engine._idle

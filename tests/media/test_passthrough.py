@@ -1,5 +1,6 @@
 """What goes on beside the picture: tracks by number, chapters of a part, tags, text that another container holds."""
 
+import io
 from collections import deque
 from fractions import Fraction
 from pathlib import Path
@@ -10,6 +11,7 @@ import av
 import pytest
 
 from stereocast.errors import UsageError
+from stereocast.media import passthrough
 from stereocast.media.passthrough import Passthrough, select
 from tests.films import make_film
 from tests.media.small import convert
@@ -95,3 +97,113 @@ def test_text_keeps_its_times_in_either_container(tmp_path: Path, codec: str, so
         (Fraction(1 + 3 * k, 10), Fraction(1, 5)) for k in range(3)
     ]
     assert all(f"line {k}" in text for k, (_, _, text) in enumerate(said))
+
+
+COPIED, LEFT = "copied", "left out"
+
+
+@pytest.mark.parametrize(
+    ("container", "codec", "becomes"),
+    [
+        *[("mp4", codec, "mov_text") for codec in ("subrip", "ass", "webvtt", "text")],
+        *[("mp4", codec, COPIED) for codec in ("mov_text", "dvdsub", "dvd_subtitle")],
+        *[("mp4", codec, LEFT) for codec in ("hdmv_pgs_subtitle", None)],
+        *[("mkv", codec, "subrip") for codec in ("mov_text", "text")],
+        *[("mkv", codec, COPIED) for codec in ("subrip", "srt", "ass", "webvtt", "hdmv_pgs_subtitle", "dvdsub")],
+        ("mkv", None, LEFT),
+        *[(container, codec, LEFT) for container in ("hls", "fmp4") for codec in ("subrip", "mov_text", None)],
+    ],
+)
+def test_what_becomes_of_each_kind_of_subtitles(
+    container: str, codec: str | None, becomes: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    stream = SimpleNamespace(
+        index=3, type="subtitle", disposition=64, metadata={"language": "ger", "ENCODER": "x"},
+        codec_context=codec and SimpleNamespace(name=codec, extradata=None),
+    )  # fmt: skip
+
+    class Streams(list[Any]):
+        audio: list[Any] = []
+        subtitles = [stream]
+
+    made: list[Any] = []
+
+    class Output:
+        metadata: dict[str, str] = {}
+
+        def add(self, codec: str) -> Any:
+            made.append(SimpleNamespace(kind=codec, metadata={}, disposition=0, codec_context=SimpleNamespace()))
+            return made[-1]
+
+        def add_stream(self, codec: str) -> Any:
+            return self.add(codec)
+
+        def add_stream_from_template(self, template: Any) -> Any:
+            assert template is stream
+            return self.add(COPIED)
+
+    source = SimpleNamespace(streams=Streams([stream]), metadata={}, chapters=list)
+    Passthrough(source, deque()).attach(Output(), container)
+    if becomes == LEFT:
+        assert made == []
+        why = (
+            f"{container} can't store it" if container in ("hls", "fmp4") else
+            "has no decoder and is left out" if codec is None else "--out-format mkv keeps it"
+        )  # fmt: skip
+        assert why in caplog.text and f"subtitle track 3 ({codec or 'unknown'})" in caplog.text
+        return
+    (target,) = made
+    assert (target.kind, target.metadata, target.disposition) == (becomes, {"language": "ger"}, 64)
+    assert caplog.text == ""
+    assert becomes not in ("mov_text", "subrip") or target.codec_context.subtitle_header.startswith(b"[Script Info]")
+
+
+@pytest.mark.parametrize(
+    ("cues_", "want"),
+    [
+        ([], []),
+        ([(0, 100)], [(0, 100, "x"), (100, 1, "")]),
+        ([(0, 100), (100, 50)], [(0, 100, "x"), (100, 50, "x"), (150, 1, "")]),
+        ([(0, 100), (130, 50)], [(0, 100, "x"), (100, 30, ""), (130, 50, "x"), (180, 1, "")]),
+        ([(0, 100), (60, 100)], [(0, 100, "x"), (60, 100, "x"), (160, 1, "")]),
+        ([(0, 0), (60, 0)], [(0, 0, "x"), (60, 0, "x")]),
+        ([(0, 100), (60, 0)], [(0, 100, "x"), (60, 0, "x")]),
+    ],
+)
+def test_each_cue_of_mov_text_ends(cues_: list[tuple[int, int]], want: list[tuple[int, int, str]]) -> None:
+    """By an empty one, unless the next begins at once; the muxer would lengthen the last."""
+    with av.open(io.BytesIO(), "w", format="mp4") as out:
+        target = out.add_stream("mov_text")
+        closing = passthrough._Closing(lambda packet: iter([packet]), target)
+        found = []
+        for pts, duration in cues_:
+            packet = av.Packet(b"\0\1x")
+            packet.pts, packet.duration, packet.time_base = pts, duration, Fraction(1, 1000)
+            found += closing(packet)
+        found += closing.finish()
+        assert all(packet.time_base == Fraction(1, 1000) for packet in found)
+        assert [(packet.pts, packet.duration, bytes(packet)[2:].decode()) for packet in found] == want
+
+
+def test_what_lies_outside_a_part_is_left_out() -> None:
+    """Tracks that aren't converted have no route."""
+    muxed: list[tuple[int, int | None]] = []
+
+    class Streams(list[Any]):
+        audio: list[Any] = []
+        subtitles: list[Any] = []
+
+    queue: deque[Any] = deque()
+    source = SimpleNamespace(streams=Streams(), metadata={}, chapters=list)
+    passing = Passthrough(source, queue, shift=Fraction(1), stop=Fraction(2))
+    passing.attach(SimpleNamespace(metadata={}), "mp4")
+    ended: list[Any] = []
+    passing._routes[1] = lambda packet: iter([packet])
+    passing._finishers.append(lambda packet: ended.append(packet) or iter(()))
+    for index in (0, 1):
+        for ms in range(0, 3000, 250):
+            queue.append(SimpleNamespace(
+                stream_index=index, stream=SimpleNamespace(index=index), pts=ms, dts=ms, time_base=Fraction(1, 1000)))  # fmt: skip
+    passing.finish(SimpleNamespace(mux=lambda packet: muxed.append((packet.pts, packet.dts))))
+    assert muxed == [(ms, ms) for ms in (0, 250, 500, 750)]
+    assert ended == [None] and not queue

@@ -191,3 +191,106 @@ def test_what_the_format_of_the_result_cannot_hold(tmp_path: Path) -> None:
         photos.encoded(tmp_path / "x.jpg", np.zeros((4, 70000, 3), np.uint8))
     with pytest.raises(SinkError, match="can't be written"):
         photos.encoded(tmp_path / "x.nothing", np.zeros((4, 4, 3), np.uint8))
+
+
+def segment(kind: int, body: bytes) -> bytes:
+    return bytes([0xFF, kind]) + struct.pack(">H", len(body) + 2) + body
+
+
+FRAME = bytes([8]) + struct.pack(">HH", 37, 301) + bytes([3])
+VP8L = (300 | 36 << 14).to_bytes(4, "little")
+
+
+@pytest.mark.parametrize(
+    ("head", "size"),
+    [
+        *[(b"\xff\xd8" + segment(0xC0 + n, FRAME), (301, 37)) for n in (0, 1, 2, 3, 5, 6, 7, 9, 10, 11, 13, 14, 15)],
+        *[(b"\xff\xd8" + segment(kind, FRAME) + segment(0xC0, FRAME[:1] + FRAME[1:]), (301, 37)) for kind in (0xC4, 0xC8, 0xCC, 0xBF, 0xD0)],
+        (b"\xff\xd8" + segment(0xE0, b"x") + b"\xfe" + segment(0xC0, FRAME), None),
+        (b"\xff\xd8" + segment(0xE1, b"x"), None),
+        (b"\xff\xd8", None),
+        (b"\x89PNG\r\n\x1a\n" + bytes(8) + struct.pack(">II", 301, 37), (301, 37)),
+        (b"\x89PNG\r\n\x1a\n" + bytes(8) + struct.pack(">II", 301, 37)[:7], None),
+        (b"RIFF" + bytes(4) + b"WEBPVP8L" + bytes(5) + VP8L + bytes(5), (301, 37)),
+        (b"RIFF" + bytes(4) + b"WEBPVP8L" + bytes(5) + VP8L + bytes(4), None),
+        (b"RIFF" + bytes(4) + b"WEBPVP8 " + bytes(10) + struct.pack("<HH", 301 | 1 << 14, 37 | 3 << 14), (301, 37)),
+        (b"RIFF" + bytes(4) + b"WAVEVP8 " + bytes(10) + struct.pack("<HH", 301, 37), None),
+        (b"BM" + bytes(16) + struct.pack("<ii", 301, -37), (301, 37)),
+        (b"BM" + bytes(16) + struct.pack("<ii", 301, -37)[:7], None),
+        (b"MM\0*" + struct.pack(">IHHHIHHHHIHH", 8, 2, 256, 3, 1, 301, 0, 257, 3, 1, 37, 0), (301, 37)),
+        (b"II*\0" + struct.pack("<IHHHII", 8, 1, 256, 4, 1, 301), None),
+        (b"II*\0" + struct.pack("<I", 8), None),
+        (b"II+\0" + struct.pack("<IHHHIIHHII", 8, 2, 256, 4, 1, 301, 257, 4, 1, 37), None),
+        (b"GIF89a" + bytes(40), None),
+    ],
+)  # fmt: skip
+def test_sizes_in_every_kind_of_head(tmp_path: Path, head: bytes, size: tuple[int, int] | None) -> None:
+    (tmp_path / "a").write_bytes(head + bytes(8) if head[:2] == b"\xff\xd8" else head)
+    assert photos.size(tmp_path / "a") == size
+
+
+@pytest.mark.parametrize(
+    ("size", "fine"),
+    [((25_000, 10_000), True), ((25_000, 10_001), False), ((1 << 20, 2), True), (((1 << 20) + 1, 2), False), ((2, (1 << 20) + 1), False)],
+)
+def test_the_largest_pictures(tmp_path: Path, size: tuple[int, int], fine: bool) -> None:
+    path = tmp_path / "a.png"
+    path.write_bytes(header("png", *size))
+    if fine:
+        photos.check_size(str(path))
+        return
+    with pytest.raises(SourceError, match=f"has {size[0]}x{size[1]} pixels; the limit is 250 megapixels and 1048576 pixels per side"):
+        photos.check_size(str(path))
+
+
+def test_pictures_of_floats_are_read_as_shares(tmp_path: Path) -> None:
+    values = np.array([[0, 0.5, 1, 2], [-1, np.nan, 0.25, 0.75]], np.float32)
+    (tmp_path / "a.tiff").write_bytes(cv2.imencode(".tiff", np.repeat(values[..., None], 3, 2))[1].tobytes())
+    found = photos.read(str(tmp_path / "a.tiff"))[0]
+    assert found.dtype == np.uint8
+    assert found[..., 1].tolist() == [[0, 128, 255, 255], [0, 0, 64, 191]]
+
+
+@pytest.mark.parametrize("channels", [1, 3, 4])
+@pytest.mark.parametrize("kind", [np.uint8, np.uint16])
+def test_every_number_of_channels_becomes_three(channels: int, kind: type) -> None:
+    image = np.random.default_rng(channels).integers(0, np.iinfo(kind).max, (4, 6, channels)).astype(kind)
+    if channels == 4:
+        image[..., 3] = np.iinfo(kind).max
+    found = photos._on_black(image)
+    assert (found.shape, found.dtype) == ((4, 6, 3), kind)
+    assert (found == (image[..., :3] if channels > 1 else np.repeat(image, 3, 2))).all()
+    if channels == 1:
+        assert (photos._on_black(image[..., 0]) == found).all()
+
+
+def test_pictures_that_are_not_there_or_empty(tmp_path: Path) -> None:
+    with pytest.raises(SourceError, match="no such file"):
+        photos.read(str(tmp_path / "none.png"))
+    with pytest.raises(SourceError, match="it is a folder"):
+        photos.read(str(tmp_path))
+    (tmp_path / "empty.png").touch()
+    with pytest.raises(SourceError, match="not a readable image"):
+        photos.read(str(tmp_path / "empty.png"))
+
+
+def test_our_own_pictures_are_known(tmp_path: Path) -> None:
+    ours = write(tmp_path / "ours.png", picture(), {EXIF: exif.upright(b"")})
+    foreign = write(tmp_path / "foreign.png", picture(), {EXIF: exif_block(1)})
+    (tmp_path / "text.png").write_bytes(b"text with " + exif.SOFTWARE)
+    found = [photos.made_by_us(path) for path in (ours, foreign, tmp_path / "text.png", tmp_path / "none.png")]
+    assert found == [True, False, False, False]
+
+
+@pytest.mark.parametrize("order", "<>")
+def test_exif_keeps_its_order_and_the_next_directory(order: str) -> None:
+    block = exif_block(6, order)
+    block = block[:46] + struct.pack(order + "I", 1234) + block[50:]
+    made = exif.upright(block)
+    at = struct.unpack_from(order + "I", made, 4)[0]
+    count = struct.unpack_from(order + "H", made, at)[0]
+    tags = [struct.unpack_from(order + "H", made, at + 2 + 12 * n)[0] for n in range(count)]
+    assert tags == [0x000B, 0x010F, 0x0112, 0x0131]
+    assert struct.unpack_from(order + "I", made, at + 2 + 12 * count)[0] == 1234
+    assert exif.upright(made).startswith(made[:4])
+    assert [exif.orientation(exif_block(n, order)) for n in range(10)] == [1, 1, 2, 3, 4, 5, 6, 7, 8, 1]
