@@ -52,6 +52,7 @@ class Continuous:
     def __init__(self) -> None:
         self._tracks: dict[int, _Track] = {}
         self._offset = Fraction(0)  # offset of the latest part
+        self._earlier = Fraction(0)  # offset of the part before
         self._present = Fraction(0)
         self._back: deque[Any] = deque()  # read ahead, not yet processed
 
@@ -88,7 +89,7 @@ class Continuous:
 
     def _nearest(self, time: Fraction) -> Fraction:
         """The offset that puts a packet nearest to the present; for subtitles, which are too sparse to show jumps."""
-        offsets = {track.offset for track in self._tracks.values()} | {self._offset}
+        offsets = {track.offset for track in self._tracks.values()} | {self._offset, self._earlier}
         return min(offsets, key=lambda offset: abs(time + offset - self._present))
 
     def _placed(self, packet: Any, track: _Track, time: Fraction) -> Any:
@@ -136,7 +137,7 @@ class Continuous:
             if len(gathered) >= _GATHER_PACKETS:
                 break
             packet = self._back.popleft() if self._back else next(source, None)
-        self._offset = max(
+        self._earlier, self._offset = self._offset, max(
             end - begin for index, both in begins.items() for end, begin in zip(self._ends(index), both, strict=True)
         )
         for packet, new in gathered:

@@ -195,7 +195,9 @@ def test_the_crew_that_is_ordered(ranks, device, made, monkeypatch):
         crew.Crew.of(3, "cuda")
 
 
-@pytest.mark.parametrize(("count", "device", "threads"), [(1, "cpu", 4), (2, "cpu", 2), (3, "cpu", 1), (9, "cpu", 1), (2, "cuda", 4)])
+@pytest.mark.parametrize(
+    ("count", "device", "threads"), [(1, "cpu", 4), (2, "cpu", 2), (3, "cpu", 1), (9, "cpu", 1), (2, "cuda", 4)]
+)
 def test_processes_share_the_threads(count, device, threads):
     before = torch.get_num_threads()
     torch.set_num_threads(4)
@@ -238,12 +240,16 @@ def test_films_of_a_scene_are_written_together_and_closed(fails, tmp_path, monke
             self.did.append("close")
 
     sinks, told = [], []
-    monkeypatch.setattr(job.films, "films", lambda scene, settings: iter([({"a": "left", "b": "sbs"}, iter([1, 2]), 5)]))
+    monkeypatch.setattr(
+        job.films, "films", lambda scene, settings: iter([({"a": "left", "b": "sbs"}, iter([1, 2]), 5)])
+    )
     monkeypatch.setattr(job.films, "film_plan", lambda folder, title, layout, settings, count: SimpleNamespace(
         settings=title, info=SimpleNamespace(pixel_format=None), outputs=(folder / title,), layout=layout, count=count))  # fmt: skip
     monkeypatch.setattr(job.films, "as_planes", lambda form: lambda clips: clips)
     monkeypatch.setattr(job.assembly, "sink", lambda made: sinks.append(Sink(made)) or sinks[-1])
-    monkeypatch.setattr(job.assembly, "packer", lambda settings, info: lambda clips: ((settings, clip) for clip in clips))
+    monkeypatch.setattr(
+        job.assembly, "packer", lambda settings, info: lambda clips: ((settings, clip) for clip in clips)
+    )
     result = order.Reconstructed(tmp_path)
     wanted = order.Order(None, settings=FourDSettings(device="cpu"))
     if fails:

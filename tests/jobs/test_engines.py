@@ -319,7 +319,9 @@ def test_a_section_is_tried_three_times(monkeypatch: pytest.MonkeyPatch, caplog:
     assert [result.damaged for result in engine.map(iter([TASK, TASK]))] == [3, 3]
     assert caplog.text.count("the worker for 00000.part.mp4 ended with code") == 2
     assert "ended with code 1 (attempt 2 of 3)" in caplog.text
-    with pytest.raises(StereocastError, match=r"a section failed 3 times \(worker ended with code 7\); run again with --resume"):
+    with pytest.raises(
+        StereocastError, match=r"a section failed 3 times \(worker ended with code 7\); run again with --resume"
+    ):
         list(engine.map(iter([TASK])))
     engine.close()
 
@@ -349,7 +351,7 @@ def test_closing_begins_nothing_new(monkeypatch: pytest.MonkeyPatch) -> None:
 @needs_signals
 def test_a_process_answers_line_by_line_until_it_ends(monkeypatch: pytest.MonkeyPatch) -> None:
     begun: list[Any] = []
-    scripts = ["while read x; do echo \"got $x\"; done", "read x; exit 3", "read x; printf half"]
+    scripts = ['while read x; do echo "got $x"; done', "read x; exit 3", "read x; printf half"]
 
     def spawn(self: local.LocalEngine) -> Any:
         script = scripts[min(len(begun), 2)]

@@ -91,7 +91,13 @@ def test_a_film_is_no_still(film: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("output", "name"),
-    [(None, "still_LRF_Full_SBS.png"), ("-", "still_LRF_Full_SBS.png"), ("x.jpg", "x.jpg"), ("x.mp4", None), ("x.gif", None)],
+    [
+        (None, "still_LRF_Full_SBS.png"),
+        ("-", "still_LRF_Full_SBS.png"),
+        ("x.jpg", "x.jpg"),
+        ("x.mp4", None),
+        ("x.gif", None),
+    ],
 )
 def test_where_a_still_goes(tmp_path: Path, output: str | None, name: str | None) -> None:
     still = tmp_path / "still.png"

@@ -70,7 +70,12 @@ def test_frames_and_times_survive_the_detour(tmp_path: Path, container: str) -> 
 
 
 def profile(**more: Any) -> Any:
-    return SimpleNamespace(codec="libx264", pixel_format=PixelFormat.YUV420P, private=lambda quality: {"input:hw": "1", "qp": quality}, **more)
+    return SimpleNamespace(
+        codec="libx264",
+        pixel_format=PixelFormat.YUV420P,
+        private=lambda quality: {"input:hw": "1", "qp": quality},
+        **more,
+    )
 
 
 @pytest.mark.parametrize(("rate", "gop"), [(Fraction(25), "50"), (Fraction(24000, 1001), "48"), (Fraction(1, 8), "1")])
@@ -79,7 +84,7 @@ def test_what_ffmpeg_is_asked_for(rate: Fraction, gop: str, monkeypatch: pytest.
     started: list[Any] = []
     monkeypatch.setattr(subprocess, "Popen", lambda words, **given: started.append((words, given)))
     external._start(profile(), 64, 48, rate, 21)
-    (words, given), = started
+    ((words, given),) = started
     before, after = words[: words.index("-i")], words[words.index("-i") :]
     options = dict(zip(before[1::2], before[2::2], strict=False))
     assert options == {"-f": "rawvideo", "-hw": "1", "-pix_fmt": "yuv420p", "-r": str(rate), "-s": "64x48"}
@@ -128,8 +133,12 @@ class Given(io.BytesIO):
         super().close()
 
 
-@pytest.mark.parametrize(("code", "said", "reason"), [(0, b"", ""), (1, b" out of memory\n", "out of memory"), (1, b"", "ffmpeg failed")])
-def test_packets_get_the_times_of_their_pictures(code: int, said: bytes, reason: str, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("code", "said", "reason"), [(0, b"", ""), (1, b" out of memory\n", "out of memory"), (1, b"", "ffmpeg failed")]
+)
+def test_packets_get_the_times_of_their_pictures(
+    code: int, said: bytes, reason: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     started: list[Process] = []
     monkeypatch.setattr(external, "_start", lambda *_: started.append(Process(code, said)) or started[-1])
     with av.open(io.BytesIO(), "w", format="mp4") as output:

@@ -44,8 +44,9 @@ def test_an_interruption_in_any_file_is_kept(tmp_path: Path) -> None:
     opener = hls.Opener(None)
     first = opener(str(tmp_path / "init.mp4"), 2, {})
     first.interrupted = True
-    opener(str(tmp_path / "segment_00000.m4s"), 2, {})
-    opener(str(tmp_path / "index.m3u8"), 2, {})
+    first.close()
+    for name in ("segment_00000.m4s", "index.m3u8"):
+        opener(str(tmp_path / name), 2, {}).close()
     assert opener.interrupted
 
 
@@ -53,7 +54,10 @@ def test_an_interruption_in_any_file_is_kept(tmp_path: Path) -> None:
     ("error", "said"),
     [
         (MemoryError(), "not enough memory; use --scale, or close other programs"),
-        (OSError(errno.ENOSPC, "x", "a.mp4"), "a.mp4: the disk is full; free some space, or choose another folder with -o"),
+        (
+            OSError(errno.ENOSPC, "x", "a.mp4"),
+            "a.mp4: the disk is full; free some space, or choose another folder with -o",
+        ),
         (OSError(errno.EACCES, "x"), "permission denied; change its permissions, or choose another folder"),
         (OSError(errno.EBUSY, "Device busy", b"a"), "Device busy"),
         (OSError(errno.EIO, "x", 3), "the disk reports an input/output error; check the disk or the connection to it"),

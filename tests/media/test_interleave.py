@@ -59,7 +59,9 @@ def test_durations_reach_to_the_next_picture(ticks: list[int], delay: int, matro
     """mp4 adds them up; in Matroska a long one would lengthen the film, and only the last has one."""
     found = muxed([packet("p", pts) for pts in ticks], matroska, delay)
     assert [length for *_, length in found] == lengths
-    assert [dts for _, dts, _ in found] == [40 * k - 40 * delay if len(ticks) != 3 else ticks[k] for k in range(len(ticks))]
+    assert [dts for _, dts, _ in found] == [
+        40 * k - 40 * delay if len(ticks) != 3 else ticks[k] for k in range(len(ticks))
+    ]
 
 
 def test_a_film_without_pictures_of_its_own_keeps_their_lengths() -> None:

@@ -172,7 +172,11 @@ def test_a_whole_file_is_written_at_once(tmp_path: Path, data: bytes, overwrite:
 @pytest.mark.parametrize("overwrite", [True, False])
 @pytest.mark.parametrize(
     ("made", "sealed"),
-    [(entry(b"scPT"), entry(b"scOK")), (ebml(b"stereocast+ "), ebml(b"stereocast  ")), (entry(b"isom"), entry(b"isom"))],
+    [
+        (entry(b"scPT"), entry(b"scOK")),
+        (ebml(b"stereocast+ "), ebml(b"stereocast  ")),
+        (entry(b"isom"), entry(b"isom")),
+    ],
 )
 def test_a_film_gets_its_name_and_the_mark_of_a_finished_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, links: bool, overwrite: bool, made: bytes, sealed: bytes

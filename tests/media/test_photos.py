@@ -231,7 +231,13 @@ def test_sizes_in_every_kind_of_head(tmp_path: Path, head: bytes, size: tuple[in
 
 @pytest.mark.parametrize(
     ("size", "fine"),
-    [((25_000, 10_000), True), ((25_000, 10_001), False), ((1 << 20, 2), True), (((1 << 20) + 1, 2), False), ((2, (1 << 20) + 1), False)],
+    [
+        ((25_000, 10_000), True),
+        ((25_000, 10_001), False),
+        ((1 << 20, 2), True),
+        (((1 << 20) + 1, 2), False),
+        ((2, (1 << 20) + 1), False),
+    ],
 )
 def test_the_largest_pictures(tmp_path: Path, size: tuple[int, int], fine: bool) -> None:
     path = tmp_path / "a.png"
@@ -239,7 +245,9 @@ def test_the_largest_pictures(tmp_path: Path, size: tuple[int, int], fine: bool)
     if fine:
         photos.check_size(str(path))
         return
-    with pytest.raises(SourceError, match=f"has {size[0]}x{size[1]} pixels; the limit is 250 megapixels and 1048576 pixels per side"):
+    with pytest.raises(
+        SourceError, match=f"has {size[0]}x{size[1]} pixels; the limit is 250 megapixels and 1048576 pixels per side"
+    ):
         photos.check_size(str(path))
 
 

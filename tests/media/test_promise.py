@@ -149,11 +149,16 @@ def test_what_counts_as_a_picture() -> None:
     seen(made, stream, 1, size=0)
     seen(made, None, 3)
     assert made.missing_s(whole=True) == pytest.approx(0.2)
-    assert made.line("a.mp4", 0.2) == "a.mp4 is truncated or damaged: 5 of 10 frames, 0.20 of 0.40 s could be read; this part was converted"
+    assert (
+        made.line("a.mp4", 0.2)
+        == "a.mp4 is truncated or damaged: 5 of 10 frames, 0.20 of 0.40 s could be read; this part was converted"
+    )
     other, stream = promised("matroska,webm", 0, 4)
     seen(other, None, 1, pts=None, dts=3960)
     assert other.missing_s(whole=True) == 0
-    assert other.line("a.mkv", 9) == "a.mkv is truncated or damaged: 0.00 of 4.00 s could be read; this part was converted"
+    assert (
+        other.line("a.mkv", 9) == "a.mkv is truncated or damaged: 0.00 of 4.00 s could be read; this part was converted"
+    )
 
 
 def test_a_clock_that_may_jump_promises_nothing() -> None:

@@ -21,9 +21,9 @@ from stereocast.media import bars, colour
 from stereocast.media.depthfile import depth_maps
 from stereocast.media.probe import parse_time
 from stereocast.media.reader import ReadOptions, open_source, read_image
+from stereocast.pictures import planes
 from stereocast.settings import ConvertSettings
 from stereocast.types import Colour, HdrStatic, PixelFormat
-from stereocast.pictures import planes
 from tests.films import make_film, number_of, picture
 from tests.media.small import flash_film, packets
 

@@ -232,7 +232,9 @@ def test_decoding_times_rise(strictly: bool, given: list[Any], want: list[Any]) 
 def test_times_of_another_base_are_not_compared() -> None:
     rising = sound.Rising()
     for base, ticks in ((1000, 500), (10, 5)):
-        made = rising(SimpleNamespace(stream=SimpleNamespace(index=0), dts=ticks, pts=ticks, time_base=Fraction(1, base)))
+        made = rising(
+            SimpleNamespace(stream=SimpleNamespace(index=0), dts=ticks, pts=ticks, time_base=Fraction(1, base))
+        )
         assert (made.dts, made.pts) == (ticks, ticks)
 
 

@@ -86,7 +86,7 @@ def test_each_eye_gets_its_view() -> None:
             self.name = name
 
         def write(self, clip: PackedClip) -> None:
-            given.append((self.name, int(clip.frames[0, 0, 0]), clip.second is None))
+            given.append((self.name, int(clip.frames[0, 0, 0, 0]), clip.second is None))
 
         def finish(self) -> None:
             given.append((self.name, -1, True))
@@ -94,7 +94,7 @@ def test_each_eye_gets_its_view() -> None:
         def close(self) -> None:
             given.append((self.name, -2, True))
 
-    left, right = (np.full((1, 6, 4), value, np.uint8) for value in (10, 20))
+    left, right = (np.full((1, 2, 4, 3), value, np.uint8) for value in (10, 20))
     pair = writer.PairSink(Eye("left"), Eye("right"))
     pair.write(PackedClip(left, np.arange(1), StereoFormat(Layout.PAIR), second=right))
     pair.finish()
