@@ -37,9 +37,9 @@ def planned(source: Path | str, output: Path | str | None, **flags: Any) -> Any:
     ("flags", "notes"),
     [
         ({"depth": "embedded"}, ["depth: embedded (requested)"]),
-        ({"source_layout": "sbs"}, ["repacked: left-right, without estimating depth"]),
-        ({"source_layout": "half-sbs"}, ["repacked: left-right, half size, without estimating depth"]),
-        ({"source_layout": "sbs", "depth": "embedded"}, ["repacked: left-right, without estimating depth"]),
+        ({"source_layout": "sbs"}, ["repacked: side by side, without estimating depth"]),
+        ({"source_layout": "half-sbs"}, ["repacked: side by side, half size, without estimating depth"]),
+        ({"source_layout": "sbs", "depth": "embedded"}, ["repacked: side by side, without estimating depth"]),
         (
             {"crop": "auto", "depth": "embedded"},
             ["no black bars throughout the film; nothing is cropped", "depth: embedded (requested)"],
@@ -62,13 +62,13 @@ def test_hdr_for_an_encoder_of_eight_bits_is_tone_mapped(tmp_path: Path) -> None
 
 def test_depth_of_ones_own_is_not_estimated(film: Path, tmp_path: Path) -> None:
     depth = make_film(tmp_path / "d.mkv", frames=4, size=(48, 160))
-    assert planned(film, tmp_path / "out.mp4", depth_path=depth).notes == ()
+    assert planned(film, tmp_path / "out.mp4", depth=str(depth)).notes == ()
 
 
-def test_a_pipe_is_not_searched_for_bars(film: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_saved_pipe_can_be_searched_for_bars(film: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(standard_input, "spooled", lambda: (str(film), None))
     made = planned("-", tmp_path / "out.mp4", crop="auto", depth="embedded", spool=True)
-    assert made.notes[0] == "no black bars throughout the film; nothing is cropped", "a copy can be searched"
+    assert made.notes[0] == "no black bars throughout the film; nothing is cropped"
 
 
 @pytest.mark.parametrize("form", ["sbs", "pair"])
@@ -104,7 +104,7 @@ def test_where_a_still_goes(tmp_path: Path, output: str | None, name: str | None
     cv2.imwrite(str(still), np.full((20, 30, 3), 90, np.uint8))
     given = output if output in (None, "-") else tmp_path / str(output)
     if name is None:
-        with pytest.raises(UsageError, match=r"a still is written as \.avif, .*`stereocast gen` turns .* into a film"):
+        with pytest.raises(UsageError, match=r"a still is written as \.bmp, .*`stereocast gen` turns .* into a film"):
             planned(still, given)
         return
     made = planned(still, given)
