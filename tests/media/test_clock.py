@@ -329,3 +329,46 @@ def test_subtitles_stay_nearest_to_the_present(text: int | None, at: int | None)
     times = moved(packets)
     assert times[-2:] == [(at, at), (1480, 1480)]
     assert times[25] == (1000, 1000)
+
+
+def test_an_offset_is_rounded_to_the_ticks_of_each_stream() -> None:
+    """The sound moves by 48.97 s, which are 1175.28 ticks of the picture."""
+
+    def picture(tick: int) -> Any:
+        made = milliseconds(0, "video", tick, duration=1)
+        made.time_base = Fraction(1, 24)
+        return made
+
+    packets = [picture(k) for k in range(24)] + [milliseconds(1, "audio", 10 * k, duration=10) for k in range(103)]
+    packets += [picture(1200), milliseconds(1, "audio", 50_000, duration=10), picture(1201)]
+    assert moved(packets)[-3:] == [(25, 25), (1030, 1030), (26, 26)]
+
+
+def test_pictures_of_the_old_part_may_be_displayed_after_the_jump() -> None:
+    packets = [milliseconds(k % 2, ("video", "audio")[k % 2], 40 * (k // 2), duration=40) for k in range(50)]
+    packets += [milliseconds(1, "audio", 50_000, duration=40)]
+    packets += [milliseconds(0, "video", ms, ms + 80, 40) for ms in (1000, 1040)]
+    packets += [milliseconds(0, "video", 50_000, duration=40)]
+    assert moved(packets)[-4:] == [(1160, 1160), (1000, 1080), (1040, 1120), (1160, 1160)]
+
+
+def test_a_stream_that_does_not_jump_is_not_waited_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(clock, "_GATHER_PACKETS", 10)
+    read: list[int] = []
+
+    def packets() -> Any:
+        for k in range(100):
+            read.append(k)
+            old = milliseconds(k % 2, ("video", "audio")[k % 2], 40 * (k // 2), duration=40)
+            yield old if k < 50 or k % 2 else milliseconds(0, "video", 50_000 + 40 * (k // 2 - 25), duration=40)
+
+    flow = clock.Continuous()(packets())
+    assert [next(flow).dts for _ in range(52)][-2:] == [1000, 1000]
+    assert len(read) == 60
+    assert [packet.dts for packet in flow][-2:] == [1960, 1960]
+
+
+def test_the_new_part_begins_with_its_first_decoding_time() -> None:
+    packets = [milliseconds(0, "video", 40 * k, duration=40) for k in range(25)]
+    packets += [milliseconds(0, "video", 50_000 + 40 * k, 50_080 + 40 * k, 40) for k in range(25)]
+    assert moved(packets)[25:27] == [(1000, 1080), (1040, 1120)]

@@ -247,3 +247,13 @@ def test_bytes_may_be_changed_on_their_way(tmp_path: Path) -> None:
 )
 def test_causes_in_a_few_words(error: Exception, words: str) -> None:
     assert owned.reason(error) == words
+
+
+def test_what_is_written_is_there_at_once(tmp_path: Path) -> None:
+    """Nothing is lost with a process that is killed."""
+    part = owned.create(tmp_path / "a")
+    assert (tmp_path / "a").read_bytes() == owned.MARK
+    part.write(b"abc")
+    assert (tmp_path / "a").read_bytes() == b"abc" + owned.MARK[3:]
+    part.close()
+    assert not owned.Failed(OSError("x")).interrupted

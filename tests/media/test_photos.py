@@ -198,7 +198,7 @@ def segment(kind: int, body: bytes) -> bytes:
 
 
 FRAME = bytes([8]) + struct.pack(">HH", 37, 301) + bytes([3])
-VP8L = (300 | 36 << 14).to_bytes(4, "little")
+VP8L, LARGE = ((n | m << 14).to_bytes(4, "little") for n, m in ((300, 36), (0x2AAB, 0x3FFF)))
 
 
 @pytest.mark.parametrize(
@@ -209,9 +209,11 @@ VP8L = (300 | 36 << 14).to_bytes(4, "little")
         (b"\xff\xd8" + segment(0xE0, b"x") + b"\xfe" + segment(0xC0, FRAME), None),
         (b"\xff\xd8" + segment(0xE1, b"x"), None),
         (b"\xff\xd8", None),
+        ((b"\xff\xd8" + segment(0xC0, FRAME))[:-1], None),
         (b"\x89PNG\r\n\x1a\n" + bytes(8) + struct.pack(">II", 301, 37), (301, 37)),
         (b"\x89PNG\r\n\x1a\n" + bytes(8) + struct.pack(">II", 301, 37)[:7], None),
         (b"RIFF" + bytes(4) + b"WEBPVP8L" + bytes(5) + VP8L + bytes(5), (301, 37)),
+        (b"RIFF" + bytes(4) + b"WEBPVP8L" + bytes(5) + LARGE + bytes(5), (0x2AAC, 0x4000)),
         (b"RIFF" + bytes(4) + b"WEBPVP8L" + bytes(5) + VP8L + bytes(4), None),
         (b"RIFF" + bytes(4) + b"WEBPVP8 " + bytes(10) + struct.pack("<HH", 301 | 1 << 14, 37 | 3 << 14), (301, 37)),
         (b"RIFF" + bytes(4) + b"WAVEVP8 " + bytes(10) + struct.pack("<HH", 301, 37), None),
@@ -225,7 +227,7 @@ VP8L = (300 | 36 << 14).to_bytes(4, "little")
     ],
 )  # fmt: skip
 def test_sizes_in_every_kind_of_head(tmp_path: Path, head: bytes, size: tuple[int, int] | None) -> None:
-    (tmp_path / "a").write_bytes(head + bytes(8) if head[:2] == b"\xff\xd8" else head)
+    (tmp_path / "a").write_bytes(head)
     assert photos.size(tmp_path / "a") == size
 
 
@@ -302,3 +304,51 @@ def test_exif_keeps_its_order_and_the_next_directory(order: str) -> None:
     assert struct.unpack_from(order + "I", made, at + 2 + 12 * count)[0] == 1234
     assert exif.upright(made).startswith(made[:4])
     assert [exif.orientation(exif_block(n, order)) for n in range(10)] == [1, 1, 2, 3, 4, 5, 6, 7, 8, 1]
+
+
+def tiff(path: Path, icc: bytes) -> Path:
+    """An uncompressed picture of 4x2 with a colour profile (TIFF 6.0)."""
+    pixels = bytes(range(24))
+    rows = [(256, 3, 1, 4), (257, 3, 1, 2), (258, 3, 3, 134), (259, 3, 1, 1), (262, 3, 1, 2), (273, 4, 1, 140),
+            (277, 3, 1, 3), (278, 3, 1, 2), (279, 4, 1, 24), (34675, 7, len(icc), 164)]  # fmt: skip
+    table = struct.pack("<H", len(rows)) + b"".join(struct.pack("<HHII", *row) for row in rows) + bytes(4)
+    path.write_bytes(b"II*\0" + struct.pack("<I", 8) + table + struct.pack("<3H", 8, 8, 8) + pixels + icc)
+    return path
+
+
+def test_the_profile_of_a_tiff(tmp_path: Path) -> None:
+    image, extras = photos.read(str(tiff(tmp_path / "a.TIF", profile())))
+    assert image.reshape(-1).tolist() == list(range(24))
+    assert extras.profile == profile()
+    assert photos.read(str(tiff(tmp_path / "b.tif", profile(b"GRAY"))))[1].profile == b""
+    assert photos.size(tmp_path / "a.TIF") == (4, 2)
+
+
+@pytest.mark.parametrize("kind", [np.uint8, np.uint16])
+def test_grey_pictures_are_written_as_they_are(tmp_path: Path, kind: type) -> None:
+    image = np.random.default_rng(1).integers(0, np.iinfo(kind).max, (4, 6)).astype(kind)
+    data = photos.encoded(tmp_path / "a.png", image)
+    found = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+    assert found is not None and np.array_equal(found, image)
+
+
+def test_a_damaged_profile_is_left_out(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given: list[list[int]] = []
+
+    def rejecting(suffix: str, image: Any, kinds: list[int], arrays: Any) -> Any:
+        given.append(kinds)
+        if ICC in kinds:
+            raise cv2.error("bad profile")
+        return True, np.frombuffer(b"made", np.uint8)
+
+    monkeypatch.setattr(photos.cv2, "imencodeWithMetadata", rejecting)
+    extras = photos.Extras(exif_block(1), b"junk")
+    assert photos.encoded(tmp_path / "a.png", picture(), extras) == b"made"
+    assert given == [[EXIF, ICC], [EXIF]]
+    assert "the colour profile is damaged and is left out" in caplog.text
+    assert len(given) == 2
+    monkeypatch.setattr(photos.cv2, "imencodeWithMetadata", lambda *_: (False, None))
+    with pytest.raises(SinkError, match="can't be written as an image of 48x32"):
+        photos.encoded(tmp_path / "a.png", picture(), extras)

@@ -172,3 +172,9 @@ def test_the_length_of_an_avi_comes_from_its_frames() -> None:
     made, stream = promised("avi", 100, 1)
     seen(made, stream, 50)
     assert made.missing_s(whole=True) == pytest.approx(2)
+
+
+def test_short_films_too_may_be_cut_off() -> None:
+    made, stream = promised("matroska,webm", 0, 0.9)
+    seen(made, stream, 1)
+    assert made.missing_s(whole=True) == pytest.approx(0.86)

@@ -20,6 +20,7 @@ AVCC, HVCC = bytes([1, 100, 0, 40]), bytes([1]) + bytes(20)
     ("codec", "extra", "size"),
     [
         ("h264", AVCC + b"\xff", 4), ("h264", AVCC + b"\xfc", 1), ("h264", AVCC, 0), ("h264", b"\0" + AVCC, 0),
+        ("h264", b"\2" + AVCC[1:] + b"\xff", 0), ("hevc", b"\2" + HVCC[1:] + b"\3", 0),
         ("hevc", HVCC + b"\x03", 4), ("hevc", HVCC + b"\x01", 2), ("hevc", HVCC, 0), ("hevc", b"\0" + HVCC + b"\x03", 0),
         ("hevc", HVCC + b"\x03\0\0", 4), ("hevc", b"\0" + HVCC[1:] + b"\x03\1", 0),
         ("av1", AVCC + b"\xff", 0), ("h264", None, 0),
