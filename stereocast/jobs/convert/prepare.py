@@ -9,7 +9,7 @@ from stereocast.errors import UsageError
 from stereocast.jobs import assembly, plan, written
 from stereocast.jobs.convert import diffusion, repack
 from stereocast.jobs.plan import ConvertPlan
-from stereocast.media import bars, probe, reader, standard_input
+from stereocast.media import bars, passthrough, probe, reader, standard_input
 from stereocast.settings import ConvertSettings
 from stereocast.types import Layout, StreamInfo
 
@@ -63,6 +63,8 @@ def _film(
         notes += ("a pipe can't be searched for black bars; nothing is cropped",)
     profile = plan.choose_encoder(settings, preset, _seen(source.info, views), tonemap=settings.tonemap)
     source.retarget(pixel_format=profile.pixel_format)
+    for option, tracks in (("audio", source.container.streams.audio), ("subs", source.container.streams.subtitles)):
+        passthrough.select(list(tracks), getattr(settings, option), option)
     container = plan.container_of(settings, output)
     target = "-" if output == "-" else plan.output_path(
         name, None if output is None else Path(output), form, plan.default_suffix(container, name, still=False)
