@@ -11,6 +11,7 @@ import pytest
 from stereocast.catalog import settle
 from stereocast.errors import SinkError, SourceError, UsageError
 from stereocast.jobs.convert import job
+from stereocast.media.stills import write_image
 from stereocast.media.writer import part_path
 from stereocast.pipeline.progress import Progress
 from stereocast.settings import ConvertSettings
@@ -225,6 +226,8 @@ def test_refusals_are_one_line(tmp_path: Path) -> None:
         (film, {"encoder": "x246"}, UsageError, "did you mean 'x26"),
         (film, {"preset": "quest4"}, UsageError, "did you mean"),
         (film, {"audio": "7"}, UsageError, "--audio 7"),
+        (film, {"start": "0.1", "end": "0.05"}, UsageError, "--end 0.05: nothing is left"),
+        (film, {"duration": "0"}, UsageError, "--duration 0: nothing is left"),
     ]
     for source, flags, kind, text in cases:
         with pytest.raises(kind, match=text) as caught:
@@ -339,3 +342,23 @@ def test_cues_and_chapters_end_with_the_part(tmp_path: Path, suffix: str) -> Non
         times = [(float(p.pts * p.time_base), float((p.pts + p.duration) * p.time_base)) for p in cues]
     assert times[0] == pytest.approx((0, 0.1), abs=0.002)
     assert times[-1] == pytest.approx((0.8, 0.875), abs=0.002)
+
+
+def test_what_standard_output_cannot_take(tmp_path: Path) -> None:
+    film, still = make_film(tmp_path / "in.mp4", frames=2), tmp_path / "in.png"
+    write_image(still, np.zeros((32, 48, 3), np.uint8))
+    for source, flags, text in [
+        (film, {"format": "pair"}, "writes two files"),
+        (film, {"out_format": "hls"}, "a folder of files"),
+        (still, {}, "a still can't be written to standard output"),
+    ]:
+        with pytest.raises(UsageError, match=text):
+            job.prepare(str(source), "-", settle(ConvertSettings, flags))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["in.mp4", "in.png"]
+
+
+def test_tracks_are_checked_before_work_starts(tmp_path: Path) -> None:
+    """With --workers they would be missed only when all sections are done."""
+    film = make_film(tmp_path / "in.mp4", frames=2, audio=["aac"])
+    with pytest.raises(UsageError, match=r"--audio 1: .* \(0\.\.0\)"):
+        job.prepare(str(film), tmp_path / "out.mp4", settle(ConvertSettings, {"audio": "1", "workers": 2}))
