@@ -344,7 +344,7 @@ class VideoSource:
         if not frame.duration or not frame.time_base or self._graph is not None:
             return pts
         base, options = self.info.time_base, self.options
-        end = pts + round(frame.duration * Fraction(frame.time_base) / base)
+        end: int = pts + round(frame.duration * Fraction(frame.time_base) / base)
         if options.end is not None:
             end = min(end, int((options.end - (options.start or 0)) / base))
         if self.info.duration is not None:  # a false duration must not lengthen the film
