@@ -13,7 +13,7 @@ from docs import make_keywords
 from stereocast import api
 from stereocast.catalog import settle
 from stereocast.cli import build
-from stereocast.errors import ExtraMissing, StereocastError, UnknownName, UsageError
+from stereocast.errors import ExtraMissing, SourceError, StereocastError, UnknownName, UsageError
 from stereocast.jobs.convert import job
 from stereocast.registry import ENGINES
 from stereocast.settings import ConvertSettings, FourDSettings, GenSettings, PreviewSettings, Settings
