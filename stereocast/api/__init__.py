@@ -128,7 +128,7 @@ def convert(
 
 
 def convert_all(
-    sources: Sequence[str | Path],
+    sources: str | Path | Sequence[str | Path],
     output: str | Path | None = None,
     settings: ConvertSettings | None = None,
     *,
@@ -138,11 +138,14 @@ def convert_all(
 ) -> Iterator[Outcome]:
     """Converts many films (files, folders, globs, URLs) in order; an error ends only the film that it occurs in.
 
-    `output` is a folder or None. Yields the outcome of each film. Raises SourceError where nothing is found, UsageError.
+    `output` is a folder or None. Yields the outcome of each film. Raises, before any work, SourceError where nothing is found,
+    UsageError, SinkError.
     """
     chosen = settle(ConvertSettings, options, settings)
     folder = None if output is None else Path(output)
-    todo = batch.jobs([str(source) for source in sources], folder, chosen, recursive=recursive)
+    names = [sources] if isinstance(sources, str | Path) else sources
+    todo = batch.jobs([str(name) for name in names], folder, chosen, recursive=recursive)
+    batch.check(todo, None, chosen)
 
     def work(one: batch.Job) -> dict[str, Any]:
         return {"frames": convert(one.source, one.output, chosen).frames}

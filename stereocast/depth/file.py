@@ -90,4 +90,12 @@ def read_map(path: Path) -> Array:
         raise SourceError(f"{path} must be [height, width], got shape {values.shape}")
     if values.dtype.kind == "u":
         return values.astype(np.float32) / np.iinfo(values.dtype).max
-    return np.asarray(values, np.float32)
+    return _known(np.asarray(values, np.float32), path)
+
+
+def _known(values: Array, path: Path) -> Array:
+    """The map with unknown values (nan, inf) at the farthest known one. Raises SourceError where nothing is known."""
+    unknown = ~np.isfinite(values)
+    if unknown.all():
+        raise SourceError(f"{path} holds no finite depth")
+    return np.where(unknown, values[~unknown].min(), values) if unknown.any() else values

@@ -35,11 +35,13 @@ def moved(depth: Array, flow: Array, hidden: Array | None = None) -> Array:
 
 
 def occluded(forward: Array, backward: Array, tolerance_px: float = TOLERANCE_PX) -> Array:
-    """Where forward and backward flow [h, w, 2] disagree by more than `tolerance_px`, bool [h, w]."""
+    """Where forward and backward flow [h, w, 2] disagree by more than `tolerance_px`, bool [h, w].
+
+    Outside the picture, the backward flow counts as zero: what leaves the picture is hidden."""
     rows, columns = forward.shape[:2]
     y, x = np.mgrid[0:rows, 0:columns].astype(np.float32)
     there = cv2.remap(
-        backward, x + forward[..., 0], y + forward[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+        backward, x + forward[..., 0], y + forward[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT
     )
     return np.asarray(np.linalg.norm(forward + there, axis=-1) > tolerance_px)
 

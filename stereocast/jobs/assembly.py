@@ -10,9 +10,11 @@ from typing import Any
 from stereocast import catalog, registry
 from stereocast.depth import captions, choice, refine
 from stereocast.depth.file import FileDepth, folder_maps
+from stereocast.errors import UsageError
 from stereocast.jobs import plan
 from stereocast.jobs.plan import Plan
 from stereocast.media import depthfile, pictures, probe, reader, writer
+from stereocast.media import rate as rates
 from stereocast.media.passthrough import Passthrough
 from stereocast.pack.packer import FlatPacker
 from stereocast.pack.projection import SpherePacker
@@ -37,7 +39,10 @@ def read_options(settings: ConvertSettings) -> reader.ReadOptions:
     end = probe.parse_time(settings.end, "end") if settings.end else None
     if settings.duration:
         end = (start or Fraction(0)) + probe.parse_time(settings.duration, "duration")
-    rate = Fraction(settings.fps).limit_denominator(1001) if settings.fps else None
+    if end is not None and end <= (start or 0):
+        given = f"--duration {settings.duration}" if settings.duration else f"--end {settings.end}"
+        raise UsageError(f"{given}: nothing is left to convert; give a later end")
+    rate = rates.of_number(settings.fps) if settings.fps else None
     return reader.ReadOptions(
         None, start, end, settings.scale, rate, settings.tonemap, deinterlace=settings.deinterlace
     )

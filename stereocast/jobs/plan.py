@@ -186,6 +186,16 @@ def make_folders(paths: tuple[Path, ...]) -> None:
             ) from error
 
 
+def check_streamed(output: Path | str, container: str, form: StereoFormat) -> None:
+    """Rejects what can't be written to standard output. Raises UsageError."""
+    if output != "-":
+        return
+    if container == "hls":
+        raise UsageError("-o -: hls is a folder of files; give a folder, or use --out-format fmp4")
+    if form.layout is Layout.PAIR:
+        raise UsageError("-o -: --format pair writes two files; give a name, or choose another format")
+
+
 def check_limits(plan: Plan) -> None:
     """Rejects a picture that the preset's headset can't decode, and says what it can. Raises LimitExceeded."""
     if plan.profile is None:

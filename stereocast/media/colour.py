@@ -37,9 +37,14 @@ def of_frame(frame: Any) -> Colour:
     """
     full = int(frame.color_range) == 2 or frame.format.name.startswith("yuvj")
     colour = Colour(int(frame.color_primaries), int(frame.color_trc), int(frame.colorspace), full)
-    if frame.format.is_rgb or colour.matrix == _RGB:
+    if _is_rgb(frame) or colour.matrix == _RGB:
         colour = replace(colour, matrix=BT709, full_range=False)
     return explicit(colour, frame.width, frame.height)
+
+
+def _is_rgb(frame: Any) -> bool:
+    """Whether a frame holds RGB, also by a palette, which FFmpeg doesn't count as RGB."""
+    return bool(frame.format.is_rgb) or frame.format.name == "pal8"
 
 
 def explicit(colour: Colour, width: int, height: int) -> Colour:
@@ -65,7 +70,7 @@ def converted(
     `size`: (width, height) of the result."""
     width, height = size
     span = 2 if colour.full_range else 1
-    if frame.format.is_rgb:
+    if _is_rgb(frame):
         return frame.reformat(
             width, height, pixel_format.value, dst_colorspace=Colorspace.ITU709, src_color_range=2, dst_color_range=span,
             interpolation=_CAREFUL,
@@ -81,7 +86,7 @@ def converted(
 
 def as_rgb(frame: Any, pixel_format: PixelFormat) -> Array:
     """A decoded frame as full-range RGB, converted by its tagged matrix and range."""
-    if frame.format.is_rgb:
+    if _is_rgb(frame):
         return frame.to_ndarray(format=pixel_format.value)
     tags = of_frame(frame)
     source = {1: Colorspace.ITU709, 4: Colorspace.FCC, 7: Colorspace.SMPTE240M, 9: Colorspace.BT2020}

@@ -74,10 +74,16 @@ class Interleaver:
             return 0 if self._matroska else dts - int(packet.dts)
         if self._durations.last is None:
             return int(packet.duration or 0)
-        # the last packet isn't always the last picture shown; and mp4 adds up decoding times, which run ahead of
-        # display times
-        since = packet.pts if self._matroska else packet.dts + self._decoding.ahead
-        return max(1, sum(self._durations.last) - int(since))
+        shown, length = self._durations.last
+        by_display = shown + length - int(packet.pts)
+        if self._matroska:
+            return max(1, by_display)
+        # the edit list of an mp4 ends by decoding times, which run ahead, and its last picture ends by display times; the
+        # last packet isn't always the last picture, and then it matters only where that one lasts long
+        by_decoding = shown + length - int(packet.dts) - self._decoding.ahead
+        if packet.pts == shown or 2 * length > 3 * self._decoding.step:
+            return max(1, by_display, by_decoding)
+        return max(1, by_decoding)
 
     def _others(self, until: Fraction | None) -> None:
         while self._waiting and (until is None or self._waiting[0][0] <= until):

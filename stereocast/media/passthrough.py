@@ -35,10 +35,11 @@ def select(streams: list[Any], wanted: str, option: str) -> list[Any]:
         return []
     chosen = []
     for part in wanted.split(","):
-        if not part.strip().isdigit() or int(part) >= len(streams):
+        if not part.strip().isdecimal() or int(part) >= len(streams):
             have = f"0..{len(streams) - 1}" if streams else "none in this file"
             raise UsageError(f"--{option} {wanted}: give all, none, or track numbers ({have})")
-        chosen.append(streams[int(part)])
+        if streams[int(part)] not in chosen:
+            chosen.append(streams[int(part)])
     return chosen
 
 
@@ -61,6 +62,7 @@ class Passthrough:
         self._stop = stop
         self._routes: dict[int, Callable[[Any], Iterator[Any]]] = {}
         self._finishers: list[sound.Route] = []
+        self._cues = {stream.index for stream in self._subs}
 
     def attach(self, output: Any, container: str) -> None:
         """Adds the streams to `output` ('mp4', 'mkv', 'fmp4' or 'hls'); call before the first packet is muxed."""
@@ -84,7 +86,8 @@ class Passthrough:
         result = []
         for chapter in self._source.chapters():
             base = Fraction(chapter["time_base"])
-            begin, end = chapter["start"] - self._shift / base, chapter["end"] - self._shift / base
+            stop = chapter["end"] if self._stop is None else min(chapter["end"], self._stop / base)
+            begin, end = chapter["start"] - self._shift / base, stop - self._shift / base
             if end <= 0 or (self._stop is not None and chapter["start"] * base >= self._stop):
                 continue
             result.append({**chapter, "start": max(0, round(begin)), "end": round(end)})
@@ -143,6 +146,8 @@ class Passthrough:
                 output.mux(self._rising(packet))
 
     def _within(self, packet: Any) -> bool:
+        if packet.stream_index in self._cues:
+            timing.trim(packet, self._shift, self._stop)
         times = timing.moved(
             packet.pts, packet.dts, Fraction(packet.time_base), shift=self._shift, stop=self._stop, clamp=self._clamp
         )

@@ -2,6 +2,7 @@
 
 import io
 import logging
+import re
 import sys
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -28,6 +29,7 @@ VIDEOS = {
 _REMOTE = "http,https,httpproxy,tcp,tls,crypto,data"
 _LOCAL = f"file,{_REMOTE},pipe,fd"
 SILENCE_S = 20  # timeout for a server that sends nothing
+_TIME = re.compile(r"([0-9]{1,9}:){0,2}([0-9]{1,9}(\.[0-9]{0,30})?|\.[0-9]{1,30})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,15 +203,11 @@ def tracks(container: Any) -> list[Track]:
 
 def parse_time(text: str, option: str) -> Fraction:
     """'90', '1:30', '0:01:30.5' as exact seconds. Raises UsageError naming the option."""
-    parts = text.strip().split(":")
-    try:
-        if not 1 <= len(parts) <= 3 or any(not part for part in parts):
-            raise ValueError
-        seconds = Fraction(0)
-        for part in parts:
-            seconds = seconds * 60 + Fraction(part)
-    except (ValueError, ZeroDivisionError):
-        raise UsageError(f"--{option} {text}: give seconds or [HH:]MM:SS[.mmm], such as 90 or 1:30.5") from None
-    if seconds < 0:
+    if text.strip().startswith("-"):
         raise UsageError(f"--{option} {text}: must not be negative")
+    if not _TIME.fullmatch(text.strip()):
+        raise UsageError(f"--{option} {text}: give seconds or [HH:]MM:SS[.mmm], such as 90 or 1:30.5")
+    seconds = Fraction(0)
+    for part in text.strip().split(":"):
+        seconds = seconds * 60 + Fraction(part)
     return seconds

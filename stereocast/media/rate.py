@@ -63,3 +63,8 @@ def believed(stated: Fraction | None, found: Fraction | None) -> Fraction | None
     if not stated or found is None:
         return stated or found
     return found if stated > found * _TRUSTED else stated
+
+
+def of_number(fps: float) -> Fraction:
+    """A rate given in frames per second as a short fraction; slow ones as one picture in so many seconds."""
+    return Fraction(fps).limit_denominator(1001) if fps >= 1 else 1 / Fraction(1 / fps).limit_denominator(1001)

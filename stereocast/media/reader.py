@@ -71,6 +71,7 @@ class VideoSource:
         self._reading = False
         self.spool: Any = None  # temporary folder with a copy of standard input
         self.missing_s = 0.0  # set after reading: seconds that the container promised but didn't hold
+        self.shown_until: int | None = None  # set after reading: the tick at which the last frame ends, if known
         self._pool, self._closed = Pool(), False
         self.container = probe.open_input(name)
         try:
@@ -322,8 +323,10 @@ class VideoSource:
         self._early = None
         frames = self._timed()
         if self.options.rate is not None:
-            frames = timing.resampled(frames, self.options.rate, self.info.time_base)
+            frames = timing.resampled(frames, self.options.rate, self.info.time_base, self._end_of)
+        end: int | None = None
         for frame, pts in frames:
+            end = self._end_of(frame, pts) if self.options.rate is None else None
             if self.options.first is None or pts >= self.options.first:
                 self.damaged += frame.is_corrupt  # the decoder concealed missing data
                 yield Frame(self._both(frame), pts, self.info.pixel_format, self.info.colour)
@@ -334,6 +337,19 @@ class VideoSource:
             self.missing_s = self._promise.missing_s(whole=self._begin_tick is None)
             if self.missing_s:
                 log.warning("%s", self._promise.line(self.name, self.missing_s))
+        self.shown_until = end
+
+    def _end_of(self, frame: Any, pts: int) -> int:
+        """The tick at which a decoded frame at `pts` ends, within the selected part; `pts` where that isn't known."""
+        if not frame.duration or not frame.time_base or self._graph is not None:
+            return pts
+        base, options = self.info.time_base, self.options
+        end: int = pts + round(frame.duration * Fraction(frame.time_base) / base)
+        if options.end is not None:
+            end = min(end, int((options.end - (options.start or 0)) / base))
+        if self.info.duration is not None:  # a false duration must not lengthen the film
+            end = min(end, round(self.info.duration / base))
+        return max(pts, end)
 
     def _upright(self, frame: Any) -> Array:
         if (frame.width, frame.height) != self._coded:

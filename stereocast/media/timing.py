@@ -48,8 +48,12 @@ def between(
             yield frame, pts - origin
 
 
-def resampled(frames: Iterable[tuple[F, int]], rate: Fraction, time_base: Fraction) -> Iterator[tuple[F, int]]:
-    """Resamples to a constant rate by repeating and dropping: each output time gets the frame on screen at that time."""
+def resampled(
+    frames: Iterable[tuple[F, int]], rate: Fraction, time_base: Fraction, end_of: Callable[[F, int], int] | None = None
+) -> Iterator[tuple[F, int]]:
+    """Resamples to a constant rate by repeating and dropping: each output time gets the frame on screen at that time.
+
+    `end_of` gives the tick at which a frame at a tick ends; only the last frame is asked."""
     step = 1 / (rate * time_base)
     origin: int | None = None
     shown: F | None = None
@@ -61,8 +65,12 @@ def resampled(frames: Iterable[tuple[F, int]], rate: Fraction, time_base: Fracti
             yield shown, round(origin + count * step)
             count += 1
         shown = frame
-    if shown is not None and origin is not None and origin + count * step <= pts:
+    if shown is None or origin is None:
+        return
+    end = pts + 1 if end_of is None else max(pts + 1, end_of(shown, pts))
+    while origin + count * step < end:
         yield shown, round(origin + count * step)
+        count += 1
 
 
 class Durations:
@@ -76,6 +84,11 @@ class Durations:
         """The duration of a picture at `pts`."""
         self.last = (pts, self._first if self.last is None else pts - self.last[0])
         return self.last[1]
+
+    def until(self, end: int) -> None:
+        """Lets the latest picture last until `end`, if that is later."""
+        if self.last is not None and end > sum(self.last):
+            self.last = (self.last[0], end - self.last[0])
 
     def seen(self, pts: int, duration: int) -> None:
         """Records a copied packet (duration 0: unknown); packets come in coding order."""
@@ -96,15 +109,15 @@ class DecodingTimes:
     """
 
     def __init__(self, delay: int, step: int) -> None:
-        self._delay, self._step = delay, max(1, step)
-        self.ahead = delay * self._step  # ticks from the first decoding time to the first picture
+        self._delay, self.step = delay, max(1, step)
+        self.ahead = delay * self.step  # ticks from the first decoding time to the first picture
         self._waiting: list[int] = []  # sorted display times that are still to come
         self._last: int | None = None
 
     def __call__(self, pts: int) -> int:
         """The decoding time of the next packet, displayed at `pts`."""
         if not self._waiting:
-            self._waiting = [pts - k * self._step for k in range(self._delay, 0, -1)]
+            self._waiting = [pts - k * self.step for k in range(self._delay, 0, -1)]
         insort(self._waiting, pts)
         dts = self._waiting.pop(0)
         if self._last is not None:
@@ -134,6 +147,21 @@ def moved(
     elif clamp and ticks < 0:
         return 0, 0
     return pts, dts
+
+
+def trim(cue: Any, begin: Fraction, stop: Fraction | None) -> None:
+    """Shortens a subtitle packet to the part from `begin` to `stop` seconds, if it lies partly inside and its duration is
+    known."""
+    if cue.pts is None or not cue.duration:
+        return
+    base = Fraction(cue.time_base)
+    first, last = round(begin / base), None if stop is None else round(stop / base)
+    end = cue.pts + cue.duration
+    if begin and cue.pts < first < end:
+        cue.pts = cue.dts = first
+    if last is not None and cue.pts < last < end:
+        end = last
+    cue.duration = end - cue.pts
 
 
 def decoding_times(pts: Sequence[int], dts: Sequence[int | None]) -> list[int]:

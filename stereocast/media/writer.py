@@ -186,6 +186,10 @@ class VideoSink:
         except (av.error.FFmpegError, OSError) as error:
             raise self._failure(error) from error
 
+    def last_until(self, end: int) -> None:
+        """Lets the last picture last until tick `end`, if that is later; call it before `finish`."""
+        self._durations.until(end)
+
     @property
     def header(self) -> bytes:
         """The encoder's parameter sets, known once the header is written."""
@@ -282,6 +286,10 @@ class PairSink:
     def write(self, clip: PackedClip) -> None:
         self.left.write(replace(clip, second=None))
         self.right.write(replace(clip, frames=clip.second, second=None))
+
+    def last_until(self, end: int) -> None:
+        self.left.last_until(end)
+        self.right.last_until(end)
 
     def finish(self) -> None:
         self.left.finish()

@@ -7,7 +7,6 @@ Requests that change something must come from our own page (`Origin`). Every req
 import hmac
 import html
 import ipaddress
-import json
 import logging
 import socket
 import time
@@ -21,7 +20,9 @@ from urllib.parse import parse_qs
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import FileResponse, JSONResponse, RedirectResponse, Response
+from starlette.responses import FileResponse, RedirectResponse, Response
+
+from stereocast.serve.messages import Answer, parsed
 
 log = logging.getLogger(__name__)
 
@@ -58,13 +59,13 @@ class Border:
         headers = Headers(scope=scope)
         hosts = headers.getlist("host")
         if len(hosts) != 1 or not self.is_ours(host_of(hosts[0])):
-            return JSONResponse({"error": "this server doesn't have that host name; see --name"}, 421)
+            return Answer({"error": "this server doesn't have that host name; see --name"}, 421)
         if scope["method"] in ("GET", "HEAD", "OPTIONS"):
             return None
         origin, site = headers.get("origin"), headers.get("sec-fetch-site")
         own = f"{scope['scheme']}://{hosts[0]}".lower()
         if (origin is not None and origin.lower() != own) or site not in (None, "same-origin", "none"):
-            return JSONResponse({"error": "requests from other pages aren't allowed"}, 403)
+            return Answer({"error": "requests from other pages aren't allowed"}, 403)
         return None
 
     def is_ours(self, host: str) -> bool:
@@ -195,7 +196,7 @@ class Gate:
             page = page.replace("{said}", said).replace("{next}", html.escape(goal, quote=True))
             return Response(page, status, headers, "text/html")
         error = "too many wrong tries" if wait_s else "open the address with the token that stereocast serve printed"
-        return JSONResponse({"error": error}, status, headers)
+        return Answer({"error": error}, status, headers)
 
     async def _login(self, request: Request) -> Response:
         who = request.client.host if request.client else ""
@@ -204,7 +205,7 @@ class Gate:
         try:
             said = await _fields(request)
         except (ValueError, TimeoutError, ClientDisconnect):
-            return JSONResponse({"error": "send pin or token, as a form or JSON"}, 400)
+            return Answer({"error": "send pin or token, as a form or JSON"}, 400)
         pin = "".join(c for c in said.get("pin", "") if c.isdigit())
         if not ((self._pin and same(pin, self._pin)) or same(said.get("token", ""), self._token)):
             self._slowdown.wrong(who)
@@ -248,7 +249,7 @@ async def body_of(request: Request, limit: int) -> bytes:
 async def _fields(request: Request) -> dict[str, str]:
     data = await body_of(request, _BODY)
     if "json" in request.headers.get("content-type", ""):
-        said = json.loads(data)
+        said = parsed(data)
         if not isinstance(said, dict):
             raise ValueError("not a JSON object")
         return {str(key): str(value) for key, value in said.items()}

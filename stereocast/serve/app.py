@@ -4,7 +4,6 @@ It serves films by identifier and the page's files by name; no request contains 
 """
 
 import asyncio
-import json
 import logging
 import math
 import re
@@ -18,7 +17,7 @@ from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import FileResponse, JSONResponse, PlainTextResponse, Response
+from starlette.responses import FileResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from stereocast.errors import SourceError
@@ -27,6 +26,7 @@ from stereocast.serve import cards, players
 from stereocast.serve.access import HEADERS, Border, Gate, body_of
 from stereocast.serve.library import Item, Library
 from stereocast.serve.live import Busy, Live
+from stereocast.serve.messages import Answer, parsed
 from stereocast.serve.session import Session, Wanted
 
 log = logging.getLogger(__name__)
@@ -108,7 +108,7 @@ class Site:
         def made() -> list[dict[str, Any]]:
             return [cards.card(item, self.library, self.live) for item in self.library.films()]
 
-        return JSONResponse(await run_in_threadpool(made))
+        return Answer(await run_in_threadpool(made))
 
     async def films(self, request: Request) -> Response:
         try:
@@ -117,20 +117,20 @@ class Site:
             raise HTTPException(400, str(error)) from error
         made = await run_in_threadpool(cards.page, self.library, self.live, query, _PAGE_S)
         made["studio"] = getattr(request.app.state, "studio", False)
-        return JSONResponse(made, headers=_FRESH)
+        return Answer(made, headers=_FRESH)
 
     async def one(self, request: Request) -> Response:
         item = await self.found(request)
-        return JSONResponse(await run_in_threadpool(cards.card, item, self.library, self.live), headers=_FRESH)
+        return Answer(await run_in_threadpool(cards.card, item, self.library, self.live), headers=_FRESH)
 
     async def memory(self, request: Request) -> Response:
         item = await self.found(request)
         try:
-            change = json.loads(await body_of(request, 8192))
+            change = parsed(await body_of(request, 8192))
             made = await run_in_threadpool(self.library.remembered.merge, item.ident, change)
-        except (ValueError, TimeoutError, ClientDisconnect, RecursionError) as error:
+        except (ValueError, TimeoutError, ClientDisconnect) as error:
             raise HTTPException(400, str(error) or "send JSON") from error
-        return JSONResponse(made, headers=_FRESH)
+        return Answer(made, headers=_FRESH)
 
     async def changes(self, request: Request) -> Response:
         since = request.query_params.get("since", "")
@@ -141,9 +141,7 @@ class Site:
             if await request.is_disconnected():
                 break
             await asyncio.sleep(0.25)
-        return JSONResponse(
-            {"version": self.library.version, "indexed": round(self.library.indexed(), 3)}, headers=_FRESH
-        )
+        return Answer({"version": self.library.version, "indexed": round(self.library.indexed(), 3)}, headers=_FRESH)
 
     # ---- live -----------------------------------------------------------------------------------------------------
 
@@ -167,7 +165,7 @@ class Site:
 
     async def _told(self, session: Session, ident: str, at: float | None, since: int = 0) -> Response:
         made = await run_in_threadpool(session.state, at, since)
-        return JSONResponse({**made, "keep": self.live.kept(ident)}, headers=_FRESH)
+        return Answer({**made, "keep": self.live.kept(ident)}, headers=_FRESH)
 
     async def leave(self, request: Request) -> Response:
         await run_in_threadpool(self.live.leave, request.path_params["ident"], _viewer(request))
@@ -176,12 +174,12 @@ class Site:
     async def keep(self, request: Request) -> Response:
         ident = request.path_params["ident"]
         try:
-            said = json.loads(await body_of(request, 1024))
+            said = parsed(await body_of(request, 1024))
             wanted = bool(said["keep"])
         except (ValueError, KeyError, TypeError, TimeoutError, ClientDisconnect) as error:
             raise HTTPException(400, 'send {"keep": true} or {"keep": false}') from error
         await run_in_threadpool(self.live.keep, ident, wanted)
-        return JSONResponse({"keep": self.live.kept(ident)}, headers=_FRESH)
+        return Answer({"keep": self.live.kept(ident)}, headers=_FRESH)
 
     async def segment(self, request: Request) -> Response:
         session = self.live.get(request.path_params["ident"], request.path_params["run"])
@@ -196,20 +194,20 @@ class Site:
         return players.address(str(request.base_url), self.token)
 
     async def deovr(self, request: Request) -> Response:
-        return JSONResponse(await run_in_threadpool(players.deovr, self.library, self._at(request)))
+        return Answer(await run_in_threadpool(players.deovr, self.library, self._at(request)))
 
     async def deovr_film(self, request: Request) -> Response:
         item = await self.found(request)
-        return JSONResponse(await run_in_threadpool(players.deovr_film, item, self.library, self._at(request)))
+        return Answer(await run_in_threadpool(players.deovr_film, item, self.library, self._at(request)))
 
     async def heresphere(self, request: Request) -> Response:
         made = await run_in_threadpool(players.heresphere, self.library, self._at(request))
-        return JSONResponse(made, headers={"HereSphere-JSON-Version": "1"})
+        return Answer(made, headers={"HereSphere-JSON-Version": "1"})
 
     async def heresphere_film(self, request: Request) -> Response:
         item = await self.found(request)
         made = await run_in_threadpool(players.heresphere_film, item, self.library, self._at(request))
-        return JSONResponse(made, headers={"HereSphere-JSON-Version": "1"})
+        return Answer(made, headers={"HereSphere-JSON-Version": "1"})
 
     def routes(self) -> list[Route]:
         """All routes."""
@@ -268,7 +266,7 @@ def build(
 
 async def _failed(_: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    return JSONResponse({"error": error.detail}, error.status_code, headers=error.headers)
+    return Answer({"error": error.detail}, error.status_code, headers=error.headers)
 
 
 async def _made(make: Any) -> Any:

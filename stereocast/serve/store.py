@@ -9,6 +9,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from stereocast.serve.messages import parsed
+
 log = logging.getLogger(__name__)
 
 FACTS = 3  # format version of the facts; increased when they change
@@ -119,8 +121,8 @@ class Remembered(_Table):
 def _parsed(text: Any) -> dict[str, Any]:
     """The JSON object in a row; empty if the row is damaged."""
     try:
-        found = json.loads(text)
-    except (TypeError, ValueError):
+        found = parsed(text.encode())
+    except (AttributeError, TypeError, ValueError):
         return {}
     return found if isinstance(found, dict) else {}
 

@@ -14,12 +14,13 @@ from typing import Any
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import FileResponse, JSONResponse, Response
+from starlette.responses import FileResponse, Response
 from starlette.routing import Route
 
 from stereocast.errors import LicenceNotAccepted, OutputExists, SinkError, StereocastError, UsageError
 from stereocast.models import shelf, weights
 from stereocast.serve.access import HEADERS
+from stereocast.serve.messages import Answer, parsed
 from stereocast.settings import ConvertSettings
 from stereocast.studio import looks, options
 from stereocast.studio.folder import Gone
@@ -58,11 +59,11 @@ def _answering(handler: Handler) -> Handler:
         try:
             return await handler(request)
         except Elsewhere as error:
-            return JSONResponse({"error": str(error), "offset": error.offset}, 409)
+            return Answer({"error": str(error), "offset": error.offset}, 409)
         except LicenceNotAccepted as error:
-            return JSONResponse({"error": str(error), "licence": True}, 403)
+            return Answer({"error": str(error), "licence": True}, 403)
         except StereocastError as error:
-            return JSONResponse({"error": str(error)}, _status(error))
+            return Answer({"error": str(error)}, _status(error))
         except ClientDisconnect:
             return Response(status_code=499)
 
@@ -85,7 +86,7 @@ async def _sent(request: Request) -> dict[str, Any]:
         if len(data) > _BODY:
             raise UsageError("the request is too long")
     try:
-        table = json.loads(data or b"{}")
+        table = parsed(data or b"{}")
     except ValueError as error:
         raise UsageError("the request isn't JSON") from error
     if not isinstance(table, dict):
@@ -151,13 +152,13 @@ def _routes(studio: Studio) -> list[Route]:
 
 def _material_routes(studio: Studio) -> list[Route]:
     async def state(_: Request) -> Response:
-        return JSONResponse(await run_in_threadpool(studio.state), headers=_NO_STORE)
+        return Answer(await run_in_threadpool(studio.state), headers=_NO_STORE)
 
     async def materials(_: Request) -> Response:
-        return JSONResponse(await run_in_threadpool(studio.materials), headers=_NO_STORE)
+        return Answer(await run_in_threadpool(studio.materials), headers=_NO_STORE)
 
     async def material(request: Request) -> Response:
-        return JSONResponse(await run_in_threadpool(studio.material, request.path_params["ident"]), headers=_NO_STORE)
+        return Answer(await run_in_threadpool(studio.material, request.path_params["ident"]), headers=_NO_STORE)
 
     async def poster(request: Request) -> Response:
         data = await run_in_threadpool(studio.poster, request.path_params["ident"])
@@ -166,7 +167,7 @@ def _material_routes(studio: Studio) -> list[Route]:
     async def strip(request: Request) -> Response:
         item = await run_in_threadpool(studio.folder.get, request.path_params["ident"])
         found = await run_in_threadpool(studio.strips.of, item.ident, item.path)
-        return JSONResponse(found.state(), headers=_NO_STORE)
+        return Answer(found.state(), headers=_NO_STORE)
 
     async def thumbnail(request: Request) -> Response:
         item = await run_in_threadpool(studio.folder.get, request.path_params["ident"])
@@ -191,7 +192,7 @@ def _material_routes(studio: Studio) -> list[Route]:
         return Response(data, media_type="image/jpeg", headers=headers)
 
     async def offered(request: Request) -> Response:
-        return JSONResponse(await run_in_threadpool(options.table, request.path_params["kind"]))
+        return Answer(await run_in_threadpool(options.table, request.path_params["kind"]))
 
     async def command(request: Request) -> Response:
         table = await _sent(request)
@@ -199,7 +200,7 @@ def _material_routes(studio: Studio) -> list[Route]:
         kind, given = _text(table, "kind"), _options(table)
         await run_in_threadpool(options.checked, kind, given)
         needed = await run_in_threadpool(options.weights_of, kind, given)
-        return JSONResponse({"command": options.command(kind, item.path, given), "weights": needed})
+        return Answer({"command": options.command(kind, item.path, given), "weights": needed})
 
     return [
         Route("/api/studio/state", _answering(state)),
@@ -218,21 +219,21 @@ def _upload_routes(studio: Studio) -> list[Route]:
     async def begin(request: Request) -> Response:
         table = await _sent(request)
         given = _text(table, "name"), _whole(table, "size"), _whole(table, "changed")
-        return JSONResponse(await run_in_threadpool(studio.uploads.begin, *given))
+        return Answer(await run_in_threadpool(studio.uploads.begin, *given))
 
     async def state(request: Request) -> Response:
-        return JSONResponse(studio.uploads.state(request.path_params["ident"]), headers=_NO_STORE)
+        return Answer(studio.uploads.state(request.path_params["ident"]), headers=_NO_STORE)
 
     async def take(request: Request) -> Response:
         try:
             offset = int(request.query_params.get("offset", ""))
         except ValueError as error:
             raise UsageError("'offset' must be a whole number") from error
-        return JSONResponse(await studio.uploads.take(request.path_params["ident"], offset, request.stream()))
+        return Answer(await studio.uploads.take(request.path_params["ident"], offset, request.stream()))
 
     async def drop(request: Request) -> Response:
         await run_in_threadpool(studio.uploads.drop, request.path_params["ident"])
-        return JSONResponse({})
+        return Answer({})
 
     return [
         Route("/api/studio/uploads", _answering(begin), methods=["POST"]),
@@ -250,7 +251,7 @@ def _job_routes(studio: Studio) -> list[Route]:
         ident = await run_in_threadpool(
             lambda: studio.queue.add(kind, item.path, given, overwrite=bool(table.get("overwrite")))
         )
-        return JSONResponse({"id": ident})
+        return Answer({"id": ident})
 
     async def change(request: Request) -> Response:
         ident, table = request.path_params["ident"], await _sent(request)
@@ -263,27 +264,27 @@ def _job_routes(studio: Studio) -> list[Route]:
             await run_in_threadpool(getattr(studio.queue, action), ident)
         else:
             raise UsageError(f"unknown action '{action}' for a job")
-        return JSONResponse({})
+        return Answer({})
 
     async def sample(request: Request) -> Response:
         table = await _sent(request)
         item = await run_in_threadpool(studio.folder.get, _text(table, "film"))
         at = _seconds(table.get("at", 0))
-        return JSONResponse(await run_in_threadpool(studio.sampler.begin, item.path, at, _options(table)))
+        return Answer(await run_in_threadpool(studio.sampler.begin, item.path, at, _options(table)))
 
     async def live(request: Request) -> Response:
         table = await _sent(request)
         ident = await run_in_threadpool(studio.watch, _text(table, "film"), _options(table))
-        return JSONResponse({"film": ident})
+        return Answer({"film": ident})
 
     async def stop_live(request: Request) -> Response:
         await run_in_threadpool(studio.stop_live, _whole(await _sent(request), "number"))
-        return JSONResponse({})
+        return Answer({})
 
     async def send(request: Request) -> Response:
         table = await _sent(request)
         path = await run_in_threadpool(studio.result, _text(table, "job"))
-        return JSONResponse(await run_in_threadpool(studio.sender.begin, path))
+        return Answer(await run_in_threadpool(studio.sender.begin, path))
 
     return [
         Route("/api/studio/jobs", _answering(add), methods=["POST"]),
@@ -302,7 +303,7 @@ def _model_routes() -> list[Route]:
         )
         for row in rows:
             row.pop("path")
-        return JSONResponse(rows, headers=_NO_STORE)
+        return Answer(rows, headers=_NO_STORE)
 
     return [Route("/api/studio/models", _answering(listing))]
 
@@ -314,7 +315,7 @@ def _download(studio: Studio) -> Handler:
         if table.get("accept_licence") is not True:
             raise LicenceNotAccepted(f"{entry.summary}: read and accept its licence first")
         await run_in_threadpool(studio.download.begin, entry.name)
-        return JSONResponse(studio.download.state())
+        return Answer(studio.download.state())
 
     return download
 
@@ -322,6 +323,6 @@ def _download(studio: Studio) -> Handler:
 def _stop_download(studio: Studio) -> Handler:
     async def stop(_: Request) -> Response:
         studio.download.stop()
-        return JSONResponse(studio.download.state())
+        return Answer(studio.download.state())
 
     return stop

@@ -13,7 +13,7 @@ from docs import make_keywords
 from stereocast import api
 from stereocast.catalog import settle
 from stereocast.cli import build
-from stereocast.errors import ExtraMissing, StereocastError, UnknownName, UsageError
+from stereocast.errors import ExtraMissing, SourceError, StereocastError, UnknownName, UsageError
 from stereocast.jobs.convert import job
 from stereocast.registry import ENGINES
 from stereocast.settings import ConvertSettings, FourDSettings, GenSettings, PreviewSettings, Settings
@@ -269,3 +269,13 @@ def test_many_films(film: Path, tmp_path: Path) -> None:
     assert [(one.status, Path(one.source).name) for one in found] == [("converted", "film.mp4"), ("failed", "bad.mp4")]
     assert found[0].details == {"frames": 12}
     assert Path(found[0].output or "").parent == tmp_path / "to"
+
+
+def test_many_films_are_checked_before_the_first(tmp_path: Path) -> None:
+    """As on the command line: one depth file can't hold the depth of two films."""
+    films = [make_film(tmp_path / name, frames=2) for name in ("a.mp4", "b.mp4")]
+    with pytest.raises(UsageError, match="holds the depth of one film"):
+        api.convert_all(films, tmp_path / "to", depth_out=tmp_path / "depth.mkv", overwrite=True)
+    with pytest.raises(SourceError, match=r"no such file: .*missing\.mp4"):
+        api.convert_all(str(tmp_path / "missing.mp4"))
+    assert not (tmp_path / "to").exists()

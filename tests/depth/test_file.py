@@ -1,5 +1,7 @@
 """A folder of depth maps that the user supplies."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -32,3 +34,17 @@ def test_maps_of_a_folder_come_in_natural_order(tmp_path):
     for value, name in enumerate(("a1²3.npy", "a2.npy", "a10.npy")):
         np.save(tmp_path / name, np.full((2, 2), value, np.float32))
     assert [int(values[0, 0]) for values in folder_maps(tmp_path)] == [0, 1, 2]
+
+
+def test_unknown_depth_is_the_farthest(tmp_path: Path) -> None:
+    values = np.linspace(0.2, 1, 48, dtype=np.float32).reshape(6, 8)
+    holes = values.copy()
+    holes[0, :3], holes[1, 0], holes[2, 0] = np.nan, np.inf, -np.inf
+    np.save(tmp_path / "a.npy", holes)
+    found = read_map(tmp_path / "a.npy")
+    known = np.isfinite(holes)
+    np.testing.assert_array_equal(found[known], values[known])
+    np.testing.assert_array_equal(found[~known], values[known].min())
+    np.save(tmp_path / "b.npy", np.full((6, 8), np.nan, np.float32))
+    with pytest.raises(SourceError, match="no finite depth"):
+        read_map(tmp_path / "b.npy")

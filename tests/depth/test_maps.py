@@ -413,11 +413,12 @@ def test_flows_that_disagree_by_a_pixel(px, hidden):
     forward, back = flow_of(2, 1), flow_of(-2, -1)
     back[..., 0] += px * 0.6
     back[..., 1] += px * 0.8
-    assert (propagate.occluded(forward, back) == hidden).all()
-    assert not propagate.occluded(forward, back, 2.0).any()
+    inside = np.s_[:-1, :-2]  # what leaves the picture is hidden in any case
+    assert (propagate.occluded(forward, back)[inside] == hidden).all()
+    assert not propagate.occluded(forward, back, 2.0)[inside].any()
     side = flow_of(0)
     side[:, 5:, 0] = -3
-    assert propagate.occluded(flow_of(3), side)[0].tolist() == [x < 2 for x in range(10)]
+    assert propagate.occluded(flow_of(3), side)[0].tolist() == [x < 2 or x > 6 for x in range(10)]
 
 
 @pytest.mark.parametrize("reach", [1, 2, 3])

@@ -276,3 +276,22 @@ def test_grey_is_tone_mapped_by_extended_reinhard(nits: float, peak: int | None)
     assert made.shape == (6, 6)
     assert np.abs(made[:4].astype(float) - (16 + 219 * min(1, mapped) ** (1 / 2.4))).max() < 1.2
     assert np.abs(made[4:].astype(float) - 128).max() <= 1, "grey stays grey"
+
+
+def test_a_palette_is_rgb() -> None:
+    """Pictures of a palette hold RGB of full range, like all RGB; they became YUV of the wrong range."""
+    rgb = np.zeros((32, 64, 3), np.uint8)
+    rgb[:, :16], rgb[:, 16:32], rgb[:, 32:48] = (255, 255, 255), (200, 40, 60), (30, 160, 90)
+    plain = av.VideoFrame.from_ndarray(rgb, format="rgb24")
+    indexed = np.repeat(np.arange(64) // 16, 32).reshape(64, 32).T.astype(np.uint8)
+    table = np.zeros((256, 4), np.uint8)
+    table[:, 0] = 255
+    for number in range(4):
+        table[number, 1:] = rgb[0, 16 * number]
+    frame = av.VideoFrame.from_ndarray((np.ascontiguousarray(indexed), table), format="pal8")
+    assert colour.of_frame(frame) == colour.of_frame(plain)
+    for target in (PixelFormat.YUV420P, PixelFormat.YUV420P10):
+        tags = colour.of_frame(plain)
+        made, wanted = (colour.converted(each, target, tags).to_ndarray().astype(int) for each in (frame, plain))
+        assert np.abs(made - wanted)[:32].max() <= 2 << target.bits - 8
+    np.testing.assert_array_equal(colour.as_rgb(frame, PixelFormat.RGB24), rgb)

@@ -11,6 +11,7 @@ import pytest
 from stereocast.catalog import settle
 from stereocast.errors import SinkError, SourceError, UsageError
 from stereocast.jobs.convert import job
+from stereocast.media.stills import write_image
 from stereocast.media.writer import part_path
 from stereocast.pipeline.progress import Progress
 from stereocast.settings import ConvertSettings
@@ -225,6 +226,8 @@ def test_refusals_are_one_line(tmp_path: Path) -> None:
         (film, {"encoder": "x246"}, UsageError, "did you mean 'x26"),
         (film, {"preset": "quest4"}, UsageError, "did you mean"),
         (film, {"audio": "7"}, UsageError, "--audio 7"),
+        (film, {"start": "0.1", "end": "0.05"}, UsageError, "--end 0.05: nothing is left"),
+        (film, {"duration": "0"}, UsageError, "--duration 0: nothing is left"),
     ]
     for source, flags, kind, text in cases:
         with pytest.raises(kind, match=text) as caught:
@@ -289,3 +292,73 @@ def test_the_last_cue_lengthens_nothing(tmp_path: Path, suffix: str, codec: str)
         assert track.duration * track.time_base <= Fraction(101, 100)
         ends = [(p.pts + p.duration) * p.time_base for p in film.demux(track) if p.size > 2]
     assert [float(end) for end in ends] == pytest.approx([0.3, 0.6, 0.9], abs=0.002)
+
+
+def long_last(path: Path, output: Path, ticks: int) -> Path:
+    """A copy of a film whose last picture lasts `ticks`."""
+    with av.open(str(path)) as source, av.open(str(output), "w") as out:
+        stream = source.streams.video[0]
+        target = out.add_stream_from_template(stream)
+        packets = [packet for packet in source.demux(stream) if packet.size]
+        last = max(packets, key=lambda packet: packet.pts)
+        last.duration = round(ticks * Fraction(1, 1000) / last.time_base)
+        for packet in packets:
+            packet.stream = target
+            out.mux(packet)
+    return output
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
+@pytest.mark.parametrize("container", ["mp4", "mkv"])
+def test_a_picture_that_lasts_to_the_end_is_kept(tmp_path: Path, suffix: str, container: str) -> None:
+    """Screen recordings and slides end with a picture that stands for seconds."""
+    ticks = [0, 40, 80, 120, 160, 200]
+    film = make_film(tmp_path / f"in{suffix}", pts=ticks, time_base=Fraction(1, 1000), rate=Fraction(25))
+    source = long_last(film, tmp_path / f"long{suffix}", 5000)
+    output = convert(source, tmp_path / f"out.{container}").plan.outputs[0]
+    assert left_numbers(read_film(output)) == list(range(6)), "all pictures are shown"
+    with av.open(str(output)) as made:
+        assert made.duration == pytest.approx(5_200_000, abs=2000)
+    output = convert(source, tmp_path / f"part.{container}", start="0.1", end="2").plan.outputs[0]
+    with av.open(str(output)) as made:
+        assert made.duration == pytest.approx(1_900_000, abs=21_000)
+
+
+def test_fps_repeats_the_last_picture_to_its_end(tmp_path: Path) -> None:
+    slides = make_film(tmp_path / "in.mp4", frames=3, rate=Fraction(1, 2))
+    output = convert(slides, tmp_path / "out.mp4", fps=5).plan.outputs[0]
+    assert left_numbers(read_film(output)) == [0] * 10 + [1] * 10 + [2] * 10
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
+def test_cues_and_chapters_end_with_the_part(tmp_path: Path, suffix: str) -> None:
+    """A cue shown over the part's first or last moment is shortened; nothing outlasts the picture."""
+    source = make_film(tmp_path / "in.mp4", frames=48, subtitles=["mov_text"], chapters=True, options={"g": "1"})
+    output = convert(source, tmp_path / f"out{suffix}", start="0.5", end="1.375").plan.outputs[0]
+    with av.open(str(output)) as made:
+        assert made.duration == pytest.approx(875_000, abs=3000)
+        assert [float(c["end"] * c["time_base"]) for c in made.chapters()][-1] == pytest.approx(0.875, abs=0.01)
+        cues = [p for p in made.demux(subtitles=0) if p.size and p.size > 2 and p.duration]
+        times = [(float(p.pts * p.time_base), float((p.pts + p.duration) * p.time_base)) for p in cues]
+    assert times[0] == pytest.approx((0, 0.1), abs=0.002)
+    assert times[-1] == pytest.approx((0.8, 0.875), abs=0.002)
+
+
+def test_what_standard_output_cannot_take(tmp_path: Path) -> None:
+    film, still = make_film(tmp_path / "in.mp4", frames=2), tmp_path / "in.png"
+    write_image(still, np.zeros((32, 48, 3), np.uint8))
+    for source, flags, text in [
+        (film, {"format": "pair"}, "writes two files"),
+        (film, {"out_format": "hls"}, "a folder of files"),
+        (still, {}, "a still can't be written to standard output"),
+    ]:
+        with pytest.raises(UsageError, match=text):
+            job.prepare(str(source), "-", settle(ConvertSettings, flags))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["in.mp4", "in.png"]
+
+
+def test_tracks_are_checked_before_work_starts(tmp_path: Path) -> None:
+    """With --workers they would be missed only when all sections are done."""
+    film = make_film(tmp_path / "in.mp4", frames=2, audio=["aac"])
+    with pytest.raises(UsageError, match=r"--audio 1: .* \(0\.\.0\)"):
+        job.prepare(str(film), tmp_path / "out.mp4", settle(ConvertSettings, {"audio": "1", "workers": 2}))

@@ -89,3 +89,18 @@ def test_a_browsers_recording_is_converted(tmp_path: Path) -> None:
     assert 20 < source.info.rate < 40
     output = convert(tmp_path / "in.webm", tmp_path / "out.mp4").plan.outputs[0]
     assert sorted(round(pts * 1000) for _, pts in packets(output)["video"]) == ticks
+
+
+@pytest.mark.parametrize(
+    ("given", "found"),
+    [
+        (25, 25),
+        (29.97, Fraction(2997, 100)),
+        (0.5, Fraction(1, 2)),
+        (1 / 3, Fraction(1, 3)),
+        (0.0003, Fraction(3, 10000)),
+    ],
+)
+def test_a_rate_given_as_a_number(given: float, found: Fraction) -> None:
+    assert rate.of_number(given) == pytest.approx(found, rel=1e-3)
+    assert rate.of_number(given) > 0

@@ -89,13 +89,22 @@ def test_folders_and_globs(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "seconds"), [("90", 90), ("1:30", 90), ("0:01:30.5", Fraction(181, 2)), ("0.25", Fraction(1, 4))]
+    ("text", "seconds"),
+    [
+        ("90", 90),
+        ("1:30", 90),
+        ("0:01:30.5", Fraction(181, 2)),
+        ("0.25", Fraction(1, 4)),
+        ("5.", 5),
+        (".5", Fraction(1, 2)),
+        (str(1 / 3), Fraction(str(1 / 3))),
+    ],
 )
 def test_times(text: str, seconds: Fraction) -> None:
     assert parse_time(text, "start") == seconds
 
 
-@pytest.mark.parametrize("text", ["", "a", "1:2:3:4", "-3", "1:", "1/0"])
+@pytest.mark.parametrize("text", ["", "a", "1:2:3:4", "-3", "1:", "1/0", "1:-30", "1e999999999", "1_0", "²", "."])
 def test_bad_times(text: str) -> None:
     with pytest.raises(UsageError, match="--start"):
         parse_time(text, "start")

@@ -52,10 +52,10 @@ def unet(case: Path, kind: str):
     return filled(svd.build_unet(made, vector), svd.unet_key, kind)
 
 
-@pytest.mark.reference("unet_svd*.npz", "unet_sv3d_p*.npz")
+@pytest.mark.reference("unet*.npz")
 def test_unet(case: Path):
     data = read_arrays(case)
-    kind = "sv3d_p" if "sv3d" in case.name else "svd_xt"
+    kind = "sv3d_p" if "polars_rad" in data else "svd_xt"
     model, frames = unet(case, kind), int(data["num_frames"])
     if kind == "svd_xt":
         vector = svd.svd_vector(1, float(data["fps_id"]), float(data["motion_bucket_id"]), float(data["cond_aug"]))
@@ -93,11 +93,19 @@ def test_vae(case: Path):
     z = torch.from_numpy(data["z"])
     with torch.no_grad():
         whole = temporal.decode(z, num_frames=len(z)).sample
-        chunks = torch.cat([temporal.decode(part, num_frames=len(part)).sample for part in z.split(3)])
+        chunks = {
+            name: torch.cat(
+                [temporal.decode(part, num_frames=len(part)).sample for part in z.split(int(name.rpartition("_")[2]))]
+            )
+            for name in data
+            if name.startswith("video_decoded_chunks_of_")
+        }
         image = plain.decode(z).sample
         mode = temporal.encode(torch.from_numpy(data["image"])).latent_dist.mode()
     np.testing.assert_allclose(whole.numpy(), data["video_decoded"], atol=5e-5)
-    np.testing.assert_allclose(chunks.numpy(), data["video_decoded_chunks_of_3"], atol=5e-5)
+    assert chunks
+    for name, found in chunks.items():
+        np.testing.assert_allclose(found.numpy(), data[name], atol=5e-5)
     np.testing.assert_allclose(image.numpy(), data["image_decoded"], atol=5e-5)
     np.testing.assert_allclose(mode.numpy(), data["cond_latent_mode"], atol=5e-5)
 
@@ -140,10 +148,10 @@ def test_image_tower(case: Path):
     np.testing.assert_allclose(embeds.numpy(), data["image_embeds"], atol=1e-5)
 
 
-@pytest.mark.reference("schedules.npz")
+@pytest.mark.reference("schedules*.npz")
 def test_schedules(case: Path):
     data = read_arrays(case)
-    if "guidance_sv3d_diffusion2_21" not in data:
+    if not any(name.startswith("guidance_sv3d_diffusion2_") for name in data):
         pytest.skip("schedules of another model")
     for name in data:
         kind, _, count = name.rpartition("_")
@@ -166,9 +174,12 @@ def test_schedules(case: Path):
             np.testing.assert_allclose(ramp.numpy(), want, atol=1e-6)
         elif kind.startswith("s_"):
             np.testing.assert_allclose(compose.shares(kind[2:], int(count)).numpy(), want, atol=1e-6)
-    np.testing.assert_allclose(svd.azimuths(21, closed=False).numpy(), data["azimuths_rad_sv3d_official"], atol=1e-6)
-    np.testing.assert_allclose(svd.azimuths(21).numpy(), data["azimuths_rad_diffusion2"], atol=1e-6)
-    np.testing.assert_allclose(compose.cosine_window(21).numpy(), data["view_weight_diffusion2"], atol=1e-6)
+    official, closed, weight = (
+        data[name] for name in ("azimuths_rad_sv3d_official", "azimuths_rad_diffusion2", "view_weight_diffusion2")
+    )
+    np.testing.assert_allclose(svd.azimuths(len(official), closed=False).numpy(), official, atol=1e-6)
+    np.testing.assert_allclose(svd.azimuths(len(closed)).numpy(), closed, atol=1e-6)
+    np.testing.assert_allclose(compose.cosine_window(len(weight)).numpy(), weight, atol=1e-6)
 
 
 class Toy:

@@ -64,7 +64,7 @@ def config_of(meta: dict[str, Any]) -> zero.ZeroConfig:
     return zero.replace(base, **made)
 
 
-@pytest.mark.reference("border.npz")
+@pytest.mark.reference("border*.npz")
 def test_border(case: Path) -> None:
     data = Case(case)
     for one in data.meta["cases"]:
@@ -81,7 +81,7 @@ def test_border(case: Path) -> None:
         assert far(warped.small_depth(data[f"{name}.depth"], *want.shape[-2:]), want) <= 1e-5
 
 
-@pytest.mark.reference("restart.npz")
+@pytest.mark.reference("restart*.npz")
 def test_restart(case: Path) -> None:
     data = Case(case)
     for run in data.meta["runs"]:
@@ -106,7 +106,7 @@ def test_restart(case: Path) -> None:
         assert seen == config.restart.passes * config.restart.iterations
 
 
-@pytest.mark.reference("refine.npz")
+@pytest.mark.reference("refine*.npz")
 def test_refine(case: Path) -> None:
     data = Case(case)
     i, count = data.meta["iteration"], data.meta["repetitions"]
@@ -170,7 +170,7 @@ def run_of(data: Case, run: dict[str, Any], **how: Any) -> tuple[zero.ZeroSample
     return sampler, toy, [after_left, levels], at
 
 
-@pytest.mark.reference("full.npz")
+@pytest.mark.reference("full*.npz")
 def test_full_runs(case: Path) -> None:
     data = Case(case)
     for run in data.meta["runs"]:
@@ -200,7 +200,7 @@ def test_full_runs(case: Path) -> None:
             assert torch.equal(final[0], final[1]), name
 
 
-@pytest.mark.reference("full.npz")
+@pytest.mark.reference("full*.npz")
 def test_naive_and_budgeted_runs_agree_with_cached_ones(case: Path) -> None:
     data = Case(case)
     for run in data.meta["runs"]:
@@ -212,7 +212,7 @@ def test_naive_and_budgeted_runs_agree_with_cached_ones(case: Path) -> None:
         assert torch.equal(short.result.x, cached.result.x), run["name"]
 
 
-@pytest.mark.reference("attention.npz")
+@pytest.mark.reference("attention*.npz")
 def test_cross_view_attention(case: Path) -> None:
     data = Case(case)
     data.arrays = {k: v.double() for k, v in data.arrays.items()}  # four layers amplify float32's rounding tenfold
@@ -269,7 +269,7 @@ class Counting:
         return 0.1 * z
 
 
-@pytest.mark.reference("counts.json")
+@pytest.mark.reference("counts*.json")
 def test_counts_inside_the_network(case: Path) -> None:
     steps = VideoConfig.published("1024").schedule().steps(50, "uniform_trailing", 1.0)
     for one in json.loads(case.read_text("utf-8"))["cases"]:

@@ -35,7 +35,7 @@ def backends():
         yield "triton", on("cuda", triton=True)
 
 
-@pytest.mark.reference("warp.npz")
+@pytest.mark.reference("warp*.npz")
 @pytest.mark.parametrize(("name", "warp"), list(backends()), ids=lambda value: value if isinstance(value, str) else "")
 def test_exact_warp(case: Path, name, warp):
     arrays = read_arrays(case)

@@ -9,7 +9,7 @@ from stereocast.errors import UsageError
 from stereocast.jobs import assembly, plan, written
 from stereocast.jobs.convert import diffusion, repack
 from stereocast.jobs.plan import ConvertPlan
-from stereocast.media import bars, probe, reader, standard_input
+from stereocast.media import bars, passthrough, probe, reader, standard_input
 from stereocast.settings import ConvertSettings
 from stereocast.types import Layout, StreamInfo
 
@@ -63,7 +63,10 @@ def _film(
         notes += ("a pipe can't be searched for black bars; nothing is cropped",)
     profile = plan.choose_encoder(settings, preset, _seen(source.info, views), tonemap=settings.tonemap)
     source.retarget(pixel_format=profile.pixel_format)
+    for option, tracks in (("audio", source.container.streams.audio), ("subs", source.container.streams.subtitles)):
+        passthrough.select(list(tracks), getattr(settings, option), option)
     container = plan.container_of(settings, output)
+    plan.check_streamed(output or "", container, form)
     target = "-" if output == "-" else plan.output_path(
         name, None if output is None else Path(output), form, plan.default_suffix(container, name, still=False)
     )  # fmt: skip
@@ -144,13 +147,15 @@ def _still(
     source: reader.ImageSource,
     views: repack.Views | None,
 ) -> ConvertPlan:
+    if output == "-":
+        raise UsageError("-o -: a still can't be written to standard output; give a file name")
     form, info = plan.stereo_format(settings), _seen(source.info, views)
     suffix = plan.default_suffix("", name, still=True)
-    given = "" if output in (None, "-") else Path(str(output)).suffix.lower()
+    given = "" if output is None else Path(str(output)).suffix.lower()
     if given and given not in probe.IMAGES:
         kinds = ", ".join(sorted(probe.IMAGES))
         raise UsageError(f"-o {output}: a still is written as {kinds}; `stereocast gen` turns {name} into a film")
-    target = plan.output_path(name, None if output in (None, "-") else Path(str(output)), form, suffix)
+    target = plan.output_path(name, None if output is None else Path(str(output)), form, suffix)
     packed = plan.packed_info(
         info, form, assembly.packer(settings, info).shape(info.height, info.width), info.pixel_format
     )

@@ -282,15 +282,22 @@ class Run:
         return self._along(frames, self._beside)
 
     def _along(self, frames: Iterator[Frame], beside: splice.Beside) -> Iterator[Frame]:
+        begin = self.source.start_pts * self.source.time_base
         try:
             for frame in frames:
-                beside.until((frame.pts + self.source.start_pts) * self.source.time_base)
+                beside.until(frame.pts * self._made.info.time_base + begin)
                 yield frame
             beside.until(self.source.stop_s)
         finally:
             close = getattr(frames, "close", None)
             if close is not None:
                 close()
+
+    def stretch(self, target: Any) -> None:
+        """Lets the last picture last as long as in the source."""
+        end = getattr(self.source, "shown_until", None)
+        if end is not None and self._made.profile is not None:
+            target.last_until(end)
 
     def rest(self, clips: Iterator[PackedClip]) -> Iterator[PackedClip]:
         """A stage that drops the frames already encoded."""

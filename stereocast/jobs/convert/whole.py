@@ -84,6 +84,7 @@ def convert(
                 tell()
         if not sink.frames:
             raise SourceError(f"{made.source}: no frame could be decoded in the selected part")
+        run.stretch(sink)
         clock.timed("encoding", sink.finish)()
         run.finish()
     if not run.picture_only:

@@ -77,6 +77,7 @@ def prepare(name: str, output: Path | str | None, settings: GenSettings, progres
     UsageError, SourceError, SinkError, WeightsError, OutOfMemory, ExtraMissing."""
     form, preset = plan.stereo_format(settings), catalog.preset(settings.preset)
     container = plan.container_of(settings, output)
+    plan.check_streamed(output or "", container, form)
     suffix = plan.default_suffix(container, name, still=False)
     target: Path | str = (
         "-" if output == "-" else plan.output_path(name, None if output is None else Path(output), form, suffix)
