@@ -67,9 +67,9 @@ def resampled(
         shown = frame
     if shown is None or origin is None:
         return
-    end = pts + 1 if end_of is None else max(pts + 1, end_of(shown, pts))
-    while origin + count * step < end:
-        yield shown, round(origin + count * step)
+    end = pts if end_of is None else end_of(shown, pts)
+    while (at := origin + count * step) <= pts or at < end:
+        yield shown, round(at)
         count += 1
 
 
