@@ -243,16 +243,16 @@ def test_journal_lists_what_the_part_file_holds(film: Path, tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("fill", ["fast", "best"])
-def test_the_real_stages_forget_at_a_cut(
-    film: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fill: str
-) -> None:
-    """Depth, its smoothing, and carried fills are reset at each shot."""
+def test_the_real_stages_forget_at_a_cut(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fill: str) -> None:
+    """Depth, its smoothing, and carried fills are reset at each shot. The film goes on in the middle of the second."""
+    monkeypatch.setattr(chunks, "LONGEST_S", Fraction(1, 2))
+    film = make_film(tmp_path / "film.mp4", frames=34, cuts=(14, 29))
     monkeypatch.setattr(registry, "DEPTH", REAL[0])
     monkeypatch.setattr(registry, "SYNTH", REAL[1])
-    flags = {"fill": fill, "end": "2.6"}
-    run(film, tmp_path / "whole.mp4", **flags)
-    broken(film, tmp_path / "out.mp4", 50, **flags)
-    run(film, tmp_path / "out.mp4", resume=True, **flags)
+    run(film, tmp_path / "whole.mp4", fill=fill)
+    broken(film, tmp_path / "out.mp4", 26, fill=fill)
+    assert [chunk.frames for chunk in chunks.Journal.chunks_of(chunks.journal_path(tmp_path / "out.mp4"))] == [12, 12]
+    run(film, tmp_path / "out.mp4", resume=True, fill=fill)
     assert content(tmp_path / "out.mp4") == content(tmp_path / "whole.mp4")
 
 
