@@ -25,7 +25,7 @@ def _processes() -> Any:
     context.set_forkserver_preload(["pytest", worker.__name__])
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PYTHONPATH", str(ROOT), prepend=os.pathsep)
-        for name in ("OMP_NUM_THREADS", "NUMBA_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+        for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):  # not Numba's: kernels would be compiled anew
             patch.setenv(name, "1")
         forkserver.ensure_running()
     return context
