@@ -1,6 +1,7 @@
 """A film converted in sections equals one from a single pipeline; a worker that dies costs only its section."""
 
 import json
+import os
 import subprocess
 import sys
 import threading
@@ -26,6 +27,7 @@ from tests.films import make_film
 from tests.support.contents import packets
 from tests.support.system import needs_signals
 
+ROOT = Path(__file__).resolve().parents[2]
 FRAMES, CUTS = 125, (25, 52, 82, 110)
 
 
@@ -58,6 +60,20 @@ def threads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
     monkeypatch.setattr(local.LocalEngine, "_process", process)
     return begun
+
+
+@pytest.fixture
+def ramp(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Depth that costs nothing, in worker processes too: `--depth ramp` of a package of its own."""
+    place = tmp_path / "site"
+    (place / "ramp-1.dist-info").mkdir(parents=True)
+    (place / "ramp-1.dist-info/METADATA").write_text("Metadata-Version: 2.1\nName: ramp\nVersion: 1\n")
+    (place / "ramp-1.dist-info/entry_points.txt").write_text("[stereocast.depth]\nramp = tests.fakes:RampDepth\n")
+    monkeypatch.syspath_prepend(str(place))
+    monkeypatch.setenv("PYTHONPATH", f"{place}{os.pathsep}{ROOT}")
+    registry._found.cache_clear()
+    yield
+    registry._found.cache_clear()
 
 
 @pytest.fixture(scope="module")
@@ -149,7 +165,7 @@ def test_an_error_of_the_film_is_that_of_the_film(film: Path, threads: list[str]
     assert len(threads) <= 4
 
 
-def test_in_processes_one_of_them_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_in_processes_one_of_them_killed(tmp_path: Path, ramp: None, monkeypatch: pytest.MonkeyPatch) -> None:
     source = make_film(tmp_path / "in.mp4", frames=60, size=(48, 64), audio=["aac"], cuts=[30])
     begun: list[str] = []
     original = local.LocalEngine._process
@@ -168,12 +184,12 @@ def test_in_processes_one_of_them_killed(tmp_path: Path, monkeypatch: pytest.Mon
             next(iter(engine._running)).kill()
 
     monkeypatch.setattr(local.LocalEngine, "_process", process)
-    done = convert(source, tmp_path / "out.mp4", workers=2)
+    done = convert(source, tmp_path / "out.mp4", workers=2, depth="ramp")
     assert done.comfort is not None
     assert len(done.comfort.shots) >= 2
     assert len(set(begun)) >= 2
     assert len(begun) == len(set(begun)) + 1
-    convert(source, tmp_path / "whole.mp4")
+    convert(source, tmp_path / "whole.mp4", depth="ramp")
     same(tmp_path / "out.mp4", packets(tmp_path / "whole.mp4"), 60)
 
 
@@ -210,7 +226,7 @@ def test_order_and_bound() -> None:
     assert most <= 6
 
 
-def test_processes_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_processes_are_kept(tmp_path: Path, ramp: None, monkeypatch: pytest.MonkeyPatch) -> None:
     source = make_film(tmp_path / "in.mp4", frames=78, size=(48, 64), cuts=[26, 52])
     begun: list[int] = []
     original = local.LocalEngine._spawn
@@ -221,7 +237,7 @@ def test_processes_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
         return process
 
     monkeypatch.setattr(local.LocalEngine, "_spawn", begin)
-    convert(source, tmp_path / "out.mp4", workers=2)
+    convert(source, tmp_path / "out.mp4", workers=2, depth="ramp")
     assert len(list(packets(tmp_path / "out.mp4"))) > 0
     assert 1 <= len(begun) <= 2  # for three sections
 

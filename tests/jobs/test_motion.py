@@ -51,6 +51,7 @@ def packets(path: Path) -> list[bytes]:
         return [bytes(packet) for packet in box.demux(video=0) if packet.size]
 
 
+@pytest.mark.usefixtures("small_maps")
 def test_a_resumed_film_has_the_same_motion(film: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(chunks, "SHORTEST_S", Fraction(1, 4))
     monkeypatch.setattr(chunks, "LONGEST_S", Fraction(1, 2))
