@@ -107,7 +107,7 @@ def test_a_still(tmp_path: Path) -> None:
 
 @pytest.fixture(scope="module")
 def long_film(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_film(tmp_path_factory.mktemp("films") / "long.mp4", frames=24 * 25, size=(180, 320), cuts=[300])
+    return make_film(tmp_path_factory.mktemp("films") / "long.mp4", frames=24 * 10, size=(180, 320), cuts=[120])
 
 
 def start_long(tmp_path: Path, film: Path) -> tuple[subprocess.Popen, Path]:
@@ -118,7 +118,7 @@ def start_long(tmp_path: Path, film: Path) -> tuple[subprocess.Popen, Path]:
     process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, start_new_session=True)
     deadline = time.monotonic() + 600
     while (
-        not (part.exists() and part.stat().st_size > 100_000) and time.monotonic() < deadline and process.poll() is None
+        not (part.exists() and part.stat().st_size > 40_000) and time.monotonic() < deadline and process.poll() is None
     ):
         time.sleep(0.02)
     return process, part
