@@ -146,7 +146,7 @@ class WarpSynthesizer:
         values = to_host(depth.values)[clip.overlap :]
         film, maps = [*frames, *(late for late, _ in later)], [*values, *(late for _, late in later)]
         if clip.first or not self._begun:
-            self._begin_shot(clip, np.stack(maps), depth.metric)
+            self._begin_shot(clip, np.stack(maps[: self.held + 1]), depth.metric)  # whatever the clip's length
         found = self._disparities(clip, maps, len(values))
         eyes, form = self.settings.synthesised, clip.pixel_format
         count, height, width = len(frames), clip.height, clip.width

@@ -174,3 +174,25 @@ def test_starting_within_a_shot_is_not_flat():
     clip = film()
     late = Clip(clip.frames, clip.pts, clip.pixel_format, first=False)
     assert np.array_equal(run(late, block(), strength=5).right, run(clip, block(), strength=5).right)
+
+
+@pytest.mark.parametrize("fill", ["fast", "best"])
+def test_a_film_looks_the_same_however_it_is_divided_into_clips(fill):
+    """Large pictures come one by one: their depth must have the scale that smaller ones have."""
+    whole = film(count=12)
+    depth = np.stack([np.roll(block(1).values[0], 3 * t, 1) * (0.5 + 0.05 * t) for t in range(12)])
+    made = []
+    for length in (1, 2, 3):
+        cuts = range(0, 12, length)
+        clips = (
+            (
+                Clip(whole.frames[at : at + length], whole.pts[at : at + length], whole.pixel_format, first=at == 0, last=at + length == 12),
+                DepthMap(depth[at : at + length]),
+            )
+            for at in cuts
+        )  # fmt: skip
+        stage = WarpSynthesizer(StereoSettings(strength="auto", convergence="auto", fill=fill), threads=2)
+        made.append([np.concatenate(views) for views in zip(*((c.left, c.right) for c in stage(clips)), strict=True)])
+    for views in made[1:]:
+        assert np.array_equal(views[0], made[0][0])
+        assert np.array_equal(views[1], made[0][1])
