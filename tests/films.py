@@ -15,8 +15,7 @@ BITS = 12
 
 def picture(number: int, height: int, width: int, scene: int = 0) -> np.ndarray:
     """RGB uint8: a moving texture, with `number` as black and white blocks along the top."""
-    rows, columns = np.mgrid[0:height, 0:width]
-    moved = columns + 2 * number
+    rows, moved = np.arange(height)[:, None], np.arange(width)[None] + 2 * number
     red = 90 + 60 * np.sin(moved / (9 + 3 * scene)) * np.cos(rows / 11)
     green = 110 + 50 * np.sin((rows + 13 * scene) / 7 + moved / 23)
     blue = 80 + 100 * ((moved // 16 + rows // 16 + scene) % 2)

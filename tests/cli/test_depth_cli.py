@@ -1,9 +1,6 @@
 """`models` and `convert --depth` from the command line, with tiny published-layout checkpoints on disk."""
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -11,24 +8,19 @@ import pytest
 
 from stereocast import api
 from tests.films import make_film, read_film
+from tests.support.commands import stereocast
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def stereocast(*arguments: object, **environment: str) -> subprocess.CompletedProcess:
-    command = [sys.executable, "-m", "stereocast", *map(str, arguments)]
-    environment = {**os.environ, "HF_HUB_OFFLINE": "", **environment}
-    return subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=900, check=False, env=environment)
-
-
 @pytest.fixture
 def homes(tmp_path):
-    return {"STEREOCAST_HOME": str(tmp_path / "state"), "HF_HOME": str(tmp_path / "hf")}
+    return {"STEREOCAST_HOME": str(tmp_path / "state"), "HF_HOME": str(tmp_path / "hf"), "HF_HUB_OFFLINE": ""}
 
 
 def test_models_lists_terms(homes):
     run = stereocast("models", "--json", **homes)
-    assert run.returncode == 0, run.stderr
+    assert run.exit_code == 0, run.output
     rows = {row["name"]: row for row in json.loads(run.stdout)}
     assert rows["video-depth-anything-small"]["licence"] == "Apache-2.0"
     assert "no commercial" in rows["depthcrafter"]["terms"]
@@ -49,14 +41,14 @@ def test_models_lists_terms(homes):
 )
 def test_models_says_what_to_do(arguments, code, text, homes):
     run = stereocast(*arguments, **homes)
-    assert run.returncode == code, run.stderr
+    assert run.exit_code == code, run.output
     assert text in run.stderr
 
 
 def test_models_offline(homes):
     homes["HF_HUB_OFFLINE"] = "1"
     run = stereocast("models", "download", "depth-pro", "--accept-licence", **homes)
-    assert run.returncode == 1
+    assert run.exit_code == 1
     assert "HF_HUB_OFFLINE" in run.stderr
 
 
@@ -64,15 +56,15 @@ def test_a_model_that_is_not_there_is_refused_before_work_starts(homes, tmp_path
     pytest.importorskip("diffusers", reason="needs the diffusion extra")
     film = make_film(tmp_path / "film.mp4", frames=4)
     run = stereocast("convert", film, "--depth", "depthcrafter", **homes)
-    assert run.returncode == 1
+    assert run.exit_code == 1
     assert "academic, research and education only" in run.stderr
     assert not list(tmp_path.glob("*SBS*"))
 
 
 @pytest.mark.parametrize("dissolved", [False, True])
 def test_depthcrafter_converts_a_film(homes, tmp_path, monkeypatch, dissolved):
-    """The whole real path on a CPU: published-layout folders, windows, stitching, warp, encoder. With dissolving as a
-    program of its own."""
+    """The whole real path on a CPU: published-layout folders, windows, stitching, warp, encoder. Dissolved, by the
+    command line."""
     pytest.importorskip("diffusers", reason="needs the diffusion extra")
     from tests import tiny_models
 
@@ -88,7 +80,7 @@ def test_depthcrafter_converts_a_film(homes, tmp_path, monkeypatch, dissolved):
         words = [str(word) for name, value in options.items() for word in ("--" + name.replace("_", "-"), value)]
         words += [word for pair in weights for word in ("--weights", pair)]
         run = stereocast("convert", film, *words, "--propagate", **homes)
-        assert run.returncode == 0, run.stderr
+        assert run.exit_code == 0, run.output
     else:
         for name, value in homes.items():
             monkeypatch.setenv(name, value)

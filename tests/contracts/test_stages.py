@@ -55,6 +55,7 @@ def test_the_packer_of_half_spheres() -> None:
     )
 
 
+@pytest.mark.usefixtures("small_maps")
 @pytest.mark.parametrize("pixel_format", FORMATS)
 def test_the_embedded_estimator(pixel_format: PixelFormat) -> None:
     suites.estimator_contract(lambda info: EmbeddedDepth(EstimatorSettings(smooth=0), info), pixel_format)

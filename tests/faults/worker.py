@@ -1,16 +1,21 @@
-"""A process that converts what it is told, case after case, and says how each ended. Run by `crowd.Worker`.
-
-Reads a JSON object per line (source, output, flags) and answers with one (ended, message, threads, files).
-`--real` uses the real depth and warp in place of small stand-ins.
-"""
+"""A process that converts what it is told, case after case, and says how each ended. Begun by `crowd.Worker`."""
 
 import contextlib
-import json
 import os
-import sys
+import tempfile
 import threading
 import time
+from multiprocessing.connection import Connection
 from pathlib import Path
+from typing import Any
+
+import av
+
+from stereocast import registry
+from stereocast.errors import StereocastError
+from stereocast.jobs.convert import job, whole  # noqa: F401 (so that forks of a process have it)
+from stereocast.settings import ConvertSettings
+from tests import fakes  # noqa: F401
 
 LIMIT_BYTES = 6 << 30  # of address space: a damaged size must not take the machine with it
 
@@ -21,54 +26,51 @@ def open_files() -> int:
 
 def settled_threads(at_most: int) -> int:
     """Threads that are left a moment after the work."""
-    for _ in range(100):
+    for _ in range(400):
         if threading.active_count() <= at_most:
             break
-        time.sleep(0.02)
+        time.sleep(0.005)
     return threading.active_count()
 
 
-def main() -> None:
+def work(cases: Connection, temporary: str, real: bool) -> None:
+    """Takes (source, output, flags) and answers {ended, message, frames, threads, files}, for as long as it is asked.
+
+    `real` uses the real depth and warp in place of small stand-ins.
+    """
     with contextlib.suppress(ImportError, ValueError, OSError):  # not every system has such limits
         import resource
 
         resource.setrlimit(resource.RLIMIT_AS, (LIMIT_BYTES, LIMIT_BYTES))
-    answers = os.fdopen(os.dup(1), "w")
-    os.dup2(2, 1)  # nothing else may write between the answers
-    import av
-
-    from stereocast import registry
-    from stereocast.errors import StereocastError
-    from stereocast.jobs.convert import job
-    from stereocast.settings import ConvertSettings
-
+    with open(os.devnull, "wb") as nowhere:
+        for stream in (1, 2):  # what damaged films make the encoders say
+            os.dup2(nowhere.fileno(), stream)
+    os.environ["TMPDIR"], tempfile.tempdir = temporary, None
     av.logging.set_level(None)
-    if "--real" not in sys.argv:
+    if not real:
         registry.DEPTH = {**registry.DEPTH, "embedded": registry.Backend("tests.fakes:RampDepth")}
         registry.SYNTH = {"warp": registry.Backend("tests.fakes:ShiftSynthesizer")}
     threads = threading.active_count()
-    for line in sys.stdin:
-        case = json.loads(line)
-        before = open_files()
-        message, frames = "", 0
+    while True:
         try:
-            made, source = job.prepare(case["source"], Path(case["output"]), ConvertSettings(**case["flags"]))
-            frames = job.convert(made, source).frames
-            ended = "done"
-        except StereocastError as error:
-            ended, message = "refused", str(error)
-        except BaseException as error:
-            ended, message = "crashed", f"{type(error).__name__}: {error}"
-        answer = {
-            "ended": ended,
-            "message": message,
-            "frames": frames,
-            "threads": settled_threads(threads) - threads,
-            "files": open_files() - before,
-        }
-        answers.write(json.dumps(answer) + "\n")
-        answers.flush()
+            source, output, flags = cases.recv()
+        except EOFError:
+            return
+        cases.send(ended(source, Path(output), flags, threads))
 
 
-if __name__ == "__main__":
-    main()
+def ended(source: str, output: Path, flags: dict[str, Any], threads: int) -> dict[str, Any]:
+    """How a case ended; `threads` were there before the first."""
+    before, message, frames = open_files(), "", 0
+    try:
+        made, opened = job.prepare(source, output, ConvertSettings(**flags))
+        frames = job.convert(made, opened).frames
+        how = "done"
+    except StereocastError as error:
+        how, message = "refused", str(error)
+    except BaseException as error:
+        how, message = "crashed", f"{type(error).__name__}: {error}"
+    return {
+        "ended": how, "message": message, "frames": frames, "threads": settled_threads(threads) - threads,
+        "files": open_files() - before,
+    }  # fmt: skip

@@ -14,6 +14,7 @@ from stereocast.errors import UnknownName, UsageError
 from stereocast.types import PixelFormat
 from tests.contracts import suites
 from tests.films import make_film, read_film
+from tests.support.commands import stereocast
 
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLE = ROOT / "docs/examples/luma_depth"
@@ -46,15 +47,17 @@ def test_it_is_one_file_and_one_entry_point(installed: Path) -> None:
     assert (EXAMPLE / "pyproject.toml").read_text().count("stereocast.depth") == 1
 
 
-def test_convert_with_it(installed: Path, tmp_path: Path) -> None:
+def test_convert_with_it(installed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     film = make_film(tmp_path / "film.mp4", frames=6, size=(48, 64))
     done = run(installed, "convert", film, "-o", tmp_path / "out.mp4", "--depth", "luma", "--encoder", "x264")
     assert done.returncode == 0, done.stderr
     assert "depth: luma (requested)" in done.stderr
     assert len(read_film(tmp_path / "out.mp4")["frames"]) == 6
-    assert "luma" in run(installed, "doctor").stdout
-    wrong = run(installed, "convert", film, "--depth", "lumma")
-    assert wrong.returncode == 2
+    monkeypatch.syspath_prepend(str(installed))
+    registry._found.cache_clear()
+    assert "luma" in stereocast("doctor").stdout
+    wrong = stereocast("convert", film, "--depth", "lumma")
+    assert wrong.exit_code == 2
     assert "did you mean 'luma'?" in wrong.stderr
 
 

@@ -12,6 +12,7 @@ from stereocast.errors import SourceError
 from stereocast.jobs.convert import batch
 from stereocast.settings import ConvertSettings
 from tests.films import make_film
+from tests.support.commands import stereocast
 from tests.support.system import symlink
 
 SETTINGS = ConvertSettings()
@@ -99,6 +100,6 @@ def test_on_the_command_line(tmp_path: Path) -> None:
     table = json.loads((tmp_path / "report.json").read_text())
     assert (table["planned"], table["converted"], table["failed"]) == (3, 2, 1)
     assert (tmp_path / "out/deep/two_LRF_Full_SBS.mp4").exists()
-    again = subprocess.run([*command, *options, "--json"], capture_output=True, text=True)
+    again = stereocast(*command[3:], *options, "--json")
     shown = json.loads(again.stdout)
     assert (shown["converted"], shown["skipped"], shown["failed"]) == (0, 2, 1)

@@ -5,6 +5,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from contextlib import ExitStack
 from pathlib import Path
 from types import SimpleNamespace
@@ -14,7 +15,8 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="needs the depth extra")
 
-from stereocast.errors import UsageError  # noqa: E402
+from stereocast.diffusion import ranks  # noqa: E402
+from stereocast.errors import SourceError, StereocastError, UsageError  # noqa: E402
 from stereocast.jobs.reconstruct import crew, job, order, relief  # noqa: E402
 from stereocast.jobs.reconstruct.subject import Subject  # noqa: E402
 from stereocast.settings import FourDSettings  # noqa: E402
@@ -22,81 +24,77 @@ from stereocast.splat import matrix, scene  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[2]
 GONE = """
-import os, torch
+import os
 from stereocast.diffusion import ranks
-from stereocast.errors import StereocastError
-from stereocast.jobs.reconstruct import crew
-if os.environ["RANK"] == "1":
-    ranks.join(1, 2, "cpu").told(None)
-    os._exit(3)
-first = crew.Crew.of(1, "cpu")
-try:
-    with first.at_work(crew.Brief(None, None, {})) as made:
-        made.gather(torch.ones(3))
-except StereocastError as error:
-    print(error)
+ranks.join(1, 2, "cpu").told(None)
+os._exit(3)
 """
 HOME = """
-import os, sys, time
+import sys
 from pathlib import Path
-from types import SimpleNamespace
-from stereocast.errors import SourceError
 from stereocast.jobs.reconstruct.job import Order, reconstruct
 from stereocast.settings import FourDSettings
-from stereocast.splat import scene
-place, end = Path(sys.argv[1]), time.monotonic() + 60
-def load(path):
-    while not (place / "home").exists() and time.monotonic() < end:
-        time.sleep(0.05)
-    raise SourceError("the other is at home" if (place / "home").exists() else "the other waits")
-scene.load = load
-try:
-    result = reconstruct(Order(None, scene_file=place / "a.4dgs", settings=FourDSettings(device="cpu")), place / "out")
-    assert result.helped
-    (place / "home").touch()
-except SourceError as error:
-    print(error)
+place = Path(sys.argv[1])
+result = reconstruct(Order(None, scene_file=place / "a.4dgs", settings=FourDSettings(device="cpu")), place / "out")
+assert result.helped
+(place / "home").touch()
 """
-
-
-def torchrun(script, folder):
-    """What the first of two processes printed, started as torchrun starts them."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    shared = {
-        **os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1",
-        "MASTER_PORT": str(port),
-    }  # fmt: skip
-    started = [
-        subprocess.Popen(
-            [sys.executable, "-c", script, str(folder)], env={**shared, "RANK": str(rank), "LOCAL_RANK": str(rank)},
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-        )
-        for rank in range(2)
-    ]  # fmt: skip
-    said = [process.communicate(timeout=200) for process in started]
-    assert started[0].returncode == 0, said[0][1].decode()
-    return said[0][0].decode()
 
 
 @pytest.fixture
 def under_torchrun(monkeypatch):
-    def environment(rank):
-        for name, value in {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": 2, "MASTER_ADDR": "127.0.0.1"}.items():
+    def environment(rank, **more):
+        named = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": 2, "MASTER_ADDR": "127.0.0.1", **more}
+        for name, value in named.items():
             monkeypatch.setenv(name, str(value))
 
     return environment
 
 
-def test_a_process_that_dies_is_told_in_one_line(tmp_path):
-    said = torchrun(GONE, tmp_path).strip()
-    assert said.startswith("one of the 2 processes of torchrun failed: ") and "\n" not in said
+@pytest.fixture
+def another(under_torchrun, tmp_path):
+    """Starts the second of two processes as torchrun starts them. This one is the first."""
+    begun = []
+
+    def begin(script):
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+        under_torchrun(1, MASTER_PORT=port, PYTHONPATH=ROOT, OMP_NUM_THREADS=1)
+        begun.append(subprocess.Popen([sys.executable, "-c", script, str(tmp_path)]))
+        under_torchrun(0)
+
+    yield begin
+    ranks.leave()
+    for process in begun:
+        try:
+            process.wait(200)
+        finally:
+            process.kill()
 
 
-def test_the_others_go_home_where_there_is_nothing_to_divide(tmp_path):
+def test_a_process_that_dies_is_told_in_one_line(another):
+    another(GONE)
+    with pytest.raises(StereocastError, match=r"^one of the 2 processes of torchrun failed: ") as caught:
+        with crew.Crew.of(1, "cpu").at_work(crew.Brief(None, None, {})) as made:
+            made.gather(torch.ones(3))
+    assert "\n" not in str(caught.value)
+
+
+def test_the_others_go_home_where_there_is_nothing_to_divide(another, tmp_path, monkeypatch):
     (tmp_path / "a.4dgs").touch()
-    assert torchrun(HOME, tmp_path).strip() == "the other is at home"
+    another(HOME)
+
+    def load(path):
+        end = time.monotonic() + 60
+        while not (tmp_path / "home").exists() and time.monotonic() < end:
+            time.sleep(0.02)
+        raise SourceError("the other is at home" if (tmp_path / "home").exists() else "the other waits")
+
+    monkeypatch.setattr(scene, "load", load)
+    wanted = order.Order(None, scene_file=tmp_path / "a.4dgs", settings=FourDSettings(device="cpu"))
+    with pytest.raises(SourceError, match="the other is at home"):
+        job.reconstruct(wanted, tmp_path / "out")
 
 
 def test_an_end_by_torchrun_is_heard_like_ctrl_c(under_torchrun):

@@ -1,6 +1,7 @@
 """A film converted in sections equals one from a single pipeline; a worker that dies costs only its section."""
 
 import json
+import os
 import subprocess
 import sys
 import threading
@@ -15,7 +16,7 @@ import pytest
 
 from stereocast import registry
 from stereocast.errors import SourceError, StereocastError, UsageError
-from stereocast.jobs.convert import job, sections
+from stereocast.jobs.convert import chunks, job, sections
 from stereocast.jobs.convert.engines import local, section
 from stereocast.jobs.convert.engines.ordered import in_order
 from stereocast.jobs.convert.resume import sections_folder
@@ -26,19 +27,25 @@ from tests.films import make_film
 from tests.support.contents import packets
 from tests.support.system import needs_signals
 
-CUTS = (100, 210, 330, 440)
+ROOT = Path(__file__).resolve().parents[2]
+FRAMES, CUTS = 125, (25, 52, 82, 110)
 
 
 @pytest.fixture(autouse=True)
 def short_sections(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sections, "SECTION_S", 4)
+    monkeypatch.setattr(sections, "SECTION_S", 1)
+    monkeypatch.setattr(chunks, "SHORTEST_S", 1)
+
+
+def cheap(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(registry, "DEPTH", {**registry.DEPTH, "embedded": registry.Backend("tests.fakes:RampDepth")})
+    patch.setattr(registry, "SYNTH", {"warp": registry.Backend("tests.fakes:ShiftSynthesizer")})
 
 
 @pytest.fixture
 def threads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Workers as threads, with cheap stages; the tasks that were begun, as JSON."""
-    monkeypatch.setattr(registry, "DEPTH", {**registry.DEPTH, "embedded": registry.Backend("tests.fakes:RampDepth")})
-    monkeypatch.setattr(registry, "SYNTH", {"warp": registry.Backend("tests.fakes:ShiftSynthesizer")})
+    cheap(monkeypatch)
     begun: list[str] = []
 
     def process(self: local.LocalEngine, text: str) -> tuple[int, str]:
@@ -55,17 +62,34 @@ def threads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return begun
 
 
+@pytest.fixture
+def ramp(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Depth that costs nothing, in worker processes too: `--depth ramp` of a package of its own."""
+    place = tmp_path / "site"
+    (place / "ramp-1.dist-info").mkdir(parents=True)
+    (place / "ramp-1.dist-info/METADATA").write_text("Metadata-Version: 2.1\nName: ramp\nVersion: 1\n")
+    (place / "ramp-1.dist-info/entry_points.txt").write_text("[stereocast.depth]\nramp = tests.fakes:RampDepth\n")
+    monkeypatch.syspath_prepend(str(place))
+    monkeypatch.setenv("PYTHONPATH", f"{place}{os.pathsep}{ROOT}")
+    registry._found.cache_clear()
+    yield
+    registry._found.cache_clear()
+
+
 @pytest.fixture(scope="module")
 def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("source") / "film.mp4"
-    return make_film(path, frames=500, size=(48, 64), audio=["aac"], subtitles=["mov_text"], cuts=CUTS)
+    return make_film(path, frames=FRAMES, size=(48, 64), audio=["aac"], subtitles=["mov_text"], cuts=CUTS)
 
 
-@pytest.fixture
-def whole(film: Path, tmp_path: Path) -> dict[str, Any]:
-    (tmp_path / "whole").mkdir()
-    convert(film, tmp_path / "whole/whole.mp4")
-    return packets(tmp_path / "whole/whole.mp4")
+@pytest.fixture(scope="module")
+def whole(film: Path) -> dict[str, Any]:
+    """What a single pipeline of the cheap stages makes of it."""
+    with pytest.MonkeyPatch.context() as patch:
+        cheap(patch)
+        patch.setattr(chunks, "SHORTEST_S", 1)
+        convert(film, film.with_name("whole.mp4"))
+    return packets(film.with_name("whole.mp4"))
 
 
 def convert(source: Path, output: Path, **flags: Any) -> job.Converted:
@@ -73,7 +97,7 @@ def convert(source: Path, output: Path, **flags: Any) -> job.Converted:
     return job.convert(made, opened)
 
 
-def same(output: Path, whole: dict[str, Any], frames: int = 500) -> None:
+def same(output: Path, whole: dict[str, Any], frames: int = FRAMES) -> None:
     found = packets(output)
     assert len(found["video"]) == frames
     assert [kind for kind in whole if found[kind] != whole[kind]] == []
@@ -82,13 +106,13 @@ def same(output: Path, whole: dict[str, Any], frames: int = 500) -> None:
 
 def test_in_sections(film: Path, threads: list[str], whole: dict[str, Any], tmp_path: Path) -> None:
     done = convert(film, tmp_path / "out.mp4", workers=2)
-    assert done.frames == 500
+    assert done.frames == FRAMES
     assert len(threads) == 5
     same(tmp_path / "out.mp4", whole)
 
 
 def test_a_truncated_film_is_reported(threads: list[str], tmp_path: Path) -> None:
-    film = make_film(tmp_path / "film.mkv", frames=500, size=(48, 64), cuts=CUTS)
+    film = make_film(tmp_path / "film.mkv", frames=FRAMES, size=(48, 64), cuts=CUTS)
     film.write_bytes(film.read_bytes()[: film.stat().st_size * 7 // 10])
     done = convert(film, tmp_path / "out.mp4", workers=2)
     assert len(threads) > 1
@@ -118,7 +142,7 @@ def test_goes_on_with_finished_sections(film: Path, threads: list[str], whole: d
     output = tmp_path / "out.mp4"
 
     def interrupt(progress: Progress) -> None:
-        if progress.done > 200:
+        if progress.done > 50:
             raise KeyboardInterrupt
 
     made, opened = job.prepare(str(film), output, ConvertSettings(encoder="x264", overwrite=True, workers=2))
@@ -141,8 +165,8 @@ def test_an_error_of_the_film_is_that_of_the_film(film: Path, threads: list[str]
     assert len(threads) <= 4
 
 
-def test_in_processes_one_of_them_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    source = make_film(tmp_path / "in.mp4", frames=220, size=(48, 64), audio=["aac"], cuts=[110])
+def test_in_processes_one_of_them_killed(tmp_path: Path, ramp: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = make_film(tmp_path / "in.mp4", frames=60, size=(48, 64), audio=["aac"], cuts=[30])
     begun: list[str] = []
     original = local.LocalEngine._process
 
@@ -160,13 +184,13 @@ def test_in_processes_one_of_them_killed(tmp_path: Path, monkeypatch: pytest.Mon
             next(iter(engine._running)).kill()
 
     monkeypatch.setattr(local.LocalEngine, "_process", process)
-    done = convert(source, tmp_path / "out.mp4", workers=2)
+    done = convert(source, tmp_path / "out.mp4", workers=2, depth="ramp")
     assert done.comfort is not None
     assert len(done.comfort.shots) >= 2
     assert len(set(begun)) >= 2
     assert len(begun) == len(set(begun)) + 1
-    convert(source, tmp_path / "whole.mp4")
-    same(tmp_path / "out.mp4", packets(tmp_path / "whole.mp4"), 220)
+    convert(source, tmp_path / "whole.mp4", depth="ramp")
+    same(tmp_path / "out.mp4", packets(tmp_path / "whole.mp4"), 60)
 
 
 def test_a_worker_that_always_dies(film: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -202,8 +226,8 @@ def test_order_and_bound() -> None:
     assert most <= 6
 
 
-def test_processes_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    source = make_film(tmp_path / "in.mp4", frames=330, size=(48, 64), cuts=[110, 220])
+def test_processes_are_kept(tmp_path: Path, ramp: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = make_film(tmp_path / "in.mp4", frames=78, size=(48, 64), cuts=[26, 52])
     begun: list[int] = []
     original = local.LocalEngine._spawn
 
@@ -213,7 +237,7 @@ def test_processes_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
         return process
 
     monkeypatch.setattr(local.LocalEngine, "_spawn", begin)
-    convert(source, tmp_path / "out.mp4", workers=2)
+    convert(source, tmp_path / "out.mp4", workers=2, depth="ramp")
     assert len(list(packets(tmp_path / "out.mp4"))) > 0
     assert 1 <= len(begun) <= 2  # for three sections
 
@@ -258,20 +282,21 @@ def test_ray_is_told_whole_paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
 
 @pytest.mark.slow
-def test_on_ray(film: Path, whole: dict[str, Any], tmp_path: Path) -> None:
+def test_on_ray(film: Path, tmp_path: Path) -> None:
     ray = pytest.importorskip("ray", reason="needs the cluster extra")
     ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False)
     try:
         done = convert(film, tmp_path / "out.mp4", engine="ray", workers=2)
-        assert done.frames == 500
-        same(tmp_path / "out.mp4", whole)
+        assert done.frames == FRAMES
+        convert(film, tmp_path / "whole.mp4")
+        same(tmp_path / "out.mp4", packets(tmp_path / "whole.mp4"))
     finally:
         ray.shutdown()
 
 
 @pytest.mark.slow
 @needs_signals
-def test_ray_worker_killed_in_the_middle(film: Path, whole: dict[str, Any], tmp_path: Path) -> None:
+def test_ray_worker_killed_in_the_middle(film: Path, tmp_path: Path) -> None:
     import os
     import signal
     import subprocess
@@ -296,7 +321,8 @@ def test_ray_worker_killed_in_the_middle(film: Path, whole: dict[str, Any], tmp_
     thread.start()
     try:
         convert(film, tmp_path / "out.mp4", engine="ray", workers=2)
-        same(tmp_path / "out.mp4", whole)
+        convert(film, tmp_path / "whole.mp4")
+        same(tmp_path / "out.mp4", packets(tmp_path / "whole.mp4"))
     finally:
         thread.join()
         ray.shutdown()

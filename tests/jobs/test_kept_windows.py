@@ -1,8 +1,6 @@
 """Diffusion windows kept beside the journal: a resumed run samples only the open one."""
 
-import json
-import subprocess
-import sys
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +18,6 @@ from stereocast.jobs.convert.chunks import Identity  # noqa: E402
 from stereocast.models.video import VideoModel  # noqa: E402
 from tests.films import make_film  # noqa: E402
 from tests.models import tiny  # noqa: E402
-
-ROOT = Path(__file__).resolve().parents[2]
 
 
 def pictures(path: Path) -> np.ndarray:
@@ -41,7 +37,9 @@ def counted(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     return calls
 
 
-def test_killed_in_the_third_window_it_samples_that_one_alone(tmp_path: Path, counted: list[int]) -> None:
+def test_killed_in_the_third_window_it_samples_that_one_alone(
+    tmp_path: Path, counted: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
     source = make_film(tmp_path / "film.mp4", frames=10, size=(64, 96))
     options = {
         "synth": "stereocrafter-zero", "weights": [f"dynamicrafter={tiny.write(tmp_path / 'weights', '512')}"],
@@ -51,14 +49,22 @@ def test_killed_in_the_third_window_it_samples_that_one_alone(tmp_path: Path, co
     whole = api.convert(source, tmp_path / "whole.mp4", **options)
     each, remainder = divmod(len(counted), 3)
     assert (whole.frames, remainder) == (10, 0)
-    output = tmp_path / "killed.mp4"
-    told = json.dumps({"source": str(source), "output": str(output), "options": options})
-    run = subprocess.run(
-        [sys.executable, "-m", "tests.faults.killed_window", told], cwd=ROOT, capture_output=True, check=False
-    )
-    assert run.returncode == -9, run.stderr.decode()
+    output = tmp_path / "killed" / "film.mp4"
+    output.parent.mkdir()
+    folder, left, predict = kept_windows.windows_folder(output), tmp_path / "left", VideoModel.predict
+
+    def fatal(self: Any, *given: Any, **more: Any) -> Any:
+        if kept_windows.count(folder) == 2:
+            shutil.copytree(output.parent, left)  # as kill -9 would leave it
+            raise KeyboardInterrupt
+        return predict(self, *given, **more)
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(VideoModel, "predict", fatal)
+        api.convert(source, output, **options)
+    shutil.rmtree(output.parent)
+    left.rename(output.parent)
     assert not output.exists()
-    folder = kept_windows.windows_folder(output)
     assert kept_windows.count(folder) == 2
     counted.clear()
     api.convert(source, output, **options, resume=True)

@@ -9,12 +9,13 @@ import numpy as np
 import pytest
 
 from stereocast import api
-from stereocast.jobs.convert import chunks, job
+from stereocast.jobs.convert import chunks, job, sections
+from stereocast.jobs.convert.engines import local
 from stereocast.pipeline.progress import Progress
 from stereocast.settings import ConvertSettings
 from tests.layers import travel
 
-FRAMES = 24  # of each shot
+FRAMES = 14  # of each shot
 
 
 @pytest.fixture(scope="module")
@@ -50,19 +51,26 @@ def packets(path: Path) -> list[bytes]:
         return [bytes(packet) for packet in box.demux(video=0) if packet.size]
 
 
+@pytest.mark.usefixtures("small_maps")
 def test_a_resumed_film_has_the_same_motion(film: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(chunks, "SHORTEST_S", Fraction(1, 4))
     monkeypatch.setattr(chunks, "LONGEST_S", Fraction(1, 2))
     whole = run(film, tmp_path / "whole.mp4", motion="auto")
     assert run(film, tmp_path / "off.mp4", motion="off") != whole
-    for stop in (30, 60):
+    for stop in (18, 32):
         output = tmp_path / f"resumed{stop}.mp4"
         with pytest.raises(KeyboardInterrupt):
             run(film, output, stop, motion="auto")
         assert run(film, output, resume=True, motion="auto") == whole
 
 
-def test_a_divided_film_has_the_same_motion(film: Path, tmp_path: Path) -> None:
+def test_a_divided_film_has_the_same_motion(film: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(chunks, "SHORTEST_S", Fraction(1, 2))
+    monkeypatch.setattr(sections, "SECTION_S", Fraction(1, 2))
+    begun: list[str] = []
+    process = local.LocalEngine._process
+    monkeypatch.setattr(local.LocalEngine, "_process", lambda self, text: begun.append(text) or process(self, text))
     whole = run(film, tmp_path / "whole.mp4", motion="auto")
     api.convert(str(film), tmp_path / "divided.mp4", encoder="x264", workers=2, motion="auto")
     assert packets(tmp_path / "divided.mp4") == whole
+    assert len(begun) == 3  # each shot by itself

@@ -20,6 +20,7 @@ from stereocast.media import names, owned, photos, probe
 from stereocast.settings import ConvertSettings
 from stereocast.types import Layout, StereoFormat
 from tests.films import make_film
+from tests.support.commands import stereocast
 from tests.support.system import symlink
 
 SBS = StereoFormat(Layout.SBS)
@@ -195,6 +196,14 @@ def test_terminals_that_lack_the_characters(tmp_path: Path, film: bytes, encodin
     assert b"\\u6f22" in run.stdout
 
 
+def clean(stdout: bytes, stderr: bytes) -> None:
+    said = stdout + stderr
+    assert said
+    assert not set(said) & {0x1B, 0x07, 0x0D}, said
+    assert b"internal error" not in stderr
+    assert b"Traceback" not in stderr
+
+
 ESCAPES = "\x1b]0;owned\x07\x1b[2J\x9b31m\u202egp4.exe\r\nsecond line"
 
 
@@ -213,13 +222,23 @@ def test_nothing_reaches_the_terminal_raw(tmp_path: Path, film: bytes) -> None:
         ["convert", f"{raw}x"],
         ["convert", "--dry-run", str(raw)],
         ["convert", str(tmp_path), "--encoder", "none-such"],
-        ["convert", str(raw), "--encoder", "x264", "-o", str(tmp_path / "o.mp4")],
     )
     for arguments in calls:
-        run = subprocess.run([sys.executable, "-m", "stereocast", *arguments], capture_output=True)
-        assert not (set(run.stdout + run.stderr) & {0x1B, 0x07, 0x0D}), (arguments, run.stdout, run.stderr)
-        assert b"internal error" not in run.stderr
-        assert b"Traceback" not in run.stderr
+        run = stereocast(*arguments)
+        clean(run.stdout_bytes, run.stderr_bytes)
+    command = [
+        sys.executable,
+        "-m",
+        "stereocast",
+        "convert",
+        str(raw),
+        "--encoder",
+        "x264",
+        "-o",
+        str(tmp_path / "o.mp4"),
+    ]
+    alone = subprocess.run(command, capture_output=True)
+    clean(alone.stdout, alone.stderr)
 
 
 def test_progress_for_programs(tmp_path: Path, film: bytes) -> None:

@@ -26,19 +26,32 @@ CUTS = (31, 52, 75)
 REAL = (registry.DEPTH, registry.SYNTH)
 
 
-@pytest.fixture(autouse=True)
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Cheap stages, and chunks of half a second to a second."""
+def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(registry, "DEPTH", {**registry.DEPTH, "embedded": Backend("tests.fakes:RampDepth")})
     monkeypatch.setattr(registry, "SYNTH", {"warp": Backend("tests.fakes:ShiftSynthesizer")})
     monkeypatch.setattr(chunks, "SHORTEST_S", Fraction(1, 2))
     monkeypatch.setattr(chunks, "LONGEST_S", Fraction(1))
 
 
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Cheap stages, and chunks of half a second to a second."""
+    _quick(monkeypatch)
+
+
 @pytest.fixture(scope="module")
 def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("source") / "film.mp4"
     return make_film(path, frames=100, audio=["aac", "aac"], subtitles=["mov_text"], cuts=CUTS, chapters=True)
+
+
+@pytest.fixture(scope="module")
+def whole(film: Path) -> dict[str, Any]:
+    """The content of an uninterrupted conversion."""
+    with pytest.MonkeyPatch.context() as patch:
+        _quick(patch)
+        run(film, film.with_name("whole.mp4"))
+    return content(film.with_name("whole.mp4"))
 
 
 def run(
@@ -111,27 +124,25 @@ def test_reads_and_encodes_only_the_rest(film: Path, tmp_path: Path, monkeypatch
     assert len(encoded) < 40
 
 
-def test_interrupted_again_and_again(film: Path, tmp_path: Path) -> None:
-    run(film, tmp_path / "whole.mp4")
+def test_interrupted_again_and_again(film: Path, whole: dict[str, Any], tmp_path: Path) -> None:
     output = tmp_path / "out.mp4"
     broken(film, output, 40)
     for stop in (1, 60, 60, 85):
         broken(film, output, stop, resume=True)
     assert kept_path(output).exists()
     run(film, output, resume=True)
-    assert content(output) == content(tmp_path / "whole.mp4")
+    assert content(output) == whole
 
 
 @pytest.mark.parametrize("share", [0.0, 0.3, 0.6, 0.9])
-def test_a_part_file_that_lost_its_end(film: Path, tmp_path: Path, share: float) -> None:
+def test_a_part_file_that_lost_its_end(film: Path, whole: dict[str, Any], tmp_path: Path, share: float) -> None:
     """As after a power loss: the journal is ahead of what is on the disk."""
-    run(film, tmp_path / "whole.mp4")
     output = tmp_path / "out.mp4"
     broken(film, output, 90)
     data = part_path(output).read_bytes()
     part_path(output).write_bytes(data[: int(len(data) * share)])
     run(film, output, resume=True)
-    assert content(output) == content(tmp_path / "whole.mp4")
+    assert content(output) == whole
 
 
 def test_variable_rate_and_start(tmp_path: Path) -> None:
@@ -170,8 +181,9 @@ def test_depth_of_ones_own_stays_in_step(film: Path, tmp_path: Path) -> None:
     assert content(tmp_path / "out.mp4") == content(tmp_path / "whole.mp4")
 
 
-def test_inexact_seeking_is_noticed(film: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    run(film, tmp_path / "whole.mp4")
+def test_inexact_seeking_is_noticed(
+    film: Path, whole: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     output = tmp_path / "out.mp4"
     broken(film, output, 70)
     from stereocast.media import reader
@@ -184,7 +196,7 @@ def test_inexact_seeking_is_noticed(film: Path, tmp_path: Path, monkeypatch: pyt
 
     monkeypatch.setattr(reader.VideoSource, "_seek", lands_late)
     run(film, output, resume=True)
-    assert content(output) == content(tmp_path / "whole.mp4")
+    assert content(output) == whole
 
 
 def test_other_settings_or_source_are_refused(film: Path, tmp_path: Path) -> None:
@@ -208,8 +220,9 @@ def test_without_anything_to_go_on_from(film: Path, tmp_path: Path) -> None:
     assert run(film, output, resume=True).frames == 100
 
 
-def test_disk_full_and_on_again(film: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    run(film, tmp_path / "whole.mp4")
+def test_disk_full_and_on_again(
+    film: Path, whole: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     output = tmp_path / "out.mp4"
     from stereocast.media import writer
 
@@ -225,7 +238,7 @@ def test_disk_full_and_on_again(film: Path, tmp_path: Path, monkeypatch: pytest.
         with pytest.raises(SinkError, match="disk full"):
             run(film, output)
     run(film, output, resume=True)
-    assert content(output) == content(tmp_path / "whole.mp4")
+    assert content(output) == whole
 
 
 def test_journal_lists_what_the_part_file_holds(film: Path, tmp_path: Path) -> None:
@@ -242,17 +255,18 @@ def test_journal_lists_what_the_part_file_holds(film: Path, tmp_path: Path) -> N
     assert group[0].is_keyframe
 
 
+@pytest.mark.usefixtures("small_maps")
 @pytest.mark.parametrize("fill", ["fast", "best"])
-def test_the_real_stages_forget_at_a_cut(
-    film: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fill: str
-) -> None:
-    """Depth, its smoothing, and carried fills are reset at each shot."""
+def test_the_real_stages_forget_at_a_cut(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fill: str) -> None:
+    """Depth, its smoothing, and carried fills are reset at each shot. The film goes on in the middle of the second."""
+    monkeypatch.setattr(chunks, "LONGEST_S", Fraction(1, 2))
+    film = make_film(tmp_path / "film.mp4", frames=34, cuts=(14, 29))
     monkeypatch.setattr(registry, "DEPTH", REAL[0])
     monkeypatch.setattr(registry, "SYNTH", REAL[1])
-    flags = {"fill": fill, "end": "2.6"}
-    run(film, tmp_path / "whole.mp4", **flags)
-    broken(film, tmp_path / "out.mp4", 50, **flags)
-    run(film, tmp_path / "out.mp4", resume=True, **flags)
+    run(film, tmp_path / "whole.mp4", fill=fill)
+    broken(film, tmp_path / "out.mp4", 26, fill=fill)
+    assert [chunk.frames for chunk in chunks.Journal.chunks_of(chunks.journal_path(tmp_path / "out.mp4"))] == [12, 12]
+    run(film, tmp_path / "out.mp4", resume=True, fill=fill)
     assert content(tmp_path / "out.mp4") == content(tmp_path / "whole.mp4")
 
 

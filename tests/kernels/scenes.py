@@ -54,7 +54,7 @@ def warped(given: dict[str, Any], distrust: int = 1) -> dict[str, Any]:
     }  # fmt: skip
     peak = np.iinfo(planes.dtype).max if planes.dtype == np.uint8 else 1023
     cpu.warp_rows(
-        planes, disparity, given["gain"], given["mirror"], made["out"], made["shifts"], made["holes"], made["mask"],
+        planes, disparity, float(given["gain"]), given["mirror"], made["out"], made["shifts"], made["holes"], made["mask"],
         0, height, distrust, peak,
     )  # fmt: skip
     return made

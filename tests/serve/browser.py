@@ -156,7 +156,7 @@ class Headset(Page):
 
     def trigger(self, value: int, hand: str = "right") -> None:
         self.js(f"device.controllers.{hand}.updateButtonValue('trigger', {value})")
-        self.frames()
+        self.frames(1)
 
     def click(self, widget: str, along: float = 0.5, hand: str = "right") -> None:
         """Points at something and pulls the trigger."""

@@ -247,13 +247,21 @@ def test_a_restart_keeps_the_bookmark_and_a_signal_leaves_nothing(tmp_path: Path
                     assert time.monotonic() < deadline
                     time.sleep(0.05)
             seen.append(((tmp_path / "home/serve/certificate.pem").read_bytes(), token))
-            page = context.wrap_socket(socket.create_connection(("127.0.0.1", port)), server_hostname="localhost")
             news = f"https://localhost:{port}/api/changes?token={token}"
-            time.sleep(1)  # the folder has been read
-            with urllib.request.urlopen(news, context=context, timeout=60) as answer:
-                since = json.loads(answer.read())["version"]
-            page.sendall(f"GET /api/changes?since={since}&token={token} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
-            time.sleep(0.5)  # the page waits for news
+            waits = False
+            while not waits:  # until the folder has been read there are news at once
+                with urllib.request.urlopen(news, context=context, timeout=60) as answer:
+                    since = json.loads(answer.read())["version"]
+                page = context.wrap_socket(socket.create_connection(("127.0.0.1", port)), server_hostname="localhost")
+                page.sendall(
+                    f"GET /api/changes?since={since}&token={token} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode()
+                )
+                page.settimeout(0.5)
+                try:
+                    page.recv(1)
+                    page.close()
+                except TimeoutError:
+                    waits = True
         finally:
             running.send_signal(signal.SIGTERM)
             _, said = running.communicate(timeout=300)

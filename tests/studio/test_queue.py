@@ -219,7 +219,7 @@ def test_what_cannot_be_done_is_said_at_once(folder: Folder) -> None:
 
 def test_the_real_work_stops_goes_on_and_tells(folder: Folder) -> None:
     """The worker process: progress, a stop that keeps what is done, and the whole film in the end."""
-    film = make_film(folder.root / "film.mp4", frames=240, size=(96, 160), cuts=(100,))
+    film = make_film(folder.root / "film.mp4", frames=72, size=(96, 160), cuts=(30,))
     queue = Queue(folder)
     ident = queue.add("convert", film, {"encoder": "x264", "depth": "embedded"})
 
@@ -239,7 +239,7 @@ def test_the_real_work_stops_goes_on_and_tells(folder: Folder) -> None:
         assert later.listing()[0]["error"] == ""
         assert time.monotonic() < deadline
         time.sleep(0.05)
-    assert len(read_film(folder.root / "film_LRF_Full_SBS.mp4")["frames"]) == 240
+    assert len(read_film(folder.root / "film_LRF_Full_SBS.mp4")["frames"]) == 72
     assert later.listing()[0]["comfort"]
     later.close()
 
