@@ -93,7 +93,6 @@ def test_a_film_is_no_still(film: Path, tmp_path: Path) -> None:
     ("output", "name"),
     [
         (None, "still_LRF_Full_SBS.png"),
-        ("-", "still_LRF_Full_SBS.png"),
         ("x.jpg", "x.jpg"),
         ("x.mp4", None),
         ("x.gif", None),
@@ -102,7 +101,7 @@ def test_a_film_is_no_still(film: Path, tmp_path: Path) -> None:
 def test_where_a_still_goes(tmp_path: Path, output: str | None, name: str | None) -> None:
     still = tmp_path / "still.png"
     cv2.imwrite(str(still), np.full((20, 30, 3), 90, np.uint8))
-    given = output if output in (None, "-") else tmp_path / str(output)
+    given = None if output is None else tmp_path / output
     if name is None:
         with pytest.raises(UsageError, match=r"a still is written as \.bmp, .*`stereocast gen` turns .* into a film"):
             planned(still, given)
