@@ -16,7 +16,7 @@ import numpy as np
 from stereocast.depth import steady
 from stereocast.depth.ahead import HELD, Estimate, fused
 from stereocast.errors import StereocastError
-from stereocast.pictures import planes
+from stereocast.pictures import planes, tone
 from stereocast.pictures.motion import eight_bit, luma, small_luma
 from stereocast.pipeline.stages import Cost, DepthClip
 from stereocast.settings import DepthSettings
@@ -235,7 +235,7 @@ class EmbeddedDepth:
             greys.append(small_grey(frame, clip.pixel_format, self._part, shape))
             if (self._count + number) % EVERY == 0:
                 inner = cropped(frame, clip.pixel_format, self._part)
-                picture = planes.rgb(inner, clip.pixel_format, clip.colour, seen)
+                picture = tone.rgb(inner, clip.pixel_format, clip.colour, seen)
                 raw[number] = sharpen(predict(self._network, picture, twice=self._count + number == 0), greys[-1])
         self._count += len(clip)
         if raw:

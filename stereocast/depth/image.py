@@ -17,7 +17,7 @@ from transformers import DepthAnythingForDepthEstimation, DepthProForDepthEstima
 from stereocast.depth import frames as pictures
 from stereocast.depth import headroom, steady, windowed
 from stereocast.models import loading, shelf, weights
-from stereocast.pictures import devices, planes
+from stereocast.pictures import devices, tone
 from stereocast.pictures.motion import grey
 from stereocast.pipeline.stages import Cost, DepthClip
 from stereocast.settings import EstimatorSettings
@@ -97,7 +97,7 @@ class _ImageDepth:
             clip = windowed.without_overlap(clip)
             if not len(clip):
                 continue
-            frames = planes.rgb_frames(clip, self.shape)
+            frames = tone.rgb_frames(clip, self.shape)
             yield clip, DepthMap(self.finished(self._raw_frames(frames), frames), self.metric)
 
 

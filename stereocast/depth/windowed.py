@@ -11,7 +11,7 @@ from typing import Protocol
 import numpy as np
 
 from stereocast.depth import steady
-from stereocast.pictures import planes
+from stereocast.pictures import tone
 from stereocast.pipeline.stages import DepthClip
 from stereocast.types import Array, Clip, DepthMap
 
@@ -93,7 +93,7 @@ def run(
         clip = without_overlap(clip)
         if len(clip):
             pairing.wait(clip)
-            take(shot.push(planes.rgb_frames(clip, shape)))
+            take(shot.push(tone.rgb_frames(clip, shape)))
             yield from pairing.complete()
         if clip.last:
             take(shot.finish())

@@ -15,10 +15,10 @@ from typing import Any
 from stereocast import catalog
 from stereocast.catalog import EncoderProfile, Preset
 from stereocast.errors import LimitExceeded, SinkError, UsageError
-from stereocast.media import colour as colours
 from stereocast.media import covers, marks, names, photos, pictures, probe, quicktime, spatial, writer
 from stereocast.media import profile as profiles
 from stereocast.pack import layouts
+from stereocast.pictures import tone
 from stereocast.pictures.arrangement import TABLE
 from stereocast.pipeline.stages import Cost
 from stereocast.settings import ConvertSettings, OutputSettings
@@ -267,7 +267,7 @@ def choose_encoder(
     settings: OutputSettings, preset: Preset, info: StreamInfo, *, tonemap: bool = False
 ) -> EncoderProfile:
     """The encoder profile for a source. Raises SinkError, UnknownName."""
-    deep = (info.pixel_format.bits > 8 or colours.is_hdr(info.colour)) and not tonemap
+    deep = (info.pixel_format.bits > 8 or tone.is_hdr(info.colour)) and not tonemap
     return profiles.choose(settings.encoder, encoder_names(settings, preset, info.width, deep))
 
 

@@ -5,15 +5,13 @@ from dataclasses import replace
 from fractions import Fraction
 from typing import Any
 
-import cv2
-import numpy as np
 from av.video.reformatter import Colorspace, Interpolation
 
 from stereocast.media import sidedata
-from stereocast.pictures import planes
+from stereocast.pictures import planes, tone
 from stereocast.types import Array, Colour, HdrStatic, PixelFormat
 
-PQ, HLG, BT2020, BT709, BT470BG, SMPTE170M = 16, 18, 9, 1, 5, 6
+BT2020, BT709, BT470BG, SMPTE170M = 9, 1, 5, 6
 _RGB = 0  # the matrix code of RGB
 _UNSPECIFIED = (0, 2, 3)  # unspecified and reserved codes
 _BELONGS = {
@@ -26,7 +24,6 @@ _BELONGS = {
     10: (9, 14),
 }  # matrix: primaries, transfer
 _CAREFUL = Interpolation.BICUBIC | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT
-_SDR_WHITE = 203.0  # cd/m², ITU-R BT.2408
 
 
 def of_frame(frame: Any) -> Colour:
@@ -105,11 +102,6 @@ def apply(context: Any, colour: Colour) -> None:
     context.color_range = 2 if colour.full_range else 1
 
 
-def is_hdr(colour: Colour) -> bool:
-    """Whether the transfer function is PQ or HLG."""
-    return colour.transfer in (PQ, HLG)
-
-
 def hdr_of_frame(frame: Any) -> HdrStatic | None:
     """HDR10 static metadata of a frame's side data (AVMasteringDisplayMetadata, AVContentLightMetadata), or None."""
     primaries: tuple[tuple[Fraction, Fraction], ...] = ()
@@ -133,8 +125,8 @@ def hdr_of_frame(frame: Any) -> HdrStatic | None:
 def x265_params(hdr: HdrStatic | None, colour: Colour) -> str:
     """HDR10 metadata in x265's syntax (units of 0.00002 and 0.0001 cd/m²); '' where there is none."""
     parts = []
-    if is_hdr(colour):
-        parts.append("hdr10=1" if colour.transfer == PQ else "hdr10=0")
+    if tone.is_hdr(colour):
+        parts.append("hdr10=1" if colour.transfer == tone.PQ else "hdr10=0")
         parts.append("repeat-headers=1")
     if hdr and hdr.primaries and hdr.luminance:
         red, green, blue, white = [(round(x * 50000), round(y * 50000)) for x, y in hdr.primaries]
@@ -161,25 +153,7 @@ def svtav1_params(hdr: HdrStatic | None) -> str:
     return ":".join(parts)
 
 
-def _to_light(signal: Array, transfer: int) -> Array:
-    """Signal 0..1 to display light in multiples of SDR white (203 cd/m²). SMPTE ST 2084; ITU-R BT.2100 HLG at 1000 cd/m²."""
-    if transfer == PQ:
-        m1, m2, c1, c2, c3 = 0.1593017578125, 78.84375, 0.8359375, 18.8515625, 18.6875
-        power = np.power(signal, 1 / m2)
-        return np.power(np.maximum(power - c1, 0) / (c2 - c3 * power), 1 / m1) * (10000 / _SDR_WHITE)
-    a, b, c = 0.17883277, 0.28466892, 0.55991073
-    scene = np.where(signal <= 0.5, signal**2 / 3, (np.exp((signal - c) / a) + b) / 12)
-    luma = scene @ np.array([0.2627, 0.6780, 0.0593], np.float32)
-    return scene * np.power(np.maximum(luma, 1e-6), 0.2)[..., None] * (1000 / _SDR_WHITE)
-
-
 def tone_map(image: Array, pixel_format: PixelFormat, colour: Colour, hdr: HdrStatic | None) -> Array:
-    """An HDR picture as 8-bit BT.709 yuv420p: extended Reinhard on luminance, white point from the metadata's peak."""
-    light = _to_light(planes.rgb(image, pixel_format, colour), colour.transfer).astype(np.float32)
-    peak = float(hdr.luminance[1]) if hdr and hdr.luminance else 1000.0
-    white = max(peak / _SDR_WHITE, 1.5)
-    luma = np.maximum(light @ np.array([0.2627, 0.6780, 0.0593], np.float32), 1e-6)
-    mapped = luma * (1 + luma / white**2) / (1 + luma)
-    to_709 = np.array([[1.6605, -0.5876, -0.0728], [-0.1246, 1.1329, -0.0083], [-0.0182, -0.1006, 1.1187]], np.float32)
-    linear = np.clip(cv2.transform(light * (mapped / luma)[..., None] * 1.18, to_709), 0, 1)
-    return planes.from_rgb(np.power(linear, 1 / 2.4), PixelFormat.YUV420P, Colour(BT709, BT709, BT709))
+    """An HDR picture as 8-bit BT.709 yuv420p (`tone.mapped`)."""
+    made = tone.mapped(planes.rgb(image, pixel_format, colour), colour.transfer, hdr)
+    return planes.from_rgb(made, PixelFormat.YUV420P, Colour(BT709, BT709, BT709))

@@ -9,9 +9,9 @@ import av
 
 from stereocast import catalog
 from stereocast.errors import SourceError
-from stereocast.media import colour as colours
 from stereocast.media import probe, sei, stereoinfo
 from stereocast.media.reader import VideoSource
+from stereocast.pictures import tone
 
 _FAMILY = {"h264": "h264", "hevc": "hevc", "av1": "av1", "libdav1d": "av1", "vp9": "vp9", "ffv1": "ffv1"}
 
@@ -34,11 +34,7 @@ def describe(name: str, preset: str) -> dict[str, Any]:
                 "pixel_aspect": str(info.sample_aspect) if info.sample_aspect != 1 else None,
                 "rate": _rate(info.rate),
                 "time_base": str(info.time_base),
-                "hdr": "PQ"
-                if info.colour.transfer == colours.PQ
-                else "HLG"
-                if info.colour.transfer == colours.HLG
-                else None,
+                "hdr": "PQ" if info.colour.transfer == tone.PQ else "HLG" if info.colour.transfer == tone.HLG else None,
             },
             "chapters": [
                 f"{float(c['start'] * Fraction(c['time_base'])):.3f} s {c['metadata'].get('title', '')}".strip()

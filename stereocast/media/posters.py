@@ -8,12 +8,14 @@ import cv2
 import numpy as np
 
 from stereocast.errors import SourceError
-from stereocast.media import photos, probe, stills
+from stereocast.media import colour, photos, probe, stills
+from stereocast.pictures import tone
 from stereocast.types import Array
 
 THUMB = (160, 90)
 COLUMNS = 10
 _MOST, _LEAST_S = 100, 2.0
+_WIDE = 1920
 
 
 def sprite(duration_s: float | None) -> dict[str, Any] | None:
@@ -87,11 +89,21 @@ def of_sprite(path: Path, views: dict[str, Any], duration_s: float) -> bytes:
 
 def _drawn(frame: Any, stream: Any, views: dict[str, Any], size: tuple[int, int]) -> Array:
     image = stills.upright(frame)
-    if image.dtype != np.uint8:
-        image = (image >> 8).astype(np.uint8)
     aspect = float(stream.sample_aspect_ratio or 1) or 1.0
     turned = image.shape[1] != frame.width
+    if tone.is_hdr(colour.of_frame(frame)):
+        image = stills.in_sdr(_reduced(image), frame)
+    elif image.dtype != np.uint8:
+        image = (image >> 8).astype(np.uint8)
     return fitted(one_view(image, views), views, size, 1 / aspect if turned else aspect, half_of=views)
+
+
+def _reduced(image: Array) -> Array:
+    """An image at most _WIDE pixels wide: tone mapping needs ten times its memory."""
+    wide = image.shape[1]
+    if wide <= _WIDE:
+        return image
+    return cv2.resize(image, (_WIDE, max(1, image.shape[0] * _WIDE // wide)), interpolation=cv2.INTER_AREA)
 
 
 def one_view(image: Array, views: dict[str, Any]) -> Array:

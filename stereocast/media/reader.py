@@ -24,7 +24,7 @@ from stereocast.media import colour as colours
 from stereocast.media import rate as rates
 from stereocast.media.packets import copied
 from stereocast.media.stills import ImageSource, read_image, upright, write_image
-from stereocast.pictures import planes
+from stereocast.pictures import planes, tone
 from stereocast.pictures.pool import Pool
 from stereocast.types import Array, Colour, Frame, PixelFormat, StreamInfo
 
@@ -176,7 +176,7 @@ class VideoSource:
         hdr = colours.hdr_of_frame(frame)
         bits = max((component.bits for component in frame.format.components), default=8)
         wanted = self.options.pixel_format or (PixelFormat.YUV420P10 if bits > 8 else PixelFormat.YUV420P)
-        self.tone_mapped = colours.is_hdr(colour) and (self.options.tonemap or wanted is PixelFormat.YUV420P)
+        self.tone_mapped = tone.is_hdr(colour) and (self.options.tonemap or wanted is PixelFormat.YUV420P)
         self._source_format = PixelFormat.YUV420P10 if self.tone_mapped else wanted
         self._source_colour = colour
         self._hdr = hdr

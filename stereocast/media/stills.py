@@ -11,7 +11,7 @@ import numpy as np
 
 from stereocast.errors import SourceError
 from stereocast.media import colour, photos, probe, sidedata
-from stereocast.pictures import planes
+from stereocast.pictures import planes, tone
 from stereocast.types import Array, Frame, PixelFormat, StreamInfo
 
 log = logging.getLogger(__name__)
@@ -82,7 +82,7 @@ def _item(name: str) -> Array:
         frame = next(container.decode(stream), None)
         if frame is None:
             raise SourceError(f"{name} is not a readable image, or it is damaged")
-        return upright(frame)
+        return in_sdr(upright(frame), frame)
     except av.error.FFmpegError as error:
         raise SourceError(f"{name} is not a readable image, or it is damaged") from error
     finally:
@@ -95,6 +95,15 @@ def upright(frame: Any) -> Array:
     flip, turns = sidedata.orientation(frame)
     image: Array = colour.as_rgb(frame, PixelFormat.RGB48 if deep else PixelFormat.RGB24)
     return np.ascontiguousarray(np.rot90(image[:, ::-1] if flip else image, turns))
+
+
+def in_sdr(image: Array, frame: Any) -> Array:
+    """A picture that `upright` made of a frame; an HDR one tone-mapped, uint8."""
+    tags = colour.of_frame(frame)
+    if not tone.is_hdr(tags):
+        return image
+    signal = image.astype(np.float32) / np.iinfo(image.dtype).max
+    return (tone.mapped(signal, tags.transfer, colour.hdr_of_frame(frame)) * 255 + 0.5).astype(np.uint8)
 
 
 def write_image(path: Path, image: Array) -> None:

@@ -69,7 +69,7 @@ class Strips:
 
     def _read(self, strip: Strip, path: Path, key: str) -> None:
         try:
-            source = reader.open_source(str(path))
+            source = reader.open_source(str(path), reader.ReadOptions(tonemap=True))
             try:
                 info = source.info
                 length = float(info.duration) if info.duration else None
@@ -109,7 +109,8 @@ class Strips:
             at = length * (2 * number + 1) / (2 * _MOMENTS)
             if self._gone(key):
                 return
-            source = reader.open_source(str(path), reader.ReadOptions(start=Fraction(at).limit_denominator(1000)))
+            begin = Fraction(at).limit_denominator(1000)
+            source = reader.open_source(str(path), reader.ReadOptions(start=begin, tonemap=True))
             try:
                 frame = next(iter(source), None)
             finally:

@@ -158,6 +158,17 @@ def test_the_network_sees_every_fourth_frame_only(monkeypatch):
     assert embedded.EVERY <= 4
 
 
+def test_hdr_reaches_the_network_as_sdr(monkeypatch):
+    seen = []
+    predict = embedded.predict
+    monkeypatch.setattr(embedded, "predict", lambda net, image, **k: seen.append(image) or predict(net, image, **k))
+    pq, colour = np.full((180, 320, 3), 0.5807, np.float32), Colour(9, 16, 9)  # white of 203 cd/m²
+    frames = planes.from_rgb(pq, PixelFormat.YUV420P10, colour)[None]
+    stage = embedded.EmbeddedDepth(ConvertSettings(), info(180, 320, PixelFormat.YUV420P10))
+    list(stage(iter([Clip(frames, np.arange(1), PixelFormat.YUV420P10, colour, last=True)])))
+    assert np.allclose(seen[0], 0.82, atol=0.02)
+
+
 def test_a_share_of_the_ramp_is_mixed_in(monkeypatch):
     monkeypatch.setattr(embedded, "infer", lambda network, picture: np.full((64, 96), 0.4, np.float32))
     depth = embedded.predict(None, np.zeros((128, 192, 3), np.float32))

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from stereocast.media import colour, sidedata
+from stereocast.pictures import tone
 from stereocast.types import Colour, HdrStatic, PixelFormat
 from tests.media.small import convert
 
@@ -168,9 +169,9 @@ def test_hlg_and_pq_signals_become_the_light_of_their_standards() -> None:
     1,000 cd/m2."""
     grey = np.repeat(np.array([0.5, 0.75, 1.0], np.float32)[:, None], 3, 1)
     scene = np.array([1 / 12, 0.26497, 1.0])
-    np.testing.assert_allclose(colour._to_light(grey, colour.HLG)[:, 0] * 203, 1000 * scene**1.2, rtol=2e-3)
+    np.testing.assert_allclose(tone._to_light(grey, tone.HLG)[:, 0] * 203, 1000 * scene**1.2, rtol=2e-3)
     grey = np.repeat(np.array([0.508078, 0.751827], np.float32)[:, None], 3, 1)
-    np.testing.assert_allclose(colour._to_light(grey, colour.PQ)[:, 0] * 203, [100, 1000], rtol=2e-3)
+    np.testing.assert_allclose(tone._to_light(grey, tone.PQ)[:, 0] * 203, [100, 1000], rtol=2e-3)
 
 
 @pytest.mark.parametrize(
@@ -270,7 +271,7 @@ def test_grey_is_tone_mapped_by_extended_reinhard(nits: float, peak: int | None)
     """Reinhard et al. 2002, eq. 4, with the peak as white, at least half as bright again as SDR white."""
     image = np.full((4, 6, 3), round(pq(nits) * 65535), np.uint16)
     hdr = None if peak is None else HdrStatic(luminance=(Fraction(1, 10_000), Fraction(peak)))
-    made = colour.tone_map(image, PixelFormat.RGB48, Colour(9, colour.PQ, 9, True), hdr)
+    made = colour.tone_map(image, PixelFormat.RGB48, Colour(9, tone.PQ, 9, True), hdr)
     light, white = nits / 203, max((peak or 1000) / 203, 1.5)
     mapped = light * (1 + light / white**2) / (1 + light) * 1.18
     assert made.shape == (6, 6)

@@ -12,6 +12,7 @@ import pytest
 
 from stereocast.errors import SourceError
 from stereocast.media import posters
+from stereocast.types import Colour
 
 
 def greys(path: Path, shades: list[int]) -> Path:
@@ -150,6 +151,7 @@ def test_the_shape_of_pixels_turns_with_the_picture(
     monkeypatch.setattr(posters.stills, "upright", lambda frame: np.full((*shape, 3), 0x4000, np.uint16))
     given: list[Any] = []
     monkeypatch.setattr(posters, "fitted", lambda image, views, size, aspect, half_of: given.append(aspect) or image)
+    monkeypatch.setattr(posters.colour, "of_frame", lambda frame: Colour(1, 1, 1))
     made = posters._drawn(SimpleNamespace(width=100), SimpleNamespace(sample_aspect_ratio=Fraction(2)), {}, (160, 90))
     assert given == [aspect]
     assert (made.dtype, made.max()) == (np.uint8, 0x40)
@@ -202,3 +204,24 @@ def test_a_poster_of_what_is_no_film(tmp_path: Path) -> None:
     for make in (lambda p: posters.of_film(p, {}), lambda p: posters.of_sprite(p, {}, 99.0)):
         with pytest.raises(SourceError):
             make(tmp_path / "a.mp4")
+
+
+@pytest.mark.parametrize("width", [64, 2048])
+def test_hdr_is_tone_mapped(tmp_path: Path, width: int) -> None:
+    """PQ shown as it is stored is grey and dull: white of 203 cd/m² has the code 148 of 255."""
+    path = tmp_path / "in.mkv"
+    with av.open(str(path), "w") as out:
+        stream = out.add_stream("ffv1", rate=1)
+        stream.width, stream.height, stream.pix_fmt = width, 36, "yuv420p10le"
+        context = stream.codec_context
+        context.color_primaries, context.color_trc, context.colorspace, context.color_range = 9, 16, 9, 1
+        frame = av.VideoFrame(width, 36, "yuv420p10le")
+        for plane, value in zip(frame.planes, (64 + round(0.5807 * 876), 512, 512), strict=True):
+            plane.update(np.full(plane.buffer_size // 2, value, np.uint16).tobytes())
+        frame.pts, frame.time_base = 0, Fraction(1)
+        frame.color_primaries, frame.color_trc, frame.colorspace, frame.color_range = 9, 16, 9, 1
+        out.mux(stream.encode(frame))
+        out.mux(stream.encode(None))
+    poster = cv2.imdecode(np.frombuffer(posters.of_film(path, {}), np.uint8), cv2.IMREAD_COLOR)
+    assert poster is not None
+    assert poster[poster.shape[0] // 2, poster.shape[1] // 2] == pytest.approx(209, abs=6)

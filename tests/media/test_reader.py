@@ -21,7 +21,7 @@ from stereocast.media import bars, colour
 from stereocast.media.depthfile import depth_maps
 from stereocast.media.probe import parse_time
 from stereocast.media.reader import ReadOptions, open_source, read_image
-from stereocast.pictures import planes
+from stereocast.pictures import planes, tone
 from stereocast.settings import ConvertSettings
 from stereocast.types import Colour, HdrStatic, PixelFormat
 from tests.films import make_film, number_of, picture
@@ -179,7 +179,7 @@ def test_hdr_metadata_reaches_the_output(tmp_path: Path) -> None:
 def test_tone_curve_rises_and_keeps_grey() -> None:
     from stereocast.pictures import planes
 
-    tags, last = Colour(9, colour.PQ, 9), -1
+    tags, last = Colour(9, tone.PQ, 9), -1
     for level in np.linspace(0, 0.8, 9):
         pq = planes.from_rgb(np.full((4, 4, 3), level, np.float32), PixelFormat.YUV420P10, tags)
         mapped = colour.tone_map(pq, PixelFormat.YUV420P10, tags, None)

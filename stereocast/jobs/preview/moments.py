@@ -48,7 +48,7 @@ class Moment:
 
 def decode(name: str, start: Fraction) -> Decoded | None:
     """The pictures at `start` seconds; None where the film has none there. Raises SourceError."""
-    source = reader.open_source(name, reader.ReadOptions(start=start))
+    source = reader.open_source(name, reader.ReadOptions(start=start, tonemap=True))  # for a JPEG or PNG
     try:
         frames = list(islice(source, FRAMES))
     finally:
