@@ -24,7 +24,9 @@ def _number(value: object) -> object:
 class Settings(BaseModel):
     """Base: frozen, no unknown keys, attribute docstrings become the help text."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, defer_build=True)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", use_attribute_docstrings=True, defer_build=True, coerce_numbers_to_str=True
+    )
 
 
 Level = Literal["draft", "good", "paper"]

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
 import pytest
+from pydantic import ValidationError
 from typer.testing import CliRunner
 
 from docs import make_keywords
@@ -279,3 +280,10 @@ def test_many_films_are_checked_before_the_first(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match=r"no such file: .*missing\.mp4"):
         api.convert_all(str(tmp_path / "missing.mp4"))
     assert not (tmp_path / "to").exists()
+
+
+def test_numbers_are_taken_where_the_command_line_takes_text() -> None:
+    settings = ConvertSettings(start=10, duration=2.5, audio=0)  # type: ignore[arg-type]
+    assert (settings.start, settings.duration, settings.audio) == ("10", "2.5", "0")
+    with pytest.raises(ValidationError):
+        ConvertSettings(audio=True)  # type: ignore[arg-type]
