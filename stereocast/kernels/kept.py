@@ -57,6 +57,7 @@ _INLINE = {  # LLVM's own functions that become instructions, or calls of memset
     "umul", "ushl", "usub", "vector", "x86",
 }  # fmt: skip
 _NEVER = "NRT_MemInfo_call_dtor"  # releases memory that Numba owns; there is none
+_NO_MATTER = ("NUMBA_CACHE_DIR", "NUMBA_NUM_THREADS")  # settings that don't change the code: no kernel is parallel
 _engines: list[Any] = []  # keep the code alive
 
 
@@ -137,9 +138,7 @@ def fingerprint() -> str:
     found = find_spec("numba")  # a package's metadata would take longer to read than all kernels to load
     numba = Path(found.origin).with_name("_version.py") if found is not None and found.origin else HERE / "none"
     compiler = numba.read_text("utf-8") if numba.is_file() else ""
-    switches = sorted(
-        item for item in os.environ.items() if item[0].startswith("NUMBA_") and item[0] != "NUMBA_CACHE_DIR"
-    )
+    switches = sorted(item for item in os.environ.items() if item[0].startswith("NUMBA_") and item[0] not in _NO_MATTER)
     known = [sys.version, compiler, llvmlite.__version__, binding.get_host_cpu_name(), str(_features()), str(switches)]
     for path in sorted(HERE.glob("*.py")):
         told = path.stat()

@@ -93,7 +93,7 @@ class SourceSettings(SizeSettings):
     end: str | None = None
     """Stop at this time: seconds or [HH:]MM:SS[.mmm]."""
     duration: str | None = None
-    """Convert only this length: seconds or [HH:]MM:SS[.mmm]."""
+    """Convert only this length: seconds or [HH:]MM:SS[.mmm]. Overrides --end."""
     tonemap: bool = False
     """Convert HDR to SDR (BT.709)."""
     swap_eyes: bool = False

@@ -646,7 +646,7 @@ def test_late_depth_comes_to_its_clips(pieces, ended):
     assert log == [0, 1]
     assert [clip.pts.tolist() for clip, _ in out] == [[0, 1, 2], [4, 5], [6, 7, 8], [9, 10, 11], [12]]
     for clip, depth in out:
-        wanted = windowed.planes.rgb_frames(clip, (8, 12)).mean(-1)
+        wanted = windowed.tone.rgb_frames(clip, (8, 12)).mean(-1)
         assert depth.values == pytest.approx(wanted, abs=1e-6)
         assert depth.metric and depth.values.dtype == np.float32
     relative = list(windowed.run(iter(clips), lambda number: Late(list(pieces), log, number), (8, 12)))

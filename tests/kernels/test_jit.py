@@ -155,3 +155,13 @@ def test_without_any_folder_kernels_still_run(monkeypatch: pytest.MonkeyPatch) -
     out = np.zeros((1, 2), np.uint8)
     jit(_double)(np.ones((1, 2), np.uint8), out)
     assert (out == 2).all()
+
+
+def test_a_number_of_threads_compiles_nothing_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    fingerprint = kept.fingerprint.__wrapped__
+    usual = fingerprint()
+    monkeypatch.setenv("NUMBA_NUM_THREADS", "1")
+    monkeypatch.setenv("NUMBA_CACHE_DIR", "/elsewhere")
+    assert fingerprint() == usual
+    monkeypatch.setenv("NUMBA_OPT", "1")
+    assert fingerprint() != usual
