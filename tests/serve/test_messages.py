@@ -7,6 +7,9 @@ import sqlite3
 from pathlib import Path
 
 import pytest
+
+pytest.importorskip("starlette", reason="needs the serve extra")
+
 from starlette.testclient import TestClient
 
 from stereocast.serve import app
