@@ -3,7 +3,9 @@
 from collections.abc import Iterator
 
 import numpy as np
+import pytest
 
+from stereocast import registry
 from stereocast.pictures import planes
 from stereocast.pipeline.stages import DepthClip
 from stereocast.types import Clip, DepthMap, StereoClip
@@ -46,3 +48,9 @@ class ShiftSynthesizer:
                 first=clip.first,
                 last=clip.last,
             )
+
+
+def cheap(patch: pytest.MonkeyPatch) -> None:
+    """Lets conversions use stages that cost nothing."""
+    patch.setattr(registry, "DEPTH", {**registry.DEPTH, "embedded": registry.Backend("tests.fakes:RampDepth")})
+    patch.setattr(registry, "SYNTH", {"warp": registry.Backend("tests.fakes:ShiftSynthesizer")})

@@ -201,3 +201,17 @@ def _text(body: bytes, codec: str) -> str:
     if codec == "mov_text":
         return body[2 : 2 + int.from_bytes(body[:2], "big")].decode()
     return body.decode().strip()
+
+
+def long_last(path: Path, output: Path, ticks: int) -> Path:
+    """A copy of a film whose last picture lasts `ticks`."""
+    with av.open(str(path)) as source, av.open(str(output), "w") as out:
+        stream = source.streams.video[0]
+        target = out.add_stream_from_template(stream)
+        packets = [packet for packet in source.demux(stream) if packet.size]
+        last = max(packets, key=lambda packet: packet.pts)
+        last.duration = round(ticks * Fraction(1, 1000) / last.time_base)
+        for packet in packets:
+            packet.stream = target
+            out.mux(packet)
+    return output

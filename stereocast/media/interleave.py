@@ -56,6 +56,10 @@ class Interleaver:
         time = Fraction(0) if ticks is None else ticks * Fraction(packet.time_base)
         heapq.heappush(self._waiting, (time, next(self._number), packet))
 
+    def begin(self, packet: Any) -> int:
+        """The tick at which the duration of a copied picture packet begins: display time in Matroska, decoding time in mp4."""
+        return int(packet.pts if self._matroska else packet.dts + self._decoding.ahead)
+
     def finish(self) -> None:
         """Muxes all waiting packets."""
         self._release(None)

@@ -90,13 +90,23 @@ class Durations:
         if self.last is not None and end > sum(self.last):
             self.last = (self.last[0], end - self.last[0])
 
-    def seen(self, pts: int, duration: int) -> None:
-        """Records a copied packet (duration 0: unknown); packets come in coding order."""
+    def seen(self, pts: int, duration: int, begin: int | None = None) -> None:
+        """Records a copied packet (duration 0: unknown); packets come in coding order.
+
+        begin: the tick at which the duration begins (`Interleaver.begin`), where that isn't `pts`.
+        """
         if self.last is None or pts > self.last[0]:
             gap = self._first if self.last is None else pts - self.last[0]
             self.last = (pts, duration or gap)
+            return
+        shown, length = self.last
+        if not duration:
+            self.last = (shown, min(length, shown - pts))
+        elif begin is None or begin == pts:
+            self.until(pts + duration)
         else:
-            self.last = (self.last[0], duration or min(self.last[1], self.last[0] - pts))
+            late = begin + duration - shown
+            self.last = (shown, max(1, late if late < 2 * length else min(begin, pts) + duration - shown))
 
 
 class DecodingTimes:

@@ -180,8 +180,9 @@ class VideoSink:
                 if self._passthrough is not None:
                     self._passthrough.drain(self._lanes)
                 packet.stream = self._encoder.stream
+                begin = self._lanes.begin(packet)
                 self._mux([packet], fresh=False)
-                self._durations.seen(packet.pts, packet.duration or 0)
+                self._durations.seen(packet.pts, packet.duration or 0, begin)
                 self.frames += 1
         except (av.error.FFmpegError, OSError) as error:
             raise self._failure(error) from error

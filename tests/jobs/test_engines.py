@@ -12,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import av
 import pytest
 
 from stereocast import registry
@@ -23,7 +24,8 @@ from stereocast.jobs.convert.resume import sections_folder
 from stereocast.pipeline.progress import Progress
 from stereocast.settings import ConvertSettings
 from stereocast.types import Shot
-from tests.films import make_film
+from tests.fakes import cheap
+from tests.films import long_last, make_film
 from tests.support.contents import packets
 from tests.support.system import needs_signals
 
@@ -35,31 +37,6 @@ FRAMES, CUTS = 125, (25, 52, 82, 110)
 def short_sections(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sections, "SECTION_S", 1)
     monkeypatch.setattr(chunks, "SHORTEST_S", 1)
-
-
-def cheap(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(registry, "DEPTH", {**registry.DEPTH, "embedded": registry.Backend("tests.fakes:RampDepth")})
-    patch.setattr(registry, "SYNTH", {"warp": registry.Backend("tests.fakes:ShiftSynthesizer")})
-
-
-@pytest.fixture
-def threads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Workers as threads, with cheap stages; the tasks that were begun, as JSON."""
-    cheap(monkeypatch)
-    begun: list[str] = []
-
-    def process(self: local.LocalEngine, text: str) -> tuple[int, str]:
-        begun.append(text)
-        table = json.loads(text)
-        try:
-            return 0, json.dumps(
-                {"result": section.work(section.Task(**{**table, "shot": Shot(**table["shot"])})).table()}
-            )
-        except StereocastError as error:
-            return 0, json.dumps({"error": str(error), "kind": type(error).__name__})
-
-    monkeypatch.setattr(local.LocalEngine, "_process", process)
-    return begun
 
 
 @pytest.fixture
@@ -109,6 +86,24 @@ def test_in_sections(film: Path, threads: list[str], whole: dict[str, Any], tmp_
     assert done.frames == FRAMES
     assert len(threads) == 5
     same(tmp_path / "out.mp4", whole)
+
+
+@pytest.mark.parametrize("kind", ["mp4", "mkv"])
+@pytest.mark.parametrize("container", ["mp4", "mkv"])
+@pytest.mark.parametrize("last_ms", [0, 5000])
+def test_joined_sections_end_when_the_film_does(
+    tmp_path: Path, threads: list[str], kind: str, container: str, last_ms: int
+) -> None:
+    source = make_film(tmp_path / f"in.{kind}", frames=60, size=(48, 64), cuts=(26,))
+    if last_ms:
+        source = long_last(source, tmp_path / f"long.{kind}", last_ms)
+    made = []
+    for workers in (1, 2):
+        convert(source, tmp_path / f"{workers}.{container}", workers=workers)
+        with av.open(str(tmp_path / f"{workers}.{container}")) as film:
+            made.append((film.duration, [(p.pts, p.dts, p.duration) for p in film.demux(video=0) if p.size]))
+    assert len(threads) == 2
+    assert made[0] == made[1]
 
 
 def test_a_truncated_film_is_reported(threads: list[str], tmp_path: Path) -> None:

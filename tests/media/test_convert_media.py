@@ -15,7 +15,7 @@ from stereocast.media.stills import write_image
 from stereocast.media.writer import part_path
 from stereocast.pipeline.progress import Progress
 from stereocast.settings import ConvertSettings
-from tests.films import make_film, read_film
+from tests.films import long_last, make_film, read_film
 from tests.support.contents import left_numbers
 from tests.support.conversion import convert
 
@@ -292,20 +292,6 @@ def test_the_last_cue_lengthens_nothing(tmp_path: Path, suffix: str, codec: str)
         assert track.duration * track.time_base <= Fraction(101, 100)
         ends = [(p.pts + p.duration) * p.time_base for p in film.demux(track) if p.size > 2]
     assert [float(end) for end in ends] == pytest.approx([0.3, 0.6, 0.9], abs=0.002)
-
-
-def long_last(path: Path, output: Path, ticks: int) -> Path:
-    """A copy of a film whose last picture lasts `ticks`."""
-    with av.open(str(path)) as source, av.open(str(output), "w") as out:
-        stream = source.streams.video[0]
-        target = out.add_stream_from_template(stream)
-        packets = [packet for packet in source.demux(stream) if packet.size]
-        last = max(packets, key=lambda packet: packet.pts)
-        last.duration = round(ticks * Fraction(1, 1000) / last.time_base)
-        for packet in packets:
-            packet.stream = target
-            out.mux(packet)
-    return output
 
 
 @pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
