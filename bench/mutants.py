@@ -131,6 +131,45 @@ EQUIVALENT = (
         "only three columns are used",
     ),
     ("timing.py", "return [m if d is None else d for m, d in zip(made, dts, strict=False)]", "both are as long"),
+    ("filmfacts.py", "if aspect != 0:", "the width times 1 is the width"),
+    (
+        "rate.py",
+        "return _of(times, Fraction(stream.time_base or 2)), chain(ahead, packets)",
+        "every stream has a time base",
+    ),
+    ("spatial.py", "_COPY = 1 << 19", "how much is copied at a time"),
+    (
+        "propagate.py",
+        "self._steps: deque[tuple[Array, Array + None]] = deque(maxlen=reach)  # flows between open frames",
+        "Python doesn't evaluate annotations of attributes in functions",
+    ),
+    ("moments.py", "changed = 1", "what a file that isn't there counts as"),
+    (
+        "boxes.py",
+        'elif child.kind == b"tfhd" and int.from_bytes(child.head[ 2:4], "big") & 1:',
+        "the bit is in the last byte",
+    ),
+    (
+        "hooks.py",
+        "film.model, height, width, count, rate.limit_denominator(1001), iter(zip(cut[0], cut[-1], strict=False)), notes",
+        "both are as long",
+    ),
+    (
+        "subject.py",
+        'colours = np.asarray(getattr(shape, "colors", np.full((len(points), 3), 180)))[:, :3] / 255',
+        "only three columns are used",
+    ),
+    (
+        "stereoinfo.py",
+        'full = (full or projection < "flat") and layout in ("left-right", "top-bottom")',
+        "every other projection sorts before it",
+    ),
+    (
+        "order.py",
+        "_new: list[Path] = field(default_factory=list, repr=True)  # folders that this run created",
+        "what a private field looks like",
+    ),
+    ("interlace.py", "base = Fraction(1, 999999999)", "any fine base will do"),
 )
 
 

@@ -77,6 +77,15 @@ def test_text_that_ends_is_let_go() -> None:
     assert (found[12:, 76, 40:100].std(0) > 0.005).all()
 
 
+def test_what_flickers_is_no_text() -> None:
+    images = film("Burned in subtitle")
+    for n, image in enumerate(images):
+        letters = image.min(2) > 240
+        image[letters] = 250 - 40 * (n % 2)  # as bright as letters, but not still
+    assert (maps_of(images, 0.9)[5:, 74:79, 35:95] != np.float32(0.9)).any()
+    assert not (maps_of(images, 0.9) == np.float32(0.9)).any()
+
+
 def test_a_cut_forgets() -> None:
     """What comes after a cut doesn't depend on what was before: a resumed film begins there."""
     images = film("Burned in subtitle", frames=8)

@@ -522,7 +522,7 @@ def test_directions_to_try():
     assert np.abs(half.mean(0)[:2]).max() < 0.01
     nearest = np.sort(half @ half.T, axis=1)[:, -2]
     assert np.degrees(np.arccos(nearest)).max() < 16
-    for direction in half[::9]:
+    for direction in (*half[::9], np.array([0.0, 0.0, 1.0])):
         around = epipolar._around(direction, 7.0)
         assert around[0] == pytest.approx(direction)
         assert around[1:] @ direction == pytest.approx(np.cos(np.radians(7)))
@@ -569,6 +569,13 @@ def test_the_cameras_motion_is_found_exactly(direction, vector):
     assert found.rotation == pytest.approx(epipolar.rotation_of(np.array(vector)), abs=2e-3)
     assert found.noise_px < 0.05
     assert found.inliers == 1.0
+
+
+def test_only_the_ratio_of_weights_counts():
+    points, moved, focal = scene((-1, 0, 0), (0, 0, 0))
+    light, heavy = (epipolar.camera_motion(points, moved, np.full(len(points), w), focal) for w in (1e-4, 1))
+    assert light.direction == pytest.approx(heavy.direction, abs=1e-3)
+    assert light.inliers == pytest.approx(heavy.inliers)
 
 
 def test_noise_and_inliers_of_a_motion():
