@@ -137,13 +137,9 @@ class Continuous:
             if len(gathered) >= _GATHER_PACKETS:
                 break
             packet = self._back.popleft() if self._back else next(source, None)
-        self._earlier, self._offset = (
-            self._offset,
-            max(
-                end - begin
-                for index, both in begins.items()
-                for end, begin in zip(self._ends(index), both, strict=True)
-            ),
+        self._earlier = self._offset
+        self._offset = max(
+            end - begin for index, both in begins.items() for end, begin in zip(self._ends(index), both, strict=True)
         )
         for packet, new in gathered:
             time, known = _time(packet), self._tracks.get(packet.stream_index)

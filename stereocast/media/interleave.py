@@ -57,7 +57,7 @@ class Interleaver:
         heapq.heappush(self._waiting, (time, next(self._number), packet))
 
     def begin(self, packet: Any) -> int:
-        """The tick at which the duration of a copied picture packet begins: display time in Matroska, decoding time in mp4."""
+        """The tick at which the duration of a picture packet begins: display time in Matroska, decoding time in mp4."""
         return int(packet.pts if self._matroska else packet.dts + self._decoding.ahead)
 
     def finish(self) -> None:
@@ -79,15 +79,12 @@ class Interleaver:
         if self._durations.last is None:
             return int(packet.duration or 0)
         shown, length = self._durations.last
-        by_display = shown + length - int(packet.pts)
-        if self._matroska:
-            return max(1, by_display)
+        begin = self.begin(packet)
         # the edit list of an mp4 ends by decoding times, which run ahead, and its last picture ends by display times; the
         # last packet isn't always the last picture, and then it matters only where that one lasts long
-        by_decoding = shown + length - int(packet.dts) - self._decoding.ahead
         if packet.pts == shown or 2 * length > 3 * self._decoding.step:
-            return max(1, by_display, by_decoding)
-        return max(1, by_decoding)
+            begin = min(begin, int(packet.pts))
+        return max(1, shown + length - begin)
 
     def _others(self, until: Fraction | None) -> None:
         while self._waiting and (until is None or self._waiting[0][0] <= until):

@@ -324,9 +324,9 @@ class VideoSource:
         frames = self._timed()
         if self.options.rate is not None:
             frames = timing.resampled(frames, self.options.rate, self.info.time_base, self._end_of)
-        end: int | None = None
+        last: tuple[Any, int] | None = None
         for frame, pts in frames:
-            end = self._end_of(frame, pts) if self.options.rate is None else None
+            last = frame, pts
             if self.options.first is None or pts >= self.options.first:
                 self.damaged += frame.is_corrupt  # the decoder concealed missing data
                 yield Frame(self._both(frame), pts, self.info.pixel_format, self.info.colour)
@@ -337,7 +337,7 @@ class VideoSource:
             self.missing_s = self._promise.missing_s(whole=self._begin_tick is None)
             if self.missing_s:
                 log.warning("%s", self._promise.line(self.name, self.missing_s))
-        self.shown_until = end
+        self.shown_until = self._end_of(*last) if last is not None and self.options.rate is None else None
 
     def _end_of(self, frame: Any, pts: int) -> int:
         """The tick at which a decoded frame at `pts` ends, within the selected part; `pts` where that isn't known."""
